@@ -1,0 +1,64 @@
+# Needs Python 3.11 or newer (with venv and pip) and make; everything else goes into .venv.
+#   make demo    install, verify the shipped examples, print a table
+#   make test    install, run the whole test suite
+#   make check   lint, format and strict types
+#   make bench   run a folder of benchmarks: make bench FOLDER=path TIMEOUT=60
+# Another interpreter: make demo PYTHON=python3.12.  torch without CUDA (a smaller download):
+#   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+MODERN := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c '$(MODERN)' 2>/dev/null && { echo $$p; break; }; done)
+PIP_FLAGS ?=
+WORKERS ?= 2
+TIMEOUT ?= 60
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt
+
+# Waiting threads that spin cost the other processes time.
+OMP_WAIT_POLICY ?= PASSIVE
+export OMP_WAIT_POLICY
+
+.PHONY: demo test lint format types check bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) -q
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+check: lint types
+
+bench: $(VENV)/.installed
+	@test -n "$(FOLDER)" || { echo "make bench: say which folder: FOLDER=path"; exit 2; }
+	$(BIN)/python benchmarks/run.py "$(FOLDER)" --timeout $(TIMEOUT)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 2; }
+	@"$(PYTHON)" -c '$(MODERN)' || { echo "make: $(PYTHON) is missing, or older than Python 3.11"; exit 2; }
+	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "make: no venv module (Debian: apt install python3-venv)"; exit 2; }
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing genbab and its libraries into $(VENV) (once)"
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing the tools of development into $(VENV) (once)"
+	$(PIP) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,10 @@
+"""The attack: searching inputs that violate a spec, and replaying them in onnxruntime.
+
+Nothing found here counts until `Replayer.confirm` has replayed it.
+"""
+
+from genbab.attack.hunt import FULL, QUICK, Effort, Outcome
+from genbab.attack.replay import Replayer, confirm
+from genbab.attack.search import Attacker
+
+__all__ = ["FULL", "QUICK", "Attacker", "Effort", "Outcome", "Replayer", "confirm"]

@@ -1,0 +1,159 @@
+"""Projected gradient descent on many starting points and clauses at once.
+
+The loss of a point is the largest row value of its clause (a clause is met when that is <= 0); steps follow
+the sign of the gradient, scaled by the width of the box per input, with a decaying step size (Madry et al.
+2018, arXiv 1706.06083); some starts first walk along random output directions (Tashiro et al. 2020, arXiv
+2003.06878).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from genbab.attack.targets import Targets
+from genbab.network import Network, evaluate
+
+BATCH_WORK = 1_000_000_000
+"""Multiply-adds in one pass at most, so that a deadline is looked at a few times a second."""
+
+DIVERSIFY = 3
+"""Steps along random output directions before the descent."""
+
+
+class Deadline(Protocol):
+    """The time a run has."""
+
+    def check(self) -> None:
+        """Raise `DeadlineReached` when the time is up."""
+
+    def left(self) -> float:
+        """Seconds left."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A network in the dtype and on the device of the search, with the limits of one pass."""
+
+    network: Network
+    memory: int
+    deadline: Deadline | None
+
+    @cached_property
+    def work(self) -> int:
+        """Multiply-adds of one evaluation."""
+        maps = [m for node in self.network.nodes for _, m in getattr(node, "terms", ())]
+        return sum(m.cost for m in maps) + 8 * self.width
+
+    @cached_property
+    def width(self) -> int:
+        """Numbers that one evaluation computes."""
+        return sum(node.size for node in self.network.nodes)
+
+    @cached_property
+    def batch(self) -> int:
+        """Points in one pass: what memory (values, gradients, a copy) and the deadline's grain allow."""
+        return max(1, min(self.memory // (24 * self.width), BATCH_WORK // self.work))
+
+    def check(self) -> None:
+        """Raise `DeadlineReached` when the time is up."""
+        if self.deadline is not None:
+            self.deadline.check()
+
+    def values(self, x: Tensor) -> Tensor:
+        """Outputs (..., O) at x (..., D), in batches, without gradients."""
+        flat = x.reshape(-1, x.shape[-1])
+        parts = []
+        with torch.no_grad():
+            for start in range(0, flat.shape[0], self.batch):
+                self.check()
+                parts.append(evaluate(self.network, flat[start : start + self.batch]))
+        return torch.cat(parts).reshape(*x.shape[:-1], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The best points of a descent: x (C, P, D), margins (C, P)."""
+
+    x: Tensor
+    margins: Tensor
+
+    def improved(self, x: Tensor, margins: Tensor) -> Best:
+        """The better of the two, point by point."""
+        better = margins < self.margins
+        return Best(torch.where(better.unsqueeze(-1), x, self.x), torch.where(better, margins, self.margins))
+
+
+Watch = Callable[[Tensor, Tensor], bool]
+"""Called with points (C, P, D) and margins (C, P) after every step; True ends the descent."""
+
+
+def descend(
+    field: Field, targets: Targets, box: tuple[Tensor, Tensor], start: Tensor, steps: int, watch: Watch
+) -> Best:
+    """The best points that `steps` steps reach from start (C, P, D) inside box (C, 1, D), (C, 1, D).
+
+    All C·P points must fit into one batch of the field. Margins are those of the points returned.
+    """
+    low, high = box
+    radius = (high - low) / 2
+    x = start
+    velocity = torch.zeros_like(x)
+    best = Best(x, torch.full(x.shape[:-1], torch.inf, dtype=x.dtype, device=x.device))
+    for k in range(steps + 1):
+        field.check()
+        margins, gradient = _loss(field.network, targets, x, k < steps)
+        best = best.improved(x, margins)
+        if watch(x, margins) or gradient is None:
+            break
+        velocity = MOMENTUM * velocity + gradient / gradient.abs().amax(-1, keepdim=True).clamp_min(1e-30)
+        size = FIRST * (LAST / FIRST) ** (k / max(1, steps - 1))
+        x = torch.minimum(torch.maximum(x - size * radius * velocity.sign(), low), high)
+    return best
+
+
+MOMENTUM = 0.75
+"""Of the direction of descent."""
+
+FIRST, LAST = 0.5, 0.02
+"""Step sizes at the beginning and at the end, as a part of the radius of the box."""
+
+
+def diversify(
+    network: Network, box: tuple[Tensor, Tensor], start: Tensor, generator: torch.Generator
+) -> Tensor:
+    """start (C, P, D) moved a few steps along random directions of the outputs, inside box (C, 1, D)."""
+    low, high = box
+    x = start
+    shape = (*start.shape[:-1], network.output_size)
+    direction = torch.randn(shape, generator=generator, dtype=start.dtype).to(start.device)
+    for _ in range(DIVERSIFY):
+        x = x.detach().requires_grad_()
+        total = (evaluate(network, x) * direction).sum()
+        gradient = _gradient(total, x)
+        if gradient is None:
+            return start
+        x = torch.minimum(torch.maximum(x.detach() + (high - low) / 4 * gradient.sign(), low), high)
+    return x
+
+
+def _loss(network: Network, targets: Targets, x: Tensor, gradient: bool) -> tuple[Tensor, Tensor | None]:
+    """Margins (C, P) at x (C, P, D), and the gradient of each at its point if asked for and there is one."""
+    if not gradient:
+        with torch.no_grad():
+            return targets.margins(x, evaluate(network, x)), None
+    x = x.detach().requires_grad_()
+    margins = targets.margins(x, evaluate(network, x))
+    return margins.detach(), _gradient(margins.sum(), x)
+
+
+def _gradient(total: Tensor, x: Tensor) -> Tensor | None:
+    if not total.requires_grad:
+        return None
+    (gradient,) = torch.autograd.grad(total, x, allow_unused=True)
+    return None if gradient is None else torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)

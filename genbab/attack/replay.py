@@ -1,0 +1,114 @@
+"""Replay of inputs in onnxruntime: the judge of every counterexample."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genbab.attack.targets import Floats, representable
+from genbab.reader import Model
+from genbab.result import Counterexample
+from genbab.specs import Spec
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+class Replayer:
+    """Runs a model's own ONNX file on single inputs, on the CPU, in one thread.
+
+    Two sessions judge every candidate: one without graph optimisations (the file as written), one with
+    onnxruntime's defaults (what most people run). Both are made at first use, a few milliseconds each.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._types = [np.dtype(t) for t in model.input_dtypes]
+        self._sizes = [int(np.prod(s)) for s in model.input_shapes]
+
+    def replay(self, x: npt.NDArray[Any]) -> Floats:
+        """The flat outputs (O,) at the flat input x (D,), cast to the model's own types, unoptimised."""
+        return self._run(self._plain, x)
+
+    def confirm(self, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
+        """The counterexample at x (D,) rounded to float32 numbers INSIDE its box, or None.
+
+        It is one only if both sessions give finite outputs that meet some clause of the spec exactly.
+        """
+        inside = self.rounded(spec, x)
+        if inside is None:
+            return None
+        y = self.replay(inside)[: spec.output_size]
+        clause = _met(spec, inside, y)
+        if clause is None or _met(spec, inside, self._run(self._default, inside)) is None:
+            return None
+        return Counterexample(x=inside.astype(np.float32), y=y, clause=clause)
+
+    def rounded(self, spec: Spec, x: npt.NDArray[Any]) -> Floats | None:
+        """x (D,) moved to the nearest float32 numbers inside its box (the nearest box), as float64.
+
+        Inputs of another type get numbers that are also of that type, so that no cast changes them. None where
+        x is not finite or the box holds no such number.
+        """
+        point = np.asarray(x, dtype=np.float64).reshape(-1)
+        if point.shape != (spec.lower.shape[1],) or not np.isfinite(point).all():
+            return None
+        box = 0
+        if spec.lower.shape[0] > 1:
+            box = int(np.maximum(spec.lower - point, point - spec.upper).max(axis=1).argmin())
+        low, high = representable(spec.lower[box], spec.upper[box], np.dtype(np.float32))
+        nearest = point.astype(np.float32).astype(np.float64)
+        start = 0
+        for size, kind in zip(self._sizes, self._types, strict=True):
+            here = slice(start, start + size)
+            if kind != np.float32:
+                low[here], high[here] = representable(low[here], high[here], kind)
+                nearest[here] = np.rint(point[here]) if kind.kind in "iub" else point[here].astype(kind)
+            start += size
+        inside = np.clip(nearest, low, high)
+        exact = bool((low <= high).all()) and bool((inside.astype(np.float32) == inside).all())
+        return inside if exact else None
+
+    def _run(self, session: onnxruntime.InferenceSession, x: npt.NDArray[Any]) -> Floats:
+        feed, start = {}, 0
+        model = self._model
+        for name, shape, size, kind in zip(
+            model.input_names, model.input_shapes, self._sizes, self._types, strict=True
+        ):
+            feed[name] = np.asarray(x[start : start + size]).astype(kind).reshape(shape)
+            start += size
+        outputs = session.run(list(model.output_names), feed)
+        return np.concatenate([np.asarray(y, dtype=np.float64).reshape(-1) for y in outputs])
+
+    @cached_property
+    def _plain(self) -> onnxruntime.InferenceSession:
+        return _session(self._model.proto, optimised=False)
+
+    @cached_property
+    def _default(self) -> onnxruntime.InferenceSession:
+        return _session(self._model.proto, optimised=True)
+
+
+def confirm(model: Model, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
+    """`Replayer(model).confirm(spec, x)`, for a single use."""
+    return Replayer(model).confirm(spec, x)
+
+
+def _met(spec: Spec, x: Floats, y: Floats) -> int | None:
+    """The clause that finite outputs y meet, if any."""
+    return spec.violation(x, y[: spec.output_size]) if bool(np.isfinite(y).all()) else None
+
+
+def _session(proto: bytes, optimised: bool) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(proto, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,32 @@
+"""Sound bounds of every node and of any linear rows, on a batch of input boxes."""
+
+from __future__ import annotations
+
+from genbab.bounds.backward import Chosen, Rows, certify, descend
+from genbab.bounds.forward import forward, varying
+from genbab.bounds.interval import Interval, interval_rows, intersect, propagate
+from genbab.bounds.optimise import Steps, optimise
+from genbab.bounds.plan import Engine, cheap_intervals, line_gap, row_bounds, tighten_all
+from genbab.bounds.relaxation import Lines, Relaxation
+
+__all__ = [
+    "Chosen",
+    "Engine",
+    "Interval",
+    "Lines",
+    "Relaxation",
+    "Rows",
+    "Steps",
+    "certify",
+    "cheap_intervals",
+    "descend",
+    "forward",
+    "intersect",
+    "interval_rows",
+    "line_gap",
+    "optimise",
+    "propagate",
+    "row_bounds",
+    "tighten_all",
+    "varying",
+]

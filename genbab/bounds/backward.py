@@ -1,0 +1,203 @@
+"""Backward linear bounds (CROWN; Zhang et al., NeurIPS 2018) with slopes given per row.
+
+For rows C of a target node t, walking the graph backwards keeps the invariant
+
+    C·t(x)  >=  Σ_v <A_v, v(x)> + d        for every x in the box,
+
+A_v (B, S, N_v), d (B, S). At an affine node A goes through the adjoint of each map; at a nonlinear node every entry
+picks the lower line (A >= 0) or the upper line (A < 0) of its neuron: `slope * arg + intercept`. Any slope is sound
+because the intercept is computed for it. At the input the form is minimised over the box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genbab.bounds.interval import Interval, gamma, magnitude
+from genbab.bounds.relaxation import Lines, Relaxation, Slopes
+from genbab.network import Affine, Network, Nonlinear
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Linear forms to bound from below: matrix (B or 1, S, N) over the target node, plus on_input (B or 1, S, D)."""
+
+    target: int
+    matrix: Tensor
+    on_input: Tensor | None = None
+
+    def to(self, dtype: torch.dtype) -> Rows:
+        """The same rows in another dtype."""
+        on_input = None if self.on_input is None else self.on_input.to(dtype)
+        return Rows(self.target, self.matrix.to(dtype), on_input)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The lines that one pass used at one nonlinear node, all (B, S, N): the row's coefficients at the node's output,
+    which side they took, slopes, intercepts and touching points."""
+
+    coefficients: Tensor
+    upper: Tensor
+    slopes: Slopes
+    intercept: Tensor
+    touch: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One backward pass: the form <coefficients, x> + constant below the rows, its minimum, and the lines used."""
+
+    coefficients: Tensor
+    constant: Tensor
+    bound: Tensor
+    corner: Tensor
+    chosen: dict[int, Chosen] = field(default_factory=dict)
+
+
+def descend(network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]) -> Pass:
+    """A backward pass in the relaxation's dtype, without rounding account: for searching slopes, never for verdicts.
+
+    `slopes` holds the lines of an earlier pass (its `slopes` and `upper`); where a side has changed since, or a node
+    is missing, the default slope is taken.
+    """
+    batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
+    forms: dict[int, Tensor] = {rows.target: rows.matrix.expand(batch, -1, -1)}
+    if rows.on_input is not None:
+        forms[0] = rows.on_input.expand(batch, -1, -1)
+    constant = rows.matrix.new_zeros(batch, rows.matrix.shape[1])
+    chosen: dict[int, Chosen] = {}
+    for i in range(rows.target, 0, -1):
+        a = forms.pop(i, None)
+        if a is None:
+            continue
+        node = network.nodes[i]
+        if isinstance(node, Affine):
+            constant = constant + a @ node.bias
+            for source, one in node.terms:
+                _add(forms, source, one.pull(a))
+        elif isinstance(node, Nonlinear):
+            chosen[i] = taken = choose(relaxation.lines(i), a, slopes.get(i), rigorous=False)
+            constant = constant + dot(a, taken.intercept)
+            for argument, k in zip(node.args, taken.slopes, strict=True):
+                _add(forms, argument, a * k)
+    form = forms.get(0)
+    if form is None:
+        form = rows.matrix.new_zeros(batch, rows.matrix.shape[1], box[0].shape[1])
+    corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
+    return Pass(form, constant, constant + (form * corner).sum(-1), corner, chosen)
+
+
+def certify(
+    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sound lower bounds of the rows over the reals, as (bound (B, S), coefficients (B, S, D), constant (B, S)).
+
+    Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step the exact
+    form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's interval, so γ<|A|, |W||x|>
+    is subtracted at once. `<coefficients, x> + constant` lies below the rows on the box, rounding included.
+    """
+    batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
+    forms: dict[int, Tensor] = {rows.target: rows.matrix.expand(batch, -1, -1)}
+    if rows.on_input is not None:
+        forms[0] = rows.on_input.expand(batch, -1, -1)
+    constant = rows.matrix.new_zeros(batch, rows.matrix.shape[1])
+    slack = torch.zeros_like(constant)
+    for i in range(rows.target, 0, -1):
+        a = forms.pop(i, None)
+        if a is None:
+            continue
+        node = network.nodes[i]
+        if isinstance(node, Affine):
+            constant = constant + a @ node.bias
+            slack = slack + _affine_slack(relaxation, i, a)
+            for source, one in node.terms:
+                _add(forms, source, one.pull(a))
+        elif isinstance(node, Nonlinear):
+            taken = choose(relaxation.lines(i), a, slopes.get(i), rigorous=True)
+            constant = constant + dot(a, taken.intercept)
+            slack = slack + _nonlinear_slack(relaxation, node, taken)
+            for argument, k in zip(node.args, taken.slopes, strict=True):
+                _add(forms, argument, a * k)
+    form = forms.get(0)
+    if form is None:
+        form = rows.matrix.new_zeros(batch, rows.matrix.shape[1], box[0].shape[1])
+    wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1)
+    constant = constant - slack - gamma(form.shape[-1] + 4 * len(network.nodes), form.dtype) * (wide + constant.abs())
+    corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
+    bound = torch.nan_to_num(constant + (form * corner).sum(-1), nan=-torch.inf, posinf=-torch.inf)
+    return bound, form, constant
+
+
+def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> Chosen:
+    """The line each entry of a (B, S, N) takes: the side by its sign, the slopes by `earlier` or by default."""
+    upper = a < 0
+    if earlier is None:
+        slopes = lines.default(upper)
+    else:
+        flipped = upper != earlier.upper
+        slopes = tuple(k.to(a.dtype) for k in earlier.slopes)
+        if bool(flipped.any()):
+            slopes = tuple(torch.where(flipped, d, k) for d, k in zip(lines.default(upper), slopes, strict=True))
+    intercept, touch = lines.intercept(slopes, upper, rigorous)
+    return Chosen(a, upper, slopes, intercept, touch)
+
+
+def gradients(network: Network, one: Pass, target: int) -> dict[int, Slopes]:
+    """∂bound/∂slope at every nonlinear node, by one forward sweep of the minimising corner (envelope theorem).
+
+    Along the lines used, moving a slope turns the line about its touching point x*: the bound changes by
+    A·(v − x*), v the value that the lines give the argument at the minimising corner.
+    """
+    known: dict[int, Tensor] = {0: one.corner}
+    found: dict[int, Slopes] = {}
+    needed = {i for i in one.chosen} | {a for i in one.chosen for a in _arguments(network, i)}
+    reach = set().union(*(network.ancestors[i] for i in needed)) if needed else set()
+    for i in sorted(reach):
+        node = network.nodes[i]
+        if isinstance(node, Affine):
+            value: Tensor | None = None
+            for source, linear in node.terms:
+                part = linear.apply(known[source])
+                value = part + node.bias if value is None else value.add_(part)
+            known[i] = value if value is not None else node.bias.expand(*one.corner.shape[:-1], -1)
+        elif isinstance(node, Nonlinear):
+            if i not in one.chosen:
+                raise KeyError(f"node {i} has a form but no line")
+            line = one.chosen[i]
+            args = [known[a] for a in node.args]
+            found[i] = tuple(line.coefficients * (v - t) for v, t in zip(args, line.touch, strict=True))
+            known[i] = sum((k * v for k, v in zip(line.slopes, args, strict=True)), line.intercept)
+    return found
+
+
+def dot(a: Tensor, c: Tensor) -> Tensor:
+    """Σ a·c over the last axis, where 0 times infinity counts 0."""
+    total = torch.einsum("...n,...n->...", a, c)
+    if bool(torch.isfinite(total).all()):
+        return total
+    return torch.where(a == 0, 0.0, a * c).sum(-1)
+
+
+def _arguments(network: Network, i: int) -> tuple[int, ...]:
+    return network.sources(i)
+
+
+def _add(forms: dict[int, Tensor], node: int, form: Tensor) -> None:
+    forms[node] = forms[node] + form if node in forms else form
+
+
+def _affine_slack(relaxation: Relaxation, i: int, a: Tensor) -> Tensor:
+    terms, mass = relaxation.mass(i)
+    return gamma(terms, a.dtype) * (a.abs() @ mass[:, :, None]).squeeze(-1)
+
+
+def _nonlinear_slack(relaxation: Relaxation, node: Nonlinear, taken: Chosen) -> Tensor:
+    size = taken.intercept.abs()
+    for argument, k in zip(node.args, taken.slopes, strict=True):
+        reach = magnitude(relaxation.intervals[argument])[:, None, :].to(k.dtype)
+        size = size + torch.where(k == 0, 0.0, k.abs() * reach)
+    return gamma(node.size, size.dtype) * dot(taken.coefficients.abs(), size)

@@ -1,0 +1,118 @@
+"""Forward linear bounds: every node between two affine functions of the input, in one sweep.
+
+Worth it when few inputs vary: a node costs 2·(D+1) vectors, whatever the number of rows asked for later. Each form is
+(B, D+1, N): row d < D the coefficient of the d-th *varying* input measured from the box's centre, the last row the
+constant. Kept together as mean and half difference, an affine node is W·mean ± |W|·half.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.bounds.interval import Interval, affine_range, gamma, intersect, nonlinear_range
+from genbab.bounds.relaxation import Relaxation
+from genbab.network import Affine, Input, Network, Nonlinear
+
+Forms = tuple[Tensor, Tensor]
+"""(lower, upper), each (B, D+1, N)."""
+
+
+def varying(box: Interval) -> Tensor:
+    """Indices of the inputs whose interval has a width in some domain."""
+    return (box[1] > box[0]).any(0).nonzero().squeeze(-1)
+
+
+def forward(network: Network, box: Interval, known: dict[int, Interval] | None = None) -> list[Interval]:
+    """Sound intervals of every node from forward linear bounds, cut with interval arithmetic and with `known`."""
+    known = known or {}
+    active = varying(box)
+    radius = ((box[1] - box[0]) / 2)[:, active]
+    forms: list[Forms] = []
+    intervals: list[Interval] = []
+    for i, node in enumerate(network.nodes):
+        if isinstance(node, Input):
+            form, interval = _input_forms(box, active), box
+        elif isinstance(node, Affine):
+            form = _affine_forms(node, [forms[s] for s, _ in node.terms], radius)
+            interval = intersect(concretise(form, radius), affine_range(node, [intervals[s] for s, _ in node.terms]))
+        else:
+            form = _nonlinear_forms(network, i, forms, intervals, radius)
+            interval = intersect(concretise(form, radius), nonlinear_range(node, [intervals[a] for a in node.args]))
+        intervals.append(intersect(interval, known[i]) if i in known else interval)
+        forms.append(form)
+    return intervals
+
+
+def concretise(forms: Forms, radius: Tensor) -> Interval:
+    """The least value of the lower form and the greatest of the upper, over |x - centre| <= radius (B, D)."""
+    bounds = []
+    for sign, form in zip((-1.0, 1.0), forms, strict=True):
+        wide = torch.einsum("bdn,bd->bn", form[:, :-1].abs(), radius)
+        mass = wide + form[:, -1].abs()
+        bounds.append(form[:, -1] + sign * (wide + gamma(form.shape[1], form.dtype) * mass))
+    return torch.nan_to_num(bounds[0], nan=-torch.inf), torch.nan_to_num(bounds[1], nan=torch.inf)
+
+
+def _input_forms(box: Interval, active: Tensor) -> Forms:
+    """The input itself: unit rows over the varying entries, the centre as constant, half an ulp of it as slack."""
+    batch, size = box[0].shape
+    form = box[0].new_zeros(batch, active.numel() + 1, size)
+    form[:, torch.arange(active.numel(), device=active.device), active] = 1.0
+    form[:, -1] = (box[0] + box[1]) / 2
+    rounding = gamma(1, form.dtype) * torch.maximum(box[0].abs(), box[1].abs())
+    lower, upper = form.clone(), form
+    lower[:, -1] -= rounding
+    upper[:, -1] += rounding
+    return lower, upper
+
+
+def _affine_forms(node: Affine, sources: list[Forms], radius: Tensor) -> Forms:
+    mean: Tensor | None = None
+    half: Tensor | None = None
+    mass = node.bias.abs()[None, None, :]
+    terms = len(sources)
+    for (_, one), (lower, upper) in zip(node.terms, sources, strict=True):
+        spread = _mass(torch.maximum(lower.abs(), upper.abs()), radius)
+        mapped = one.apply((lower + upper) / 2)
+        widened = one.absolute().apply(torch.cat([(upper - lower) / 2, spread], 1))
+        mean = mapped if mean is None else mean + mapped
+        half = widened[:, :-1] if half is None else half + widened[:, :-1]
+        mass = mass + widened[:, -1:]
+        terms += one.terms
+    if mean is None or half is None:
+        mean = half = node.bias.new_zeros(radius.shape[0], radius.shape[1] + 1, node.size)
+    slack = 2 * gamma(terms, mass.dtype) * mass[:, 0]
+    lower, upper = mean - half, mean + half
+    lower[:, -1] += node.bias - slack
+    upper[:, -1] += node.bias + slack
+    return lower, upper
+
+
+def _mass(form: Tensor, radius: Tensor) -> Tensor:
+    """Σ|coefficient|·radius + |constant|, (B, 1, N)."""
+    return torch.einsum("bdn,bd->bn", form[:, :-1].abs(), radius)[:, None] + form[:, -1:].abs()
+
+
+def _nonlinear_forms(
+    network: Network, i: int, forms: list[Forms], intervals: list[Interval], radius: Tensor
+) -> Forms:
+    node = network.nodes[i]
+    assert isinstance(node, Nonlinear)
+    padded = intervals + [intervals[0]] * (len(network.nodes) - len(intervals))
+    lines = Relaxation(network, padded, radius.dtype).lines(i)
+    sides: list[Tensor] = []
+    for upper, slopes in ((False, lines.lower), (True, lines.upper)):
+        side = torch.full_like(slopes[0], upper, dtype=torch.bool)
+        constant, _ = lines.intercept(slopes, side, rigorous=True)
+        total = torch.zeros_like(forms[node.args[0]][0])
+        mass = constant.abs()
+        for k, argument in zip(slopes, node.args, strict=True):
+            low, high = forms[argument]
+            picked = torch.where((k >= 0) != upper, low, high)
+            total = total + torch.where(k == 0, 0.0, k * picked)
+            mass = mass + torch.where(k == 0, 0.0, k.abs() * _mass(picked, radius))
+        slack = gamma(4, mass.dtype) * mass
+        total[:, -1:] += constant + slack if upper else constant - slack
+        sides.append(total)
+    return sides[0], sides[1]

@@ -1,0 +1,176 @@
+"""Filling in the intervals of every nonlinear argument, cheapest bounds first, everything intersected.
+
+Rows of a hidden node are worth a backward pass only where they can change something: where the node's functions are
+not already linear on the interval. They are taken widest gap first, in chunks that fit the memory, until the share
+of the time they may use is gone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genbab.bounds.backward import Chosen, Rows, certify
+from genbab.bounds.forward import forward, varying
+from genbab.bounds.interval import Interval, intersect, propagate
+from genbab.bounds.optimise import Steps, optimise
+from genbab.bounds.relaxation import Relaxation
+from genbab.network import Affine, Compose, Input, LinearMap, Network, Nonlinear
+
+FORWARD_INPUTS = 32
+"""Forward linear bounds are computed when at most this many inputs vary."""
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is kept."""
+
+    exact: Network
+    search: Network
+    memory: int
+    check: Callable[[], None] = field(default=lambda: None)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The search dtype."""
+        return next((n.bias.dtype for n in self.search.nodes if isinstance(n, Affine)), torch.float64)
+
+    def chunk(self, domains: int, target: int, steps: int) -> int:
+        """How many rows of node `target` fit the memory at once, for `domains` boxes."""
+        width = sum(self.exact.nodes[i].size for i in self.exact.ancestors[target])
+        searching = 14 * torch.finfo(self.dtype).bits // 8 if steps else 0
+        bytes_per_row = width * max(searching, 4 * 8) * max(domains, 1)
+        return max(1, int(self.memory * 0.5) // max(bytes_per_row, 1))
+
+    def cast(self, interval: Interval) -> Interval:
+        """A box in the search dtype (nearest: it only guides slopes)."""
+        return interval[0].to(self.dtype), interval[1].to(self.dtype)
+
+
+def cheap_intervals(engine: Engine, box: Interval, known: dict[int, Interval] | None = None) -> list[Interval]:
+    """Interval arithmetic, and forward linear bounds where few inputs vary."""
+    if varying(box).numel() <= FORWARD_INPUTS:
+        return forward(engine.exact, box, known)
+    return propagate(engine.exact, box, known)
+
+
+def row_bounds(
+    engine: Engine, intervals: list[Interval], rows: Rows, box: Interval, steps: Steps
+) -> tuple[Tensor, dict[int, Chosen]]:
+    """Certified lower bounds (B, S) of the rows with slopes optimised for them, and those slopes."""
+    slopes: dict[int, Chosen] = {}
+    if steps.count:
+        relaxation = Relaxation(engine.search, intervals, engine.dtype)
+        slopes = optimise(
+            engine.search, relaxation, rows.to(engine.dtype), engine.cast(box), steps, stop=lambda _: engine.check()
+        )
+    exact = Relaxation(engine.exact, intervals, torch.float64)
+    return certify(engine.exact, exact, rows, box, slopes)[0], slopes
+
+
+def tighten_all(  # noqa: PLR0913
+    engine: Engine,
+    box: Interval,
+    intervals: list[Interval],
+    steps: Steps,
+    share: float = float("inf"),
+    outputs: bool = False,
+) -> list[Interval]:
+    """Intervals with every nonlinear argument (and the outputs, if asked) bounded backwards, layer after layer.
+
+    `share` is the time in seconds after which no further chunk of rows is begun.
+    """
+    end = time.monotonic() + share
+    known: dict[int, Interval] = {}
+    layers = {*engine.exact.relaxed, engine.exact.output} if outputs else engine.exact.relaxed
+    for i in sorted(layers):
+        if _already_exact(engine.exact, i):
+            continue
+        engine.check()
+        if time.monotonic() > end:
+            break
+        found = _tighten_node(engine, box, intervals, i, steps, end)
+        if found is not None:
+            known[i] = intersect(found, intervals[i])
+            intervals = [intersect(a, b) for a, b in zip(propagate(engine.exact, box, known), intervals, strict=True)]
+    return intervals
+
+
+def _tighten_node(  # noqa: PLR0913
+    engine: Engine, box: Interval, intervals: list[Interval], i: int, steps: Steps, end: float
+) -> Interval | None:
+    """Node i's interval from backward passes over the rows that matter, or None if there are none."""
+    lower, upper = (side.clone() for side in intervals[i])
+    order = rows_that_matter(engine, intervals, i)
+    if not order.numel():
+        return None
+    exact = Relaxation(engine.exact, intervals, torch.float64)
+    search = Relaxation(engine.search, intervals, engine.dtype) if steps.count else exact
+    size = max(1, engine.chunk(lower.shape[0], i, steps.count) // 2)
+    for chunk in order.split(size):
+        engine.check()
+        if time.monotonic() > end:
+            break
+        units = torch.zeros(chunk.numel(), lower.shape[1], dtype=torch.float64, device=lower.device)
+        units[torch.arange(chunk.numel(), device=chunk.device), chunk] = 1.0
+        rows = Rows(i, torch.cat([units, -units])[None])
+        slopes: dict[int, Chosen] = {}
+        if steps.count:
+            slopes = optimise(
+                engine.search, search, rows.to(engine.dtype), engine.cast(box), steps, stop=lambda _: engine.check()
+            )
+        bound, _, _ = certify(engine.exact, exact, rows, box, slopes)
+        low, high = bound.split(chunk.numel(), dim=1)
+        lower[:, chunk] = torch.maximum(lower[:, chunk], low)
+        upper[:, chunk] = torch.minimum(upper[:, chunk], -high)
+    return lower, upper
+
+
+def rows_that_matter(engine: Engine, intervals: list[Interval], i: int) -> Tensor:
+    """Neurons of node i whose readers are not yet linear on their interval, widest gap first."""
+    gap = torch.zeros_like(intervals[i][0])
+    if i == engine.exact.output:
+        return torch.arange(gap.shape[1], device=gap.device)
+    relaxation = Relaxation(engine.exact, intervals, torch.float64)
+    for reader in engine.exact.consumers[i]:
+        node = engine.exact.nodes[reader]
+        if isinstance(node, Nonlinear):
+            gap = torch.maximum(gap, line_gap(relaxation, reader))
+    worst = torch.nan_to_num(gap, nan=torch.inf, posinf=1e300).amax(0)
+    order = worst.argsort(descending=True)
+    return order[worst[order] > 1e-9]
+
+
+def line_gap(relaxation: Relaxation, i: int) -> Tensor:
+    """Distance between the default lines of nonlinear node i at the centre of its boxes, (B, N)."""
+    node = relaxation.network.nodes[i]
+    assert isinstance(node, Nonlinear)
+    lines = relaxation.lines(i)
+    heights = []
+    for upper, slopes in ((False, lines.lower), (True, lines.upper)):
+        side = torch.full_like(slopes[0], upper, dtype=torch.bool)
+        height, _ = lines.intercept(slopes, side, rigorous=False)
+        for k, argument in zip(slopes, node.args, strict=True):
+            low, high = relaxation.intervals[argument]
+            height = height + torch.where(k == 0, 0.0, k * ((low + high) / 2)[:, None].to(k.dtype))
+        heights.append(height[:, 0])
+    return heights[1] - heights[0]
+
+
+def _already_exact(network: Network, i: int) -> bool:
+    """Whether interval arithmetic is exact for node i: one affine step from the input."""
+    node = network.nodes[i]
+    if isinstance(node, Input):
+        return True
+    if not isinstance(node, Affine) or any(source != 0 for source, _ in node.terms) or len(node.terms) > 1:
+        return False
+    return all(_weighted(one) <= 1 for _, one in node.terms)
+
+
+def _weighted(one: LinearMap) -> int:
+    """How many of the maps composed here have weights: |W2 W1| = |W2||W1| holds when there is at most one."""
+    return sum(_weighted(m) for m in one.maps) if isinstance(one, Compose) else int(one.cost > 0)

@@ -1,0 +1,135 @@
+"""The lines of every nonlinear node on a batch of boxes: prepared conjugates, default slopes, slope scales.
+
+A `Relaxation` belongs to one network, one list of intervals and one dtype. It computes a node's lines when they are
+first asked for and forgets them when the node's arguments are tightened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from genbab.bounds.interval import Interval, affine_mass, intersect
+from genbab.network import Affine, Network, Nonlinear
+from genbab.nonlinear import (
+    Gate,
+    Nonlinearity,
+    Prepared,
+    Prepared2,
+    Product,
+    default_slopes,
+    default_slopes2,
+    prepare,
+    prepare2,
+    slope_range,
+    slope_range2,
+)
+
+Slopes = tuple[Tensor, ...]
+"""One slope tensor per argument of a nonlinear node, each (B, S, N) or broadcastable to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """What one function offers on its arguments' boxes; all tensors are (B, 1, N). Computed when asked for."""
+
+    fn: Nonlinearity | Product | Gate
+    boxes: tuple[Interval, ...]
+
+    @cached_property
+    def prepared(self) -> Prepared | Prepared2:
+        """The conjugate, ready to be evaluated at many slopes."""
+        if isinstance(self.fn, Nonlinearity):
+            return prepare(self.fn, *self.boxes[0])
+        return prepare2(self.fn, self.boxes[0], self.boxes[1])
+
+    @cached_property
+    def defaults(self) -> tuple[Slopes, Slopes]:
+        """Slopes of the (lower, upper) lines of least area."""
+        if isinstance(self.fn, Nonlinearity):
+            lower, upper = default_slopes(self.fn, *self.boxes[0])
+            return (lower,), (upper,)
+        return default_slopes2(self.fn, self.boxes[0], self.boxes[1])
+
+    @cached_property
+    def scale(self) -> Slopes:
+        """The natural step of each slope: the width of its range."""
+        if isinstance(self.fn, Nonlinearity):
+            return (_scale(*slope_range(self.fn, *self.boxes[0])),)
+        return tuple(_scale(*r) for r in slope_range2(self.fn, self.boxes[0], self.boxes[1]))
+
+    def default(self, upper: Tensor) -> Slopes:
+        """The slopes of least area for the side that `upper` (B, S, N) selects."""
+        return tuple(torch.where(upper, u, k) for k, u in zip(*self.defaults, strict=True))
+
+    def intercept(self, slopes: Slopes, upper: Tensor, rigorous: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The exact intercept for these slopes, and where the line touches (one point per argument)."""
+        if isinstance(self.prepared, Prepared2):
+            c, x, y = self.prepared.intercept(slopes[0], slopes[1], upper, rigorous)
+            return c, (x, y)
+        c, x = self.prepared.intercept(slopes[0], upper, rigorous)
+        return c, (x,)
+
+
+class Relaxation:
+    """Lines of all nonlinear nodes of `network` on `intervals` (per node (B, N), float64), computed in `dtype`."""
+
+    def __init__(
+        self,
+        network: Network,
+        intervals: list[Interval],
+        dtype: torch.dtype,
+        mass: dict[int, tuple[int, Tensor]] | None = None,
+    ) -> None:
+        self.network = network
+        self.dtype = dtype
+        self.intervals = intervals
+        self._lines: dict[int, Lines] = {}
+        self._mass = {} if mass is None else mass
+
+    @property
+    def batch(self) -> int:
+        """Number of domains B."""
+        return max(interval[0].shape[0] for interval in self.intervals)
+
+    def lines(self, i: int) -> Lines:
+        """The lines of nonlinear node i."""
+        if i not in self._lines:
+            node = self.network.nodes[i]
+            assert isinstance(node, Nonlinear)
+            self._lines[i] = Lines(node.fn, tuple(shaped(self.intervals[a], self.dtype) for a in node.args))
+        return self._lines[i]
+
+    def mass(self, i: int) -> tuple[int, Tensor]:
+        """For affine node i: the length of its longest sums, and |W||x| + |bias| over its sources' boxes (B, N).
+
+        Kept in the dictionary given at construction: boxes inside the ones it was made for may share it.
+        """
+        if i not in self._mass:
+            node = self.network.nodes[i]
+            assert isinstance(node, Affine)
+            terms = sum(one.terms + 1 for _, one in node.terms) + node.size
+            mass = torch.nan_to_num(affine_mass(node, self.intervals), nan=torch.inf, posinf=torch.inf)
+            self._mass[i] = terms, mass
+        return self._mass[i]
+
+
+def shaped(interval: Interval, dtype: torch.dtype) -> Interval:
+    """(B, N) ends as (B, 1, N) in dtype, rounded outward."""
+    return _cast(interval[0], dtype, False)[:, None, :], _cast(interval[1], dtype, True)[:, None, :]
+
+
+def _cast(end: Tensor, dtype: torch.dtype, up: bool) -> Tensor:
+    cast = end.to(dtype)
+    if dtype == end.dtype:
+        return cast
+    wrong = (cast.to(end.dtype) < end) if up else (cast.to(end.dtype) > end)
+    return torch.where(wrong, torch.nextafter(cast, torch.full_like(cast, torch.inf if up else -torch.inf)), cast)
+
+
+def _scale(low: Tensor, high: Tensor) -> Tensor:
+    """The natural step of a slope: the width of its range, never zero, never infinite."""
+    return torch.nan_to_num(high - low, nan=1.0, posinf=1e6).clamp(min=1e-12)

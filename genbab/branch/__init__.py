@@ -1,0 +1,30 @@
+"""Branch and bound: domains, pool, loop, scores, and the two ways of bounding children."""
+
+from __future__ import annotations
+
+from genbab.branch.domains import Domains, Splits, bisect, join, root_domains
+from genbab.branch.inputs import bound_by_inputs, choose_input
+from genbab.branch.neurons import Root, bound_by_neurons, neuron_root
+from genbab.branch.pool import Pool
+from genbab.branch.scores import choose_neuron, free_score, kink_or_middle
+from genbab.branch.search import Outcome, SearchProgress, search
+
+__all__ = [
+    "Domains",
+    "Outcome",
+    "Pool",
+    "Root",
+    "SearchProgress",
+    "Splits",
+    "bisect",
+    "bound_by_inputs",
+    "bound_by_neurons",
+    "choose_input",
+    "choose_neuron",
+    "free_score",
+    "join",
+    "kink_or_middle",
+    "neuron_root",
+    "root_domains",
+    "search",
+]

@@ -1,0 +1,150 @@
+"""Domains: the open boxes of a branch and bound, as immutable batches (take, join, split)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genbab.bounds import Chosen, Interval
+from genbab.problem import Query
+
+INPUT = 0
+"""Node number of the input: a split of node 0 is a split of the input box."""
+
+
+@dataclass(frozen=True, eq=False)
+class Warm:
+    """Slopes of a domain's last pass at one nonlinear node, with the sides they belong to; (B, S, N) each."""
+
+    slopes: tuple[Tensor, ...]
+    upper: Tensor
+
+    def take(self, which: Tensor) -> Warm:
+        """The domains selected."""
+        return Warm(tuple(k[which] for k in self.slopes), self.upper[which])
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """What to split next, per domain: node (B,), neuron (B,), point (B,); node -1: nothing is left to split."""
+
+    node: Tensor
+    neuron: Tensor
+    point: Tensor
+
+    def take(self, which: Tensor) -> Splits:
+        """The domains selected."""
+        return Splits(self.node[which], self.neuron[which], self.point[which])
+
+
+@dataclass(frozen=True, eq=False)
+class Domains:
+    """A batch of B open domains.
+
+    query: boxes and rows; hidden: intervals of split or tightened nodes (node -> (B, N) pair), cut into the root's;
+    warm: slopes to start from; bound (B,): certified worst margin; depth (B,); splits: the next split of each.
+    """
+
+    query: Query
+    bound: Tensor
+    depth: Tensor
+    splits: Splits | None = None
+    hidden: dict[int, Interval] = field(default_factory=dict)
+    warm: dict[int, Warm] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the batch."""
+        tensors = [self.query.lower, self.query.upper, self.query.matrix, self.query.rhs, self.query.clause]
+        tensors += [side for pair in self.hidden.values() for side in pair]
+        tensors += [t for w in self.warm.values() for t in (*w.slopes, w.upper)]
+        return sum(t.numel() * t.element_size() for t in tensors)
+
+    def take(self, which: Tensor) -> Domains:
+        """The domains selected by indices or by a mask."""
+        return Domains(
+            self.query.take(which),
+            self.bound[which],
+            self.depth[which],
+            None if self.splits is None else self.splits.take(which),
+            {i: (low[which], high[which]) for i, (low, high) in self.hidden.items()},
+            {i: w.take(which) for i, w in self.warm.items()},
+        )
+
+
+def root_domains(query: Query, margins: Tensor) -> Domains:
+    """The boxes of a query as domains, nothing decided about their splits yet."""
+    depth = torch.zeros(len(query), dtype=torch.long, device=margins.device)
+    return Domains(query, query.worst(margins), depth)
+
+
+def join(batches: list[Domains]) -> Domains:
+    """One batch of all domains; the batches must have the same parts."""
+    if len(batches) == 1:
+        return batches[0]
+    first = batches[0]
+    queries = [b.query for b in batches]
+    on_input = None if first.query.on_input is None else _cat([q.on_input for q in queries])
+    query = Query(
+        _cat([q.lower for q in queries]),
+        _cat([q.upper for q in queries]),
+        _cat([q.matrix for q in queries]),
+        on_input,
+        _cat([q.rhs for q in queries]),
+        _cat([q.clause for q in queries]),
+    )
+    splits = None
+    if first.splits is not None:
+        parts = [b.splits for b in batches if b.splits is not None]
+        splits = Splits(_cat([s.node for s in parts]), _cat([s.neuron for s in parts]), _cat([s.point for s in parts]))
+    hidden = {i: (_cat([b.hidden[i][0] for b in batches]), _cat([b.hidden[i][1] for b in batches])) for i in first.hidden}
+    warm = {
+        i: Warm(
+            tuple(_cat([b.warm[i].slopes[p] for b in batches]) for p in range(len(w.slopes))),
+            _cat([b.warm[i].upper for b in batches]),
+        )
+        for i, w in first.warm.items()
+    }
+    return Domains(query, _cat([b.bound for b in batches]), _cat([b.depth for b in batches]), splits, hidden, warm)
+
+
+def bisect(parents: Domains) -> Domains:
+    """Both children of every domain at its chosen split: first all lower children, then all upper ones.
+
+    The children's boxes tile the parent's: [l, p] and [p, u] of the neuron that is split.
+    """
+    splits = parents.splits
+    assert splits is not None
+    both = torch.arange(len(parents), device=parents.bound.device).repeat(2)
+    children = parents.take(both)
+    query, count = children.query, len(parents)
+    lower, upper = query.lower.clone(), query.upper.clone()
+    hidden = {i: (low.clone(), high.clone()) for i, (low, high) in children.hidden.items()}
+    for node in splits.node.unique().tolist():
+        rows = (splits.node == node).nonzero().squeeze(-1)
+        low, high = (lower, upper) if node == INPUT else hidden[node]
+        high[rows, splits.neuron[rows]] = splits.point[rows].to(high.dtype)
+        low[rows + count, splits.neuron[rows]] = splits.point[rows].to(low.dtype)
+        if node == INPUT and INPUT in hidden:
+            hidden[INPUT] = (lower.clone(), upper.clone())
+    boxes = Query(lower, upper, query.matrix, query.on_input, query.rhs, query.clause)
+    return Domains(boxes, children.bound, children.depth + 1, None, hidden, children.warm)
+
+
+def warm_from(chosen: dict[int, Chosen]) -> dict[int, Warm]:
+    """What the next pass needs of this one."""
+    return {i: Warm(c.slopes, c.upper) for i, c in chosen.items()}
+
+
+def start_from(warm: dict[int, Warm]) -> dict[int, Chosen]:
+    """Warm slopes in the form that passes take."""
+    return {i: Chosen(w.upper, w.upper, w.slopes, w.upper, ()) for i, w in warm.items()}
+
+
+def _cat(parts: list[Tensor | None]) -> Tensor:
+    return torch.cat([p for p in parts if p is not None])

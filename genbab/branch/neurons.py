@@ -1,0 +1,112 @@
+"""Bounding children of neuron splits: intervals of the parent with one neuron cut, slopes started from its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from genbab.bounds import Chosen, Engine, Interval, Relaxation, Rows, Steps, certify, optimise
+from genbab.branch.domains import Domains, Splits, Warm, start_from, warm_from
+from genbab.branch.search import Bound
+from genbab.network import Affine
+from genbab.problem import Query
+
+Choose = Callable[[Relaxation, dict[int, Chosen], Domains, Tensor], Splits]
+"""(relaxation, lines of the last pass, domains, margins (B, S)) -> the next split of each domain."""
+
+
+@dataclass(frozen=True, eq=False)
+class Root:
+    """What all domains share: the root's intervals (1, N) and the rounding scales of its affine nodes."""
+
+    intervals: list[Interval]
+    mass: dict[int, tuple[int, Tensor]]
+    output: int
+
+
+def bound_by_neurons(engine: Engine, root: Root, steps: Steps, choose: Choose) -> Bound:
+    """A `Bound` that optimises the slopes of each child's rows, evaluates them in float64 and chooses its split."""
+
+    def bound(children: Domains) -> Domains:
+        engine.check()
+        query = children.query
+        box = (query.lower, query.upper)
+        rows = Rows(root.output, query.matrix, query.on_input)
+        intervals = child_intervals(root, children)
+        search = Relaxation(engine.search, intervals, engine.dtype, root.mass)
+        exact = Relaxation(engine.exact, intervals, torch.float64, root.mass)
+
+        def decided(bounds: Tensor) -> bool:
+            engine.check()
+            return bool((query.worst(query.margins(bounds.to(query.rhs.dtype))) > 1e-4).all())
+
+        chosen = optimise(
+            engine.search, search, rows.to(engine.dtype), engine.cast(box), steps, start_from(children.warm), decided
+        )
+        bounds, _, _ = certify(engine.exact, exact, rows, box, chosen)
+        margins = query.margins(bounds)
+        worst = torch.maximum(query.worst(margins), children.bound)
+        empty = _empty(children)
+        worst = torch.where(empty, torch.inf, worst)
+        splits = choose(search, chosen, children, margins)
+        return replace(children, bound=worst, splits=splits, warm=warm_from(chosen))
+
+    return bound
+
+
+def child_intervals(root: Root, domains: Domains) -> list[Interval]:
+    """The root's intervals with the domains' own where they have some."""
+    return [domains.hidden.get(i, interval) for i, interval in enumerate(root.intervals)]
+
+
+def _empty(domains: Domains) -> Tensor:
+    """Domains in which some interval is empty: no input leads there."""
+    empty = torch.zeros(len(domains), dtype=torch.bool, device=domains.bound.device)
+    for low, high in domains.hidden.values():
+        empty = empty | (low > high).any(-1)
+    return empty
+
+
+def neuron_root(
+    engine: Engine, query: Query, margins: Tensor, intervals: list[Interval], slopes: dict[int, Chosen], output: int
+) -> tuple[Domains, Root]:
+    """One domain per open clause of a single box, and what they share.
+
+    query, margins and intervals have batch size 1; slopes are those of its rows. Shorter clauses are filled up with
+    their first row.
+    """
+    shared = Relaxation(engine.exact, intervals, torch.float64)
+    mass = {i: shared.mass(i) for i, node in enumerate(engine.exact.nodes) if isinstance(node, Affine)}
+    index, numbers = _open_rows(query, margins)
+    count = index.shape[0]
+
+    def rows(t: Tensor) -> Tensor:
+        return t.expand(1, query.rhs.shape[1], -1)[0][index] if t.dim() == 3 else t[0][index]
+
+    boxes = Query(
+        query.lower.expand(count, -1),
+        query.upper.expand(count, -1),
+        rows(query.matrix),
+        None if query.on_input is None else rows(query.on_input),
+        rows(query.rhs),
+        numbers[:, None].expand(-1, index.shape[1]),
+    )
+    hidden = {i: (intervals[i][0].repeat(count, 1), intervals[i][1].repeat(count, 1)) for i in engine.exact.relaxed}
+    warm = {i: Warm(tuple(rows(k) for k in c.slopes), rows(c.upper)) for i, c in slopes.items()}
+    bound = boxes.worst(rows(margins))
+    depth = torch.zeros(count, dtype=torch.long, device=bound.device)
+    return Domains(boxes, bound, depth, None, hidden, warm), Root(intervals, mass, output)
+
+
+def _open_rows(query: Query, margins: Tensor) -> tuple[Tensor, Tensor]:
+    """(rows of each open clause (C, R), numbers of these clauses (C,))."""
+    best = query.clause_margins(margins)[0]
+    clause = query.clause[0]
+    numbers = clause[~(best > 0) & (clause >= 0)].unique()
+    members = [(clause == n).nonzero().squeeze(-1) for n in numbers]
+    longest = max(m.numel() for m in members)
+    padded = [torch.cat([m, m[:1].expand(longest - m.numel())]) for m in members]
+    return torch.stack(padded), numbers

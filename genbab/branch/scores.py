@@ -1,0 +1,94 @@
+"""Which neuron to split, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from genbab.bounds import Chosen, Interval, Relaxation
+from genbab.bounds.relaxation import Lines, shaped
+from genbab.branch.domains import INPUT, Domains, Splits
+from genbab.network import Network, Nonlinear
+from genbab.nonlinear import Nonlinearity
+
+Point = Callable[[Network, int, Tensor, Tensor], Tensor]
+"""(network, node, lower (B, N), upper) -> where to split each neuron of the node, strictly inside."""
+
+Score = Callable[[Relaxation, dict[int, Chosen], int, Tensor, Tensor], Tensor]
+"""(relaxation, lines, node, points (B, N), row weights (B, S)) -> the gain expected of splitting each neuron (B, N)."""
+
+
+def kink_or_middle(network: Network, node: int, lower: Tensor, upper: Tensor) -> Tensor:
+    """The kink of a function that reads the node where one lies inside the interval, else the middle."""
+    point = lower + (upper - lower) / 2
+    point = torch.where(torch.isfinite(point), point, torch.zeros_like(point))
+    for reader in network.consumers[node]:
+        reading = network.nodes[reader]
+        if isinstance(reading, Nonlinear) and isinstance(reading.fn, Nonlinearity):
+            for kink in reading.fn.kinks:
+                point = torch.where((lower < kink) & (kink < upper), torch.full_like(point, kink), point)
+    return point
+
+
+def free_score(relaxation: Relaxation, chosen: dict[int, Chosen], node: int, point: Tensor, weight: Tensor) -> Tensor:
+    """The guaranteed gain of a split at fixed slopes: |A| times the improvement of the intercept, worse child first.
+
+    No propagation: O(B·S·N). A tenth of the better child's gain breaks ties.
+    """
+    network = relaxation.network
+    lower, upper = relaxation.intervals[node]
+    gains: list[Tensor] = []
+    for low, high in ((lower, point), (point, upper)):
+        total = torch.zeros_like(point)
+        for reader in network.consumers[node]:
+            line = chosen.get(reader)
+            if line is None:
+                continue
+            intercept = _child_intercept(relaxation, reader, node, (low, high), line)
+            better = torch.where(line.upper, line.intercept - intercept, intercept - line.intercept)
+            gain = line.coefficients.abs() * torch.nan_to_num(better, nan=0.0, posinf=1e6).clamp(min=0)
+            total = total + torch.einsum("bs,bsn->bn", weight.to(gain.dtype), gain).to(total.dtype)
+        gains.append(total)
+    worse, best = torch.minimum(*gains), torch.maximum(*gains)
+    return worse + 0.1 * best
+
+
+def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[..., Splits]:
+    """A chooser: the neuron of highest score among those at least `width` wide (relative to their size)."""
+
+    def choose(relaxation: Relaxation, chosen: dict[int, Chosen], domains: Domains, margins: Tensor) -> Splits:
+        network, count = relaxation.network, len(domains)
+        device = margins.device
+        best = torch.zeros(count, dtype=torch.float64, device=device)
+        node = torch.full((count,), -1, device=device)
+        neuron = torch.zeros(count, dtype=torch.long, device=device)
+        where = torch.zeros(count, dtype=torch.float64, device=device)
+        weight = (~(margins > 0)).to(torch.float64)
+        for i in network.relaxed:
+            if i == INPUT or i not in domains.hidden:
+                continue
+            lower, upper = domains.hidden[i]
+            points = point(network, i, lower, upper)
+            scores = score(relaxation, chosen, i, points, weight)
+            wide = (upper - lower) > width * (1 + torch.maximum(lower.abs(), upper.abs()))
+            scores = torch.where(wide & (points > lower) & (points < upper), scores + 1e-12 * (upper - lower), 0.0)
+            top, which = scores.max(-1)
+            better = top > best
+            best = torch.where(better, top, best)
+            node = torch.where(better, i, node)
+            neuron = torch.where(better, which, neuron)
+            where = torch.where(better, points.gather(1, which[:, None]).squeeze(1), where)
+        return Splits(node, neuron, where)
+
+    return choose
+
+
+def _child_intercept(relaxation: Relaxation, reader: int, node: int, cut: Interval, line: Chosen) -> Tensor:
+    """The intercept of the reader's lines, slopes unchanged, when the node's interval is `cut`."""
+    reading = relaxation.network.nodes[reader]
+    assert isinstance(reading, Nonlinear)
+    boxes = [cut if a == node else relaxation.intervals[a] for a in reading.args]
+    lines = Lines(reading.fn, tuple(shaped(box, line.intercept.dtype) for box in boxes))
+    return lines.intercept(line.slopes, line.upper, rigorous=False)[0]

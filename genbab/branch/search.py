@@ -1,0 +1,83 @@
+"""The branch-and-bound loop: pick, split, bound, prune, decide. Its parts are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from genbab.branch.domains import Domains, bisect
+from genbab.branch.pool import Pool
+from genbab.errors import DeadlineReached
+
+Bound = Callable[[Domains], Domains]
+"""Bounds a batch of children and decides their next splits; the result has `bound` and `splits` set."""
+
+Falsify = Callable[[Domains], bool]
+"""Looks for a counterexample in open domains; True ends the search."""
+
+Report = Callable[["SearchProgress"], None]
+
+
+@dataclass
+class SearchProgress:
+    """Where a search stands."""
+
+    bound: float = float("-inf")
+    open: int = 0
+    visited: int = 0
+    rounds: int = 0
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a search ended: `verified`, `falsified`, `stuck` (nothing left to split), `memory` or `timeout`."""
+
+    status: str
+    progress: SearchProgress = field(default_factory=SearchProgress)
+
+
+def search(  # noqa: PLR0913
+    root: Domains, bound: Bound, falsify: Falsify, report: Report, memory: int, batch: Callable[[], int]
+) -> Outcome:
+    """Split the worst domains until all are refuted, one holds a counterexample, or no split or time is left.
+
+    A child's bound is never below its parent's: both hold on the child.
+    """
+    progress = SearchProgress(bound=float(root.bound.min()) if len(root) else float("inf"), open=len(root))
+    pool = Pool(root, memory)
+    stuck = float("inf")
+    try:
+        while len(pool):
+            parents = pool.pop(batch())
+            splittable = parents.splits.node >= 0 if parents.splits is not None else parents.bound < float("-inf")
+            if not bool(splittable.all()):
+                stuck = min(stuck, float(parents.bound[~splittable].min()))
+                parents = parents.take(splittable)
+                if not len(parents):
+                    continue
+            inherited = parents.bound.repeat(2)
+            children = bound(bisect(parents))
+            progress.visited += len(inherited)
+            progress.rounds += 1
+            undecided = children.take(~(children.bound > 0))
+            if len(undecided) and falsify(undecided):
+                return Outcome("falsified", progress)
+            pool.push(undecided)
+            progress.open = len(pool)
+            progress.depth = max(progress.depth, int(children.depth.max()) if len(children) else 0)
+            progress.bound = min(pool.worst, stuck)
+            report(progress)
+            if pool.nbytes > memory:
+                return Outcome("memory", progress)
+    except DeadlineReached:
+        return Outcome("timeout", progress)
+    progress.bound = stuck
+    return Outcome("verified" if stuck == float("inf") else "stuck", progress)
+
+
+def inherit(children: Domains, parents: torch.Tensor) -> torch.Tensor:
+    """The better of a child's own bound and its parent's."""
+    return torch.maximum(children.bound, parents)

@@ -1,0 +1,148 @@
+"""One `genbab verify` in a process of its own: bounded time, measured from outside, whatever it does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from genbab.result import Result, Verdict
+
+GRACE = 3.0  # seconds beyond its time limit after which a process is killed; it ends itself long before
+TAIL = 2000  # characters of messages that are kept
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended: exit code (negative: by that signal), wall seconds, peak resident bytes, words."""
+
+    code: int
+    seconds: float
+    peak_memory: int | None
+    stdout: str
+    stderr: str
+    killed: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one instance: one of the four verdicts, or "error" with the message as `reason`."""
+
+    verdict: str
+    seconds: float
+    bound: float | None
+    reason: str
+    peak_memory: int | None
+    exit_code: int
+    result: Result | None
+
+
+def run_child(words: Sequence[str], limit: float, env: Mapping[str, str] | None = None) -> Exit:
+    """Run a command until it ends or `limit` seconds have passed, then kill it with everything it started.
+
+    Ctrl-C and SIGTERM here end it too: it is asked first, and killed a second later.
+    """
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as out,
+        tempfile.TemporaryFile("w+", errors="replace") as err,
+    ):
+        began = time.monotonic()
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, start_new_session=True
+        )
+        late = threading.Event()
+        timer = threading.Timer(limit, _kill, (process.pid, late))
+        timer.daemon = True
+        timer.start()
+        try:
+            peak = _wait(process)
+        except BaseException:
+            _end(process)
+            raise
+        finally:
+            timer.cancel()
+        seconds = time.monotonic() - began
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read())
+    return Exit(process.returncode, seconds, peak, texts[0], texts[1][-TAIL:], late.is_set())
+
+
+def verify_apart(
+    words: Sequence[str], timeout: float | None, env: Mapping[str, str] | None = None
+) -> Outcome:
+    """`genbab verify` with these words (and `timeout`, if any) in its own process, and what came of it."""
+    with tempfile.TemporaryDirectory(prefix="genbab-") as folder:
+        file = Path(folder) / "result.json"
+        command = [sys.executable, "-m", "genbab", "verify", *words, "--json", str(file), "--quiet"]
+        if timeout is not None:
+            command += ["--timeout", f"{timeout:g}"]
+        end = run_child(command, 1e9 if timeout is None else timeout + GRACE, env)
+        return understood(end, file)
+
+
+def understood(end: Exit, file: Path) -> Outcome:
+    """The outcome of a process that should have left its result in `file` and its verdict on stdout."""
+    said = end.stdout.splitlines()[0].strip() if end.stdout.strip() else ""
+    problem = ""
+    try:
+        result = Result.from_json(file.read_text())
+    except (OSError, ValueError, KeyError, TypeError):
+        result = None
+    if end.killed:
+        result, reason = None, "killed: it did not end on time"
+        return Outcome(Verdict.TIMEOUT.value, end.seconds, None, reason, end.peak_memory, end.code, None)
+    if end.code < 0:
+        problem = f"the process was ended by {_signal_name(-end.code)}; memory may have run out"
+    elif result is None or end.code not in (0, 130, 143):
+        problem = end.stderr.strip() or f"no result (exit code {end.code})"
+    elif said != result.verdict.value:
+        problem = f"stdout says {said!r}, the result file {result.verdict.value!r}"
+    if problem or result is None:
+        return Outcome("error", end.seconds, None, problem, end.peak_memory, end.code, None)
+    return Outcome(
+        result.verdict.value, end.seconds, result.bound, result.reason, end.peak_memory, end.code, result
+    )
+
+
+def _wait(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> int | None:
+    """Wait for the end; the peak resident memory in bytes where the system tells."""
+    if not hasattr(os, "wait4"):
+        process.wait()
+        return None
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+
+
+def _kill(pid: int, late: threading.Event) -> None:
+    late.set()
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (OSError, AttributeError):
+        late.clear()
+
+
+def _end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """Ask the process to end, then make it."""
+    try:
+        process.terminate()
+        process.wait(1.0)
+    except (subprocess.TimeoutExpired, OSError):
+        _kill(process.pid, threading.Event())
+        process.wait()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

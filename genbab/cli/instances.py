@@ -1,0 +1,76 @@
+"""Lists of instances as VNN-COMP writes them: `onnx,vnnlib,timeout`, paths relative to the list."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from genbab.config import parse_seconds
+from genbab.errors import UsageError
+
+COLUMNS = ("onnx", "vnnlib", "timeout")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One row: model and specification as named in the list, their files, seconds allowed (None: not said)."""
+
+    model: str
+    spec: str
+    timeout: float | None
+    model_path: Path
+    spec_path: Path
+
+
+def read_instances(path: Path) -> list[Instance]:
+    """The rows in order, without a header; raises `UsageError` that lists every line that makes no sense."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(n, [cell.strip() for cell in row]) for n, row in enumerate(csv.reader(file), 1)]
+    except OSError as error:
+        raise UsageError(f"cannot read the list {path}: {(error.strerror or str(error)).lower()}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} is not a CSV list: {error}") from error
+    rows = [(n, row) for n, row in rows if any(row)]
+    order, rows = _header(rows)
+    found: list[Instance] = []
+    wrong: list[str] = []
+    for number, row in rows:
+        try:
+            found.append(_instance([row[i] if i < len(row) else "" for i in order], path.parent))
+        except ValueError as error:
+            wrong.append(f"line {number}: {error}")
+    if wrong:
+        raise UsageError(f"{path}: {'; '.join(wrong)}")
+    if not found:
+        raise UsageError(f"{path}: the list is empty")
+    return found
+
+
+def _header(rows: list[tuple[int, list[str]]]) -> tuple[list[int], list[tuple[int, list[str]]]]:
+    """Where the three columns stand, and the rows without the header."""
+    names = [cell.lower() for cell in rows[0][1]] if rows else []
+    if "onnx" in names and "vnnlib" in names:
+        return [names.index(c) if c in names else len(names) for c in COLUMNS], rows[1:]
+    return [0, 1, 2], rows
+
+
+def _instance(row: list[str], folder: Path) -> Instance:
+    model, spec, limit = row
+    if not model or not spec:
+        raise ValueError("needs a model and a specification")
+    try:
+        seconds = parse_seconds(limit) if limit else None
+    except ValueError:
+        seconds = math.nan
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise ValueError(f"timeout {limit!r} is not a positive number of seconds")
+    return Instance(model, spec, seconds, _file(folder / model), _file(folder / spec))
+
+
+def _file(path: Path) -> Path:
+    """The path, or its gzipped neighbour when only that exists."""
+    packed = path.with_name(path.name + ".gz")
+    return packed if packed.exists() and not path.exists() else path

@@ -1,0 +1,127 @@
+"""Results reach stdout and files exactly once, and files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from genbab.errors import UsageError
+from genbab.result import Result, Verdict
+
+VNNCOMP = {
+    Verdict.VERIFIED: "unsat",
+    Verdict.FALSIFIED: "sat",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.TIMEOUT: "timeout",
+}
+FEW = 8  # inputs and outputs up to this many are shown on the terminal
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The file holds `text`, or what it held before; raises `UsageError` when it cannot be written."""
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the result of one run goes, besides stdout."""
+
+    json: Path | None = None
+    counterexample: Path | None = None
+    result: Path | None = None
+    quiet: bool = False
+
+    def prepare(self, inputs: Sequence[Path]) -> None:
+        """Refuse places that cannot be written to; remove what an earlier run left (it would mislead)."""
+        chosen = [p for p in (self.json, self.counterexample, self.result) if p is not None]
+        if len({p.resolve() for p in (*chosen, *inputs)}) < len(chosen) + len({p.resolve() for p in inputs}):
+            raise UsageError(
+                "the files to write must differ from each other and from the model and the specification"
+            )
+        wrong = [str(p) for p in chosen if p.is_dir() or not os.access(p.parent, os.W_OK | os.X_OK)]
+        if wrong:
+            raise UsageError(f"cannot write {', '.join(wrong)}: no such folder, or not writable")
+        for p in chosen:
+            if p.is_file():
+                p.unlink()
+
+
+class Emitter:
+    """Writes one result, once: the first caller wins, whichever thread it is in."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self.outputs = outputs
+        self.speaker: int | None = None  # the thread that won
+        self._token = [True]
+
+    @property
+    def begun(self) -> bool:
+        """Whether somebody has claimed the right to speak."""
+        return not self._token
+
+    def begin(self) -> bool:
+        """Claim the right to speak; False when somebody has it. No lock: a signal may come at any point."""
+        try:
+            self._token.pop()
+        except IndexError:
+            return False
+        self.speaker = threading.get_ident()
+        return True
+
+    def emit(self, result: Result) -> bool:
+        """Write files first, stdout last; False when a result was already written (or is being written)."""
+        if not self.begin():
+            return False
+        files = self.outputs
+        if files.counterexample and result.counterexample:
+            write_atomically(files.counterexample, result.counterexample.to_witness())
+        if files.json:
+            write_atomically(files.json, result.to_json() + "\n")
+        if files.result:
+            witness = result.counterexample.to_witness() if result.counterexample else ""
+            write_atomically(files.result, f"{VNNCOMP[result.verdict]}\n{witness}")
+        lines = [result.verdict.value] if files.quiet else [result.verdict.value, *summary(result, files)]
+        try:
+            print("\n".join(lines), flush=True)
+        except BrokenPipeError:  # the reader has seen enough; what Python still flushes goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+
+
+def summary(result: Result, files: Outputs) -> list[str]:
+    """The lines below the verdict, for people."""
+    lines = []
+    if result.bound is not None:
+        lines.append(f"  bound    {result.bound:.6g}  (worst certified margin; above 0 is proved)")
+    lines.append(f"  time     {result.seconds:.2f} s")
+    if domains := result.statistics.get("domains"):
+        lines.append(f"  domains  {domains}")
+    if result.reason:
+        lines.append(f"  reason   {result.reason}")
+    found = result.counterexample
+    if found is not None:
+        if found.x.size <= FEW and found.y.size <= FEW:
+            lines.append("  input    " + " ".join(f"{v:.9g}" for v in found.x.tolist()))
+            lines.append("  output   " + " ".join(f"{v:.9g}" for v in found.y.tolist()))
+        if files.counterexample:
+            lines.append(f"  counterexample in {files.counterexample}")
+        elif found.x.size > FEW:
+            lines.append("  to keep the counterexample, add --counterexample FILE")
+    return lines

@@ -1,0 +1,124 @@
+"""The words of the command line, understood: one parser, whose commands are imported when they are called."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import NoReturn
+
+from genbab.config import Config
+from genbab.errors import UsageError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but errors are one line with a suggestion, raised as `UsageError`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The options, with `command(options)` the function to call; raises `UsageError`."""
+    parser = _parser()
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        known = sorted(_flags(parser, getattr(options, "name", "")))
+        hints = [(w, difflib.get_close_matches(w.partition("=")[0], known, 1)) for w in unknown]
+        listed = ", ".join(w + (f" (did you mean {h[0]}?)" if h else "") for w, h in hints)
+        raise UsageError(
+            f"unknown argument: {listed} (see genbab {getattr(options, 'name', None) or ''} --help)"
+        )
+    if options.version:
+        options.command = _version
+    elif options.name is None:
+        parser.error("which command? verify, run or inspect")
+    return options
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="genbab", description="Prove or refute statements about neural networks.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", parser_class=Parser)
+
+    verify = commands.add_parser("verify", help="decide one specification of one model", allow_abbrev=False)
+    verify.add_argument("model", metavar="MODEL", help="ONNX file (.onnx, .onnx.gz)")
+    verify.add_argument("spec", metavar="SPEC", help="VNN-LIB file (.vnnlib, .vnnlib.gz)")
+    verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
+    verify.add_argument(
+        "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"
+    )
+    verify.add_argument(
+        "--result", metavar="FILE", help="write a VNN-COMP result file (sat/unsat/unknown/timeout, witness)"
+    )
+    verify.add_argument("--quiet", action="store_true", help="print the verdict only")
+    _finish(verify, _call("genbab.cli.verify"))
+
+    run = commands.add_parser("run", help="verify a VNN-COMP list of instances", allow_abbrev=False)
+    run.add_argument(
+        "instances",
+        metavar="INSTANCES.csv",
+        help="rows of onnx,vnnlib,timeout; paths are relative to the list",
+    )
+    run.add_argument(
+        "--output",
+        metavar="FILE.csv",
+        help="results in VNN-COMP's form; FILE.jsonl keeps all (default: beside the list)",
+    )
+    run.add_argument("--counterexamples", metavar="FOLDER", help="keep the counterexamples there")
+    run.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming")
+    _finish(run, _call("genbab.cli.run"))
+
+    inspect = commands.add_parser("inspect", help="show what was understood of a model", allow_abbrev=False)
+    inspect.add_argument("model", metavar="MODEL", help="ONNX file")
+    inspect.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
+    inspect.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    inspect.set_defaults(command=_call("genbab.cli.inspect"))
+    return parser
+
+
+def _finish(parser: argparse.ArgumentParser, command: Command) -> None:
+    """Give the parser one option per setting of `Config`, and its command."""
+    group = parser.add_argument_group("settings")
+    for f in fields(Config):
+        about = f"{f.metadata['about']}: {f.metadata['accepted']}".replace("%", "%%")
+        flag = "--" + f.name.replace("_", "-")
+        group.add_argument(flag, dest=f"set_{f.name}", metavar=f.name.upper(), default=None, help=about)
+    parser.add_argument("--debug", action="store_true", help="show where an error happened")
+    parser.set_defaults(command=command)
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, str]:
+    """The settings given on the command line, as text by name."""
+    given = {f.name: getattr(options, f"set_{f.name}") for f in fields(Config)}
+    return {name: text for name, text in given.items() if text is not None}
+
+
+def _call(module: str) -> Command:
+    def command(options: argparse.Namespace) -> int:
+        function: Command = importlib.import_module(module).command
+        return function(options)
+
+    return command
+
+
+def _version(options: argparse.Namespace) -> int:
+    from genbab import __version__
+
+    print(f"genbab {__version__}")
+    return 0
+
+
+def _flags(parser: argparse.ArgumentParser, name: str) -> set[str]:
+    """The long options of the parser and of its command `name`."""
+    found = {s for action in parser._actions for s in action.option_strings if s.startswith("--")}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and name in action.choices:
+            found |= _flags(action.choices[name], "")
+    return found

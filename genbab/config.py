@@ -1,0 +1,222 @@
+"""The settings of a run, as one frozen value that is checked when it is made; imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from genbab.errors import UsageError
+
+GIB = 1 << 30
+SMALLEST_MEMORY = 64 << 20
+Branching = Literal["auto", "input", "neuron", "none"]
+SearchDtype = Literal["float32", "float64"]
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_memory(text: str) -> int:
+    """The bytes meant by "4GB", "512MiB", "1.5g" or "4000000000".
+
+    kB, MB, GB, TB are powers of 1000, KiB, MiB, GiB, TiB of 1024, in either case, the B optional.
+    Raises `ValueError` when the text is none of these.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)(i?)b?\s*", text.lower())
+    if not match or (match[3] and not match[2]):
+        raise ValueError(text)
+    return int(float(match[1]) * (_BINARY if match[3] else _UNITS)[match[2]])
+
+
+def parse_seconds(text: str) -> float | None:
+    """Seconds: of "60", "90s", "500ms", "2m", "1h"; None for "none"; raises `ValueError` otherwise."""
+    if text.strip().lower() == "none":
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)\s*([a-z]*)\s*", text.lower())
+    if not match or match[2] not in _SECONDS:
+        raise ValueError(text)
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def machine_memory() -> int:
+    """The bytes this process may hope for: the lesser of the machine's memory and the container's limit."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        total = 8 * GIB
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            total = min(total, int(Path(limit).read_text()))
+        except (OSError, ValueError):
+            continue
+    return total
+
+
+def default_memory() -> int:
+    """4 GiB, or half of the machine where that is less (bytes)."""
+    return max(SMALLEST_MEMORY, min(4 * GIB, machine_memory() // 2))
+
+
+def _whole(least: int, most: float = math.inf) -> Callable[[Any], bool]:
+    return lambda v: isinstance(v, int) and not isinstance(v, bool) and least <= v <= most
+
+
+def _maybe(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda v: v is None or check(v)
+
+
+def _one_of(*names: str) -> Callable[[Any], bool]:
+    return lambda v: v in names
+
+
+def _positive(v: Any) -> bool:
+    return isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) and v > 0
+
+
+def _device(v: Any) -> bool:
+    return isinstance(v, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", v) is not None
+
+
+def _count(text: str) -> int | None:
+    return None if text.strip().lower() in ("none", "auto") else int(text)
+
+
+def setting(
+    check: Callable[[Any], bool], accepted: str, parse: Callable[[str], Any], about: str
+) -> dict[str, Any]:
+    """Metadata of one field: its rule, the rule in words, how its text is read, and the line of help."""
+    return {"check": check, "accepted": accepted, "parse": parse, "about": about}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything a user may choose about a run; wrong values raise `UsageError` that names them all."""
+
+    timeout: float | None = field(
+        default=None,
+        metadata=setting(
+            _maybe(_positive),
+            "a positive number of seconds, or none",
+            parse_seconds,
+            "time limit, as 60, 90s, 5m or 1h",
+        ),
+    )
+    device: str = field(
+        default="cpu",
+        metadata=setting(_device, "cpu, cuda, cuda:0 (or another number) or auto", str, "where to compute"),
+    )
+    memory: int = field(
+        default_factory=default_memory,
+        metadata=setting(
+            _whole(SMALLEST_MEMORY),
+            "at least 64MiB, as in 4GB, 512MiB or a number of bytes",
+            parse_memory,
+            "memory for bounds and open domains",
+        ),
+    )
+    seed: int = field(
+        default=0,
+        metadata=setting(_whole(0, 2**63 - 1), "a whole number from 0", int, "seed of all random choices"),
+    )
+    search_dtype: SearchDtype = field(
+        default="float32",
+        metadata=setting(
+            _one_of("float32", "float64"),
+            "float32 or float64",
+            str,
+            "number type in which slopes are optimised (what is kept is evaluated in float64)",
+        ),
+    )
+    root_steps: int = field(
+        default=30, metadata=setting(_whole(0), "a whole number from 0", int, "slope steps at the root")
+    )
+    child_steps: int = field(
+        default=10,
+        metadata=setting(_whole(0), "a whole number from 0", int, "slope steps for a child of a split"),
+    )
+    batch: int | None = field(
+        default=None,
+        metadata=setting(
+            _maybe(_whole(1)), "a whole number from 1, or auto", _count, "domains bounded together"
+        ),
+    )
+    branching: Branching = field(
+        default="auto",
+        metadata=setting(
+            _one_of("auto", "input", "neuron", "none"), "auto, input, neuron or none", str, "what to split"
+        ),
+    )
+    attack_restarts: int = field(
+        default=64,
+        metadata=setting(
+            _whole(0), "a whole number from 0 (0: no attack)", int, "starting points of the attack"
+        ),
+    )
+    attack_steps: int = field(
+        default=60, metadata=setting(_whole(1), "a whole number from 1", int, "gradient steps of the attack")
+    )
+    threads: int | None = field(
+        default=None,
+        metadata=setting(
+            _maybe(_whole(1)),
+            "a whole number from 1, or auto",
+            _count,
+            "threads of the command line's computations",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        wrong = [
+            f"{f.name} = {getattr(self, f.name)!r}: must be {f.metadata['accepted']}"
+            for f in fields(self)
+            if not f.metadata["check"](getattr(self, f.name))
+        ]
+        if wrong:
+            raise UsageError("; ".join(wrong))
+
+    def with_(self, **changes: Any) -> Config:
+        """The same settings but for the given ones; unknown names raise `UsageError`."""
+        _refuse_unknown(changes)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain numbers, strings and None."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_text(cls, texts: Mapping[str, str]) -> Config:
+        """Settings read from text, as on a command line; raises `UsageError` that names every wrong one."""
+        _refuse_unknown(texts)
+        values: dict[str, Any] = {}
+        wrong: list[str] = []
+        for f in fields(cls):
+            if f.name not in texts:
+                continue
+            try:
+                values[f.name] = f.metadata["parse"](texts[f.name])
+                accepted = f.metadata["check"](values[f.name])
+            except (ValueError, OverflowError):
+                accepted = False
+            if not accepted:
+                option = "--" + f.name.replace("_", "-")
+                wrong.append(f"{option} {texts[f.name]}: must be {f.metadata['accepted']}")
+        if wrong:
+            raise UsageError("; ".join(wrong))
+        return cls(**values)
+
+
+def _refuse_unknown(names: Mapping[str, Any]) -> None:
+    known = [f.name for f in fields(Config)]
+    unknown = [n for n in names if n not in known]
+    if unknown:
+        hints = [(n, difflib.get_close_matches(n, known, 1)) for n in unknown]
+        listed = ", ".join(n + (f" (did you mean {h[0]}?)" if h else "") for n, h in hints)
+        raise UsageError(f"no such setting: {listed}; there are {', '.join(known)}")

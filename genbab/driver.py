@@ -1,0 +1,239 @@
+"""One run from attack to verdict: which stage comes when, and how much time it may use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from genbab.attack import FULL, QUICK, Attacker, Replayer
+from genbab.attack import Outcome as Attacked
+from genbab.bounds import Chosen, Engine, Steps, varying
+from genbab.branch import (
+    Domains,
+    Outcome,
+    SearchProgress,
+    bound_by_inputs,
+    bound_by_neurons,
+    choose_neuron,
+    free_score,
+    kink_or_middle,
+    neuron_root,
+    root_domains,
+    search,
+)
+from genbab.config import Config
+from genbab.deadline import Deadline
+from genbab.device import resolve
+from genbab.errors import DeadlineReached, ResourceError
+from genbab.problem import queries
+from genbab.reader import Model
+from genbab.result import Counterexample, Progress, Result, Verdict
+from genbab.root import RootState, cheap, optimised, tightened
+from genbab.specs import Spec
+
+FEW_INPUTS = 16
+"""With at most this many varying inputs, `auto` splits inputs instead of neurons."""
+
+OPEN_ENDED = 120.0
+"""Seconds that a run without a time limit plans its root with."""
+
+
+class Falsified(Exception):  # noqa: N818 - an event
+    """A counterexample was confirmed."""
+
+    def __init__(self, counterexample: Counterexample) -> None:
+        super().__init__()
+        self.counterexample = counterexample
+
+
+class Run:
+    """The stages of one verification, and what is known between them."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        model: Model,
+        spec: Spec,
+        config: Config,
+        deadline: Deadline,
+        started: float,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
+        self.started, self.progress = started, progress
+        device = resolve(config.device)
+        exact = model.network.to(torch.float64, device)
+        dtype = torch.float32 if config.search_dtype == "float32" else torch.float64
+        self.engine = Engine(exact, exact.to(dtype, device), config.memory, deadline.check)
+        self.output = exact.output
+        self.query = queries(spec, exact, device)
+        self.replayer = Replayer(model)
+        self.attacker = Attacker(exact, spec, self._confirm, device, max(1 << 26, config.memory // 8))
+        self.bound = float("-inf")
+        self.domains = 0
+        self.spent: dict[str, float] = {}
+
+    def decide(self) -> Result:
+        """The verdict, with the reason for it; never raises for lack of time."""
+        try:
+            reason = self._stages()
+        except Falsified as found:
+            clause = found.counterexample.clause
+            reason = f"a counterexample to clause {clause} was found and replayed in onnxruntime"
+            return self._result(Verdict.FALSIFIED, reason, found.counterexample)
+        except DeadlineReached:
+            return self._result(Verdict.TIMEOUT, "the time limit was reached; try a longer one")
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise ResourceError(f"not enough memory ({error}); try a smaller --memory") from error
+        if reason:
+            return self._result(Verdict.UNKNOWN, reason)
+        return self._result(Verdict.VERIFIED, "every clause of the specification is refuted on every box")
+
+    def _stages(self) -> str:
+        """Run every stage; "" when all is proved, else why not."""
+        with self._timed("attack"):
+            self._attack(QUICK)
+        states = self._cheap_states()
+        if states and self.config.branching != "none":
+            with self._timed("attack"):
+                self._attack(replace(FULL, rounds=1, work=4e9), states)
+        pending: list[str] = []
+        few = all(int(varying(s.box).numel()) <= FEW_INPUTS for s in states)
+        mode = self.config.branching if self.config.branching != "auto" else ("input" if few else "neuron")
+        for number, state in enumerate(states):
+            share = min(self.deadline.left(), OPEN_ENDED) / (len(states) - number)
+            why = self._by_inputs(state) if mode == "input" else self._by_neurons(state, share, mode == "neuron")
+            if why:
+                pending.append(why)
+        return pending[0] if pending else ""
+
+    def _cheap_states(self) -> list[RootState]:
+        """Open states after the bounds that need no optimisation: one for all boxes where inputs are split, else one
+        per box."""
+        size = max(1, min(4096, self.engine.chunk(1, self.output, 0) // max(1, self.query.matrix.shape[1])))
+        states = []
+        worst = float("inf")
+        for part in torch.arange(len(self.query)).split(size):
+            self._report("bounding cheaply", worst)
+            with self._timed("cheap bounds"):
+                state = cheap(self.engine, self.query.take(part), self.output)
+                which = state.open()
+                if which.numel():
+                    state = self._merge(state, tightened(self.engine, state.take(which), self.output, self._share(0.2)), which)
+            worst = min(worst, float(state.query.worst(state.margins).min()))
+            which = state.open()
+            if which.numel():
+                states.append(state.take(which))
+        self._report("bounding", worst)
+        return [s.take(torch.tensor([k])) for s in states for k in range(len(s.query))]
+
+    @staticmethod
+    def _merge(state: RootState, better: RootState, which: Tensor) -> RootState:
+        margins = state.margins.clone()
+        margins[which] = better.margins
+        intervals = []
+        for (low, high), (l, u) in zip(state.intervals, better.intervals, strict=True):
+            low, high = low.clone(), high.clone()
+            low[which], high[which] = l, u
+            intervals.append((low, high))
+        return RootState(state.query, margins, intervals)
+
+    def _by_inputs(self, state: RootState) -> str:
+        bound = bound_by_inputs(self.engine, self.output, tighten=True)
+        with self._timed("search"):
+            root = bound(root_domains(state.query, state.margins))
+            return self._ended(search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: 512))
+
+    def _by_neurons(self, state: RootState, share: float, branch: bool) -> str:
+        steps = self.config.root_steps
+        slopes: dict[int, Chosen] = {}
+        for count, part in ((steps, 0.3), (4 * steps, 0.5)):
+            self._report("optimising slopes", float(state.query.worst(state.margins).min()))
+            with self._timed("root"):
+                state, slopes = optimised(self.engine, state, self.output, Steps.of(count), part * share)
+            if not state.open().numel():
+                self._report("bounding", float(state.query.worst(state.margins).min()))
+                return ""
+        if not branch:
+            return "the bounds at the root are too loose and branching is off"
+        domains, root = neuron_root(
+            self.engine, state.query, state.margins, state.intervals, slopes, self.output
+        )
+        chooser = choose_neuron(free_score, kink_or_middle)
+        bound = bound_by_neurons(self.engine, root, Steps.of(self.config.child_steps), chooser)
+        domains = bound(domains)
+        with self._timed("search"):
+            return self._ended(search(domains, bound, self._falsify, self._follow, self.config.memory // 2, lambda: 16))
+
+    def _ended(self, outcome: Outcome) -> str:
+        self.bound = outcome.progress.bound
+        return {
+            "verified": "",
+            "stuck": "nothing is left to split: the remaining gap is below what float64 can express",
+            "memory": "the open domains no longer fit the memory; try a larger --memory",
+            "falsified": "a counterexample was found",
+            "timeout": "the time limit was reached",
+        }[outcome.status]
+
+    def _attack(self, effort: object, states: list[RootState] | None = None) -> None:
+        clauses = None
+        if states is not None:
+            clauses = sorted({int(c) for s in states for c in s.query.clause.flatten().tolist() if c >= 0})
+        self._report("attacking", None)
+        found: Attacked = self.attacker.run(effort, self.deadline, clauses)  # type: ignore[arg-type]
+        if found.counterexample is not None:
+            raise Falsified(found.counterexample)
+
+    def _falsify(self, domains: Domains) -> bool:
+        """A few descents from the centres of the least refuted domains."""
+        worst = domains.bound.argsort()[:8]
+        some = domains.take(worst)
+        points = ((some.query.lower + some.query.upper) / 2).cpu().numpy()
+        clauses = some.query.clause.amax(-1).tolist()
+        found = self.attacker.refine(points, clauses, 4, self.deadline)
+        if found.counterexample is not None:
+            raise Falsified(found.counterexample)
+        return False
+
+    def _confirm(self, x: object) -> Counterexample | None:
+        return self.replayer.confirm(self.spec, x)  # type: ignore[arg-type]
+
+    def _share(self, part: float) -> float:
+        return part * min(self.deadline.left(), OPEN_ENDED)
+
+    def _follow(self, progress: SearchProgress) -> None:
+        self.domains = progress.visited
+        self.bound = progress.bound
+        self.progress(Progress("branching", progress.bound, progress.open, progress.visited))
+        self.deadline.check()
+
+    def _report(self, stage: str, bound: float | None) -> None:
+        if bound is not None:
+            self.bound = bound
+        self.progress(Progress(stage, bound))
+        self.deadline.check()
+
+    def _timed(self, stage: str) -> Timer:
+        return Timer(self.spent, stage)
+
+    def _result(self, verdict: Verdict, reason: str, found: Counterexample | None = None) -> Result:
+        bound = None if self.bound == float("-inf") else self.bound
+        statistics = {"domains": self.domains, **{f"seconds {k}": round(v, 3) for k, v in self.spent.items()}}
+        seconds = time.monotonic() - self.started
+        return Result(verdict, seconds, bound, reason, found, statistics)
+
+
+class Timer:
+    """Adds the time spent in its block to a table."""
+
+    def __init__(self, table: dict[str, float], name: str) -> None:
+        self.table, self.name = table, name
+
+    def __enter__(self) -> None:
+        self.begun = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.table[self.name] = self.table.get(self.name, 0.0) + time.monotonic() - self.begun

@@ -1,0 +1,28 @@
+"""The normal form: a DAG of three kinds of node, and the linear maps on its edges."""
+
+from __future__ import annotations
+
+from genbab.network.graph import Affine, Input, Network, Node, Nonlinear, evaluate, values
+from genbab.network.maps import Adjoint, Compose, Conv, Dense, Diagonal, Identity, Index, LinearMap, TokenDense
+from genbab.network.simplify import compose, simplify
+
+__all__ = [
+    "Adjoint",
+    "Affine",
+    "Compose",
+    "Conv",
+    "Dense",
+    "Diagonal",
+    "Identity",
+    "Index",
+    "Input",
+    "LinearMap",
+    "Network",
+    "Node",
+    "Nonlinear",
+    "TokenDense",
+    "compose",
+    "evaluate",
+    "simplify",
+    "values",
+]

@@ -1,0 +1,158 @@
+"""Networks in normal form: `Input`, `Affine` and `Nonlinear` nodes in topological order, all values flat.
+
+The value of a node is a vector of `size` numbers (row-major flattening of the tensor it came from, batch axis
+dropped); every function here takes any leading axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from genbab.errors import ModelError
+from genbab.network.maps import LinearMap
+from genbab.nonlinear import Gate, Nonlinearity, Product
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """All inputs of the network, concatenated: they live in one box."""
+
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """bias + Σ map(source); bias (size,)."""
+
+    terms: tuple[tuple[int, LinearMap], ...]
+    bias: Tensor
+
+    @property
+    def size(self) -> int:
+        return self.bias.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlinear:
+    """fn(*args), elementwise, over one or two nodes of equal size."""
+
+    fn: Nonlinearity | Product | Gate
+    args: tuple[int, ...]
+    size: int
+
+
+Node = Input | Affine | Nonlinear
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A DAG of nodes; node i reads only nodes before it, node 0 is the input, `output` is the node that specs speak of."""
+
+    nodes: tuple[Node, ...]
+    output: int
+    names: tuple[str, ...] = field(default=())
+
+    @property
+    def input_size(self) -> int:
+        return self.nodes[0].size
+
+    @property
+    def output_size(self) -> int:
+        return self.nodes[self.output].size
+
+    @cached_property
+    def relaxed(self) -> tuple[int, ...]:
+        """Nodes that are an argument of a nonlinear node: those whose intervals are needed, in topological order."""
+        return tuple(sorted({a for node in self.nodes if isinstance(node, Nonlinear) for a in node.args}))
+
+    @cached_property
+    def consumers(self) -> tuple[tuple[int, ...], ...]:
+        """Per node, the nodes that read it."""
+        readers: list[list[int]] = [[] for _ in self.nodes]
+        for i in range(len(self.nodes)):
+            for source in set(self.sources(i)):
+                readers[source].append(i)
+        return tuple(tuple(r) for r in readers)
+
+    @cached_property
+    def ancestors(self) -> tuple[frozenset[int], ...]:
+        """Per node, itself and every node it depends on."""
+        known: list[frozenset[int]] = []
+        for i in range(len(self.nodes)):
+            known.append(frozenset({i}).union(*(known[s] for s in self.sources(i))))
+        return tuple(known)
+
+    def sources(self, i: int) -> tuple[int, ...]:
+        """The nodes that node i reads, in order, repeated where read twice."""
+        node = self.nodes[i]
+        if isinstance(node, Affine):
+            return tuple(source for source, _ in node.terms)
+        return node.args if isinstance(node, Nonlinear) else ()
+
+    def name(self, i: int) -> str:
+        """The name a person knows node i by."""
+        return self.names[i] if i < len(self.names) and self.names[i] else f"node {i}"
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> Network:
+        """The same network with its weights in another dtype, on another device."""
+        return Network(tuple(_moved(n, dtype, device) for n in self.nodes), self.output, self.names)
+
+    def check(self) -> None:
+        """Raise `ModelError` unless the graph is legal: order, sizes, one input, finite weights."""
+        if not self.nodes or not isinstance(self.nodes[0], Input):
+            raise ModelError("network: node 0 must be the input")
+        if not 0 <= self.output < len(self.nodes):
+            raise ModelError(f"network: output {self.output} is not a node")
+        for i, node in enumerate(self.nodes):
+            if i and isinstance(node, Input):
+                raise ModelError(f"network: second input at {self.name(i)}")
+            if any(not 0 <= s < i for s in self.sources(i)):
+                raise ModelError(f"network: {self.name(i)} reads a node that does not come before it")
+            self._check_sizes(i)
+
+    def _check_sizes(self, i: int) -> None:
+        node = self.nodes[i]
+        if isinstance(node, Affine):
+            for source, one in node.terms:
+                if one.in_size != self.nodes[source].size or one.out_size != node.size:
+                    raise ModelError(f"network: {self.name(i)} maps {one.in_size} to {one.out_size} numbers, wrongly")
+                weight = one._weight()
+                if weight is not None and not bool(torch.isfinite(weight).all()):
+                    raise ModelError(f"network: {self.name(i)} has a weight that is not a finite number")
+            if not bool(torch.isfinite(node.bias).all()):
+                raise ModelError(f"network: {self.name(i)} has a bias that is not a finite number")
+        elif isinstance(node, Nonlinear):
+            if len(node.args) != node.fn.arity or any(self.nodes[a].size != node.size for a in node.args):
+                raise ModelError(f"network: {self.name(i)} has arguments of the wrong number or size")
+
+
+def values(network: Network, x: Tensor) -> list[Tensor]:
+    """The value of every node at inputs x (..., D), as a list of (..., size)."""
+    known: list[Tensor] = []
+    for node in network.nodes:
+        if isinstance(node, Input):
+            known.append(x)
+        elif isinstance(node, Nonlinear):
+            known.append(node.fn.value(*(known[a] for a in node.args)))
+        else:
+            total = node.bias.expand(*x.shape[:-1], node.size)
+            for source, one in node.terms:
+                total = total + one.apply(known[source])
+            known.append(total)
+    return known
+
+
+def evaluate(network: Network, x: Tensor) -> Tensor:
+    """The outputs (..., O) at inputs x (..., D)."""
+    return values(network, x)[network.output]
+
+
+def _moved(node: Node, dtype: torch.dtype, device: torch.device) -> Node:
+    if not isinstance(node, Affine):
+        return node
+    terms = tuple((source, one.to(dtype, device)) for source, one in node.terms)
+    return Affine(terms, node.bias.to(device, dtype))

@@ -1,0 +1,455 @@
+"""Linear maps between flat vectors: what stands on the edges of an affine node.
+
+Laws, which the tests check for every kind:
+  * `pull` is the adjoint of `apply`:  <a, apply(x)> == <pull(a), x>  for all a, x;
+  * `absolute().apply(r) >= |apply(x)|` whenever `|x| <= r`, with equality for some x per output unless the map is a
+    composition;
+  * `to` changes dtype and device only.
+All maps act on the last axis and take any leading axes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class LinearMap(ABC):
+    """A linear map R^in_size -> R^out_size, without state."""
+
+    in_size: int
+    out_size: int
+
+    @abstractmethod
+    def apply(self, x: Tensor) -> Tensor:
+        """The image of x (..., in_size), as (..., out_size)."""
+
+    @abstractmethod
+    def pull(self, a: Tensor) -> Tensor:
+        """The adjoint applied to rows a (..., out_size), as (..., in_size)."""
+
+    @abstractmethod
+    def absolute(self) -> LinearMap:
+        """A map with non-negative weights that dominates this one entry by entry."""
+
+    @abstractmethod
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        """The same map with its weights in another dtype, on another device."""
+
+    @property
+    @abstractmethod
+    def cost(self) -> int:
+        """Multiply-adds for one vector (index maps count 0)."""
+
+    @property
+    @abstractmethod
+    def terms(self) -> int:
+        """An upper bound on the number of products summed into one output or one pulled entry (for rounding bounds)."""
+
+    def dense(self) -> Tensor:
+        """The matrix (out_size, in_size), in float64 on the CPU unless the weights live elsewhere."""
+        weight = self._weight()
+        dtype = torch.float64 if weight is None else weight.dtype
+        device = torch.device("cpu") if weight is None else weight.device
+        return self.apply(torch.eye(self.in_size, dtype=dtype, device=device)).mT.contiguous()
+
+    def _weight(self) -> Tensor | None:
+        """Some weight tensor that shows dtype and device, if there is one."""
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Identity(LinearMap):
+    """x itself."""
+
+    in_size: int
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.in_size
+
+    def apply(self, x: Tensor) -> Tensor:
+        return x
+
+    def pull(self, a: Tensor) -> Tensor:
+        return a
+
+    def absolute(self) -> LinearMap:
+        return self
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return self
+
+    @property
+    def cost(self) -> int:
+        return 0
+
+    @property
+    def terms(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(LinearMap):
+    """W x, with W (out_size, in_size)."""
+
+    weight: Tensor
+
+    @property
+    def in_size(self) -> int:  # type: ignore[override]
+        return self.weight.shape[1]
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.weight.shape[0]
+
+    def apply(self, x: Tensor) -> Tensor:
+        return x @ self.weight.mT
+
+    def pull(self, a: Tensor) -> Tensor:
+        return a @ self.weight
+
+    def absolute(self) -> LinearMap:
+        return Dense(self.weight.abs())
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return Dense(self.weight.to(device, dtype))
+
+    @property
+    def cost(self) -> int:
+        return self.weight.numel()
+
+    @property
+    def terms(self) -> int:
+        return max(self.weight.shape)
+
+    def dense(self) -> Tensor:
+        return self.weight
+
+    def _weight(self) -> Tensor | None:
+        return self.weight
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal(LinearMap):
+    """weight * x, elementwise, weight (N,)."""
+
+    weight: Tensor
+
+    @property
+    def in_size(self) -> int:  # type: ignore[override]
+        return self.weight.shape[0]
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.weight.shape[0]
+
+    def apply(self, x: Tensor) -> Tensor:
+        return x * self.weight
+
+    def pull(self, a: Tensor) -> Tensor:
+        return a * self.weight
+
+    def absolute(self) -> LinearMap:
+        return Diagonal(self.weight.abs())
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return Diagonal(self.weight.to(device, dtype))
+
+    @property
+    def cost(self) -> int:
+        return self.weight.numel()
+
+    @property
+    def terms(self) -> int:
+        return 1
+
+    def _weight(self) -> Tensor | None:
+        return self.weight
+
+
+@dataclass(frozen=True, eq=False)
+class Index(LinearMap):
+    """y_i = x[index_i], and 0 where index_i is -1: slice, gather, transpose, expand, tile, pad, nearest resize."""
+
+    index: Tensor
+    in_size: int
+
+    def __post_init__(self) -> None:
+        if self.index.numel() and not -1 <= int(self.index.min()) <= int(self.index.max()) < self.in_size:
+            raise ValueError(f"index map: entries must lie in [-1, {self.in_size})")
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.index.numel()
+
+    @cached_property
+    def _gather(self) -> tuple[Tensor, Tensor | None]:
+        """(index with -1 replaced by 0, mask of the kept entries or None if all are kept)."""
+        kept = self.index >= 0
+        return self.index.clamp(min=0), None if bool(kept.all()) else kept
+
+    @cached_property
+    def _inverse(self) -> Index | None:
+        """The adjoint as an index map, when no input is read twice."""
+        used = self.index[self.index >= 0]
+        if used.unique().numel() != used.numel():
+            return None
+        inverse = torch.full((self.in_size,), -1, dtype=torch.long, device=self.index.device)
+        inverse[used] = torch.arange(self.index.numel(), device=self.index.device)[self.index >= 0]
+        return Index(inverse, self.out_size)
+
+    @cached_property
+    def _start(self) -> int:
+        """First input of a contiguous slice, or -1."""
+        n = self.index.numel()
+        if n == 0 or int(self.index[0]) < 0:
+            return -1
+        first = int(self.index[0])
+        steps = torch.arange(first, first + n, device=self.index.device)
+        return first if bool((self.index == steps).all()) else -1
+
+    def apply(self, x: Tensor) -> Tensor:
+        if self._start >= 0:
+            return x.narrow(-1, self._start, self.out_size)
+        index, kept = self._gather
+        if self.in_size == 0:
+            return x.new_zeros(*x.shape[:-1], self.out_size)
+        y = x.index_select(-1, index)
+        return y if kept is None else y * kept
+
+    def pull(self, a: Tensor) -> Tensor:
+        if self._start >= 0:
+            return functional.pad(a, (self._start, self.in_size - self._start - self.out_size))
+        if self._inverse is not None:
+            return self._inverse.apply(a)
+        index, kept = self._gather
+        pulled = a.new_zeros(*a.shape[:-1], self.in_size)
+        return pulled.index_add_(-1, index, a if kept is None else a * kept)
+
+    def absolute(self) -> LinearMap:
+        return self
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return self if self.index.device == device else Index(self.index.to(device), self.in_size)
+
+    @property
+    def cost(self) -> int:
+        return 0
+
+    @cached_property
+    def _most_read(self) -> int:
+        used = self.index[self.index >= 0]
+        return int(torch.bincount(used).max()) if used.numel() else 0
+
+    @property
+    def terms(self) -> int:
+        return self._most_read
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(LinearMap):
+    """Convolution without bias over 1 to 3 spatial axes; x is a flat (channels, *spatial) image.
+
+    weight (out_channels, in_channels / groups, *kernel); padding is the same on both sides of an axis.
+    """
+
+    weight: Tensor
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    @property
+    def in_size(self) -> int:  # type: ignore[override]
+        return _product(self.in_shape)
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return _product(self.out_shape)
+
+    def apply(self, x: Tensor) -> Tensor:
+        convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[len(self.stride) - 1]
+        images = x.reshape(-1, *self.in_shape)
+        y = convolve(images, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
+        return y.reshape(*x.shape[:-1], self.out_size)
+
+    def pull(self, a: Tensor) -> Tensor:
+        spread = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)[
+            len(self.stride) - 1
+        ]
+        kernel = self.weight.shape[2:]
+        extra = tuple(
+            n - ((m - 1) * s - 2 * p + d * (k - 1) + 1)
+            for n, m, s, p, d, k in zip(
+                self.in_shape[1:], self.out_shape[1:], self.stride, self.padding, self.dilation, kernel, strict=True
+            )
+        )
+        images = a.reshape(-1, *self.out_shape)
+        x = spread(images, self.weight, None, self.stride, self.padding, extra, self.groups, self.dilation)
+        return x.reshape(*a.shape[:-1], self.in_size)
+
+    def absolute(self) -> LinearMap:
+        return self._with(self.weight.abs())
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return self._with(self.weight.to(device, dtype))
+
+    def _with(self, weight: Tensor) -> Conv:
+        shapes = (self.in_shape, self.out_shape, self.stride, self.padding, self.dilation, self.groups)
+        return Conv(weight, *shapes)
+
+    @property
+    def cost(self) -> int:
+        return self.out_size * _product(tuple(self.weight.shape[1:]))
+
+    @property
+    def terms(self) -> int:
+        return _product(tuple(self.weight.shape[1:])) + self.weight.shape[0] * _product(tuple(self.weight.shape[2:]))
+
+    def _weight(self) -> Tensor | None:
+        return self.weight
+
+
+@dataclass(frozen=True, eq=False)
+class TokenDense(LinearMap):
+    """Matrix product with a constant on the right: x as (groups, tokens, K) times weight (groups, K, M).
+
+    A weight of one group serves all `groups` of x.
+    """
+
+    weight: Tensor
+    groups: int
+    tokens: int
+
+    @property
+    def in_size(self) -> int:  # type: ignore[override]
+        return self.groups * self.tokens * self.weight.shape[1]
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.groups * self.tokens * self.weight.shape[2]
+
+    def apply(self, x: Tensor) -> Tensor:
+        y = x.reshape(*x.shape[:-1], self.groups, self.tokens, self.weight.shape[1]) @ self.weight
+        return y.reshape(*x.shape[:-1], self.out_size)
+
+    def pull(self, a: Tensor) -> Tensor:
+        x = a.reshape(*a.shape[:-1], self.groups, self.tokens, self.weight.shape[2]) @ self.weight.mT
+        return x.reshape(*a.shape[:-1], self.in_size)
+
+    def absolute(self) -> LinearMap:
+        return TokenDense(self.weight.abs(), self.groups, self.tokens)
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return TokenDense(self.weight.to(device, dtype), self.groups, self.tokens)
+
+    @property
+    def cost(self) -> int:
+        return self.groups * self.tokens * self.weight.shape[1] * self.weight.shape[2]
+
+    @property
+    def terms(self) -> int:
+        return max(self.weight.shape[1], self.weight.shape[2])
+
+    def _weight(self) -> Tensor | None:
+        return self.weight
+
+
+@dataclass(frozen=True, eq=False)
+class Adjoint(LinearMap):
+    """The adjoint of another map: transposed convolution, and sums (the adjoint of a gather)."""
+
+    map: LinearMap
+
+    @property
+    def in_size(self) -> int:  # type: ignore[override]
+        return self.map.out_size
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.map.in_size
+
+    def apply(self, x: Tensor) -> Tensor:
+        return self.map.pull(x)
+
+    def pull(self, a: Tensor) -> Tensor:
+        return self.map.apply(a)
+
+    def absolute(self) -> LinearMap:
+        return Adjoint(self.map.absolute())
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return Adjoint(self.map.to(dtype, device))
+
+    @property
+    def cost(self) -> int:
+        return self.map.cost
+
+    @property
+    def terms(self) -> int:
+        return self.map.terms
+
+    def _weight(self) -> Tensor | None:
+        return self.map._weight()
+
+
+@dataclass(frozen=True, eq=False)
+class Compose(LinearMap):
+    """maps[-1] ∘ … ∘ maps[0]: the first of the list is applied first."""
+
+    maps: tuple[LinearMap, ...]
+
+    def __post_init__(self) -> None:
+        for first, then in zip(self.maps, self.maps[1:], strict=False):
+            if first.out_size != then.in_size:
+                raise ValueError(f"composition: {first.out_size} outputs meet {then.in_size} inputs")
+
+    @property
+    def in_size(self) -> int:  # type: ignore[override]
+        return self.maps[0].in_size
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.maps[-1].out_size
+
+    def apply(self, x: Tensor) -> Tensor:
+        for one in self.maps:
+            x = one.apply(x)
+        return x
+
+    def pull(self, a: Tensor) -> Tensor:
+        for one in reversed(self.maps):
+            a = one.pull(a)
+        return a
+
+    def absolute(self) -> LinearMap:
+        return Compose(tuple(one.absolute() for one in self.maps))
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return Compose(tuple(one.to(dtype, device) for one in self.maps))
+
+    @property
+    def cost(self) -> int:
+        return sum(one.cost for one in self.maps)
+
+    @property
+    def terms(self) -> int:
+        return sum(one.terms for one in self.maps)
+
+    def _weight(self) -> Tensor | None:
+        return next((w for w in (one._weight() for one in self.maps) if w is not None), None)
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size

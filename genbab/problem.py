@@ -1,0 +1,121 @@
+"""A network and a spec, put together as batched tensors: boxes, and the linear rows to be bounded on each.
+
+Unsafe points of a clause satisfy `matrix·y + on_input·x <= rhs` in every row, so a clause is refuted on a box as soon
+as one of its rows is proved to stay above its right-hand side; a box is done when all its clauses are refuted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genbab.errors import SpecError
+from genbab.network import Network
+from genbab.specs import Clause, Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """Boxes with the rows to be bounded on them.
+
+    lower, upper (B, D); matrix (B, S, O); on_input (B, S, D) or None; rhs (B, S); clause (B, S): index into the spec's
+    clauses, -1 for padding. All float64.
+    """
+
+    lower: Tensor
+    upper: Tensor
+    matrix: Tensor
+    on_input: Tensor | None
+    rhs: Tensor
+    clause: Tensor
+
+    def __len__(self) -> int:
+        return self.lower.shape[0]
+
+    def take(self, which: Tensor) -> Query:
+        """The boxes selected by indices or by a mask."""
+        on_input = None if self.on_input is None else self.on_input[which]
+        picked = (self.lower[which], self.upper[which], self.matrix[which])
+        return Query(*picked, on_input, self.rhs[which], self.clause[which])
+
+    def margins(self, bounds: Tensor) -> Tensor:
+        """bounds - rhs (B, S): above 0 refutes the row's clause on the box; padding is +inf, NaN is -inf."""
+        margins = torch.nan_to_num(bounds - self.rhs, nan=-torch.inf)
+        return torch.where(self.clause < 0, torch.inf, margins)
+
+    def clause_margins(self, margins: Tensor) -> Tensor:
+        """Per row, the best margin among the rows of its clause (B, S)."""
+        same = self.clause[:, :, None] == self.clause[:, None, :]
+        best = torch.where(same, margins[:, None, :], -torch.inf).amax(-1)
+        return torch.where(self.clause < 0, torch.inf, best)
+
+    def worst(self, margins: Tensor) -> Tensor:
+        """Per box, the margin of its least refuted clause (B,): above 0 means that the box is done."""
+        single = bool((self.clause[:, 1:] != self.clause[:, :-1]).all()) if self.clause.shape[1] > 1 else True
+        return (margins if single else self.clause_margins(margins)).amin(-1)
+
+
+def queries(spec: Spec, network: Network, device: torch.device) -> Query:
+    """All boxes of the spec with their rows. Raises `SpecError` when the sizes do not fit the network."""
+    if spec.input_size != network.input_size or spec.output_size > network.output_size:
+        raise SpecError(
+            f"the specification speaks of {spec.input_size} inputs and {spec.output_size} outputs, "
+            f"the model has {network.input_size} and {network.output_size}"
+        )
+    by_box: list[list[int]] = [[] for _ in range(spec.lower.shape[0])]
+    for number, clause in enumerate(spec.clauses):
+        by_box[clause.box].append(number)
+    used = [k for k, members in enumerate(by_box) if members]
+    stacked = [_stack(spec, by_box[k], network.output_size) for k in used]
+    rows = max((m.shape[0] for m, _, _, _ in stacked), default=0)
+    on_inputs = [i for _, i, _, _ in stacked]
+    with_inputs = any(i is not None for i in on_inputs)
+    zeros = np.zeros((0, spec.input_size))
+    padded_inputs = np.stack([_padded(i if i is not None else zeros, rows) for i in on_inputs]) if with_inputs else None
+
+    def tensor(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+    return Query(
+        tensor(spec.lower[used]),
+        tensor(spec.upper[used]),
+        tensor(np.stack([_padded(m, rows) for m, _, _, _ in stacked])),
+        None if padded_inputs is None else tensor(padded_inputs),
+        tensor(np.stack([_padded(r, rows) for _, _, r, _ in stacked])),
+        tensor(np.stack([_padded(c, rows, -1) for _, _, _, c in stacked])),
+    )
+
+
+def _stack(
+    spec: Spec, members: list[int], outputs: int
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
+    """(matrix, on_input, rhs, clause numbers) of the rows of these clauses.
+
+    A clause without rows is unsafe everywhere: it gets the row 0 <= 0, which nothing refutes.
+    """
+    matrices, inputs, sides, numbers = [], [], [], []
+    any_inputs = any(spec.clauses[n].inputs is not None for n in members)
+    for number in members:
+        clause = _with_row(spec.clauses[number], spec.output_size)
+        count = clause.rhs.shape[0]
+        matrices.append(np.pad(clause.outputs, ((0, 0), (0, outputs - clause.outputs.shape[1]))))
+        sides.append(clause.rhs)
+        numbers.append(np.full(count, number))
+        if any_inputs:
+            inputs.append(clause.inputs if clause.inputs is not None else np.zeros((count, spec.input_size)))
+    joined = np.concatenate(inputs) if any_inputs else None
+    return np.concatenate(matrices), joined, np.concatenate(sides), np.concatenate(numbers)
+
+
+def _with_row(clause: Clause, outputs: int) -> Clause:
+    if clause.rhs.shape[0]:
+        return clause
+    return Clause(clause.box, np.zeros((1, outputs)), None, np.zeros(1))
+
+
+def _padded(array: np.ndarray, rows: int, fill: float = 0.0) -> np.ndarray:
+    missing = rows - array.shape[0]
+    return np.concatenate([array, np.full((missing, *array.shape[1:]), fill, dtype=array.dtype)])

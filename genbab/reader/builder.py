@@ -1,0 +1,88 @@
+"""The network under construction: nodes are appended, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from genbab.network import Affine, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
+from genbab.nonlinear import Gate, Nonlinearity, Product
+from genbab.reader.forms import Form, itself
+from genbab.reader.values import Array, Value, Var, count
+
+GATES = frozenset({"sigmoid", "tanh", "erf"})
+"""Functions whose products with their own argument are looked at for SiLU and GELU."""
+
+
+class Builder:
+    """Appends nodes to a network; `label` is the name that new nodes get."""
+
+    def __init__(self, input_size: int) -> None:
+        self.nodes: list[Node] = [Input(input_size)]
+        self.names: list[str] = ["input"]
+        self.label = ""
+        self.forms: dict[int, Form] = {}
+
+    def network(self, output: int) -> Network:
+        """The network built so far, with this node as its output."""
+        return Network(tuple(self.nodes), output, tuple(self.names))
+
+    def form(self, node: int) -> Form:
+        """What is known about the node as an elementwise polynomial."""
+        return self.forms.get(node) or itself(node)
+
+    def affine(
+        self, shape: Sequence[int], terms: Sequence[tuple[int, LinearMap]], bias: Array | None = None
+    ) -> Var:
+        """bias + Σ map(node), a tensor of this shape; the bias is broadcast to it."""
+        full = np.zeros(count(shape)) if bias is None else np.broadcast_to(np.asarray(bias, np.float64), shape)
+        flat = torch.from_numpy(np.array(full, dtype=np.float64).reshape(-1))
+        return self._append(Affine(tuple(terms), flat), shape)
+
+    def nonlinear(self, fn: Nonlinearity | Product | Gate, *args: Var) -> Var:
+        """fn(*args), elementwise, in the shape of the first argument; sizes must be equal."""
+        var = self._append(Nonlinear(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
+        if len(args) == 1 and fn.name in GATES:
+            inner = self.form(args[0].node)
+            if inner.gate is None:
+                self.forms[var.node] = Form(inner.root, var.node, {(0, 1): 1.0})
+        return var
+
+    def gather(self, x: Value, index: Array) -> Value:
+        """The tensor of index's shape whose entries are x.ravel()[index], and 0 where the index is -1."""
+        if not isinstance(x, Var):
+            return np.append(x.reshape(-1), np.zeros(1, x.dtype))[index]
+        flat = np.ascontiguousarray(index.reshape(-1), dtype=np.int64)
+        if flat.size == x.size and np.array_equal(flat, np.arange(x.size)):
+            return x.reshaped(index.shape)
+        moved = self.affine(index.shape, [(x.node, Index(torch.from_numpy(flat), x.size))])
+        return Var(moved.node, moved.shape, x.boolean)
+
+    def expand(self, x: Value, shape: Sequence[int]) -> Value:
+        """x broadcast to this shape."""
+        if tuple(x.shape) == tuple(shape):
+            return x
+        if not isinstance(x, Var):
+            return np.broadcast_to(x, shape)
+        if x.size == count(shape):
+            np.broadcast_shapes(x.shape, tuple(shape))
+            return x.reshaped(shape)
+        return self.gather(x, np.broadcast_to(np.arange(x.size).reshape(x.shape), shape))
+
+    def spread(self, x: Var, shape: Sequence[int]) -> tuple[int, LinearMap]:
+        """x broadcast to this shape, as a term of an affine node (without a node of its own)."""
+        if x.size == count(shape):
+            return x.node, Identity(x.size)
+        index = np.broadcast_to(np.arange(x.size).reshape(x.shape), shape).reshape(-1)
+        return x.node, Index(torch.from_numpy(np.array(index, dtype=np.int64)), x.size)
+
+    def variable(self, x: Value) -> Var:
+        """x as a node: a constant becomes an affine node without terms."""
+        return x if isinstance(x, Var) else self.affine(x.shape, [], x)
+
+    def _append(self, node: Node, shape: Sequence[int]) -> Var:
+        self.nodes.append(node)
+        self.names.append(self.label)
+        return Var(len(self.nodes) - 1, tuple(int(n) for n in shape))

@@ -1,0 +1,124 @@
+"""Nodes whose inputs are all constant: computed at load.
+
+Most models fold nothing but shape arithmetic, so the operators met there are written with numpy; `onnx.reference`,
+which takes 0.14 s to import, does whatever else comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+from genbab.reader.values import Array, Op, Refused, Var
+
+Fold = Callable[[Op, list[Any]], Array]
+
+
+def _divide(op: Op, a: list[Array]) -> Array:
+    if a[0].dtype.kind in "iu":
+        return np.asarray(np.sign(a[0]) * np.sign(a[1]) * (np.abs(a[0]) // np.abs(a[1]))).astype(a[0].dtype)
+    return np.asarray(a[0] / a[1])
+
+
+def _power(op: Op, a: list[Array]) -> Array:
+    return np.asarray(np.power(a[0], a[1])).astype(a[0].dtype)
+
+
+def _cast(op: Op, a: list[Array]) -> Array:
+    return a[0].astype(helper.tensor_dtype_to_np_dtype(op.integer("to", 1)))
+
+
+def _constant_of_shape(op: Op, a: list[Array]) -> Array:
+    value = op.attributes.get("value")
+    fill = numpy_helper.to_array(value).ravel() if value is not None else np.zeros(1, np.float32)
+    return np.full(tuple(int(n) for n in a[0]), fill[0], dtype=fill.dtype)
+
+
+def _range(op: Op, a: list[Array]) -> Array:
+    return np.arange(a[0].item(), a[1].item(), a[2].item(), dtype=a[0].dtype)
+
+
+def _product(op: Op, a: list[Array]) -> Array:
+    axes = op.integers("axes") or (a[1].ravel().tolist() if len(a) > 1 and a[1] is not None else None)
+    if not axes and op.integer("noop_with_empty_axes", 0):
+        return a[0]
+    over = tuple(int(x) for x in axes) if axes else None
+    return np.asarray(np.prod(a[0], axis=over, keepdims=bool(op.integer("keepdims", 1)))).astype(a[0].dtype)
+
+
+FOLDS: dict[str, Fold] = {
+    "Add": lambda op, a: np.asarray(a[0] + a[1]),
+    "Sub": lambda op, a: np.asarray(a[0] - a[1]),
+    "Mul": lambda op, a: np.asarray(a[0] * a[1]),
+    "Div": _divide,
+    "Pow": _power,
+    "Neg": lambda op, a: np.asarray(-a[0]),
+    "Abs": lambda op, a: np.asarray(np.abs(a[0])),
+    "Sqrt": lambda op, a: np.asarray(np.sqrt(a[0])),
+    "Exp": lambda op, a: np.asarray(np.exp(a[0])),
+    "Relu": lambda op, a: np.asarray(np.maximum(a[0], a[0].dtype.type(0))),
+    "Reciprocal": lambda op, a: np.asarray(a[0].dtype.type(1) / a[0]),
+    "Floor": lambda op, a: np.asarray(np.floor(a[0])),
+    "Ceil": lambda op, a: np.asarray(np.ceil(a[0])),
+    "Min": lambda op, a: np.asarray(np.minimum.reduce(np.broadcast_arrays(*a))),
+    "Max": lambda op, a: np.asarray(np.maximum.reduce(np.broadcast_arrays(*a))),
+    "MatMul": lambda op, a: np.asarray(np.matmul(a[0], a[1])),
+    "Equal": lambda op, a: np.asarray(a[0] == a[1]),
+    "Greater": lambda op, a: np.asarray(a[0] > a[1]),
+    "Less": lambda op, a: np.asarray(a[0] < a[1]),
+    "Not": lambda op, a: np.asarray(np.logical_not(a[0])),
+    "And": lambda op, a: np.asarray(np.logical_and(a[0], a[1])),
+    "Or": lambda op, a: np.asarray(np.logical_or(a[0], a[1])),
+    "Cast": _cast,
+    "ConstantOfShape": _constant_of_shape,
+    "Range": _range,
+    "ReduceProd": _product,
+}
+
+
+def fold(op: Op, inputs: Sequence[Array | None]) -> list[Array]:
+    """The outputs of a node with constant inputs (None: left out), in the types ONNX gives them."""
+    known = FOLDS.get(op.kind) if op.node.domain in ("", "ai.onnx") else None
+    with np.errstate(all="ignore"):
+        return [known(op, list(inputs))] if known is not None else _by_reference(op, inputs)
+
+
+def literal(op: Op) -> Array:
+    """The value of a `Constant` node."""
+    names = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    for name, value in op.attributes.items():
+        if name == "value":
+            return numpy_helper.to_array(value)
+        if name in names:
+            return np.array(value, dtype=names[name])
+    raise Refused("a constant that is neither a dense tensor nor numbers")
+
+
+def shape_of(op: Op, value: Var | Array) -> Array:
+    """What `Shape` and `Size` give: shapes are static here."""
+    if op.kind == "Size":
+        return np.array(value.size, dtype=np.int64)
+    start, end = op.attributes.get("start"), op.attributes.get("end")
+    return np.array(tuple(value.shape)[slice(start, end)], dtype=np.int64)
+
+
+def _by_reference(op: Op, inputs: Sequence[Array | None]) -> list[Array]:
+    from onnx.reference import ReferenceEvaluator
+
+    graph = helper.make_graph(
+        [op.node],
+        "constant",
+        [helper.make_empty_tensor_value_info(n) for n in op.node.input if n],
+        [helper.make_empty_tensor_value_info(n) for n in op.node.output if n],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(op.node.domain, op.opset)])
+    feeds = {n: a for n, a in zip(op.node.input, inputs, strict=True) if n}
+    try:
+        results = ReferenceEvaluator(model).run(None, feeds)
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        raise Refused(f"cannot be computed on constants ({error})") from error
+    by_name = dict(zip([n for n in op.node.output if n], results, strict=True))
+    return [np.asarray(by_name[n]) if n else np.zeros(0) for n in op.node.output]

@@ -1,0 +1,142 @@
+"""What flows along the edges while a model is lowered: constants as numpy arrays, everything else as a `Var`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import NodeProto, helper
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Var:
+    """A tensor that depends on the inputs: node `node` of the network, whose flat value has this row-major shape.
+
+    `boolean` marks truth values, carried as 0 and 1.
+    """
+
+    node: int
+    shape: tuple[int, ...]
+    boolean: bool = False
+
+    @property
+    def size(self) -> int:
+        return count(self.shape)
+
+    def reshaped(self, shape: Sequence[int]) -> Var:
+        """The same numbers in the same order under another shape."""
+        return Var(self.node, tuple(int(n) for n in shape), self.boolean)
+
+
+Value = Var | Array
+
+
+class Refused(Exception):
+    """An operator, as used at one node, has no sound rule; the text is the reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One ONNX node: its operator, its attributes as Python values, and the opset that gives them their meaning."""
+
+    node: NodeProto
+    opset: int
+
+    @property
+    def kind(self) -> str:
+        return self.node.op_type
+
+    @property
+    def label(self) -> str:
+        """The node's name, or that of its first output."""
+        return self.node.name or (self.node.output[0] if self.node.output else self.node.op_type)
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        values = {a.name: helper.get_attribute_value(a) for a in self.node.attribute}
+        return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+
+    def integer(self, name: str, default: int) -> int:
+        return int(self.attributes.get(name, default))
+
+    def number(self, name: str, default: float) -> float:
+        return float(self.attributes.get(name, default))
+
+    def text(self, name: str, default: str) -> str:
+        return str(self.attributes.get(name, default))
+
+    def integers(self, name: str) -> list[int] | None:
+        value = self.attributes.get(name)
+        return None if value is None else [int(v) for v in value]
+
+
+def count(shape: Sequence[int]) -> int:
+    """How many numbers a tensor of this shape holds."""
+    size = 1
+    for n in shape:
+        size *= int(n)
+    return size
+
+
+def given(inputs: Sequence[Value | None], position: int) -> Value | None:
+    """The input at this position, None where it is left out."""
+    return inputs[position] if position < len(inputs) else None
+
+
+def needed(inputs: Sequence[Value | None], position: int) -> Value:
+    """The input at this position; a model without it is malformed."""
+    value = given(inputs, position)
+    if value is None:
+        raise ValueError(f"input {position} is missing")
+    return value
+
+
+def constant(value: Value | None, what: str) -> Array | None:
+    """The value as an array; refused when it depends on the network's input."""
+    if isinstance(value, Var):
+        raise Refused(f"{what} depends on the network's input")
+    return value
+
+
+def integers(value: Value | None, what: str) -> list[int] | None:
+    """The value as a list of Python integers, None where it is left out."""
+    array = constant(value, what)
+    return None if array is None else [int(v) for v in array.ravel()]
+
+
+def known_integers(value: Value | None, what: str) -> list[int]:
+    """The value as a list of Python integers."""
+    found = integers(value, what)
+    if found is None:
+        raise ValueError(f"{what} is missing")
+    return found
+
+
+def scalar(value: Value | None, what: str, default: float) -> float:
+    """The value as one number."""
+    array = constant(value, what)
+    if array is None or array.size == 0:
+        return default
+    if array.size != 1:
+        raise Refused(f"{what} is not a single number")
+    return float(array.ravel()[0])
+
+
+def uniform(array: Array) -> float | None:
+    """The number that every entry equals, if there is one."""
+    if array.size == 0 or not bool((array == array.flat[0]).all()):
+        return None
+    return float(array.flat[0])
+
+
+def positive_axis(axis: int, rank: int) -> int:
+    """The axis counted from the front."""
+    if not -rank <= axis < max(rank, 1):
+        raise ValueError(f"axis {axis} does not exist in a tensor of rank {rank}")
+    return axis + rank if axis < 0 else axis

@@ -1,0 +1,158 @@
+"""What a run found: verdict, certified bound, counterexample, statistics, and their JSON form.
+
+JSON form, `schema` 1, strict JSON (no NaN, no Infinity literals):
+
+    {"schema": 1, "verdict": "verified" | "falsified" | "unknown" | "timeout", "seconds": number,
+     "bound": number | "inf" | "-inf" | null, "reason": string, "model": string, "spec": string,
+     "counterexample": null | {"x": [number], "y": [number], "clause": integer},
+     "statistics": {string: number | string | list}}
+
+Numbers that JSON cannot hold are the strings "inf", "-inf" and "nan", here and inside `statistics`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = 1
+
+
+class Verdict(StrEnum):
+    """The answer; `unknown` and `timeout` claim nothing."""
+
+    VERIFIED = "verified"
+    FALSIFIED = "falsified"
+    UNKNOWN = "unknown"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: stage in words, worst certified margin, open domains, domains bounded so far."""
+
+    stage: str
+    bound: float | None = None
+    open: int = 0
+    domains: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Counterexample:
+    """A float32 input x (D,) in its box whose onnxruntime output y (O,) makes unsafe clause `clause` true."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.floating[Any]]
+    clause: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "x", np.array(self.x, dtype=np.float32).reshape(-1))
+        object.__setattr__(self, "y", np.array(self.y).reshape(-1))
+        if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
+            raise ValueError("a counterexample must be finite")
+
+    def to_witness(self) -> str:
+        """The VNN-COMP 1.0 witness: `((X_0 v)` ... `(Y_n v))`, 17 significant digits, flat index order."""
+        pairs = [f"(X_{i} {v:.17g})" for i, v in enumerate(self.x.tolist())]
+        pairs += [f"(Y_{i} {v:.17g})" for i, v in enumerate(self.y.tolist())]
+        return "(" + "\n".join(pairs) + ")\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The outcome of a run.
+
+    `bound` is the worst certified margin over the clauses of the specification (positive: verified; None:
+    none was computed), `reason` a sentence for people, `seconds` wall time. `verified` never comes with a bound
+    that is NaN or not positive, `falsified` always with a counterexample: anything else raises `ValueError`.
+    """
+
+    verdict: Verdict
+    seconds: float
+    bound: float | None = None
+    reason: str = ""
+    counterexample: Counterexample | None = None
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    spec: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "verdict", Verdict(self.verdict))
+        if self.bound is not None:
+            object.__setattr__(self, "bound", float(self.bound))
+        if self.verdict is Verdict.VERIFIED and self.bound is not None and not self.bound > 0:
+            raise ValueError(f"verified with the bound {self.bound}")
+        if (self.verdict is Verdict.FALSIFIED) != (self.counterexample is not None):
+            raise ValueError(
+                f"{self.verdict} {'without' if self.counterexample is None else 'with'} a counterexample"
+            )
+        if self.bound is not None and math.isnan(self.bound):
+            object.__setattr__(self, "bound", None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form as Python values."""
+        found = self.counterexample
+        example = (
+            None
+            if found is None
+            else {"x": found.x.tolist(), "y": found.y.tolist(), "clause": int(found.clause)}
+        )
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict.value,
+            "seconds": round(float(self.seconds), 4),
+            "bound": plain(self.bound),
+            "reason": self.reason,
+            "model": self.model,
+            "spec": self.spec,
+            "counterexample": example,
+            "statistics": plain(dict(self.statistics)),
+        }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The JSON form as text."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Result:
+        """The result that `to_json` wrote; raises `ValueError` for anything else."""
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise ValueError(f"not a genbab result of schema {SCHEMA}")
+        found = data["counterexample"]
+        example = None
+        if found is not None:
+            example = Counterexample(
+                np.array(found["x"], np.float32), np.array(found["y"]), int(found["clause"])
+            )
+        bound = None if data["bound"] is None else float(data["bound"])
+        return cls(
+            verdict=Verdict(data["verdict"]),
+            seconds=float(data["seconds"]),
+            bound=bound,
+            reason=str(data["reason"]),
+            counterexample=example,
+            statistics=data["statistics"],
+            model=str(data["model"]),
+            spec=str(data["spec"]),
+        )
+
+
+def plain(value: Any) -> Any:
+    """The value in strict JSON's types: arrays and numpy numbers unpacked, numbers JSON lacks as strings."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

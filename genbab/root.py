@@ -1,0 +1,98 @@
+"""The root of a run: bounds of all boxes without branching, from the cheapest to the dearest, on what is still open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from genbab.bounds import (
+    Chosen,
+    Engine,
+    Interval,
+    Relaxation,
+    Rows,
+    Steps,
+    certify,
+    cheap_intervals,
+    interval_rows,
+    optimise,
+    tighten_all,
+)
+from genbab.problem import Query
+
+
+@dataclass(frozen=True, eq=False)
+class RootState:
+    """Open boxes with what is known of them: margins (B, S) certified so far, and intervals of every node."""
+
+    query: Query
+    margins: Tensor
+    intervals: list[Interval]
+
+    def open(self) -> Tensor:
+        """Indices of the boxes that are not decided."""
+        return (~(self.query.worst(self.margins) > 0)).nonzero().squeeze(-1)
+
+    def take(self, which: Tensor) -> RootState:
+        """The boxes selected."""
+        intervals = [(low[which], high[which]) for low, high in self.intervals]
+        return RootState(self.query.take(which), self.margins[which], intervals)
+
+    @property
+    def box(self) -> Interval:
+        """The input boxes."""
+        return self.query.lower, self.query.upper
+
+    def rows(self, output: int) -> Rows:
+        """The rows to be bounded."""
+        return Rows(output, self.query.matrix, self.query.on_input)
+
+
+def cheap(engine: Engine, query: Query, output: int) -> RootState:
+    """Interval arithmetic, forward bounds where few inputs vary, and one backward pass where these do not decide."""
+    intervals = cheap_intervals(engine, (query.lower, query.upper))
+    bounds = interval_rows(query.matrix, intervals[output], query.on_input, (query.lower, query.upper))
+    state = RootState(query, query.margins(bounds), intervals)
+    return _backward(engine, state, output)
+
+
+def tightened(engine: Engine, state: RootState, output: int, share: float) -> RootState:
+    """Hidden rows bounded backwards with default slopes, then the specification's rows."""
+    intervals = tighten_all(engine, state.box, state.intervals, Steps(0), share)
+    return _backward(engine, replace(state, intervals=intervals), output)
+
+
+def optimised(
+    engine: Engine, state: RootState, output: int, steps: Steps, share: float
+) -> tuple[RootState, dict[int, Chosen]]:
+    """Slopes optimised for hidden rows, layer after layer, then for the specification's rows; with the last slopes."""
+    intervals = tighten_all(engine, state.box, state.intervals, steps, share)
+    rows = state.rows(output)
+
+    def decided(bounds: Tensor) -> bool:
+        engine.check()
+        margins = torch.maximum(state.margins, state.query.margins(bounds.to(torch.float64)) - 1e-4)
+        return bool((state.query.worst(margins) > 0).all())
+
+    search = Relaxation(engine.search, intervals, engine.dtype)
+    final = Steps.of(max(2 * steps.count, 20))
+    slopes = optimise(engine.search, search, rows.to(engine.dtype), engine.cast(state.box), final, stop=decided)
+    exact = Relaxation(engine.exact, intervals, torch.float64)
+    bounds, _, _ = certify(engine.exact, exact, rows, state.box, slopes)
+    margins = torch.maximum(state.margins, state.query.margins(bounds))
+    return RootState(state.query, margins, intervals), slopes
+
+
+def _backward(engine: Engine, state: RootState, output: int) -> RootState:
+    """One certified backward pass with default slopes for the boxes still open."""
+    which = state.open()
+    if not which.numel():
+        return state
+    part = state.take(which)
+    exact = Relaxation(engine.exact, part.intervals, torch.float64)
+    bounds, _, _ = certify(engine.exact, exact, part.rows(output), part.box, {})
+    margins = state.margins.clone()
+    margins[which] = torch.maximum(part.margins, part.query.margins(bounds))
+    return replace(state, margins=margins)

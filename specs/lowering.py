@@ -1,0 +1,207 @@
+"""From a parsed text to a `Spec`: boxes from the bounds, clauses from the rows.
+
+Axis letters: C clauses of the disjunctive normal form, D inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from genbab.specs.atoms import MAX_ENTRIES, Bounds, Rows, atoms_of
+from genbab.specs.parser import Parsed
+from genbab.specs.spec import Bools, Clause, Floats, Ints, Spec
+
+_SHOWN = 50
+
+
+class _Literals(NamedTuple):
+    """The literals of all clauses: those of every clause, and (literal, clause) pairs of the others."""
+
+    common: Ints
+    literal: Ints
+    clause: Ints
+    total: int
+
+
+class _Boxes(NamedTuple):
+    """Candidate boxes lower, upper (n, D), and the number of the box of each clause (C,)."""
+
+    lower: Floats
+    upper: Floats
+    of_clause: Ints
+
+
+def lower_text(parsed: Parsed) -> Spec:
+    """The Spec of a parsed text; raises SpecError for gaps in declarations and missing bounds."""
+    sizes = _sizes(parsed)
+    bounds, rows, never = atoms_of(parsed, sizes)
+    lengths = np.fromiter(map(len, parsed.terms), np.int64, len(parsed.terms))
+    literals = _Literals(
+        np.array(parsed.common, np.int64),
+        np.fromiter(chain.from_iterable(parsed.terms), np.int64, int(lengths.sum())),
+        np.repeat(np.arange(len(lengths)), lengths),
+        len(lengths),
+    )
+    boxes = _boxes(parsed, literals, bounds, sizes[0])
+    empty = _any(boxes.lower > boxes.upper)
+    impossible = np.isin(literals.common, never).any()
+    alive = ~empty[boxes.of_clause] & ~impossible
+    alive[literals.clause[np.isin(literals.literal, never)]] = False
+    _require_bounds(parsed, literals, boxes, alive)
+    used, of_clause = _distinct(boxes, alive)
+    clauses = _clauses(parsed, literals, rows, alive, of_clause)
+    return Spec(
+        _frozen(boxes.lower[used]), _frozen(boxes.upper[used]), clauses, sizes[1], _notes(boxes, empty, alive)
+    )
+
+
+def _any(flags: Bools) -> Bools:
+    """Which rows of flags (n, D) have a true entry; (n,)."""
+    return np.asarray(np.logical_or.reduce(flags, axis=1), bool)
+
+
+def _frozen(array: Floats) -> Floats:
+    array.flags.writeable = False
+    return array
+
+
+def _sizes(parsed: Parsed) -> tuple[int, int]:
+    """(D, O) from the declarations, which must number both kinds from 0 without gaps."""
+    counts = []
+    for kind, what in (("X", "inputs"), ("Y", "outputs")):
+        names = [name for name in parsed.declared if name[0] == kind]
+        if not names:
+            raise parsed.source.error(f"no {what} are declared; expected (declare-const {kind}_0 Real)")
+        gap = next((i for i in range(len(names)) if f"{kind}_{i}" not in parsed.declared), None)
+        if gap is not None:
+            top = max(names, key=lambda name: int(name[2:]))
+            text = f"{kind}_{gap} is not declared, but {top} is; the {what} are numbered from 0 without gaps"
+            raise parsed.source.error(text, parsed.declared[top])
+        counts.append(len(names))
+    return counts[0], counts[1]
+
+
+def _join(wanted: Ints, keys: Ints) -> tuple[Ints, Ints]:
+    """All (i, j) with wanted[i] == keys[j], ordered by i and then j; keys are sorted."""
+    first = np.searchsorted(keys, wanted, "left")
+    count = np.searchsorted(keys, wanted, "right") - first
+    i = np.repeat(np.arange(len(wanted)), count)
+    offset = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
+    return i, first[i] + offset
+
+
+def _boxes(parsed: Parsed, literals: _Literals, bounds: Bounds, d: int) -> _Boxes:
+    """The box of every clause: number 0 is that of all clauses without bounds of their own."""
+    order = np.argsort(bounds.literal, kind="stable")
+    bounds = Bounds(bounds.literal[order], bounds.input[order], bounds.upper[order], bounds.value[order])
+    base_lower, base_upper = np.full((1, d), -np.inf), np.full((1, d), np.inf)
+    _, b = _join(literals.common, bounds.literal)
+    _intersect(base_lower, base_upper, np.zeros(len(b), np.int64), bounds, b)
+    i, b = _join(literals.literal, bounds.literal)
+    owners, box = np.unique(literals.clause[i], return_inverse=True)
+    if (len(owners) + 1) * d > MAX_ENTRIES // 2:
+        raise parsed.source.error(f"{len(owners)} boxes of {d} inputs are too many")
+    lower, upper = (np.repeat(base, len(owners) + 1, axis=0) for base in (base_lower, base_upper))
+    _intersect(lower, upper, box.reshape(-1) + 1, bounds, b)
+    of_clause = np.zeros(literals.total, np.int64)
+    of_clause[owners] = np.arange(1, len(owners) + 1)
+    return _Boxes(lower, upper, of_clause)
+
+
+def _intersect(lower: Floats, upper: Floats, box: Ints, bounds: Bounds, chosen: Ints) -> None:
+    """Intersect box number box[i] in place with the bound number chosen[i]."""
+    is_upper = bounds.upper[chosen]
+    for array, side, ufunc in ((upper, is_upper, np.minimum), (lower, ~is_upper, np.maximum)):
+        ufunc.at(array, (box[side], bounds.input[chosen][side]), bounds.value[chosen][side])
+
+
+def _require_bounds(parsed: Parsed, literals: _Literals, boxes: _Boxes, alive: Bools) -> None:
+    """Raise SpecError listing the inputs that miss a bound in some clause."""
+    no_lower, no_upper = np.isinf(boxes.lower), np.isinf(boxes.upper)
+    bad = np.flatnonzero(alive & _any(no_lower | no_upper)[boxes.of_clause])
+    if not len(bad):
+        return
+    first: dict[int, str] = {}
+    for k in bad.tolist():
+        box = boxes.of_clause[k]
+        for i in np.flatnonzero(no_lower[box] | no_upper[box]).tolist():
+            sides = " and no ".join(["lower"] * bool(no_lower[box, i]) + ["upper"] * bool(no_upper[box, i]))
+            where = f" in clause {k}" if literals.total > 1 else ""
+            first.setdefault(i, f"X_{i} has no {sides} bound{where}")
+        if len(first) > _SHOWN:
+            break
+    listed = "; ".join(text for _, text in sorted(first.items())[:_SHOWN])
+    own = literals.literal[literals.clause == bad[0]]
+    token = int(own[0]) if literals.total > 1 and len(own) else None
+    more = "; ..." if len(first) > _SHOWN else ""
+    raise parsed.source.error(f"{listed}{more}; every input needs both, as in (assert (<= X_0 1.5))", token)
+
+
+def _distinct(boxes: _Boxes, alive: Bools) -> tuple[Ints, Ints]:
+    """(candidates that are kept, number among them of the box of every clause (C,)); equal boxes once."""
+    keep: list[int] = []
+    number = np.full(len(boxes.lower), -1)
+    seen: dict[bytes, int] = {}
+    _, first = np.unique(boxes.of_clause[alive], return_index=True)
+    for box in boxes.of_clause[alive][np.sort(first)].tolist():
+        key = boxes.lower[box].tobytes() + boxes.upper[box].tobytes()
+        number[box] = seen.setdefault(key, len(keep))
+        if number[box] == len(keep):
+            keep.append(box)
+    return np.array(keep, np.int64), number[boxes.of_clause]
+
+
+def _clauses(parsed: Parsed, literals: _Literals, rows: Rows, alive: Bools, box: Ints) -> tuple[Clause, ...]:
+    """The clauses that are alive, with their box; the rows of all of them are slices of shared arrays."""
+    _, common = _join(literals.common, rows.literal)
+    i, own = _join(literals.literal, rows.literal)
+    kept = np.flatnonzero(alive)
+    clause = np.concatenate([np.repeat(kept, len(common)), literals.clause[i]])
+    row = np.concatenate([np.tile(common, len(kept)), own])
+    order = np.argsort(clause, kind="stable")
+    order = order[alive[clause[order]]]
+    clause, row = clause[order], row[order]
+    mixed = rows.mixed[row]
+    has_inputs = np.zeros(literals.total, bool)
+    has_inputs[clause[mixed >= 0]] = True
+    o, d = rows.outputs.shape[1], rows.inputs.shape[1]
+    if len(row) * o + int(has_inputs[clause].sum()) * d > MAX_ENTRIES:
+        raise parsed.source.error(f"{len(row)} rows of {o} outputs and {d} inputs are too many")
+    outputs, rhs = _frozen(rows.outputs[row]), _frozen(rows.rhs[row])
+    strict = rows.strict[row]
+    start = np.searchsorted(clause, kept).tolist()
+    stop = np.searchsorted(clause, kept, "right").tolist()
+    found = []
+    for k, a, b in zip(kept.tolist(), start, stop, strict=True):
+        inputs = _inputs(rows, mixed[a:b]) if has_inputs[k] else None
+        flags = strict[a:b] if strict[a:b].any() else None
+        found.append(Clause(int(box[k]), outputs[a:b], inputs, rhs[a:b], flags))
+    return tuple(found)
+
+
+def _inputs(rows: Rows, mixed: Ints) -> Floats:
+    """The input coefficients (R, D) of the rows at these positions, zeros at -1."""
+    inputs = rows.inputs[mixed]
+    inputs[mixed < 0] = 0.0
+    return _frozen(inputs)
+
+
+def _notes(boxes: _Boxes, empty: Bools, alive: Bools) -> tuple[str, ...]:
+    """What happened to clauses that are empty."""
+    dropped = np.flatnonzero(~alive)
+    if not len(dropped):
+        return ()
+    note = f"{len(dropped)} of {len(alive)} clauses are empty and were dropped"
+    inverted = np.unique(boxes.of_clause[dropped][empty[boxes.of_clause[dropped]]])
+    reasons = []
+    for i in np.flatnonzero((boxes.lower[inverted] > boxes.upper[inverted]).any(axis=0)).tolist()[:_SHOWN]:
+        box = next(b for b in inverted.tolist() if boxes.lower[b, i] > boxes.upper[b, i])
+        reasons.append(f"X_{i} >= {boxes.lower[box, i]!s} and <= {boxes.upper[box, i]!s}")
+    if (~empty[boxes.of_clause[dropped]]).any():
+        reasons.append("a relation between constants is false")
+    if not alive.any():
+        note = "the input set is empty" if empty[boxes.of_clause].all() else "the unsafe set is empty"
+    return (f"{note}: {'; '.join(reasons)}",)

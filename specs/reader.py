@@ -1,0 +1,89 @@
+"""Reading VNN-LIB 1.0, as the VNN-COMP benchmarks use it.
+
+Accepted: `declare-const` / `declare-fun` of X_i and Y_j (Real), `assert` of and / or in any nesting over the
+relations <= >= < > = == of linear terms (+ - * /, constants on either side, chains); comments; gzip;
+SMT-LIB's set-logic, check-sat and the like are ignored. Several assertions hold together, so several `or`
+multiply out.
+
+Meaning: a bound of a single input shapes the box, closed also where it is strict; every other relation is a
+row. Constants: lower bounds are rounded down, upper bounds and right-hand sides up, coefficients to nearest,
+so an input fixed to a decimal that is no float64 gets an interval of one ulp. Clauses that are empty are
+dropped with a note.
+"""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+from genbab.errors import SpecError
+from genbab.specs.lowering import lower_text
+from genbab.specs.parser import Parser
+from genbab.specs.spec import Spec
+from genbab.specs.tokens import Source
+
+MAX_BYTES = 1 << 30
+"""A text of more bytes (after decompression) is refused."""
+
+
+def read_vnnlib(
+    path: str | os.PathLike[str], input_size: int | None = None, output_size: int | None = None
+) -> Spec:
+    """The Spec of a VNN-LIB 1.0 file, plain or gzip; the sizes, where given, must agree.
+
+    Raises SpecError, with line and column where there is one, for anything that cannot be read or does not
+    fit.
+    """
+    name = os.fspath(path)
+    spec = parse_vnnlib(_text(Path(path), name), name)
+    for what, declared, given in (
+        ("inputs", spec.input_size, input_size),
+        ("outputs", spec.output_size, output_size),
+    ):
+        if given is not None and given != declared:
+            raise SpecError(f"declares {declared} {what}, but the model has {given}", name)
+    return spec
+
+
+def parse_vnnlib(text: str, name: str = "specification") -> Spec:
+    """The Spec of a VNN-LIB 1.0 text; `name` is what error messages call it. Raises SpecError."""
+    if not text.strip():
+        raise SpecError("is empty; expected a VNN-LIB 1.0 text", name)
+    collecting = gc.isenabled()
+    gc.disable()  # hundreds of thousands of small tuples, none of them garbage
+    try:
+        return lower_text(Parser(Source.of(name, text)).run())
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _text(path: Path, name: str) -> str:
+    """The text of a file, decompressed when it starts like gzip."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if data[:2] == b"\x1f\x8b":
+            with gzip.open(path, "rb") as packed:
+                data = packed.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        near = path.with_name(path.name + ".gz")
+        hint = f"; there is {near.name}" if near.is_file() else ""
+        raise SpecError(f"no such file{hint}", name) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+        raise SpecError(f"is damaged gzip: {problem}", name) from None
+    except OSError as problem:
+        raise SpecError(f"cannot be read: {problem.strerror or problem}", name) from None
+    if len(data) > MAX_BYTES:
+        raise SpecError(f"is longer than {MAX_BYTES} bytes", name)
+    if b"\0" in data[:4096]:
+        raise SpecError("is not text; expected VNN-LIB 1.0, plain or gzip", name)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise SpecError(
+            f"is not UTF-8 text: byte {problem.start} is 0x{data[problem.start]:02x}", name
+        ) from None

@@ -1,0 +1,171 @@
+"""The one internal form of a specification: boxes of inputs and a disjunction of conjunctions of linear rows.
+
+Axis letters: K boxes, C clauses, R rows of one clause, T rows of all clauses, D inputs, O outputs. Inputs and
+outputs are flat (row-major order of the model's tensors). Everything is float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from genbab.errors import SpecError
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Clause:
+    """The unsafe set { (x, y) : x in box number `box`, outputs @ y + inputs @ x <= rhs in every row }.
+
+    outputs (R, O), inputs (R, D) or None for all zeros, rhs (R,), strict (R,) or None for "no row is strict".
+    R = 0 says that every x in the box is unsafe. A strict row is written `<` in the text: provers use its
+    closure (`<=`, a larger unsafe set, hence sound), `Spec.violation` decides it exactly.
+    """
+
+    box: int
+    outputs: Floats
+    inputs: Floats | None
+    rhs: Floats
+    strict: Bools | None = None
+
+
+class _Stack(NamedTuple):
+    """The rows of all clauses below each other, each with the number of its clause; clause (T,), box (C,)."""
+
+    outputs: Floats
+    inputs: Floats | None
+    rhs: Floats
+    strict: Bools
+    clause: Ints
+    box: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """What must never happen: some x in its box with outputs y that satisfies all rows of one of the clauses.
+
+    lower, upper (K, D): the distinct boxes, finite, lower <= upper, closed also where the text is strict.
+    Without clauses the spec is vacuous (K = 0 when it was read from a file): nothing can violate it, and
+    `notes` says why. Raises SpecError when the parts do not fit together.
+    """
+
+    lower: Floats
+    upper: Floats
+    clauses: tuple[Clause, ...]
+    output_size: int
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the shapes and the boxes; the clauses one by one."""
+        if self.lower.ndim != 2 or self.lower.shape != self.upper.shape:
+            shapes = f"{self.lower.shape} and {self.upper.shape}"
+            raise SpecError(f"lower and upper must be (boxes, inputs) arrays of one shape, not {shapes}")
+        if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
+            raise SpecError("every bound of a box must be a finite number")
+        if (self.lower > self.upper).any():
+            box, i = np.argwhere(self.lower > self.upper)[0]
+            raise SpecError(f"box {box} is empty: input {i} has its lower bound above its upper bound")
+        for k, clause in enumerate(self.clauses):
+            _check(clause, k, len(self.lower), self.input_size, self.output_size)
+
+    @property
+    def input_size(self) -> int:
+        """The number of inputs, D."""
+        return int(self.lower.shape[1])
+
+    @property
+    def vacuous(self) -> bool:
+        """Whether the unsafe set is known to be empty, so that the spec holds for every model."""
+        return not self.clauses
+
+    @cached_property
+    def _stack(self) -> _Stack:
+        counts = [len(c.rhs) for c in self.clauses]
+        size, d = sum(counts), self.input_size
+        outputs = np.concatenate([np.empty((0, self.output_size)), *(c.outputs for c in self.clauses)])
+        rhs = np.concatenate([np.empty(0), *(c.rhs for c in self.clauses)])
+        inputs = np.zeros((size, d)) if any(c.inputs is not None for c in self.clauses) else None
+        strict = np.zeros(size, bool)
+        start = 0
+        for clause, count in zip(self.clauses, counts, strict=True):
+            if inputs is not None and clause.inputs is not None:
+                inputs[start : start + count] = clause.inputs
+            if clause.strict is not None:
+                strict[start : start + count] = clause.strict
+            start += count
+        number = np.repeat(np.arange(len(counts)), np.array(counts, np.int64))
+        return _Stack(outputs, inputs, rhs, strict, number, np.array([c.box for c in self.clauses], np.int64))
+
+    def violation(self, x: ArrayLike, y: ArrayLike) -> int | None:
+        """The first clause that (x, y) satisfies, or None; x of D and y of O numbers, any shape.
+
+        x is compared with its closed box in float64. Rows are decided exactly for the float64 numbers of the
+        spec and of the point (in rational arithmetic where rounding could matter), strict rows as strict. A
+        point with NaN or an infinity never violates. Raises SpecError on a wrong number of inputs or outputs.
+        """
+        point = self._flat(x, self.input_size, "inputs")
+        output = self._flat(y, self.output_size, "outputs")
+        if self.vacuous or not (np.isfinite(point).all() and np.isfinite(output).all()):
+            return None
+        inside = np.logical_and.reduce((self.lower <= point) & (point <= self.upper), axis=1)
+        stack = self._stack
+        open_clauses: Bools = inside[stack.box]
+        if not open_clauses.any():
+            return None
+        rows = np.flatnonzero(open_clauses[stack.clause])
+        broken = rows[~_satisfied(stack, rows, point, output)]
+        open_clauses[stack.clause[broken]] = False
+        return int(np.argmax(open_clauses)) if open_clauses.any() else None
+
+    @staticmethod
+    def _flat(values: ArrayLike, size: int, what: str) -> Floats:
+        flat = np.asarray(values, np.float64).reshape(-1)
+        if flat.size != size:
+            raise SpecError(f"the point has {flat.size} {what}, the specification has {size}")
+        return flat
+
+
+def _check(clause: Clause, k: int, boxes: int, d: int, o: int) -> None:
+    """Raise SpecError unless clause number k has the shapes of a spec with these sizes."""
+    r = len(clause.rhs)
+    fits = clause.outputs.shape == (r, o) and (clause.inputs is None or clause.inputs.shape == (r, d))
+    if not fits or (clause.strict is not None and clause.strict.shape != (r,)):
+        raise SpecError(
+            f"clause {k}: its {r} rows need outputs ({r}, {o}), inputs ({r}, {d}) or None, strict ({r},)"
+        )
+    if not 0 <= clause.box < boxes:
+        raise SpecError(f"clause {k} names box {clause.box}, but there are {boxes} boxes")
+
+
+def _satisfied(stack: _Stack, rows: Ints, x: Floats, y: Floats) -> Bools:
+    """Which of these rows hold at (x, y), exactly; (len(rows),)."""
+    outputs, rhs, strict = stack.outputs[rows], stack.rhs[rows], stack.strict[rows]
+    inputs = None if stack.inputs is None else stack.inputs[rows]
+    with np.errstate(over="ignore", invalid="ignore"):
+        value, size = outputs @ y - rhs, np.abs(outputs) @ np.abs(y) + np.abs(rhs)
+        if inputs is not None:
+            value, size = value + inputs @ x, size + np.abs(inputs) @ np.abs(x)
+        terms = len(y) + len(x) + 2
+        slack = 2.0 * terms * np.finfo(np.float64).eps * size + terms * np.finfo(np.float64).tiny
+        holds = value < -slack
+        unsure = ~(holds | (value > slack))
+    for r in np.flatnonzero(unsure):
+        exact = _dot(outputs[r], y) - Fraction(float(rhs[r]))
+        if inputs is not None:
+            exact += _dot(inputs[r], x)
+        holds[r] = exact < 0 or (exact == 0 and not strict[r])
+    return np.asarray(holds, bool)
+
+
+def _dot(coefficients: Floats, values: Floats) -> Fraction:
+    """The exact value of coefficients . values, both (N,)."""
+    terms = np.flatnonzero(coefficients)
+    return sum((Fraction(float(coefficients[i])) * Fraction(float(values[i])) for i in terms), Fraction(0))
