@@ -1,6 +1,6 @@
 """How long reading large specifications takes, on one core: `python benchmarks/read_specs.py [file ...]`.
 
-Without files: two texts in the styles that occur, 300k assertions about 150k inputs (image benchmarks) and 60k
+Without files: two texts in the styles that occur, 300k assertions about 150k inputs (images) and 60k
 disjuncts with a box each (nn4sys lindex), written to a temporary folder.
 """
 

@@ -70,7 +70,7 @@ class Result:
     """The outcome of a run.
 
     `bound` is the worst certified margin over the clauses of the specification (positive: verified; None:
-    none was computed), `reason` a sentence for people, `seconds` wall time. `verified` never comes with a bound
+    none was computed), `reason` a sentence for people, `seconds` wall time. `verified` never has a bound
     that is NaN or not positive, `falsified` always with a counterexample: anything else raises `ValueError`.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+import sys
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
@@ -16,6 +17,7 @@ NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 MAX_DIGITS = 2000
 """The longest number that is accepted, in characters."""
 
+_LARGEST = Decimal(sys.float_info.max)
 _NUMBER = re.compile(NUMBER, re.ASCII)
 _NONZERO = re.compile(r"[-+]?[0.]*[1-9]")
 
@@ -29,7 +31,7 @@ def why_not_a_number(text: str) -> str | None:
     if len(re.split("[eE]", text)[-1]) > 7 and "e" in text.lower():
         return f"'{text}' is out of range: its exponent is too long"
     value = float(text)
-    if math.isinf(value):
+    if math.isinf(value) or abs(Decimal(text)) > _LARGEST:
         return f"'{text}' is out of range: float64 ends at 1.8e308"
     if value == 0.0 and _NONZERO.match(text):
         return f"'{text}' is out of range: it is not zero, but closer to zero than float64 can say"
@@ -40,7 +42,7 @@ def first_bad(texts: Sequence[str]) -> tuple[int, str] | None:
     """(index, reason) of a text, each shaped like a number, that `why_not_a_number` refuses, or None."""
     nearest = np.fromiter(map(float, texts), np.float64, len(texts))
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    odd = (nearest == 0) | ~np.isfinite(nearest) | (lengths > MAX_DIGITS)
+    odd = (nearest == 0) | (np.abs(nearest) >= sys.float_info.max) | (lengths > MAX_DIGITS)
     for text in {texts[i] for i in np.flatnonzero(odd).tolist()}:
         if reason := why_not_a_number(text):
             return texts.index(text), reason
@@ -56,14 +58,19 @@ def directed(texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.floa
     wanted, got = list(map(Decimal, texts)), list(map(Decimal, nearest.tolist()))
     below = np.fromiter(map(operator.lt, wanted, got), bool, len(texts))
     above = np.fromiter(map(operator.gt, wanted, got), bool, len(texts))
-    down = np.where(below, np.nextafter(nearest, -np.inf), nearest) + 0.0
-    return down, np.where(above, np.nextafter(nearest, np.inf), nearest) + 0.0
+    down, up = nearest.copy(), nearest.copy()
+    np.nextafter(nearest, -np.inf, out=down, where=below)
+    np.nextafter(nearest, np.inf, out=up, where=above)
+    return down + 0.0, up + 0.0
 
 
 def round_up(value: Fraction) -> float:
     """The smallest float64 >= value; raises OverflowError beyond the range of float64."""
     nearest = float(value)
-    return math.nextafter(nearest, math.inf) if Fraction(nearest) < value else nearest
+    rounded = math.nextafter(nearest, math.inf) if Fraction(nearest) < value else nearest
+    if math.isinf(rounded):
+        raise OverflowError
+    return rounded
 
 
 def text_of(value: float, upper: bool) -> str:
@@ -71,4 +78,5 @@ def text_of(value: float, upper: bool) -> str:
     short, exact = repr(value), Decimal(value)
     if (Decimal(short) <= exact) if upper else (Decimal(short) >= exact):
         return short
-    return str(Context(prec=17, rounding=ROUND_FLOOR if upper else ROUND_CEILING).create_decimal(exact))
+    inward = Context(prec=17, rounding=ROUND_FLOOR if upper else ROUND_CEILING).create_decimal(exact)
+    return str(inward if abs(inward) <= _LARGEST else exact)

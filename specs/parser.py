@@ -99,12 +99,12 @@ class Parser:
         if wants != "words" and _PRODUCES.get(head) != wants:
             raise Misplaced(self._misplaced(head))
         frame: Frame
-        if head == "and":
+        if wants == "words" or (wants == "command" and head != "assert"):
+            frame = Words(head, k)
+        elif head == "and":
             frame = And(head, k, outer if isinstance(outer, And) else None)
         elif head == "or":
             frame = Or(head, k, outer if isinstance(outer, Or) else None)
-        elif wants == "words" or (wants == "command" and head != "assert"):
-            frame = Words(head, k)
         else:
             frame = Assert(head, k) if wants == "command" else Terms(head, k)
         self.stack.append(frame)
@@ -139,6 +139,12 @@ class Parser:
             raise Misplaced("found ')' without a '(' to close")
         frame = self.stack.pop()
         outer = self.stack[-1] if self.stack else self.whole
+        try:
+            self._finish(frame, outer)
+        except (Misplaced, TooLarge, NotLinear) as problem:
+            raise self.source.error(str(problem), frame.at) from None
+
+    def _finish(self, frame: Frame, outer: Frame) -> None:
         if isinstance(frame, (And, Or)):
             self._close_formula(frame, outer)
         elif isinstance(frame, Terms):

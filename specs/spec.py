@@ -73,6 +73,8 @@ class Spec:
         if (self.lower > self.upper).any():
             box, i = np.argwhere(self.lower > self.upper)[0]
             raise SpecError(f"box {box} is empty: input {i} has its lower bound above its upper bound")
+        for k in range(0, len(self.clauses), 1024):
+            _check_numbers(self.clauses[k : k + 1024])
         for k, clause in enumerate(self.clauses):
             _check(clause, k, len(self.lower), self.input_size, self.output_size)
 
@@ -143,6 +145,13 @@ def _check(clause: Clause, k: int, boxes: int, d: int, o: int) -> None:
         )
     if not 0 <= clause.box < boxes:
         raise SpecError(f"clause {k} names box {clause.box}, but there are {boxes} boxes")
+
+
+def _check_numbers(clauses: tuple[Clause, ...]) -> None:
+    """Raise SpecError unless all numbers of these clauses are finite."""
+    arrays = [a for c in clauses for a in (c.outputs, c.inputs, c.rhs) if a is not None]
+    if not np.isfinite(np.concatenate(arrays, axis=None)).all():
+        raise SpecError("every coefficient and right-hand side of a clause must be a finite number")
 
 
 def _satisfied(stack: _Stack, rows: Ints, x: Floats, y: Floats) -> Bools:

@@ -101,7 +101,7 @@ def descend(
     All C·P points must fit into one batch of the field. Margins are those of the points returned.
     """
     low, high = box
-    radius = (high - low) / 2
+    first = _sizes(start.shape[1], start) * (high / 2 - low / 2)
     x = start
     velocity = torch.zeros_like(x)
     best = Best(x, torch.full(x.shape[:-1], torch.inf, dtype=x.dtype, device=x.device))
@@ -112,16 +112,25 @@ def descend(
         if watch(x, margins) or gradient is None:
             break
         velocity = MOMENTUM * velocity + gradient / gradient.abs().amax(-1, keepdim=True).clamp_min(1e-30)
-        size = FIRST * (LAST / FIRST) ** (k / max(1, steps - 1))
-        x = torch.minimum(torch.maximum(x - size * radius * velocity.sign(), low), high)
+        size = first * DECAY ** (k / max(1, steps - 1))
+        x = torch.minimum(torch.maximum(x - size * velocity.sign(), low), high)
     return best
 
 
 MOMENTUM = 0.75
 """Of the direction of descent."""
 
-FIRST, LAST = 0.5, 0.02
-"""Step sizes at the beginning and at the end, as a part of the radius of the box."""
+LARGEST, SMALLEST, DECAY = 0.15, 0.01, 0.1
+"""First step sizes over the points (parts of the radius of the box); the last size as a part of the first.
+
+Large steps cross plateaus; small ones stay in the narrow basin they start in.
+"""
+
+
+def _sizes(points: int, like: Tensor) -> Tensor:
+    """First step sizes (P, 1), spread evenly on a logarithmic scale over any run of points."""
+    place = torch.arange(points, dtype=torch.float64) * 0.6180339887498949 % 1.0
+    return (LARGEST * (SMALLEST / LARGEST) ** place).unsqueeze(-1).to(like)
 
 
 def diversify(

@@ -50,8 +50,8 @@ class Replayer:
     def rounded(self, spec: Spec, x: npt.NDArray[Any]) -> Floats | None:
         """x (D,) moved to the nearest float32 numbers inside its box (the nearest box), as float64.
 
-        Inputs of another type get numbers that are also of that type, so that no cast changes them. None where
-        x is not finite or the box holds no such number.
+        Inputs of another type get numbers that are also of that type, so that no cast changes them. None
+        where x is not finite or the box holds no such number.
         """
         point = np.asarray(x, dtype=np.float64).reshape(-1)
         if point.shape != (spec.lower.shape[1],) or not np.isfinite(point).all():

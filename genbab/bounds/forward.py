@@ -19,8 +19,10 @@ Forms = tuple[Tensor, Tensor]
 
 
 def varying(box: Interval) -> Tensor:
-    """Indices of the inputs whose interval has a width in some domain."""
-    return (box[1] > box[0]).any(0).nonzero().squeeze(-1)
+    """Indices of the inputs whose interval has a width in some domain, a few ulps left aside."""
+    width = box[1] - box[0]
+    rounding = 8 * torch.finfo(width.dtype).eps * torch.maximum(box[0].abs(), box[1].abs())
+    return (width > rounding).any(0).nonzero().squeeze(-1)
 
 
 def forward(network: Network, box: Interval, known: dict[int, Interval] | None = None) -> list[Interval]:
@@ -55,16 +57,17 @@ def concretise(forms: Forms, radius: Tensor) -> Interval:
 
 
 def _input_forms(box: Interval, active: Tensor) -> Forms:
-    """The input itself: unit rows over the varying entries, the centre as constant, half an ulp of it as slack."""
+    """The input itself: unit rows and the centre for varying entries (less half an ulp), the bounds for the others."""
     batch, size = box[0].shape
-    form = box[0].new_zeros(batch, active.numel() + 1, size)
-    form[:, torch.arange(active.numel(), device=active.device), active] = 1.0
-    form[:, -1] = (box[0] + box[1]) / 2
-    rounding = gamma(1, form.dtype) * torch.maximum(box[0].abs(), box[1].abs())
-    lower, upper = form.clone(), form
-    lower[:, -1] -= rounding
-    upper[:, -1] += rounding
-    return lower, upper
+    sides = []
+    for sign, end in zip((-1.0, 1.0), box, strict=True):
+        form = box[0].new_zeros(batch, active.numel() + 1, size)
+        form[:, torch.arange(active.numel(), device=active.device), active] = 1.0
+        middle = (box[0] + box[1]) / 2 + sign * gamma(1, form.dtype) * torch.maximum(box[0].abs(), box[1].abs())
+        form[:, -1] = end
+        form[:, -1, active] = middle[:, active]
+        sides.append(form)
+    return sides[0], sides[1]
 
 
 def _affine_forms(node: Affine, sources: list[Forms], radius: Tensor) -> Forms:
@@ -102,9 +105,8 @@ def _nonlinear_forms(
     padded = intervals + [intervals[0]] * (len(network.nodes) - len(intervals))
     lines = Relaxation(network, padded, radius.dtype).lines(i)
     sides: list[Tensor] = []
-    for upper, slopes in ((False, lines.lower), (True, lines.upper)):
-        side = torch.full_like(slopes[0], upper, dtype=torch.bool)
-        constant, _ = lines.intercept(slopes, side, rigorous=True)
+    for upper, slopes in zip((False, True), lines.defaults, strict=True):
+        constant, _ = lines.intercept(slopes, upper, rigorous=True)
         total = torch.zeros_like(forms[node.args[0]][0])
         mass = constant.abs()
         for k, argument in zip(slopes, node.args, strict=True):

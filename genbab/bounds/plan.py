@@ -17,7 +17,7 @@ from torch import Tensor
 from genbab.bounds.backward import Chosen, Rows, certify
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, intersect, propagate
-from genbab.bounds.optimise import Steps, optimise
+from genbab.bounds.ascent import Steps, optimise
 from genbab.bounds.relaxation import Relaxation
 from genbab.network import Affine, Compose, Input, LinearMap, Network, Nonlinear
 
@@ -151,9 +151,8 @@ def line_gap(relaxation: Relaxation, i: int) -> Tensor:
     assert isinstance(node, Nonlinear)
     lines = relaxation.lines(i)
     heights = []
-    for upper, slopes in ((False, lines.lower), (True, lines.upper)):
-        side = torch.full_like(slopes[0], upper, dtype=torch.bool)
-        height, _ = lines.intercept(slopes, side, rigorous=False)
+    for upper, slopes in zip((False, True), lines.defaults, strict=True):
+        height, _ = lines.intercept(slopes, upper, rigorous=False)
         for k, argument in zip(slopes, node.args, strict=True):
             low, high = relaxation.intervals[argument]
             height = height + torch.where(k == 0, 0.0, k * ((low + high) / 2)[:, None].to(k.dtype))

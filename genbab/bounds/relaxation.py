@@ -62,15 +62,15 @@ class Lines:
         return tuple(_scale(*r) for r in slope_range2(self.fn, self.boxes[0], self.boxes[1]))
 
     def default(self, upper: Tensor) -> Slopes:
-        """The slopes of least area for the side that `upper` (B, S, N) selects."""
-        return tuple(torch.where(upper, u, k) for k, u in zip(*self.defaults, strict=True))
+        """The slopes of least area for the side that the mask `upper` (B, S, N; 0.0 or 1.0) selects."""
+        return tuple(torch.lerp(k, u, upper) for k, u in zip(*self.defaults, strict=True))
 
-    def intercept(self, slopes: Slopes, upper: Tensor, rigorous: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def intercept(self, slopes: Slopes, upper: Tensor | bool, rigorous: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The exact intercept for these slopes, and where the line touches (one point per argument)."""
         if isinstance(self.prepared, Prepared2):
-            c, x, y = self.prepared.intercept(slopes[0], slopes[1], upper, rigorous)
+            c, x, y = self.prepared.intercept(slopes[0], slopes[1], upper, rigorous=rigorous)
             return c, (x, y)
-        c, x = self.prepared.intercept(slopes[0], upper, rigorous)
+        c, x = self.prepared.intercept(slopes[0], upper, rigorous=rigorous)
         return c, (x,)
 
 

@@ -47,7 +47,7 @@ def free_score(relaxation: Relaxation, chosen: dict[int, Chosen], node: int, poi
             if line is None:
                 continue
             intercept = _child_intercept(relaxation, reader, node, (low, high), line)
-            better = torch.where(line.upper, line.intercept - intercept, intercept - line.intercept)
+            better = (intercept - line.intercept) * (1 - 2 * line.upper)
             gain = line.coefficients.abs() * torch.nan_to_num(better, nan=0.0, posinf=1e6).clamp(min=0)
             total = total + torch.einsum("bs,bsn->bn", weight.to(gain.dtype), gain).to(total.dtype)
         gains.append(total)

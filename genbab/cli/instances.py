@@ -15,7 +15,7 @@ COLUMNS = ("onnx", "vnnlib", "timeout")
 
 @dataclass(frozen=True)
 class Instance:
-    """One row: model and specification as named in the list, their files, seconds allowed (None: not said)."""
+    """One row: model and specification as the list has them, their files, seconds (None: not said)."""
 
     model: str
     spec: str

@@ -55,7 +55,9 @@ class Session:
         self.latest = Progress("starting")
 
     def report(self, progress: Progress) -> None:
-        """Take note of where the run stands."""
+        """Take note of where the run stands; a stage without a bound leaves the last one standing."""
+        if progress.bound is None:
+            progress = dataclasses.replace(progress, bound=self.latest.bound)
         self.latest = progress
         self.display.update(progress)
 
@@ -89,11 +91,12 @@ class Session:
             notes = f" ({'; '.join(spec.notes)})" if spec.notes else ""
             raise SpecError(f"the {what} set is empty: nothing to verify{notes}", str(self.spec))
         self.report(Progress("loading the engine"))
-        from genbab import api
         from genbab.device import resolve
 
         _use_threads(self.config.threads)
         resolve(self.config.device)  # no such device: say so before any work
+        from genbab import api
+
         self.report(Progress("reading the model"))
         model = api.load(self.model)
         self.deadline.check()

@@ -126,7 +126,7 @@ class Network:
             if not bool(torch.isfinite(node.bias).all()):
                 raise ModelError(f"network: {self.name(i)} has a bias that is not a finite number")
         elif isinstance(node, Nonlinear):
-            if len(node.args) != node.fn.arity or any(self.nodes[a].size != node.size for a in node.args):
+            if len(node.args) != (1 if isinstance(node.fn, Nonlinearity) else 2) or any(self.nodes[a].size != node.size for a in node.args):
                 raise ModelError(f"network: {self.name(i)} has arguments of the wrong number or size")
 
 

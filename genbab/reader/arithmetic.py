@@ -111,20 +111,19 @@ def apply(b: Builder, name: str, x: Value, *parameters: float) -> Value:
 
 
 def raised(b: Builder, x: Value, exponent: float) -> Value:
-    """x ** exponent: integers by their own rule, halves through the square root, others as exp(exponent · log x)."""
+    """x ** exponent."""
     if not isinstance(x, Var):
         return np.asarray(np.power(x.astype(np.float64), exponent))
     if exponent == 0:
         return np.ones(x.shape)
-    if exponent < 0:
-        return apply(b, "reciprocal", raised(b, x, -exponent))
     if exponent == 1:
         return x
-    if exponent == int(exponent):
+    special = {0.5: "sqrt", -1.0: "reciprocal"}
+    if exponent in special:
+        return apply(b, special[exponent], x)
+    if exponent == int(exponent) and exponent > 0:
         return _whole_power(b, x, int(exponent))
-    if 2 * exponent == int(2 * exponent):
-        return raised(b, apply(b, "sqrt", x), 2 * exponent)
-    return apply(b, "exp", scale(b, apply(b, "log", x), exponent))
+    return apply(b, "power", x, exponent)
 
 
 def maximum(b: Builder, x: Value, y: Value) -> Value:

@@ -125,7 +125,7 @@ class Builder:
 
     def univariate(self, fn: Nonlinearity, source: int) -> int:
         """fn of a node, tamed first where fn is wild."""
-        if fn.name.split("(")[0] in WILD:
+        if fn.name in WILD:
             source = self.tame(source)
         return self.add(Nonlinear(fn, (source,), self.nodes[source].size))
 
@@ -236,6 +236,29 @@ def to_onnx(network: Network) -> bytes:
     return bytes(model.SerializeToString())
 
 
+OPERATORS: dict[str, tuple[str, dict[str, object]]] = {
+    "relu": ("Relu", {}),
+    "leaky_relu": ("LeakyRelu", {}),
+    "elu": ("Elu", {}),
+    "abs": ("Abs", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "sin": ("Sin", {}),
+    "cos": ("Cos", {}),
+    "exp": ("Exp", {}),
+    "log": ("Log", {}),
+    "sqrt": ("Sqrt", {}),
+    "reciprocal": ("Reciprocal", {}),
+    "softplus": ("Softplus", {}),
+    "erf": ("Erf", {}),
+    "gelu": ("Gelu", {}),
+    "gelu_tanh": ("Gelu", {"approximate": "tanh"}),
+    "sign": ("Sign", {}),
+    "floor": ("Floor", {}),
+}
+"""ONNX operator and attributes of the functions that are one operator (a parameter is its alpha)."""
+
+
 class _Writer:
     """Nodes and weights of an ONNX graph."""
 
@@ -275,4 +298,15 @@ class _Writer:
 
     def function(self, fn: Nonlinearity, x: str, out: str = "") -> str:
         """fn(x) by ONNX operators."""
-        raise NotImplementedError(fn.name)
+        if fn.name == "silu":
+            return self.op("Mul", [x, self.op("Sigmoid", [x])], out)
+        if fn.name == "power":
+            return self.op("Pow", [x, self.constant(fn.params[0])], out)
+        if fn.name == "step":
+            above = self.op("Greater", [x, self.constant(0.0)])
+            return self.op("Cast", [above], out, to=TensorProto.FLOAT)
+        kind, attributes = OPERATORS[fn.name]
+        values = dict(attributes)
+        if fn.params:
+            values["alpha"] = fn.params[0]
+        return self.op(kind, [x], out, **values)

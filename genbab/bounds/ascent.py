@@ -36,7 +36,7 @@ class Steps:
 class Adam:
     """First and second moments per slope tensor (Kingma & Ba, 2015); the step is a share of the slope's own scale."""
 
-    def __init__(self, first: float = 0.9, second: float = 0.99) -> None:
+    def __init__(self, first: float = 0.4, second: float = 0.8) -> None:
         self.first, self.second = first, second
         self.step = 0
         self._moments: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}

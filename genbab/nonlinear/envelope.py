@@ -1,0 +1,112 @@
+"""Good slopes: the line of least area under (over) a function on a box, and the natural range of slopes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.box import Box, make_box
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.search import Searcher
+from genbab.nonlinear.shape import Shape, kink_slopes, shape
+
+_ROUNDS = 6
+_STEEP = 1e3
+
+Pair = tuple[Tensor, Tensor]
+
+
+def slope_range(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E741
+    """(least, largest) derivative of fn on [l, u]: the natural scale of a slope there; same shape as l, finite.
+
+    Cut at 1000 times the larger of chord and middle slope (the derivative may be infinite at an end). A jump inside
+    counts as the slope from it to the nearer end, cut likewise.
+    """
+    return _range(Searcher(make_box(fn, l.detach(), u.detach())))
+
+
+def _range(searcher: Searcher) -> Pair:
+    box = searcher.box
+    fn, l, u = box.fn, box.l, box.u  # noqa: E741
+    slopes = [fn.derivative(l), fn.derivative(u)]
+    for place in fn.breaks:
+        turn = torch.ceil((l - place) / fn.period) * fn.period if fn.period else torch.zeros_like(l)
+        at = torch.minimum(torch.maximum(place + turn, l), u)
+        inside = (l < place + turn) & (place + turn < u)
+        for slope in kink_slopes(fn, place) if place in fn.kinks else ():
+            slopes.append(torch.where(inside, slope, slopes[0]))
+        if place not in fn.kinks:
+            slopes.append(fn.derivative(at))
+    middle = fn.derivative(0.5 * (l + u)).nan_to_num(0.0, 0.0, 0.0)
+    steepest = _STEEP * torch.maximum(searcher.chord.abs(), middle.abs())
+    for (place, value), (other, its) in _across(box):
+        slopes.append(((value - its) / (place - other)).nan_to_num(0.0, 0.0, 0.0))
+    stacked = torch.stack(slopes).nan_to_num(0.0, torch.inf, -torch.inf)
+    low = torch.minimum(torch.maximum(stacked.amin(0), -steepest), steepest)
+    high = torch.minimum(torch.maximum(stacked.amax(0), -steepest), steepest)
+    return low.nan_to_num(0.0, 0.0, 0.0), high.nan_to_num(0.0, 0.0, 0.0)
+
+
+def _across(box: Box) -> list[tuple[Pair, Pair]]:
+    """Pairs (limit at a jump, end of the box)."""
+    return [(point, end) for point in box.points for end in box.ends] if box.fn.jumps else []
+
+
+def default_slopes(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E741
+    """(k_lower, k_upper): slopes of the convex and the concave envelope of fn on [l, u] at the midpoint.
+
+    The lines of these slopes leave the least area. Same shape as l, always finite; 0 where the box is undefined.
+    """
+    searcher = Searcher(make_box(fn, l.detach(), u.detach()))
+    box, kind = searcher.box, shape(fn)
+    middle = 0.5 * box.l + 0.5 * box.u
+    at_middle = fn.derivative(middle)
+    if kind in (Shape.CONVEX, Shape.CONCAVE):
+        lower, upper = (at_middle, searcher.chord) if kind is Shape.CONVEX else (searcher.chord, at_middle)
+    elif kind is Shape.S:
+        lower, upper = _s_shaped(searcher, middle, at_middle)
+    else:
+        lower, upper = _general(searcher, middle, at_middle)
+    low, high = _range(searcher)
+    results = []
+    for slope in (lower, upper):
+        slope = torch.minimum(torch.maximum(slope.nan_to_num(0.0), low), high)
+        results.append(slope if box.undefined is None else slope.masked_fill(box.undefined, 0.0))
+    return results[0], results[1]
+
+
+def _s_shaped(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
+    """The tangent at the midpoint where that lies between the near end and the tie point, else the tie line."""
+    rising = searcher.box.fn.curvature[0] == 1
+    slopes = []
+    for (tie, touch), left_half in zip(searcher.ties, (rising, not rising), strict=True):
+        tangent = (middle <= touch) if left_half else (middle >= touch)
+        slopes.append(torch.where(tangent | (tie.abs() > 1e29), at_middle, tie))
+    return slopes[0], slopes[1]
+
+
+def _general(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
+    """Close in on the envelope's piece over the midpoint from both sides (cutting planes on its slope).
+
+    A line touches the function at x*(k), left or right of the midpoint, and replaces that side's point; the next slope is that of
+    the chord between the two points. Of all slopes tried, the tangent's among them, the one best at the midpoint stays.
+    """
+    lower, upper = (_cutting_planes(searcher, middle, at_middle, side) for side in (False, True))
+    return lower, upper
+
+
+def _cutting_planes(searcher: Searcher, middle: Tensor, at_middle: Tensor, upper: bool) -> Tensor:
+    sign = -1.0 if upper else 1.0
+    (a, fa), (b, fb) = searcher.box.ends
+    best = at_middle.nan_to_num(0.0, 0.0, 0.0)
+    height = sign * (searcher.intercept(best, upper)[0] + best * middle)
+    for _ in range(_ROUNDS):
+        slope = torch.where(b > a, (fb - fa) / (b - a), best).nan_to_num(0.0, 0.0, 0.0)
+        c, x = searcher.intercept(slope, upper)
+        value, left = c + slope * x, x < middle
+        a, fa = torch.where(left, x, a), torch.where(left, value, fa)
+        b, fb = torch.where(left, b, x), torch.where(left, fb, value)
+        reached = sign * (c + slope * middle)
+        better = reached > height
+        best, height = torch.where(better, slope, best), torch.where(better, reached, height)
+    return best

@@ -1,0 +1,38 @@
+"""erf(x), the Gauss error function."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import register
+
+_PEAK = 2.0 / math.sqrt(math.pi)
+
+
+def derivative(x: Tensor) -> Tensor:
+    return _PEAK * torch.exp(-x * x)
+
+
+def stationary(k: Tensor, segment: int) -> Tensor:
+    x = (k / _PEAK).clamp_(0.0, 1.0).log_().neg_().sqrt_()
+    return x.neg_() if segment == 0 else x
+
+
+def erf() -> Nonlinearity:
+    return Nonlinearity(
+        "erf",
+        torch.erf,
+        derivative,
+        breaks=(0.0,),
+        curvature=(1, -1),
+        stationary=stationary,
+        symmetric=True,
+        bounds=(-1.0, 1.0),
+    )
+
+
+register("erf", erf)

@@ -1,0 +1,24 @@
+"""log(x), the natural logarithm, on x >= 0 (its value at 0 is -inf)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import register
+
+
+def stationary(k: Tensor, segment: int) -> Tensor:
+    return k.clamp_min(0.0).reciprocal_()
+
+
+def log() -> Nonlinearity:
+    return Nonlinearity(
+        "log", torch.log, torch.reciprocal, curvature=(-1,), stationary=stationary, domain=(0.0, math.inf)
+    )
+
+
+register("log", log)

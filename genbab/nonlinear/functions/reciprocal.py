@@ -1,0 +1,37 @@
+"""1/x; a box with 0 inside is unbounded on both sides."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import register
+
+
+def derivative(x: Tensor) -> Tensor:
+    return -torch.reciprocal(x).square_()
+
+
+def stationary(k: Tensor, segment: int) -> Tensor:
+    x = k.neg().clamp_min_(0.0).rsqrt_()
+    return x.neg_() if segment == 0 else x
+
+
+def reciprocal() -> Nonlinearity:
+    return Nonlinearity(
+        "reciprocal",
+        torch.reciprocal,
+        derivative,
+        breaks=(0.0,),
+        curvature=(-1, 1),
+        kinks=(0.0,),
+        jumps=((0.0, -math.inf, math.inf),),
+        stationary=stationary,
+        symmetric=True,
+    )
+
+
+register("reciprocal", reciprocal)

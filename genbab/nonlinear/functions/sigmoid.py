@@ -1,0 +1,37 @@
+"""sigmoid(x) = 1/(1 + exp(-x))."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import register
+
+
+def derivative(x: Tensor) -> Tensor:
+    return torch.sigmoid(x) * torch.sigmoid(-x)
+
+
+def stationary(k: Tensor, segment: int) -> Tensor:
+    """s(1-s) = k on the convex half: logit of s = (1 - sqrt(1-4k))/2, in the form k/(1-s)**2 = exp(x)."""
+    k = k.clamp(0.0, 0.25)
+    one_minus_s = torch.rsub(k, 0.25).sqrt_().add_(0.5)
+    x = k.div_(one_minus_s.square_()).log_()
+    return x if segment == 0 else x.neg_()
+
+
+def sigmoid() -> Nonlinearity:
+    return Nonlinearity(
+        "sigmoid",
+        torch.sigmoid,
+        derivative,
+        breaks=(0.0,),
+        curvature=(1, -1),
+        stationary=stationary,
+        symmetric=True,
+        bounds=(0.0, 1.0),
+    )
+
+
+register("sigmoid", sigmoid)

@@ -1,0 +1,26 @@
+"""silu(x) = x*sigmoid(x), also called swish."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import register
+
+_INFLECTION = 2.3993572805154677
+
+
+def value(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(x)
+
+
+def derivative(x: Tensor) -> Tensor:
+    return torch.sigmoid(x) * (1.0 + x * torch.sigmoid(-x))
+
+
+def silu() -> Nonlinearity:
+    return Nonlinearity("silu", value, derivative, breaks=(-_INFLECTION, _INFLECTION), curvature=(-1, 1, -1))
+
+
+register("silu", silu)

@@ -1,0 +1,28 @@
+"""softplus(x) = log(1 + exp(x))."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import register
+
+
+def value(x: Tensor) -> Tensor:
+    return x.clamp_min(0.0) + torch.log1p(torch.exp(-x.abs()))
+
+
+def stationary(k: Tensor, segment: int) -> Tensor:
+    """logit(k)."""
+    k = k.clamp(0.0, 1.0)
+    return (k / (1.0 - k)).log_()
+
+
+def softplus() -> Nonlinearity:
+    return Nonlinearity("softplus", value, torch.sigmoid, stationary=stationary, bounds=(0.0, math.inf))
+
+
+register("softplus", softplus)

@@ -1,0 +1,34 @@
+"""sqrt(x) on x >= 0."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import register
+
+
+def derivative(x: Tensor) -> Tensor:
+    return 0.5 / torch.sqrt(x)
+
+
+def stationary(k: Tensor, segment: int) -> Tensor:
+    return k.clamp_min(0.0).reciprocal_().mul_(0.5).square_()
+
+
+def sqrt() -> Nonlinearity:
+    return Nonlinearity(
+        "sqrt",
+        torch.sqrt,
+        derivative,
+        curvature=(-1,),
+        stationary=stationary,
+        domain=(0.0, math.inf),
+        bounds=(0.0, math.inf),
+    )
+
+
+register("sqrt", sqrt)

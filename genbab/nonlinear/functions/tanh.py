@@ -1,0 +1,39 @@
+"""tanh(x)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import register
+
+
+def derivative(x: Tensor) -> Tensor:
+    """1 - tanh(x)**2, without its cancellation in the tails."""
+    double = x + x
+    return 4.0 * torch.sigmoid(double) * torch.sigmoid(-double)
+
+
+def stationary(k: Tensor, segment: int) -> Tensor:
+    """-artanh(sqrt(1-k)) on the convex half, as log(k / (1 + sqrt(1-k))**2) / 2."""
+    k = k.clamp(0.0, 1.0)
+    root = torch.rsub(k, 1.0).sqrt_().add_(1.0)
+    x = k.div_(root.square_()).log_().mul_(0.5)
+    return x if segment == 0 else x.neg_()
+
+
+def tanh() -> Nonlinearity:
+    return Nonlinearity(
+        "tanh",
+        torch.tanh,
+        derivative,
+        breaks=(0.0,),
+        curvature=(1, -1),
+        stationary=stationary,
+        symmetric=True,
+        bounds=(-1.0, 1.0),
+    )
+
+
+register("tanh", tanh)

@@ -1,0 +1,30 @@
+"""Exact range of a function on a box."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.conjugate import prepare
+from genbab.nonlinear.record import Nonlinearity
+
+
+def interval(fn: Nonlinearity, l: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
+    """(lo, hi) with lo <= fn(x) <= hi for all x of [l, u], tight to a few ulp; the intercepts at slope 0.
+
+    An infinite end counts with the limit of fn there, where the record's value() knows it. Outside the domain, or at a
+    pole, the undefined side is infinite; never NaN.
+    """
+    l, u = l.detach(), u.detach()  # noqa: E741
+    largest = torch.finfo(l.dtype).max
+    inner = prepare(fn, l.clamp(-largest, largest), u.clamp(-largest, largest))
+    zero = torch.zeros_like(l)
+    lo, hi = inner.intercept(zero, False)[0], inner.intercept(zero, True)[0]
+    lo, hi = lo.clamp(*fn.bounds), hi.clamp(*fn.bounds)
+    beyond = torch.isinf(l) | torch.isinf(u) | torch.isnan(l) | torch.isnan(u)
+    if bool(beyond.any()):
+        for end in (l, u):
+            limit = torch.where(torch.isfinite(end), 0.5 * lo + 0.5 * hi, fn.value(end))
+            lo = torch.where(beyond, torch.minimum(lo, limit.nan_to_num(-torch.inf, torch.inf, -torch.inf)), lo)
+            hi = torch.where(beyond, torch.maximum(hi, limit.nan_to_num(torch.inf, torch.inf, -torch.inf)), hi)
+    return lo.clamp(*fn.bounds), hi.clamp(*fn.bounds)

@@ -1,0 +1,110 @@
+"""Stationary points of table functions for the search: one lookup serves both sides and several segments.
+
+Segments of one curvature whose slopes do not overlap (both tails of gelu: below 0, above 1) share a lookup, since at
+most one of them can hold the point of slope k, and the others then have their best at an end of the box or nowhere.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear.inverse import CELLS, lookup, slope_ends, table
+from genbab.nonlinear.record import Nonlinearity
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A segment in the shared table: relative slope = (k - start)*factor, entries from `offset` on.
+
+    Used for slopes from `threshold` on (the first piece of a side for all smaller ones as well).
+    """
+
+    start: float
+    factor: float
+    offset: float
+    threshold: float
+
+    @property
+    def row(self) -> tuple[float, float, float]:
+        return self.start, self.factor, self.offset
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one lookup serves: the segments in its table and the pieces of the lower and the upper side."""
+
+    segments: tuple[int, ...]
+    lower: tuple[Piece, ...]
+    upper: tuple[Piece, ...]
+
+
+def _groups(fn: Nonlinearity, curvature: int) -> list[list[int]]:
+    """Segments of this curvature in groups of ascending, non-overlapping slopes."""
+    groups: list[list[int]] = []
+    for segment in sorted(fn.segments(curvature), key=lambda s: min(slope_ends(fn, s))):
+        for group in groups:
+            if max(slope_ends(fn, group[-1])) < min(slope_ends(fn, segment)):
+                group.append(segment)
+                break
+        else:
+            groups.append([segment])
+    return groups
+
+
+def _pieces(fn: Nonlinearity, group: list[int], offset: int) -> tuple[Piece, ...]:
+    pieces, below = [], 0.0
+    for i, segment in enumerate(group):
+        first, last = slope_ends(fn, segment)
+        threshold = 0.5 * (below + min(first, last))
+        pieces.append(Piece(first, 1.0 / (last - first), float((offset + i) * (CELLS + 1)), threshold))
+        below = max(first, last)
+    return tuple(pieces)
+
+
+@functools.lru_cache(maxsize=256)
+def slots(fn: Nonlinearity) -> tuple[Slot, ...]:
+    """The lookups a table function needs."""
+    convex, concave = _groups(fn, 1), _groups(fn, -1)
+    result = []
+    for i in range(max(len(convex), len(concave))):
+        low = convex[i] if i < len(convex) else []
+        high = concave[i] if i < len(concave) else []
+        result.append(Slot((*low, *high), _pieces(fn, low, 0), _pieces(fn, high, len(low))))
+    return tuple(result)
+
+
+def _steps(slot: Slot, k: Tensor, upper: Tensor | bool) -> tuple[Piece, list[tuple[Tensor, Piece, Piece]]]:
+    """First piece, and changes (mask, from, to) that lead every element to its own piece."""
+    sides: list[tuple[tuple[Piece, ...], Tensor | None]] = []
+    if isinstance(upper, bool):
+        sides = [((slot.upper if upper else slot.lower) or slot.lower or slot.upper, None)]
+    elif slot.lower and slot.upper:
+        sides = [(slot.lower, 1.0 - upper), (slot.upper, upper)]
+    else:
+        sides = [(slot.lower or slot.upper, None)]
+    base = sides[0][0][0]
+    steps = []
+    for pieces, mask in sides:
+        if pieces[0] is not base and mask is not None:
+            steps.append((mask, base, pieces[0]))
+        for before, after in zip(pieces, pieces[1:], strict=False):
+            past = torch.ge(k, after.threshold, out=torch.empty_like(k))
+            steps.append((past if mask is None else past.mul_(mask), before, after))
+    return base, steps
+
+
+def point(fn: Nonlinearity, slot: Slot, k: Tensor, upper: Tensor | bool) -> Tensor:
+    """About the point of slope k on the segment that matters for each element; not clipped to the box."""
+    base, steps = _steps(slot, k, upper)
+    columns: list[Tensor | float] = list(base.row)
+    for mask, before, after in steps:
+        for i, (a, b) in enumerate(zip(before.row, after.row, strict=True)):
+            column = columns[i]
+            columns[i] = torch.add(mask.new_tensor(column) if isinstance(column, float) else column, mask, alpha=b - a)
+    start, factor, offset = columns
+    relative = torch.sub(k, start).mul_(factor)
+    return lookup(table(fn, slot.segments, k.dtype, k.device), relative, offset)

@@ -1,0 +1,97 @@
+"""A nonlinearity is a handful of facts; everything else in this package is derived from them.
+
+The facts: the value, the derivative, where the curvature changes its sign (inflections, kinks, jumps), and, where
+it has a closed form, the point of a segment at which the derivative takes a given value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from genbab.errors import UsageError
+
+TensorMap = Callable[[Tensor], Tensor]
+Stationary = Callable[[Tensor, int], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlinearity:
+    """One function of one real variable, applied elementwise; two records with equal name and params are equal.
+
+    `breaks` (ascending) cut the line into len(breaks) + 1 open segments; `curvature[i]` is +1 where segment i is
+    convex, -1 concave, 0 linear. `kinks` are the breaks at which the derivative or the value jumps, and `jumps`
+    lists (place, left limit, right limit) for those where the value does; a pole is a jump with infinite limits.
+
+    `stationary(k, i)` is a point of segment i with derivative k. Where no such point exists it is the end (possibly
+    infinite) of the segment towards which value(x) - k*x improves (falls on a convex segment, rises on a concave
+    one), or anything beyond that end. It must not be NaN for a finite k. None: the derivative is inverted by table.
+    `symmetric`: breaks[0] is a centre, stationary(k, 1) = 2*breaks[0] - stationary(k, 0).
+
+    `period` > 0: value(x + period) = value(x) + rise; breaks then cover one period, [breaks[0], breaks[0] + period),
+    the segment left of them ends at breaks[0], and the last segment repeats the first. A periodic record with a curved
+    segment needs `stationary`.
+
+    `domain` is closed; value() at its ends may be infinite. `bounds` encloses every value. `noise`: in float64, value
+    and derivative err by at most noise * eps * (1 + their size).
+    """
+
+    name: str
+    value: TensorMap
+    derivative: TensorMap
+    params: tuple[float, ...] = ()
+    breaks: tuple[float, ...] = ()
+    curvature: tuple[int, ...] = (1,)
+    kinks: tuple[float, ...] = ()
+    jumps: tuple[tuple[float, float, float], ...] = ()
+    stationary: Stationary | None = None
+    symmetric: bool = False
+    period: float = 0.0
+    rise: float = 0.0
+    domain: tuple[float, float] = (-math.inf, math.inf)
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    noise: float = 8.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if list(self.breaks) != sorted(set(self.breaks)):
+            problems.append("breaks must ascend")
+        if len(self.curvature) != len(self.breaks) + 1:
+            problems.append("there must be one curvature per segment, one more than breaks")
+        if not set(self.curvature) <= {-1, 0, 1}:
+            problems.append("curvature is -1, 0 or +1")
+        if not set(self.kinks) <= set(self.breaks):
+            problems.append("every kink must be a break")
+        if not {place for place, _, _ in self.jumps} <= set(self.kinks):
+            problems.append("every jump must be a kink")
+        if self.period and any(self.curvature) and self.stationary is None:
+            problems.append("a curved periodic function needs a closed form of stationary")
+        if problems:
+            raise UsageError(f"nonlinearity '{self.name}': " + "; ".join(problems))
+
+    @property
+    def key(self) -> tuple[str, tuple[float, ...]]:
+        """What equality and hash compare."""
+        return self.name, self.params
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Nonlinearity) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{p:g}' for p in self.params)})" if self.params else self.name
+
+    def segment(self, index: int) -> tuple[float, float]:
+        """Ends of segment `index`, clipped to the domain; infinite at the outside."""
+        ends = (-math.inf, *self.breaks, math.inf)
+        return max(ends[index], self.domain[0]), min(ends[index + 1], self.domain[1])
+
+    def segments(self, curvature: int) -> tuple[int, ...]:
+        """Indices of the segments with this curvature (of one period only, if the function is periodic)."""
+        count = len(self.breaks) if self.period else len(self.curvature)
+        return tuple(i for i in range(count) if self.curvature[i] == curvature)

@@ -1,0 +1,220 @@
+"""Lean intercepts for searching slopes: few passes over (B, S, N), the dtype of the box, no promise.
+
+Whole tensors are blended with float masks (0 lower, 1 upper; comparisons write floats), because a select by a random
+boolean mask costs ten times an addition on CPUs. Convex and concave functions and S-shaped ones know from the slope alone
+which candidate wins; the others compare candidates.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from genbab.nonlinear import pieces
+from genbab.nonlinear.box import Box
+from genbab.nonlinear.shape import Shape, kink_slopes, one_piece, shape
+
+_FAR = 1e30
+_TINY_SCALE = 1e-20
+_TIE_STEPS = 6
+
+Side = Tensor | bool
+Found = tuple[Tensor, Tensor]
+"""(c, x*)"""
+
+
+def blend(lower: Tensor, upper: Tensor, side: Side) -> Tensor:
+    """lower where side is 0, upper where it is 1; both finite."""
+    if isinstance(side, bool):
+        return upper if side else lower
+    return torch.lerp(lower, upper, side)
+
+
+def _flip(x: Tensor, side: Side) -> Tensor:
+    """x where side is 0, -x where it is 1."""
+    if isinstance(side, bool):
+        return -x if side else x
+    return x * torch.rsub(side, 1.0, alpha=2.0)
+
+
+def _less(a: Tensor, b: Tensor) -> Tensor:
+    """1.0 where a < b, else 0.0, in the dtype of a."""
+    return torch.lt(a, b, out=a.new_empty(torch.broadcast_shapes(a.shape, b.shape)))
+
+
+def _clip(x: Tensor, box: Box) -> Tensor:
+    return torch.clamp(x, box.l, box.u)
+
+
+def _better(kept: Found, place: Tensor, g: Tensor, side: Side) -> Found:
+    """Of two candidates the one with the smaller (upper: larger) g."""
+    c, x = kept
+    if isinstance(side, bool):
+        mask = _less(c, g) if side else _less(g, c)
+    else:
+        mask = _less(g, c)
+        torch.ne(mask, side, out=mask)
+    return torch.lerp(c, g, mask), torch.lerp(x, place.expand_as(g), mask)
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """A box with what the search derives from it once."""
+
+    box: Box
+
+    def intercept(self, k: Tensor, upper: Side, scale: Tensor | None = None) -> Found:
+        """About (c, x*) of scale*f for slopes k (B, S, N); see `Prepared.intercept`."""
+        side = upper if isinstance(upper, bool) or upper.dtype == k.dtype else upper.to(k.dtype)
+        if scale is None:
+            return self._plain(k, side)
+        scale = torch.where(scale.abs() < _TINY_SCALE, _TINY_SCALE, scale)
+        negative = _less(scale, torch.zeros_like(scale))
+        if isinstance(side, bool):
+            side = 1.0 - negative if side else negative
+        else:
+            side = torch.ne(side, negative, out=torch.empty_like(side + negative))
+        k = k / scale
+        c, x = self._plain(k, side.expand_as(k))
+        return c * scale, x
+
+    def _plain(self, k: Tensor, side: Side) -> Found:
+        if one_piece(self.box.fn):
+            c, x = self._bowl(k, side)
+        elif shape(self.box.fn) is Shape.S:
+            c, x = self._s_shaped(k, side)
+        else:
+            c, x = self._general(k, side)
+        if self.box.undefined is not None:
+            c = torch.where(self.box.undefined, blend(c.new_tensor(-_FAR), c.new_tensor(_FAR), side) * _FAR, c)
+        return c, x
+
+    def _at(self, k: Tensor, x: Tensor) -> Found:
+        return torch.addcmul(self.box.fn.value(x), k, x, value=-1), x
+
+    @cached_property
+    def chord(self) -> Tensor:
+        """Slope from end to end; the derivative where the box is a point."""
+        box = self.box
+        width = box.u - box.l
+        return torch.where(width > 0, (box.fu - box.fl) / width, box.fn.derivative(box.l)).nan_to_num_()
+
+    # Convex or concave: one side touches where f' = k, the other at the end that the chord tells.
+
+    def _touch(self, k: Tensor) -> Tensor:
+        fn = self.box.fn
+        if fn.stationary is not None:
+            return fn.stationary(k, 0)
+        left, right = kink_slopes(fn, fn.breaks[0])
+        beyond = k - k.clamp(min(left, right), max(left, right))
+        return beyond.mul_(_FAR if right > left else -_FAR).add_(fn.breaks[0])
+
+    def _bowl(self, k: Tensor, side: Side) -> Found:
+        box = self.box
+        convex = shape(box.fn) is Shape.CONVEX
+        if isinstance(side, bool) and side != convex:
+            return self._at(k, _clip(self._touch(k), box))
+        below = _less(k, self.chord)
+        end = torch.lerp(box.l, box.u, below) if convex else torch.lerp(box.u, box.l, below)
+        if isinstance(side, bool):
+            return self._at(k, end)
+        touch = _clip(self._touch(k), box)
+        return self._at(k, torch.lerp(touch, end, side) if convex else torch.lerp(end, touch, side))
+
+    # S-shaped: the lower side touches the convex half up to the slope of a tie line, then the far end wins.
+
+    @cached_property
+    def ties(self) -> tuple[Found, Found]:
+        """For the lower and the upper side: slope of the line from the far end that touches the other half, and where.
+
+        The slope is far off (1e30) where the box has no far half.
+        """
+        return self._tie(upper=False), self._tie(upper=True)
+
+    def _tie(self, upper: bool) -> Found:
+        """Newton's iteration on the touching point: the point whose slope is that of the chord to the far end."""
+        box, fn = self.box, self.box.fn
+        assert fn.stationary is not None
+        centre, left_half = fn.breaks[0], (fn.curvature[0] == 1) != upper
+        far, ffar, near = (box.u, box.fu, box.l) if left_half else (box.l, box.fl, box.u)
+        half = torch.clamp_max(box.u, centre) if left_half else torch.clamp_min(box.l, centre)
+        low, high = (box.l, torch.maximum(half, box.l)) if left_half else (torch.minimum(half, box.u), box.u)
+        slope, touch = self.chord, near
+        for _ in range(_TIE_STEPS):
+            touch = torch.clamp(fn.stationary(slope, 0 if left_half else 1), low, high)
+            step = (ffar - fn.value(touch)) / (far - touch)
+            slope = torch.where(far == touch, slope, step)
+        none = far <= centre if left_half else far >= centre
+        return torch.where(none, _FAR if fn.curvature[0] == 1 else -_FAR, slope), touch
+
+    def _s_shaped(self, k: Tensor, side: Side) -> Found:
+        box, fn = self.box, self.box.fn
+        assert fn.stationary is not None
+        tie = blend(self.ties[0][0], self.ties[1][0], side)
+        rising = fn.curvature[0] == 1
+        past = _less(tie, k) if rising else _less(k, tie)
+        reach = fn.stationary(k, 0)
+        if fn.breaks[0]:
+            reach = reach.sub_(fn.breaks[0])
+        reach = reach.add_(past, alpha=_FAR)
+        x = _flip(reach if rising else reach.neg_(), side)
+        return self._at(k, _clip(x.add_(fn.breaks[0]) if fn.breaks[0] else x, box))
+
+    # Everything else: compare candidates.
+
+    @cached_property
+    def _fixed(self) -> list[Found]:
+        """Ends, kinks and limits, with infinite values made merely huge."""
+        return [(place, value.clamp(-_FAR, _FAR)) for place, value in (*self.box.ends, *self.box.points)]
+
+    def _general(self, k: Tensor, side: Side) -> Found:
+        (place, value), *others = self._fixed
+        kept = torch.addcmul(value, k, place, value=-1), place.expand_as(k)
+        for place, value in others:
+            kept = _better(kept, place, torch.addcmul(value, k, place, value=-1), side)
+        for x in self._moving(k, side):
+            g, place = self._at(k, _clip(x, self.box))
+            kept = _better(kept, place, g.clamp_(-_FAR, _FAR), side)
+        return kept
+
+    def _moving(self, k: Tensor, side: Side) -> list[Tensor]:
+        """Stationary points, at least all that can win."""
+        fn = self.box.fn
+        if fn.stationary is None:
+            return [pieces.point(fn, slot, k, side) for slot in pieces.slots(fn)]
+        found = [self._closed(k, slot, side) for slot in _closed_slots(fn.segments(1), fn.segments(-1))]
+        if not fn.period:
+            return found
+        translates = []
+        for x in found:
+            translates.append(torch.ceil((self.box.l - x).div_(fn.period)).mul_(fn.period).add_(x))
+            translates.append(torch.floor((self.box.u - x).div_(fn.period)).mul_(fn.period).add_(x))
+        return translates
+
+    def _closed(self, k: Tensor, slot: tuple[int, int], side: Side) -> Tensor:
+        fn = self.box.fn
+        assert fn.stationary is not None
+        convex, concave = slot
+        if isinstance(side, bool) or convex == concave:
+            return fn.stationary(k, concave if side is True else convex)
+        if fn.symmetric and slot in ((0, 1), (1, 0)):
+            centre = fn.breaks[0]
+            return _flip(fn.stationary(k, convex) - centre, side).add_(centre)
+        found = [fn.stationary(k, segment).clamp_(-_FAR, _FAR) for segment in slot]
+        return blend(found[0], found[1], side)
+
+
+@functools.lru_cache(maxsize=256)
+def _closed_slots(convex: tuple[int, ...], concave: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Pairs (convex segment, concave segment); where one side has none left, the other's serves both."""
+    count = max(len(convex), len(concave))
+    pairs = []
+    for i in range(count):
+        low = convex[i] if i < len(convex) else concave[i]
+        high = concave[i] if i < len(concave) else convex[i]
+        pairs.append((low, high))
+    return tuple(pairs)

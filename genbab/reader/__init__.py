@@ -1,0 +1,9 @@
+"""ONNX models and torch modules to networks in normal form. The only importer of `onnx`."""
+
+from __future__ import annotations
+
+from genbab.reader.load import read_proto
+from genbab.reader.model import Model, load_onnx
+from genbab.reader.torch_export import load_torch
+
+__all__ = ["Model", "load_onnx", "load_torch", "read_proto"]

@@ -1,0 +1,20 @@
+"""What every ONNX operator means in terms of the three kinds of node: one small function per operator, in two tables."""
+
+from __future__ import annotations
+
+from genbab.reader.lower import (  # noqa: F401 - importing a file fills the tables
+    comparison,
+    convolution,
+    elementwise,
+    linear,
+    normalisation,
+    padding,
+    pooling,
+    reductions,
+    resize,
+    softmax,
+)
+from genbab.reader.lower.movement import move
+from genbab.reader.lower.table import LOWERINGS, MOVES, Lowering, Move
+
+__all__ = ["LOWERINGS", "MOVES", "Lowering", "Move", "move"]

@@ -1,0 +1,108 @@
+"""A model as genbab sees it: the network in normal form, and the file's bytes for replaying inputs in onnxruntime."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import ModelProto
+
+from genbab.network import Affine, Network, Nonlinear, simplify
+from genbab.reader.convert import convert
+from genbab.reader.gates import fuse_gates
+from genbab.reader.inline import inlined
+from genbab.reader.load import Signature, read_proto
+from genbab.reader.selfcheck import self_check
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with what is known about its ONNX model.
+
+    The network's input is the concatenation of all inputs in the graph's order, each flattened row-major; its output
+    likewise. `proto` are the bytes of a self-contained ONNX model with the input shapes given here. `operators` counts
+    the ONNX operators, `notes` are remarks for the user. Weights are float64.
+    """
+
+    source: str
+    network: Network
+    proto: bytes
+    input_names: tuple[str, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
+    input_dtypes: tuple[np.dtype[np.generic], ...]
+    output_names: tuple[str, ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+    opset: int
+    operators: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def functions(self) -> dict[str, int]:
+        """Per nonlinear function, how many neurons have it."""
+        counted: Counter[str] = Counter()
+        for node in self.network.nodes:
+            if isinstance(node, Nonlinear):
+                counted[str(node.fn) if len(node.args) == 1 else node.fn.name] += node.size
+        return dict(counted)
+
+    def summary(self) -> str:
+        """A few lines for people: what was read and what it became."""
+        affine = sum(isinstance(n, Affine) for n in self.network.nodes)
+        relaxed = sum(isinstance(n, Nonlinear) for n in self.network.nodes)
+        tensors = [
+            f"  {kind} {name} {list(shape)}"
+            for kind, names, shapes in (
+                ("input ", self.input_names, self.input_shapes),
+                ("output", self.output_names, self.output_shapes),
+            )
+            for name, shape in zip(names, shapes, strict=True)
+        ]
+        operators = ", ".join(f"{k} {n}" for k, n in sorted(self.operators.items()))
+        functions = ", ".join(f"{k} {n}" for k, n in sorted(self.functions.items())) or "none: the network is affine"
+        return "\n".join(
+            [
+                f"{self.source} (opset {self.opset})",
+                *tensors,
+                f"  operators: {operators}",
+                f"  lowered to {affine} affine and {relaxed} nonlinear nodes",
+                f"  neurons by function: {functions}",
+                *(f"  note: {note}" for note in self.notes),
+            ]
+        )
+
+
+def load_onnx(source: str | os.PathLike[str] | bytes | ModelProto, check: bool = True) -> Model:
+    """The model in a file (.onnx, .onnx.gz), in bytes, or in a ModelProto; symbolic batch axes become 1.
+
+    With `check`, random inputs must give what onnxruntime gives. Raises `ModelError` (missing, damaged, inconsistent,
+    disagreeing with onnxruntime) or `UnsupportedError` (lists every operator without a rule).
+    """
+    proto, signature = read_proto(source)
+    return build_model(proto, signature, check)
+
+
+def build_model(proto: ModelProto, signature: Signature, check: bool = True) -> Model:
+    """The model of a checked proto."""
+    plain = inlined(proto)
+    converted = convert(plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source)
+    converted.network.check()
+    network = simplify(fuse_gates(converted.network))
+    notes = self_check(proto, signature, converted, network) if check else ()
+    return Model(
+        source=signature.source,
+        network=network,
+        proto=proto.SerializeToString(),
+        input_names=signature.input_names,
+        input_shapes=signature.input_shapes,
+        input_dtypes=signature.input_dtypes,
+        output_names=tuple(o.name for o in proto.graph.output),
+        output_shapes=converted.output_shapes,
+        opset=signature.opset,
+        operators=Counter(n.op_type for n in proto.graph.node),
+        notes=notes,
+    )
+
+

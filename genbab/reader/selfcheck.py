@@ -1,0 +1,134 @@
+"""The reader's check of itself: random inputs through the network must give what onnxruntime gives.
+
+Tolerance: 1e-4 of the largest entry of the tensor (onnxruntime computes in float32), or, where float32 loses more than
+that, 20 times the difference between the network in float32 and in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from onnx import ModelProto, ValueInfoProto
+
+from genbab.errors import ModelError
+from genbab.network import Network, evaluate, values
+from genbab.reader.convert import Converted
+from genbab.reader.load import Signature
+from genbab.reader.values import Array, count
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+RELATIVE = 1e-4
+ABSOLUTE = 1e-6
+NOISE = 20.0
+SEED = 20240101
+
+
+def self_check(proto: ModelProto, signature: Signature, converted: Converted, network: Network) -> tuple[str, ...]:
+    """Remarks for the user when the network agrees with onnxruntime; `ModelError` naming the first node when not."""
+    session = _session(proto, signature.source)
+    names = [o.name for o in proto.graph.output]
+    compared = False
+    for x in _points(network.input_size):
+        expected = _run(session, signature, names, x)
+        wanted = [int(np.prod(a.shape)) for a in expected]
+        if wanted != [count(s) for s in converted.output_shapes]:
+            raise ModelError(f"{signature.source}: onnxruntime's outputs have shapes {[a.shape for a in expected]}")
+        flat = np.concatenate([a.reshape(-1).astype(np.float64) for a in expected])
+        found = evaluate(network, torch.from_numpy(x)).numpy()
+        compared = compared or bool(np.isfinite(flat).any())
+        if _differs(found, flat) and _differs(found, flat, _noise(network, x, found)):
+            raise ModelError(_explain(proto, signature, converted, x))
+    if compared:
+        return ()
+    return ("not checked against onnxruntime: no random input gave finite outputs",)
+
+
+def _points(size: int) -> list[Array]:
+    """Float32 numbers, as float64: a few spreads, so that some point lies in the domain of every function."""
+    random = np.random.default_rng(SEED)
+    normal = random.standard_normal((2, size))
+    points = [normal[0], random.random(size), 0.1 * normal[1], 1.0 + random.random(size)]
+    return [p.astype(np.float32).astype(np.float64) for p in points]
+
+
+def _session(proto: ModelProto, source: str) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # noqa: BLE001 - onnxruntime has a class of its own for every failure
+        raise ModelError(f"{source}: onnxruntime refuses the model: {_first_line(error)}") from error
+
+
+def _run(
+    session: onnxruntime.InferenceSession, signature: Signature, names: Sequence[str], x: Array
+) -> list[Array]:
+    feeds, start = {}, 0
+    for name, shape, kind in zip(
+        signature.input_names, signature.input_shapes, signature.input_dtypes, strict=True
+    ):
+        feeds[name] = x[start : start + count(shape)].astype(kind).reshape(shape)
+        start += count(shape)
+    try:
+        return [np.asarray(a) for a in session.run(list(names), feeds)]
+    except Exception as error:  # noqa: BLE001
+        raise ModelError(f"{signature.source}: onnxruntime fails on the model: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _noise(network: Network, x: Array, found: Array) -> float:
+    """What float32 costs: the largest difference between the network in float32 and in float64 at x."""
+    single = network.to(torch.float32, torch.device("cpu"))
+    rough = evaluate(single, torch.from_numpy(x.astype(np.float32))).double().numpy()
+    return float(np.nan_to_num(np.abs(rough - found), nan=0.0, posinf=0.0).max(initial=0.0))
+
+
+def _differs(found: Array, expected: Array, noise: float = 0.0) -> bool:
+    """Whether an entry that onnxruntime finds finite is not the same here."""
+    finite = np.isfinite(expected)
+    if not finite.any():
+        return False
+    size = float(np.abs(expected[finite]).max())
+    limit = RELATIVE * size + ABSOLUTE + NOISE * noise
+    return not bool((np.abs(found[finite] - expected[finite]) <= limit).all())
+
+
+def _explain(proto: ModelProto, signature: Signature, converted: Converted, x: Array) -> str:
+    """Which node differs first, in the graph's order."""
+    open_proto = ModelProto()
+    open_proto.CopyFrom(proto)
+    known = {o.name for o in proto.graph.output}
+    inner = [n for node in proto.graph.node for n in node.output if n in converted.tensors and n not in known]
+    open_proto.graph.output.extend(ValueInfoProto(name=n) for n in inner)
+    session = _session(open_proto, signature.source)
+    names = inner + [o.name for o in proto.graph.output if o.name in converted.tensors]
+    theirs = dict(zip(names, _run(session, signature, names, x), strict=True))
+    ours = values(converted.network, torch.from_numpy(x))
+    for node in proto.graph.node:
+        for name in node.output:
+            if name not in theirs:
+                continue
+            found = ours[converted.tensors[name].node].numpy()
+            expected = theirs[name].reshape(-1).astype(np.float64)
+            if found.shape != expected.shape or _differs(found, expected):
+                gap = float(np.nanmax(np.abs(found - expected))) if found.shape == expected.shape else float("nan")
+                return (
+                    f"{signature.source}: node '{node.name or name}' ({node.op_type}) does not give what onnxruntime "
+                    f"gives: largest difference {gap:.3g}, largest entry {np.abs(expected).max():.3g}"
+                )
+    return f"{signature.source}: the simplified network differs from onnxruntime, though every single node agrees"

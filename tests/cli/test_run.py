@@ -1,0 +1,203 @@
+"""`genbab run`: lists, the journal and resuming, with children that are stand-ins."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from genbab.cli import child, main, run
+from genbab.cli.child import Outcome, run_child, understood
+from genbab.cli.instances import read_instances
+from genbab.errors import UsageError
+from genbab.result import Result, Verdict
+
+Calls = list[tuple[list[str], float | None]]
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    path = tmp_path / "instances.csv"
+    path.write_text("a.onnx,p.vnnlib,20\nb.onnx,q.vnnlib,300.0\nb.onnx,r.vnnlib,5\n")
+    return path
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Children that answer at once; those for b.onnx q.vnnlib fail."""
+    made: Calls = []
+
+    def verify_apart(words: Sequence[str], timeout: float | None) -> Outcome:
+        made.append((list(words), timeout))
+        failed = "q.vnnlib" in words[1]
+        verdict = "error" if failed else "verified"
+        return Outcome(verdict, 1.0, None if failed else 0.5, "why", 10**8, 2 if failed else 0, None)
+
+    monkeypatch.setattr(run, "verify_apart", verify_apart)
+    return made
+
+
+def journal(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_lists_with_and_without_header(tmp_path: Path, listed: Path) -> None:
+    plain = read_instances(listed)
+    assert [(i.model, i.spec, i.timeout) for i in plain][1] == ("b.onnx", "q.vnnlib", 300.0)
+    assert plain[0].model_path == tmp_path / "a.onnx"
+    other = tmp_path / "other.csv"
+    other.write_text("\ufeffvnnlib, onnx ,timeout\n\np.vnnlib,a.onnx,20\n", encoding="utf-8")
+    assert [(i.model, i.spec, i.timeout) for i in read_instances(other)] == [("a.onnx", "p.vnnlib", 20.0)]
+
+
+def test_a_gzipped_file_stands_in(tmp_path: Path, listed: Path) -> None:
+    (tmp_path / "a.onnx.gz").touch()
+    assert read_instances(listed)[0].model_path.name == "a.onnx.gz"
+
+
+def test_every_bad_line_is_named(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text(
+        "a.onnx,p.vnnlib,soon\na.onnx,p.vnnlib,-3\nc.onnx\na.onnx,p.vnnlib,0\nok.onnx,p.vnnlib,1\n"
+    )
+    with pytest.raises(UsageError) as caught:
+        read_instances(bad)
+    assert all(f"line {n}" in str(caught.value) for n in (1, 2, 3, 4)) and "line 5" not in str(caught.value)
+    bad.write_text("onnx,vnnlib,timeout\n")
+    with pytest.raises(UsageError, match="empty"):
+        read_instances(bad)
+
+
+def test_a_list_is_run_and_kept(
+    listed: Path, tmp_path: Path, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(listed), "--timeout", "10", "--seed", "3"]) == 0
+    assert [t for _, t in calls] == [10.0, 10.0, 5.0]
+    assert calls[0][0] == [str(tmp_path / "a.onnx"), str(tmp_path / "p.vnnlib"), "--seed", "3"]
+    records = journal(tmp_path / "instances.results.jsonl")
+    assert [r["verdict"] for r in records] == ["verified", "error", "verified"]
+    lines = (tmp_path / "instances.results.csv").read_text().splitlines()
+    assert lines[0] == f"{tmp_path.name},a.onnx,p.vnnlib,0,holds,1.0"
+    assert "2 verified" in capsys.readouterr().out
+
+
+def test_resuming_skips_what_has_a_verdict(listed: Path, tmp_path: Path, calls: Calls) -> None:
+    main(["run", str(listed)])
+    with (tmp_path / "instances.results.jsonl").open("a") as file:
+        file.write('{"schema": 1, "model": "half-writ')
+    calls.clear()
+    assert main(["run", str(listed)]) == 0
+    assert [w[1][-8:] for w, _ in calls] == ["q.vnnlib"], "only the failed instance runs again"
+    assert len(journal(tmp_path / "instances.results.jsonl")) == 4
+    calls.clear()
+    main(["run", str(listed), "--seed", "1"])
+    assert len(calls) == 3, "other settings are another run"
+    calls.clear()
+    main(["run", str(listed), "--fresh"])
+    assert len(calls) == 3 and len(journal(tmp_path / "instances.results.jsonl")) == 3
+
+
+def test_an_interrupted_run_keeps_what_it_has(
+    listed: Path, tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: Callable[..., Outcome] = getattr(run, "verify_apart")  # noqa: B009 - the stand-in
+
+    def broken(words: Sequence[str], timeout: float | None) -> Outcome:
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return whole(words, timeout)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "verify_apart", broken)
+        assert main(["run", str(listed)]) == 130
+    assert len(journal(tmp_path / "instances.results.jsonl")) == 1
+    calls.clear()
+    assert main(["run", str(listed)]) == 0
+    assert len(calls) == 2
+
+
+def test_output_elsewhere(listed: Path, tmp_path: Path, calls: Calls) -> None:
+    place = tmp_path / "out.csv"
+    assert main(["run", str(listed), "--output", str(place), "--counterexamples", str(tmp_path / "ce")]) == 0
+    assert place.exists() and (tmp_path / "out.jsonl").exists() and (tmp_path / "ce").is_dir()
+    assert main(["run", str(listed), "--output", str(tmp_path / "no" / "out.csv")]) == 2
+
+
+def test_a_child_is_measured_and_killed() -> None:
+    done = run_child(
+        [sys.executable, "-c", "print('hi'); x = bytearray(50_000_000); x[::4096] = b'1' * len(x[::4096])"],
+        20,
+    )
+    assert (done.code, done.stdout, done.killed) == (0, "hi\n", False)
+    assert done.peak_memory is None or 50e6 < done.peak_memory < 1e9
+    late = run_child([sys.executable, "-c", "import time; time.sleep(30)"], 0.3)
+    assert late.killed and late.code == -signal.SIGKILL and 0.3 <= late.seconds < 2
+
+
+def test_a_killed_child_takes_its_children_along(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, time\n"
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'])\n"
+        "print(p.pid, flush=True)\ntime.sleep(30)"
+    )
+    done = run_child([sys.executable, "-c", code], 0.7)
+    time.sleep(0.2)
+    status = Path(f"/proc/{done.stdout.strip()}/stat")
+    assert not status.exists() or " Z " in status.read_text()
+
+
+def test_an_interruption_ends_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    real = child._wait
+
+    def wait(process: object) -> int | None:
+        started.append(process.pid)  # type: ignore[attr-defined]
+        return real(process)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(child, "_wait", wait)
+    timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_child([sys.executable, "-c", "import time; time.sleep(30)"], 20)
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "verdict", "expected"),
+    [
+        (0, "verified\n", Verdict.VERIFIED, "verified"),
+        (130, "unknown\n", Verdict.UNKNOWN, "unknown"),
+        (0, "falsified\n", Verdict.VERIFIED, "error"),
+        (0, "", Verdict.VERIFIED, "error"),
+        (4, "verified\n", Verdict.VERIFIED, "error"),
+        (-9, "verified\n", Verdict.VERIFIED, "error"),
+        (2, "", None, "error"),
+    ],
+)
+def test_outcomes_are_believed_only_when_all_agrees(
+    tmp_path: Path, code: int, out: str, verdict: Verdict | None, expected: str
+) -> None:
+    file = tmp_path / "r.json"
+    if verdict is not None:
+        file.write_text(Result(verdict, 1.0, reason="r").to_json())
+    outcome = understood(child.Exit(code, 1.0, 5, out, "genbab: error: bad", False), file)
+    assert outcome.verdict == expected
+    assert (outcome.bound is None) and (outcome.result is None) == (expected == "error")
+
+
+def test_an_instance_that_cannot_be_read_is_an_error_in_the_table(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    listed = tmp_path / "instances.csv"
+    listed.write_text("none.onnx,none.vnnlib,20\n")
+    assert main(["run", str(listed)]) == 0
+    out = capfd.readouterr().out
+    assert "1 error" in out and "no such file" in out
