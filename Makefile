@@ -51,7 +51,7 @@ clean:
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 2; }
 	@"$(PYTHON)" -c '$(MODERN)' || { echo "make: $(PYTHON) is missing, or older than Python 3.11"; exit 2; }
-	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "make: no venv module (Debian: apt install python3-venv)"; exit 2; }
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "make: no venv module (Debian: apt install python3-venv)"; exit 2; }
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing genbab and its libraries into $(VENV) (once)"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbab.attack import FULL, QUICK, Attacker, Replayer
 from genbab.attack import Outcome as Attacked
-from genbab.bounds import Chosen, Engine, Steps, varying
+from genbab.bounds import Chosen, Engine, Steps, tightening_cost, varying
 from genbab.branch import (
     Domains,
     Outcome,
@@ -40,6 +40,10 @@ FEW_INPUTS = 16
 
 OPEN_ENDED = 120.0
 """Seconds that a run without a time limit plans its root with."""
+
+
+TIGHTEN_COST = 5e7
+"""Hidden rows are bounded backwards in every child box where that costs at most this many multiply-adds per box."""
 
 
 class Falsified(Exception):  # noqa: N818 - an event
@@ -100,19 +104,18 @@ class Run:
         if states and self.config.branching != "none":
             with self._timed("attack"):
                 self._attack(replace(FULL, rounds=1, work=4e9), states)
-        pending: list[str] = []
         few = all(int(varying(s.box).numel()) <= FEW_INPUTS for s in states)
         mode = self.config.branching if self.config.branching != "auto" else ("input" if few else "neuron")
+        if mode != "input":
+            states = [s.take(torch.tensor([k])) for s in states for k in range(len(s.query))]
+        reasons = []
         for number, state in enumerate(states):
             share = min(self.deadline.left(), OPEN_ENDED) / (len(states) - number)
-            why = self._by_inputs(state) if mode == "input" else self._by_neurons(state, share, mode == "neuron")
-            if why:
-                pending.append(why)
-        return pending[0] if pending else ""
+            reasons.append(self._by_inputs(state) if mode == "input" else self._by_neurons(state, share, mode == "neuron"))
+        return next((r for r in reasons if r), "")
 
     def _cheap_states(self) -> list[RootState]:
-        """Open states after the bounds that need no optimisation: one for all boxes where inputs are split, else one
-        per box."""
+        """The boxes that are open after the bounds that need no optimisation, in batches that fit the memory."""
         size = max(1, min(4096, self.engine.chunk(1, self.output, 0) // max(1, self.query.matrix.shape[1])))
         states = []
         worst = float("inf")
@@ -128,7 +131,7 @@ class Run:
             if which.numel():
                 states.append(state.take(which))
         self._report("bounding", worst)
-        return [s.take(torch.tensor([k])) for s in states for k in range(len(s.query))]
+        return states
 
     @staticmethod
     def _merge(state: RootState, better: RootState, which: Tensor) -> RootState:
@@ -142,7 +145,7 @@ class Run:
         return RootState(state.query, margins, intervals)
 
     def _by_inputs(self, state: RootState) -> str:
-        bound = bound_by_inputs(self.engine, self.output, tighten=True)
+        bound = bound_by_inputs(self.engine, self.output, tightening_cost(self.engine) <= TIGHTEN_COST)
         with self._timed("search"):
             root = bound(root_domains(state.query, state.margins))
             return self._ended(search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: 512))

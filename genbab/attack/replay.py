@@ -60,11 +60,12 @@ class Replayer:
         if spec.lower.shape[0] > 1:
             box = int(np.maximum(spec.lower - point, point - spec.upper).max(axis=1).argmin())
         low, high = representable(spec.lower[box], spec.upper[box], np.dtype(np.float32))
-        nearest = point.astype(np.float32).astype(np.float64)
+        with np.errstate(over="ignore"):
+            nearest = point.astype(np.float32).astype(np.float64)
         start = 0
         for size, kind in zip(self._sizes, self._types, strict=True):
             here = slice(start, start + size)
-            if kind != np.float32:
+            if kind not in (np.float32, np.float64):
                 low[here], high[here] = representable(low[here], high[here], kind)
                 nearest[here] = np.rint(point[here]) if kind.kind in "iub" else point[here].astype(kind)
             start += size

@@ -6,7 +6,7 @@ from genbab.bounds.backward import Chosen, Rows, certify, descend
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, interval_rows, intersect, propagate
 from genbab.bounds.ascent import Steps, optimise
-from genbab.bounds.plan import Engine, cheap_intervals, line_gap, row_bounds, tighten_all
+from genbab.bounds.plan import Engine, cheap_intervals, line_gap, row_bounds, tighten_all, tightening_cost
 from genbab.bounds.relaxation import Lines, Relaxation
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "propagate",
     "row_bounds",
     "tighten_all",
+    "tightening_cost",
     "varying",
 ]

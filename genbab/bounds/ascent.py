@@ -87,14 +87,12 @@ def _stepped(
     for i, partial in gradients(network, one, target).items():
         line = one.chosen[i]
         lines = relaxation.lines(i)
+        scale = lines.scale(line.upper)
         slopes: list[Tensor] = []
         for place, (k, gradient) in enumerate(zip(line.slopes, partial, strict=True)):
             gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
-            step = adam.direction((i, place), gradient).mul_(lines.scale[place]).mul_(rate)
+            step = adam.direction((i, place), gradient).mul_(scale[place]).mul_(rate)
             slopes.append(k + step)
-        moved[i] = Chosen(line.coefficients, line.upper, _clamped(lines, tuple(slopes), line.upper), line.intercept, ())
+        moved[i] = Chosen(line.coefficients, line.upper, tuple(slopes), line.intercept, ())
     return moved
 
-
-def _clamped(lines: object, slopes: Slopes, upper: Tensor) -> Slopes:
-    return slopes

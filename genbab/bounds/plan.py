@@ -160,6 +160,14 @@ def line_gap(relaxation: Relaxation, i: int) -> Tensor:
     return heights[1] - heights[0]
 
 
+def tightening_cost(engine: Engine) -> float:
+    """Multiply-adds of one `tighten_all` with default slopes for one box."""
+    network = engine.exact
+    cost = [sum(one.cost for _, one in n.terms) if isinstance(n, Affine) else 4 * n.size for n in network.nodes]
+    layers = (i for i in network.relaxed if not _already_exact(network, i))
+    return float(sum(2 * network.nodes[i].size * sum(cost[j] for j in network.ancestors[i]) for i in layers))
+
+
 def _already_exact(network: Network, i: int) -> bool:
     """Whether interval arithmetic is exact for node i: one affine step from the input."""
     node = network.nodes[i]

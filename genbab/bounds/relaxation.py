@@ -24,8 +24,8 @@ from genbab.nonlinear import (
     default_slopes2,
     prepare,
     prepare2,
-    slope_range,
     slope_range2,
+    slope_spans,
 )
 
 Slopes = tuple[Tensor, ...]
@@ -55,11 +55,17 @@ class Lines:
         return default_slopes2(self.fn, self.boxes[0], self.boxes[1])
 
     @cached_property
-    def scale(self) -> Slopes:
-        """The natural step of each slope: the width of its range."""
+    def spans(self) -> tuple[Slopes, Slopes]:
+        """The natural step of each slope of the (lower, upper) lines: how far slopes of undominated lines reach."""
         if isinstance(self.fn, Nonlinearity):
-            return (_scale(*slope_range(self.fn, *self.boxes[0])),)
-        return tuple(_scale(*r) for r in slope_range2(self.fn, self.boxes[0], self.boxes[1]))
+            lower, upper = slope_spans(self.fn, *self.boxes[0])
+            return (lower,), (upper,)
+        whole = tuple(torch.nan_to_num(high - low) for low, high in slope_range2(self.fn, self.boxes[0], self.boxes[1]))
+        return whole, whole
+
+    def scale(self, upper: Tensor) -> Slopes:
+        """The natural steps for the side that the mask `upper` (B, S, N; 0.0 or 1.0) selects."""
+        return tuple(torch.lerp(k, u, upper) for k, u in zip(*self.spans, strict=True))
 
     def default(self, upper: Tensor) -> Slopes:
         """The slopes of least area for the side that the mask `upper` (B, S, N; 0.0 or 1.0) selects."""
@@ -129,7 +135,3 @@ def _cast(end: Tensor, dtype: torch.dtype, up: bool) -> Tensor:
     wrong = (cast.to(end.dtype) < end) if up else (cast.to(end.dtype) > end)
     return torch.where(wrong, torch.nextafter(cast, torch.full_like(cast, torch.inf if up else -torch.inf)), cast)
 
-
-def _scale(low: Tensor, high: Tensor) -> Tensor:
-    """The natural step of a slope: the width of its range, never zero, never infinite."""
-    return torch.nan_to_num(high - low, nan=1.0, posinf=1e6).clamp(min=1e-12)

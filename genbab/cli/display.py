@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -36,10 +35,8 @@ class Display:
     def __init__(self, deadline: Deadline, enabled: bool) -> None:
         self.deadline, self.enabled = deadline, enabled
         self._live: Live | None = None
-        self._lock = threading.Lock()
         self._latest = Progress("starting")
         self._first: tuple[float, int] | None = None
-        self._stop: Callable[[], None] | None = None
 
     def update(self, progress: Progress) -> None:
         """Take note of where the run stands; costs next to nothing."""
@@ -64,13 +61,17 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
     def abandon(self) -> None:
-        """Leave the terminal usable when the process is about to end at once."""
-        if self._live is not None:
+        """Leave the terminal usable when the process is about to end at once; waits for nobody for long."""
+        live, self._live = self._live, None
+        if live is not None:
+            stopper = threading.Thread(target=live.stop, daemon=True)
+            stopper.start()
+            stopper.join(0.1)
             sys.stderr.write(SHOW_CURSOR)
             sys.stderr.flush()
 

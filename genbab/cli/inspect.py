@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections import Counter
@@ -16,6 +17,7 @@ from genbab.result import plain
 
 if TYPE_CHECKING:
     from genbab.network import Network
+    from genbab.reader import Model
 
 SCHEMA = 1
 
@@ -40,21 +42,43 @@ def command(options: argparse.Namespace) -> int:
     return 0
 
 
-def describe(model: Any) -> dict[str, Any]:
+def describe(model: Model) -> dict[str, Any]:
     """The facts about a model that was read, in plain values."""
-    network: Network = model.network
+    from genbab.network import Affine
+
+    network = model.network
+    affine = [n for n in network.nodes if isinstance(n, Affine)]
     return {
-        "opset": getattr(model, "opset", None),
-        "inputs": _ends(model, "input"),
-        "outputs": _ends(model, "output"),
+        "opset": model.opset,
+        "operators": dict(sorted(model.operators.items())),
+        "inputs": [
+            {"name": name, "shape": list(shape), "type": str(dtype)}
+            for name, shape, dtype in zip(
+                model.input_names, model.input_shapes, model.input_dtypes, strict=True
+            )
+        ],
+        "outputs": [
+            {"name": name, "shape": list(shape)}
+            for name, shape in zip(model.output_names, model.output_shapes, strict=True)
+        ],
         "input_size": network.input_size,
         "output_size": network.output_size,
-        "parameters": getattr(model, "parameters", None),
         "nodes": dict(Counter(type(n).__name__.lower() for n in network.nodes)),
+        "maps": dict(Counter(type(m).__name__.lower() for n in affine for _, m in n.terms)),
+        "weights": sum(numbers(m) for n in affine for _, m in n.terms),
         "functions": functions(network),
         "layers": layers(network),
-        "maps": maps(network),
+        "notes": list(model.notes),
     }
+
+
+def numbers(part: Any) -> int:
+    """How many weights a linear map holds, parts of parts included."""
+    if hasattr(part, "is_floating_point"):
+        return int(part.numel()) if part.is_floating_point() else 0
+    if dataclasses.is_dataclass(part):
+        return sum(numbers(getattr(part, f.name)) for f in dataclasses.fields(part))
+    return sum(map(numbers, part)) if isinstance(part, (tuple, list)) else 0
 
 
 def functions(network: Network) -> dict[str, dict[str, int]]:
@@ -81,34 +105,9 @@ def layers(network: Network) -> list[dict[str, Any]]:
     ]
 
 
-def maps(network: Network) -> dict[str, int]:
-    """How many linear maps of each kind the affine nodes hold."""
-    from genbab.network import Affine
-
-    return dict(Counter(type(m).__name__ for n in network.nodes if isinstance(n, Affine) for _, m in n.terms))
-
-
 def function_name(fn: Any) -> str:
-    """The function's name with its parameters, as a person writes it."""
-    params = getattr(fn, "params", ())
-    name = str(getattr(fn, "name", type(fn).__name__.lower()))
-    return f"{name}({', '.join(f'{p:g}' for p in params)})" if params and "(" not in name else name
-
-
-def _ends(model: Any, side: str) -> list[dict[str, Any]]:
-    """Names, shapes and types of the inputs or outputs."""
-    names = list(getattr(model, f"{side}_names", ()))
-    shapes = list(getattr(model, f"{side}_shapes", ()))
-    types = list(getattr(model, f"{side}_dtypes", ()))
-    found = []
-    for i, name in enumerate(names):
-        entry: dict[str, Any] = {"name": name}
-        if i < len(shapes):
-            entry["shape"] = [int(s) for s in shapes[i]]
-        if i < len(types):
-            entry["type"] = str(types[i])
-        found.append(entry)
-    return found
+    """The function with its parameters, as a person writes it."""
+    return str(fn) if hasattr(fn, "params") else str(fn.name)
 
 
 def _listed(error: UnsupportedError) -> list[dict[str, str]]:
@@ -124,19 +123,20 @@ def _put(facts: dict[str, Any], place: str) -> None:
 
 
 def _show(facts: dict[str, Any]) -> None:
-    lines = [facts["model"]]
+    lines = [f"{facts['model']}  (opset {facts['opset']})"]
     for side in ("inputs", "outputs"):
         for end in facts[side]:
-            shape = "x".join(str(s) for s in end.get("shape", ())) or "scalar"
-            lines.append(f"  {side[:-1]:<9} {end['name']}  {shape}  {end.get('type', '')}".rstrip())
-    if facts["opset"] is not None:
-        lines.append(f"  opset     {facts['opset']}")
-    if facts["parameters"] is not None:
-        lines.append(f"  weights   {facts['parameters']:,}")
-    lines.append("  nodes     " + ", ".join(f"{n} {kind}" for kind, n in facts["nodes"].items()))
-    lines.append("  maps      " + ", ".join(f"{n} {kind}" for kind, n in facts["maps"].items()))
+            shape = "x".join(map(str, end["shape"])) or "scalar"
+            lines.append(f"  {side[:-1]:<10} {end['name']}  {shape}  {end.get('type', '')}".rstrip())
+    lines.append("  operators  " + _counted(facts["operators"]))
+    lines.append("  lowered to " + _counted(facts["nodes"]))
+    lines.append(f"  maps       {_counted(facts['maps'])}; {facts['weights']:,} weights")
     for name, entry in facts["functions"].items():
-        lines.append(f"  function  {name}: {entry['size']:,} numbers in {entry['nodes']} node(s)")
-    for layer in facts["layers"]:
-        lines.append(f"  layer     {layer['size']:>8,}  {layer['function']}  ({layer['node']})")
+        lines.append(f"  function   {name}: {entry['size']:,} neurons in {entry['nodes']} node(s)")
+    lines += [f"  layer      {e['size']:>8,}  {e['function']}  ({e['node']})" for e in facts["layers"]]
+    lines += [f"  note       {note}" for note in facts["notes"]]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "none"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import ModelError
-from genbab.network.maps import LinearMap
+from genbab.network.maps import Compose, LinearMap
 from genbab.nonlinear import Gate, Nonlinearity, Product
 
 
@@ -120,14 +120,20 @@ class Network:
             for source, one in node.terms:
                 if one.in_size != self.nodes[source].size or one.out_size != node.size:
                     raise ModelError(f"network: {self.name(i)} maps {one.in_size} to {one.out_size} numbers, wrongly")
-                weight = one._weight()
-                if weight is not None and not bool(torch.isfinite(weight).all()):
+                if not _finite(one):
                     raise ModelError(f"network: {self.name(i)} has a weight that is not a finite number")
             if not bool(torch.isfinite(node.bias).all()):
                 raise ModelError(f"network: {self.name(i)} has a bias that is not a finite number")
         elif isinstance(node, Nonlinear):
-            if len(node.args) != (1 if isinstance(node.fn, Nonlinearity) else 2) or any(self.nodes[a].size != node.size for a in node.args):
+            arity = 1 if isinstance(node.fn, Nonlinearity) else 2
+            if len(node.args) != arity or any(self.nodes[a].size != node.size for a in node.args):
                 raise ModelError(f"network: {self.name(i)} has arguments of the wrong number or size")
+
+
+def _finite(one: LinearMap) -> bool:
+    """Whether all weights of the map are finite numbers."""
+    weights = [part._weight() for part in (one.maps if isinstance(one, Compose) else (one,))]
+    return all(w is None or bool(torch.isfinite(w).all()) for w in weights)
 
 
 def values(network: Network, x: Tensor) -> list[Tensor]:

@@ -221,7 +221,7 @@ class Index(LinearMap):
         if self.in_size == 0:
             return x.new_zeros(*x.shape[:-1], self.out_size)
         y = x.index_select(-1, index)
-        return y if kept is None else y * kept
+        return y if kept is None else y.masked_fill(~kept, 0)
 
     def pull(self, a: Tensor) -> Tensor:
         if self._start >= 0:
@@ -230,7 +230,7 @@ class Index(LinearMap):
             return self._inverse.apply(a)
         index, kept = self._gather
         pulled = a.new_zeros(*a.shape[:-1], self.in_size)
-        return pulled.index_add_(-1, index, a if kept is None else a * kept)
+        return pulled.index_add_(-1, index, a if kept is None else a.masked_fill(~kept, 0))
 
     def absolute(self) -> LinearMap:
         return self

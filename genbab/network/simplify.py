@@ -5,21 +5,22 @@ The function computed is the same over the reals; weights are combined in float6
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
 from genbab.network.graph import Affine, Input, Network, Node, Nonlinear
+from genbab.network.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, compose
 from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, Index, LinearMap
 
-DENSE_LIMIT = 4_000_000
-"""Largest number of entries of a map that is multiplied out (32 MB in float64)."""
 
-DENSE_WASTE = 8
-"""A structured map is multiplied out when that costs at most this many times its own arithmetic: one GEMM beats many
-small passes."""
+GATHERED = 64
+"""A concatenation of at most this many parts is looked through by those that slice it."""
 
-DENSE_FREE = 65_536
-"""Maps of at most this many entries are always multiplied out."""
+
+DENSE_TINY = 4096
+"""Maps that only move, scale or add numbers are multiplied out up to this many entries."""
 
 
 def simplify(network: Network) -> Network:
@@ -28,93 +29,94 @@ def simplify(network: Network) -> Network:
     rewritten: list[Node] = []
     for i, node in enumerate(network.nodes):
         rewritten.append(_fuse(rewritten, node, readers) if isinstance(node, Affine) and readers[i] else node)
-    fused = _renumber(Network(tuple(rewritten), network.output, network.names))
+    fused = _renumber(_without_copies(Network(tuple(rewritten), network.output, network.names)))
     nodes = tuple(_materialise(n) if isinstance(n, Affine) else n for n in fused.nodes)
     return Network(nodes, fused.output, fused.names)
 
 
-def compose(then: LinearMap, first: LinearMap) -> LinearMap:
-    """then ∘ first as one simple map where that is exact and no dearer, else a `Compose`."""
-    left = list(first.maps) if isinstance(first, Compose) else [first]
-    right = list(then.maps) if isinstance(then, Compose) else [then]
-    for one in right:
-        while left:
-            joined = _join(one, left[-1])
-            if joined is None:
-                break
-            left.pop()
-            one = joined
-        left.append(one)
-    return left[0] if len(left) == 1 else Compose(tuple(left))
-
-
-def _join(then: LinearMap, first: LinearMap) -> LinearMap | None:
-    """then ∘ first as one map, or None where a composition is better."""
-    if isinstance(first, Identity):
-        return then
-    if isinstance(then, Identity):
-        return first
-    if isinstance(then, Index) and isinstance(first, Index):
-        return _join_index(then, first)
-    if isinstance(then, Diagonal) and isinstance(first, Diagonal):
-        return Diagonal(then.weight * first.weight)
-    if isinstance(then, Dense) or isinstance(first, Dense):
-        return _join_dense(then, first)
-    return None
-
-
-def _join_index(then: Index, first: Index) -> LinearMap:
-    padded = torch.cat([first.index, first.index.new_full((1,), -1)])
-    index = padded[then.index]
-    if first.in_size == index.numel() and bool((index == torch.arange(index.numel())).all()):
-        return Identity(first.in_size)
-    return Index(index, first.in_size)
-
-
-def _join_dense(then: LinearMap, first: LinearMap) -> LinearMap | None:
-    entries = then.out_size * first.in_size
-    if entries > DENSE_LIMIT or entries > max(DENSE_FREE, DENSE_WASTE * (then.cost + first.cost)):
-        return None
-    if isinstance(first, Dense):
-        return Dense(then.apply(first.weight.mT).mT.contiguous())
-    return Dense(first.pull(then.dense()).contiguous())
-
-
 def _fuse(done: list[Node], node: Affine, readers: list[int]) -> Affine:
-    """The node with every affine source that nobody else needs (or that only moves numbers) multiplied through."""
+    """The node with every affine source that nobody else needs, or that costs nothing, multiplied through.
+
+    Other sources that are read twice stay nodes: multiplied through, their work would be done twice. So do sums that
+    are read by anything but a gather: a residual stream would become as many terms as it has layers.
+    """
     terms: list[tuple[int, LinearMap]] = []
     bias = node.bias
-    for source, one in node.terms:
+    merged = _merge(list(node.terms))
+    times = Counter(source for source, _ in merged)
+    for source, one in merged:
         inner = done[source]
-        if isinstance(inner, Affine) and (readers[source] == 1 or _only_moves(inner)):
+        alone = readers[source] == 1 and times[source] == 1
+        if isinstance(inner, Affine) and (alone or _passes_through(inner, one)):
             bias = bias + one.apply(inner.bias)
             terms += [(s, compose(one, m)) for s, m in inner.terms]
         else:
-            terms.append((source, one))
+            terms.append((source, compose(one, Identity(one.in_size))))
     return Affine(_merge(terms), bias)
 
 
 def _merge(terms: list[tuple[int, LinearMap]]) -> tuple[tuple[int, LinearMap], ...]:
-    """Terms with the same source added up where both are (or are cheaply made) dense."""
+    """Terms with the same source added up where both are (or are cheaply made) dense; zero maps are left out."""
     merged: list[tuple[int, LinearMap]] = []
     for source, one in terms:
+        if _vanishes(one):
+            continue
         for place, (other_source, other) in enumerate(merged):
-            if other_source != source:
-                continue
-            if one.in_size * one.out_size <= max(DENSE_FREE, DENSE_WASTE * (one.cost + other.cost)):
-                merged[place] = (source, Dense(_dense(other) + _dense(one)))
+            total = _sum(other, one) if other_source == source else None
+            if total is not None:
+                merged[place] = (source, total)
                 break
         else:
             merged.append((source, one))
     return tuple(merged)
 
 
-def _dense(one: LinearMap) -> Tensor:
-    return one.dense()
+def _vanishes(one: LinearMap) -> bool:
+    """Whether the map is seen at a glance to be 0."""
+    if isinstance(one, Compose):
+        return any(_vanishes(part) for part in one.maps)
+    if isinstance(one, Index):
+        return not bool((one.index >= 0).any())
+    small = isinstance(one, Diagonal) or (isinstance(one, Dense) and one.weight.numel() <= DENSE_FREE)
+    return small and not bool(one._weight().any())  # type: ignore[union-attr]
 
 
-def _only_moves(node: Affine) -> bool:
-    return len(node.terms) <= 64 and all(isinstance(one, Index | Identity) for _, one in node.terms)
+def _sum(one: LinearMap, other: LinearMap) -> LinearMap | None:
+    """one + other as one map, or None where two maps are better."""
+    if isinstance(one, Diagonal | Identity) and isinstance(other, Diagonal | Identity):
+        return Diagonal(_weights(one) + _weights(other))
+    if one.in_size * one.out_size <= max(DENSE_FREE, DENSE_WASTE * (one.cost + other.cost)):
+        return Dense(one.dense() + other.dense())
+    return None
+
+
+def _weights(one: Diagonal | Identity) -> Tensor:
+    return one.weight if isinstance(one, Diagonal) else torch.ones(one.in_size, dtype=torch.float64)
+
+
+def _passes_through(inner: Affine, reader: LinearMap) -> bool:
+    """Whether a reader may read the sources of `inner` instead: its only one, or the parts that it gathers from."""
+    if not all(_moves(one) for _, one in inner.terms):
+        return False
+    if len(inner.terms) <= 1:
+        return True
+    parts = len(inner.terms) <= GATHERED and isinstance(reader, Index)
+    return parts and sum(_filled(one) for _, one in inner.terms) <= inner.size
+
+
+def _filled(one: LinearMap) -> int:
+    """An upper bound on the outputs of a moving map that are not always 0."""
+    if isinstance(one, Compose):
+        scaled_at_last = len(one.maps) == 2 and isinstance(one.maps[1], Diagonal)
+        return _filled(one.maps[0] if scaled_at_last else one.maps[-1])
+    return int((one.index >= 0).sum()) if isinstance(one, Index) else one.out_size
+
+
+def _moves(one: LinearMap) -> bool:
+    """Whether the map only moves and scales numbers."""
+    if isinstance(one, Compose):
+        return all(_moves(part) for part in one.maps)
+    return isinstance(one, Index | Identity | Diagonal)
 
 
 def _materialise(node: Affine) -> Affine:
@@ -123,9 +125,9 @@ def _materialise(node: Affine) -> Affine:
         entries = one.in_size * one.out_size
         simple = isinstance(one, Dense | Identity | Diagonal | Index)
         small = entries <= DENSE_LIMIT and entries <= DENSE_WASTE * one.cost + DENSE_FREE
-        if isinstance(one, Index | Diagonal | Adjoint) and one.cost <= one.out_size and entries > 4096:
+        if entries > DENSE_TINY and (_moves(one) or (isinstance(one, Adjoint) and one.cost == 0)):
             small = False
-        terms.append((source, Dense(_dense(one)) if small and not simple else one))
+        terms.append((source, Dense(one.dense()) if small and not simple else one))
     return Affine(tuple(terms), node.bias)
 
 
@@ -138,6 +140,21 @@ def _reader_counts(network: Network) -> list[int]:
         for source in set(network.sources(i)):
             counts[source] += 1
     return counts
+
+
+def _without_copies(network: Network) -> Network:
+    """Nodes that only copy another node are passed by."""
+    origin = list(range(len(network.nodes)))
+    nodes: list[Node] = []
+    for i, node in enumerate(network.nodes):
+        if isinstance(node, Affine):
+            copies = len(node.terms) == 1 and isinstance(node.terms[0][1], Identity) and not bool(node.bias.any())
+            origin[i] = origin[node.terms[0][0]] if copies else i
+            node = Affine(tuple((origin[s], one) for s, one in node.terms), node.bias)
+        elif isinstance(node, Nonlinear):
+            node = Nonlinear(node.fn, tuple(origin[a] for a in node.args), node.size)
+        nodes.append(node)
+    return Network(tuple(nodes), origin[network.output], network.names)
 
 
 def _renumber(network: Network) -> Network:

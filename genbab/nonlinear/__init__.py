@@ -1,5 +1,45 @@
-"""Nonlinear functions as records of facts, and everything that follows from them: ranges, sound lines, good slopes."""
+"""Nonlinear functions as records of facts, and what follows from them: ranges, sound lines, good slopes."""
 
 from __future__ import annotations
 
 from genbab.nonlinear import functions as _library  # noqa: F401 - fills the registry
+from genbab.nonlinear.conjugate import Prepared, intercept, prepare
+from genbab.nonlinear.envelope import default_slopes, slope_range
+from genbab.nonlinear.interval import interval
+from genbab.nonlinear.planes import default_slopes2, slope_range2
+from genbab.nonlinear.product import (
+    Bivariate,
+    Gate,
+    Prepared2,
+    Product,
+    intercept2,
+    interval2,
+    prepare2,
+)
+from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.registry import REGISTRY, functions, make, register
+from genbab.nonlinear.span import slope_spans
+
+__all__ = [
+    "REGISTRY",
+    "Bivariate",
+    "Gate",
+    "Nonlinearity",
+    "Prepared",
+    "Prepared2",
+    "Product",
+    "default_slopes",
+    "default_slopes2",
+    "functions",
+    "intercept",
+    "intercept2",
+    "interval",
+    "interval2",
+    "make",
+    "prepare",
+    "prepare2",
+    "register",
+    "slope_range",
+    "slope_range2",
+    "slope_spans",
+]

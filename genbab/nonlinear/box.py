@@ -16,10 +16,12 @@ Point = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Box:
-    """fn on [l, u]. `l`, `u` are safe: finite, in the domain, wherever `undefined` is set or not; (..., N) each.
+    """fn on [l, u]. `l`, `u` are safe: finite, in the domain, wherever `undefined` is set or not; (..., N)
+    each.
 
-    `points`: kinks and jumps inside the box with value (or limit); where one is not inside, an end of the box instead.
-    `undefined`: elements about which nothing can be said (infinite or NaN ends, or outside the domain); None if none.
+    `points`: kinks and jumps inside the box with value (or limit); where one is not inside, an end of the box
+    instead. `undefined`: elements about which nothing can be said (infinite or NaN ends, or outside the
+    domain); None if none.
     """
 
     fn: Nonlinearity
@@ -37,7 +39,9 @@ class Box:
         return (self.l, self.fl), (self.u, self.fu)
 
 
-def _break_inside(fn: Nonlinearity, place: float, box: tuple[Tensor, Tensor], last: bool) -> tuple[Tensor, Tensor]:
+def _break_inside(
+    fn: Nonlinearity, place: float, box: tuple[Tensor, Tensor], last: bool
+) -> tuple[Tensor, Tensor]:
     """First (or last) translate of a break right of l and left of or at u, and how many periods it moved."""
     l, u = box  # noqa: E741
     if not fn.period:
@@ -47,12 +51,16 @@ def _break_inside(fn: Nonlinearity, place: float, box: tuple[Tensor, Tensor], la
 
 
 def _kink(fn: Nonlinearity, place: float, l: Tensor, u: Tensor) -> list[Point]:  # noqa: E741
-    places = [_break_inside(fn, place, (l, u), last)[0] for last in ((False, True) if fn.period else (False,))]
+    places = [
+        _break_inside(fn, place, (l, u), last)[0] for last in ((False, True) if fn.period else (False,))
+    ]
     inside = [torch.minimum(torch.maximum(p, l), u) for p in places]
     return [(p, fn.value(p)) for p in inside]
 
 
-def _jump(fn: Nonlinearity, jump: tuple[float, float, float], box: tuple[Tensor, Tensor], fl: Tensor) -> list[Point]:
+def _jump(
+    fn: Nonlinearity, jump: tuple[float, float, float], box: tuple[Tensor, Tensor], fl: Tensor
+) -> list[Point]:
     """Left limit where the box reaches left of the jump, right limit where it holds the jump."""
     l, u = box  # noqa: E741
     place, left, right = jump

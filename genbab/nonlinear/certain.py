@@ -2,9 +2,9 @@
 
 On a convex piece [p, q] and for any point x of it, g = f - k*x satisfies
     g >= g(x) + min(0, g'(x)*(p - x), g'(x)*(q - x)),
-so the bound is sound however badly x was found, and tight where g'(x) = 0. Rounding is covered once, at the end:
-a computed candidate errs by a few eps of |f| + |k*x| <= |g| + 2|k|X, X = max(|l|, |u|), and the derivative by a few
-eps times the width.
+so the bound is sound however badly x was found, and tight where g'(x) = 0. Rounding is covered once, at the
+end: a computed candidate errs by a few eps of |f| + |k*x| <= |g| + 2|k|X, X = max(|l|, |u|), and the
+derivative by a few eps times the width.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from genbab.nonlinear.box import Box
 from genbab.nonlinear.inverse import stationary_rule
 from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.rounding import common_shape
 
 _EPS = torch.finfo(torch.float64).eps
 _TINY = torch.finfo(torch.float64).tiny
@@ -41,7 +42,9 @@ def _slots(fn: Nonlinearity) -> tuple[tuple[int | None, int | None], ...]:
     """Pairs (convex segment, concave segment): an element needs the one of its side only."""
     convex, concave = fn.segments(1), fn.segments(-1)
     count = max(len(convex), len(concave))
-    pad: list[tuple[int | None, ...]] = [(*found, *(None for _ in range(count - len(found)))) for found in (convex, concave)]
+    pad: list[tuple[int | None, ...]] = [
+        (*found, *(None for _ in range(count - len(found)))) for found in (convex, concave)
+    ]
     return tuple(zip(*pad, strict=True))
 
 
@@ -121,13 +124,14 @@ def plain(box: Box, k: Tensor, upper: Side) -> tuple[Tensor, Tensor]:
 
 
 def intercept(box: Box, k: Tensor, upper: Side, scale: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(c, x*) for scale*f: the plain intercept at slope k/scale, times scale; its side flips where scale < 0."""
+    """(c, x*) for scale*f: the plain intercept at slope k/scale, times scale; its side flips where scale <
+    0."""
     if scale is None:
         return plain(box, k, upper)
     small = scale.abs() < _NEGLIGIBLE_SCALE
     divisor = torch.where(small, 1.0, scale)
     side = (scale < 0) ^ upper
-    shape = torch.broadcast_shapes(k.shape, scale.shape, box.l.shape)
+    shape = common_shape(k.shape, scale.shape, box.l.shape)
     c, x = plain(box, (torch.where(small, 0.0, k) / divisor).expand(shape), side.expand(shape))
     c = divisor * c
     one = k.new_tensor(1.0)

@@ -1,11 +1,12 @@
 """The box conjugate: for every slope k, the best c with f(x) >= k*x + c (or <=) on [l, u].
 
-c(k) = min over [l, u] of f(x) - k*x is attained at l, at u, at a kink or jump, or where f' = k on a convex segment
-(for the upper side: max, concave). dc/dk = -x*, with x* the point that attains it.
+c(k) = min over [l, u] of f(x) - k*x is attained at l, at u, at a kink or jump, or where f' = k on a convex
+segment (for the upper side: max, concave). dc/dk = -x*, with x* the point that attains it.
 
-`prepare` does what depends on the box only; its `intercept` may then be called for many slopes. Two ways share the facts:
-the rigorous one (certain.py) computes in float64 and rounds outward, the other (search.py) is lean, in the dtype of the
-box, and promises nothing: it is for searching slopes, whose intercepts are made rigorous afterwards.
+`prepare` does what depends on the box only; its `intercept` may then be called for many slopes. Two ways
+share the facts: the rigorous one (certain.py) computes in float64 and rounds outward, the other (search.py)
+is lean, in the dtype of the box, and promises nothing: it is for searching slopes, whose intercepts are made
+rigorous afterwards.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from torch import Tensor
 from genbab.nonlinear import certain
 from genbab.nonlinear.box import Box, make_box
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.rounding import round_outward
+from genbab.nonlinear.rounding import common_shape, round_outward
 from genbab.nonlinear.search import Searcher
 
 Side = Tensor | bool
-"""Which bound: False or 0 = lower, True or 1 = upper; a bool tensor, or, faster, a mask in the dtype of the box."""
+"""Which bound: False or 0 = lower, True or 1 = upper; a bool tensor, or, faster, a mask in the dtype of the
+box."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,11 @@ class Prepared:
     def exact(self) -> Box:
         """The same box in float64."""
         box = self.box
-        return box if box.l.dtype == torch.float64 else make_box(box.fn, box.given_l.double(), box.given_u.double())
+        return (
+            box
+            if box.l.dtype == torch.float64
+            else make_box(box.fn, box.given_l.double(), box.given_u.double())
+        )
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -48,11 +54,12 @@ class Prepared:
     ) -> tuple[Tensor, Tensor]:
         """(c, x*) with s*f(x) >= k*x + c on the box (<= where upper), s = scale or 1; dc/dk = -x*.
 
-        Rigorous: holds in real arithmetic for the slopes as given; where the box is infinite, leaves the domain or
-        has a pole on that side, c = -inf (+inf). Never NaN for finite k. Results carry no gradient.
+        Rigorous: holds in real arithmetic for the slopes as given; where the box is infinite, leaves the
+        domain or has a pole on that side, c = -inf (+inf). Never NaN for finite k. Results carry no gradient.
         """
         k = k.detach()
-        if k.shape != (full := torch.broadcast_shapes(k.shape, self.box.l.shape)):
+        sides = () if isinstance(upper, bool) else upper.shape
+        if k.shape != (full := common_shape(k.shape, self.box.l.shape, sides)):
             k = k.expand(full)
         if not rigorous:
             return self.searcher.intercept(k, upper, scale)
@@ -66,7 +73,7 @@ def prepare(fn: Nonlinearity, l: Tensor, u: Tensor) -> Prepared:  # noqa: E741 -
     return Prepared(make_box(fn, l.detach(), u.detach()))
 
 
-def intercept(
+def intercept(  # noqa: PLR0913 - the question has this many parts
     fn: Nonlinearity,
     k: Tensor,
     l: Tensor,  # noqa: E741

@@ -17,10 +17,11 @@ Pair = tuple[Tensor, Tensor]
 
 
 def slope_range(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E741
-    """(least, largest) derivative of fn on [l, u]: the natural scale of a slope there; same shape as l, finite.
+    """(least, largest) derivative of fn on [l, u]: the natural scale of a slope there; same shape as l,
+    finite.
 
-    Cut at 1000 times the larger of chord and middle slope (the derivative may be infinite at an end). A jump inside
-    counts as the slope from it to the nearer end, cut likewise.
+    Cut at 1000 times the usual slope, as the derivative may be infinite at an end. A jump inside counts as
+    the slope from it to an end, cut likewise.
     """
     return _range(Searcher(make_box(fn, l.detach(), u.detach())))
 
@@ -31,20 +32,28 @@ def _range(searcher: Searcher) -> Pair:
     slopes = [fn.derivative(l), fn.derivative(u)]
     for place in fn.breaks:
         turn = torch.ceil((l - place) / fn.period) * fn.period if fn.period else torch.zeros_like(l)
-        at = torch.minimum(torch.maximum(place + turn, l), u)
         inside = (l < place + turn) & (place + turn < u)
-        for slope in kink_slopes(fn, place) if place in fn.kinks else ():
-            slopes.append(torch.where(inside, slope, slopes[0]))
+        for side in kink_slopes(fn, place) if place in fn.kinks else ():
+            slopes.append(torch.where(inside, side, slopes[0]))
         if place not in fn.kinks:
-            slopes.append(fn.derivative(at))
-    middle = fn.derivative(0.5 * (l + u)).nan_to_num(0.0, 0.0, 0.0)
-    steepest = _STEEP * torch.maximum(searcher.chord.abs(), middle.abs())
-    for (place, value), (other, its) in _across(box):
-        slopes.append(((value - its) / (place - other)).nan_to_num(0.0, 0.0, 0.0))
+            slopes.append(fn.derivative(torch.minimum(torch.maximum(place + turn, l), u)))
+    for (at, value), (other, its) in _across(box):
+        slopes.append(((value - its) / (at - other)).nan_to_num(0.0, 0.0, 0.0))
+    steepest = _steepest(searcher)
     stacked = torch.stack(slopes).nan_to_num(0.0, torch.inf, -torch.inf)
     low = torch.minimum(torch.maximum(stacked.amin(0), -steepest), steepest)
     high = torch.minimum(torch.maximum(stacked.amax(0), -steepest), steepest)
     return low.nan_to_num(0.0, 0.0, 0.0), high.nan_to_num(0.0, 0.0, 0.0)
+
+
+def _steepest(searcher: Searcher) -> Tensor:
+    """What counts as too steep: far beyond chord and slopes at the quarters; no limit where those are 0."""
+    box = searcher.box
+    usual = searcher.chord.abs()
+    for part in (0.25, 0.5, 0.75):
+        inner = box.fn.derivative(torch.lerp(box.l, box.u, part)).abs().nan_to_num(0.0, 0.0, 0.0)
+        usual = torch.maximum(usual, inner)
+    return torch.where(usual > 0, _STEEP * usual, torch.finfo(usual.dtype).max)
 
 
 def _across(box: Box) -> list[tuple[Pair, Pair]]:
@@ -55,7 +64,8 @@ def _across(box: Box) -> list[tuple[Pair, Pair]]:
 def default_slopes(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E741
     """(k_lower, k_upper): slopes of the convex and the concave envelope of fn on [l, u] at the midpoint.
 
-    The lines of these slopes leave the least area. Same shape as l, always finite; 0 where the box is undefined.
+    The lines of these slopes leave the least area. Same shape as l, always finite; 0 where the box is
+    undefined.
     """
     searcher = Searcher(make_box(fn, l.detach(), u.detach()))
     box, kind = searcher.box, shape(fn)
@@ -76,7 +86,8 @@ def default_slopes(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E74
 
 
 def _s_shaped(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
-    """The tangent at the midpoint where that lies between the near end and the tie point, else the tie line."""
+    """The tangent at the midpoint where that lies between the near end and the tie point, else the tie
+    line."""
     rising = searcher.box.fn.curvature[0] == 1
     slopes = []
     for (tie, touch), left_half in zip(searcher.ties, (rising, not rising), strict=True):
@@ -88,8 +99,9 @@ def _s_shaped(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
 def _general(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
     """Close in on the envelope's piece over the midpoint from both sides (cutting planes on its slope).
 
-    A line touches the function at x*(k), left or right of the midpoint, and replaces that side's point; the next slope is that of
-    the chord between the two points. Of all slopes tried, the tangent's among them, the one best at the midpoint stays.
+    A line touches the function at x*(k), left or right of the midpoint, and replaces that side's point; the
+    next slope is that of the chord between the two points. Of all slopes tried, the tangent's among them, the
+    one best at the midpoint stays.
     """
     lower, upper = (_cutting_planes(searcher, middle, at_middle, side) for side in (False, True))
     return lower, upper

@@ -12,8 +12,8 @@ from genbab.nonlinear.record import Nonlinearity
 def interval(fn: Nonlinearity, l: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
     """(lo, hi) with lo <= fn(x) <= hi for all x of [l, u], tight to a few ulp; the intercepts at slope 0.
 
-    An infinite end counts with the limit of fn there, where the record's value() knows it. Outside the domain, or at a
-    pole, the undefined side is infinite; never NaN.
+    An infinite end counts with the limit of fn there, where the record's value() knows it. Outside the
+    domain, or at a pole, the undefined side is infinite; never NaN.
     """
     l, u = l.detach(), u.detach()  # noqa: E741
     largest = torch.finfo(l.dtype).max
@@ -25,6 +25,10 @@ def interval(fn: Nonlinearity, l: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:  
     if bool(beyond.any()):
         for end in (l, u):
             limit = torch.where(torch.isfinite(end), 0.5 * lo + 0.5 * hi, fn.value(end))
-            lo = torch.where(beyond, torch.minimum(lo, limit.nan_to_num(-torch.inf, torch.inf, -torch.inf)), lo)
-            hi = torch.where(beyond, torch.maximum(hi, limit.nan_to_num(torch.inf, torch.inf, -torch.inf)), hi)
+            lo = torch.where(
+                beyond, torch.minimum(lo, limit.nan_to_num(-torch.inf, torch.inf, -torch.inf)), lo
+            )
+            hi = torch.where(
+                beyond, torch.maximum(hi, limit.nan_to_num(torch.inf, torch.inf, -torch.inf)), hi
+            )
     return lo.clamp(*fn.bounds), hi.clamp(*fn.bounds)

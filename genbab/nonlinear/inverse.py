@@ -1,8 +1,9 @@
 """Where the derivative of a function takes a given value, on a segment without a closed form: a table.
 
-The table is uniform in a coordinate t of the relative slope q = (k - k0)/(k1 - k0), 2t = q**(1/4) + 1 - (1-q)**(1/4),
-in which x is smooth at an inflection (x moves like a square root of q there) and finely resolved in a tail. Nothing
-here has to be exact: the rigorous intercept is sound for any point, and tight for a good one.
+The table is uniform in a coordinate t of the relative slope q = (k - k0)/(k1 - k0), 2t = q**(1/4) + 1 -
+(1-q)**(1/4), in which x is smooth at an inflection (x moves like a square root of q there) and finely
+resolved in a tail. Nothing here has to be exact: the rigorous intercept is sound for any point, and tight for
+a good one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from genbab.nonlinear.record import Nonlinearity
 CELLS = 8192
 _FAR = 1e6
 _BISECTIONS = 100
+_LEAST, _MOST = 1e-30, 0.9999999  # sqrt(0) is slow in some vector libraries
 
 
 def _warp(q: Tensor) -> Tensor:
@@ -66,7 +68,7 @@ def table(fn: Nonlinearity, segments: tuple[int, ...], dtype: torch.dtype, devic
 
 def lookup(places: Tensor, relative: Tensor, offset: Tensor | float) -> Tensor:
     """Nearest entry of `places` for relative slopes (clipped to [0, 1], overwritten); offset in cells."""
-    index = _warp(relative.clamp_(0.0, 1.0)).mul_(CELLS).add_(offset).add_(0.5).to(torch.int32)
+    index = _warp(relative.clamp_(_LEAST, _MOST)).mul_(CELLS).add_(offset).add_(0.5).to(torch.int32)
     return places.index_select(0, index.reshape(-1)).reshape(relative.shape)
 
 

@@ -1,7 +1,8 @@
 """Stationary points of table functions for the search: one lookup serves both sides and several segments.
 
-Segments of one curvature whose slopes do not overlap (both tails of gelu: below 0, above 1) share a lookup, since at
-most one of them can hold the point of slope k, and the others then have their best at an end of the box or nowhere.
+Segments of one curvature whose slopes do not overlap (both tails of gelu: below 0, above 1) share a lookup,
+since at most one of them can hold the point of slope k, and the others then have their best at an end of the
+box or nowhere.
 """
 
 from __future__ import annotations
@@ -104,7 +105,9 @@ def point(fn: Nonlinearity, slot: Slot, k: Tensor, upper: Tensor | bool) -> Tens
     for mask, before, after in steps:
         for i, (a, b) in enumerate(zip(before.row, after.row, strict=True)):
             column = columns[i]
-            columns[i] = torch.add(mask.new_tensor(column) if isinstance(column, float) else column, mask, alpha=b - a)
+            columns[i] = (
+                mask * (b - a) + column if isinstance(column, float) else column.add_(mask, alpha=b - a)
+            )
     start, factor, offset = columns
     relative = torch.sub(k, start).mul_(factor)
     return lookup(table(fn, slot.segments, k.dtype, k.device), relative, offset)

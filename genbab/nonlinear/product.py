@@ -1,8 +1,9 @@
 """Functions of two arguments: x*y and x*g(y), with exact planes on a box for any two slopes.
 
-c(kx, ky) = min over the box of f(x, y) - kx*x - ky*y (upper: max). Both functions are linear in x for fixed y, so x* is an
-end of its interval, and what remains is the conjugate of s*g at the two scales s = lx, ux (for x*y: g(y) = y, whose
-best y is an end too, so the four corners are enough; McCormick's planes are four of these).
+c(kx, ky) = min over the box of f(x, y) - kx*x - ky*y (upper: max). Both functions are linear in x for fixed
+y, so x* is an end of its interval, and what remains is the conjugate of s*g at the two scales s = lx, ux (for
+x*y: g(y) = y, whose best y is an end too, so the four corners are enough; McCormick's planes are four of
+these).
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear.conjugate import Prepared, Side, prepare
-from genbab.nonlinear.envelope import slope_range
 from genbab.nonlinear.interval import interval
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.rounding import round_outward
-from genbab.nonlinear.search import blend
+from genbab.nonlinear.rounding import common_shape, round_outward
 
 Pair = tuple[Tensor, Tensor]
 Triple = tuple[Tensor, Tensor, Tensor]
@@ -58,7 +57,7 @@ Bivariate = Product | Gate
 
 def _better(c: Tensor, other: Tensor, side: Side) -> Tensor:
     """1.0 where `other` is the better candidate (smaller, for the upper side larger), else 0.0."""
-    mask = other.new_empty(torch.broadcast_shapes(c.shape, other.shape))
+    mask = other.new_empty(common_shape(c.shape, other.shape))
     if isinstance(side, bool):
         return torch.gt(other, c, out=mask) if side else torch.lt(other, c, out=mask)
     return torch.ne(torch.lt(other, c, out=mask), side, out=mask)
@@ -66,7 +65,8 @@ def _better(c: Tensor, other: Tensor, side: Side) -> Tensor:
 
 @dataclass(frozen=True)
 class Prepared2:
-    """A function of two arguments on a box, ready for many slopes; box tensors (..., N) broadcast against the slopes."""
+    """A function of two arguments on a box, ready for many slopes; box tensors (..., N) broadcast against the
+    slopes."""
 
     fn: Bivariate
     x: Pair
@@ -82,14 +82,19 @@ class Prepared2:
         return prepare2(self.fn, (lx, ux), (ly, uy))
 
     def intercept(self, kx: Tensor, ky: Tensor, upper: Side, *, rigorous: bool = True) -> Triple:
-        """(c, x*, y*) with f(x, y) >= kx*x + ky*y + c on the box (<= where upper); dc/dkx = -x*, dc/dky = -y*.
+        """(c, x*, y*) with f(x, y) >= kx*x + ky*y + c on the box (<= where upper); dc/dkx = -x*, dc/dky =
+        -y*.
 
         Otherwise as `Prepared.intercept`.
         """
         kx, ky = kx.detach(), ky.detach()
         if not rigorous:
             side = upper if isinstance(upper, bool) or upper.dtype == kx.dtype else upper.to(kx.dtype)
-            return self._corners(kx, ky, side) if isinstance(self.fn, Product) else self._edges(kx, ky, side, False)
+            return (
+                self._corners(kx, ky, side)
+                if isinstance(self.fn, Product)
+                else self._edges(kx, ky, side, False)
+            )
         mask = upper if isinstance(upper, bool) or upper.dtype == torch.bool else upper > 0.5
         c, x, y = self.exact._certain(kx.double(), ky.double(), mask)
         return round_outward(c, mask, kx.dtype), x.to(kx.dtype), y.to(kx.dtype)
@@ -122,7 +127,8 @@ class Prepared2:
         return c, torch.lerp(lx, ux, mask), torch.lerp(at_l[1].expand_as(c), at_u[1].expand_as(c), mask)
 
     def _certain(self, kx: Tensor, ky: Tensor, upper: Tensor | bool) -> Triple:
-        """Float64: the better end of x, less the rounding of a few products, nothing where that is not finite."""
+        """Float64: the better end of x, less the rounding of a few products, nothing where that is not
+        finite."""
         sign = 1.0 - 2.0 * torch.as_tensor(upper, device=kx.device).to(kx.dtype)
         (ly, uy), found = self.y, []
         for x in self.x:
@@ -130,7 +136,10 @@ class Prepared2:
                 c, y = self.prepared_y.intercept(ky, upper, scale=x)
             else:
                 at_l, at_u = (x - ky) * ly, (x - ky) * uy
-                c, y = sign * torch.minimum(sign * at_l, sign * at_u), torch.where(sign * at_l <= sign * at_u, ly, uy)
+                c, y = (
+                    sign * torch.minimum(sign * at_l, sign * at_u),
+                    torch.where(sign * at_l <= sign * at_u, ly, uy),
+                )
             found.append((sign * (c - kx * x), y))
         (g, y), (other, its) = found
         mask, best = other < g, torch.minimum(g, other)
@@ -168,14 +177,3 @@ def interval2(fn: Bivariate, x: Pair, y: Pair) -> Pair:
     bad = torch.stack([torch.isnan(end) for end in (*x, low, high)]).any(0)
     lo, hi = torch.where(bad, -torch.inf, lo), torch.where(bad, torch.inf, hi)
     return round_outward(lo, False, x[0].dtype), round_outward(hi, True, x[0].dtype)
-
-
-def slope_range2(fn: Bivariate, x: Pair, y: Pair) -> tuple[Pair, Pair]:
-    """((least, largest) df/dx, (least, largest) df/dy) on the box; finite."""
-    if isinstance(fn, Product):
-        return y, x
-    low, high = slope_range(fn.g, *y)
-    corners = torch.stack([a * b for a in x for b in (low, high)])
-    largest = torch.finfo(x[0].dtype).max
-    lo, hi = (end.clamp(-largest, largest) for end in interval(fn.g, *y))
-    return (lo, hi), (corners.amin(0), corners.amax(0))

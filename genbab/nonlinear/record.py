@@ -1,7 +1,7 @@
 """A nonlinearity is a handful of facts; everything else in this package is derived from them.
 
-The facts: the value, the derivative, where the curvature changes its sign (inflections, kinks, jumps), and, where
-it has a closed form, the point of a segment at which the derivative takes a given value.
+The facts: the value, the derivative, where the curvature changes its sign (inflections, kinks, jumps), and,
+where it has a closed form, the point of a segment at which the derivative takes a given value.
 """
 
 from __future__ import annotations
@@ -20,23 +20,26 @@ Stationary = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Nonlinearity:
-    """One function of one real variable, applied elementwise; two records with equal name and params are equal.
+    """One function of one real variable, applied elementwise; two records with equal name and params are
+    equal.
 
-    `breaks` (ascending) cut the line into len(breaks) + 1 open segments; `curvature[i]` is +1 where segment i is
-    convex, -1 concave, 0 linear. `kinks` are the breaks at which the derivative or the value jumps, and `jumps`
-    lists (place, left limit, right limit) for those where the value does; a pole is a jump with infinite limits.
+    `breaks` (ascending) cut the line into len(breaks) + 1 open segments; `curvature[i]` is +1 where segment i
+    is convex, -1 concave, 0 linear. `kinks` are the breaks at which the derivative or the value jumps, and
+    `jumps` lists (place, left limit, right limit) for those where the value does; a pole is a jump with
+    infinite limits.
 
-    `stationary(k, i)` is a point of segment i with derivative k. Where no such point exists it is the end (possibly
-    infinite) of the segment towards which value(x) - k*x improves (falls on a convex segment, rises on a concave
-    one), or anything beyond that end. It must not be NaN for a finite k. None: the derivative is inverted by table.
-    `symmetric`: breaks[0] is a centre, stationary(k, 1) = 2*breaks[0] - stationary(k, 0).
+    `stationary(k, i)` is a point of segment i with derivative k. Where no such point exists it is the end
+    (possibly infinite) of the segment towards which value(x) - k*x improves (falls on a convex segment, rises
+    on a concave one), or anything beyond that end. It must not be NaN for a finite k. None: the derivative is
+    inverted by table. `symmetric`: breaks[0] is a centre, stationary(k, 1) = 2*breaks[0] - stationary(k, 0).
 
-    `period` > 0: value(x + period) = value(x) + rise; breaks then cover one period, [breaks[0], breaks[0] + period),
-    the segment left of them ends at breaks[0], and the last segment repeats the first. A periodic record with a curved
-    segment needs `stationary`.
+    `period` > 0: value(x + period) = value(x) + rise; breaks then cover one period, [breaks[0], breaks[0] +
+    period), the segment left of them ends at breaks[0], and the last segment repeats the first. A periodic
+    record with a curved segment needs `stationary`.
 
-    `domain` is closed; value() at its ends may be infinite. `bounds` encloses every value. `noise`: in float64, value
-    and derivative err by at most noise * eps * (1 + their size).
+    `value` and `derivative` return new tensors. `domain` is closed; value() at its ends may be infinite.
+    `bounds` encloses every value. `noise`: in float64, value and derivative err by at most noise * eps * (1 +
+    their size).
     """
 
     name: str

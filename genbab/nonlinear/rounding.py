@@ -1,9 +1,14 @@
-"""Directed rounding of float64 results."""
+"""Directed rounding of float64 results, and a typed broadcast."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def common_shape(*shapes: torch.Size | tuple[int, ...]) -> torch.Size:
+    """The shape these broadcast to."""
+    return torch.Size(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
 
 
 def round_outward(c: Tensor, upper: Tensor | bool, dtype: torch.dtype) -> Tensor:

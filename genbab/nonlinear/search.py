@@ -1,13 +1,14 @@
 """Lean intercepts for searching slopes: few passes over (B, S, N), the dtype of the box, no promise.
 
-Whole tensors are blended with float masks (0 lower, 1 upper; comparisons write floats), because a select by a random
-boolean mask costs ten times an addition on CPUs. Convex and concave functions and S-shaped ones know from the slope alone
-which candidate wins; the others compare candidates.
+Whole tensors are blended with float masks (0 lower, 1 upper; comparisons write floats), because a select by a
+random boolean mask costs ten times an addition on CPUs. Convex and concave functions and S-shaped ones know
+from the slope alone which candidate wins; the others compare candidates.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,9 +17,10 @@ from torch import Tensor
 
 from genbab.nonlinear import pieces
 from genbab.nonlinear.box import Box
+from genbab.nonlinear.extended import FAR
+from genbab.nonlinear.rounding import common_shape
 from genbab.nonlinear.shape import Shape, kink_slopes, one_piece, shape
 
-_FAR = 1e30
 _TINY_SCALE = 1e-20
 _TIE_STEPS = 6
 
@@ -34,31 +36,31 @@ def blend(lower: Tensor, upper: Tensor, side: Side) -> Tensor:
     return torch.lerp(lower, upper, side)
 
 
-def _flip(x: Tensor, side: Side) -> Tensor:
-    """x where side is 0, -x where it is 1."""
+def _flip_(x: Tensor, side: Side) -> Tensor:
+    """x where side is 0, -x where it is 1, in place; x finite."""
     if isinstance(side, bool):
-        return -x if side else x
-    return x * torch.rsub(side, 1.0, alpha=2.0)
+        return x.neg_() if side else x
+    return x.addcmul_(x, side, value=-2.0)
 
 
 def _less(a: Tensor, b: Tensor) -> Tensor:
     """1.0 where a < b, else 0.0, in the dtype of a."""
-    return torch.lt(a, b, out=a.new_empty(torch.broadcast_shapes(a.shape, b.shape)))
+    return torch.lt(a, b, out=a.new_empty(common_shape(a.shape, b.shape)))
 
 
-def _clip(x: Tensor, box: Box) -> Tensor:
-    return torch.clamp(x, box.l, box.u)
+def _clip_(x: Tensor, box: Box) -> Tensor:
+    return torch.clamp(x, box.l, box.u, out=x)
 
 
-def _better(kept: Found, place: Tensor, g: Tensor, side: Side) -> Found:
-    """Of two candidates the one with the smaller (upper: larger) g."""
+def _better_(kept: Found, place: Tensor, g: Tensor, side: Side) -> Found:
+    """Of two candidates the one with the smaller (upper: larger) g; overwrites `kept`."""
     c, x = kept
     if isinstance(side, bool):
         mask = _less(c, g) if side else _less(g, c)
     else:
         mask = _less(g, c)
         torch.ne(mask, side, out=mask)
-    return torch.lerp(c, g, mask), torch.lerp(x, place.expand_as(g), mask)
+    return c.lerp_(g, mask), x.lerp_(place.expand_as(g), mask)
 
 
 @dataclass(frozen=True)
@@ -83,18 +85,20 @@ class Searcher:
         return c * scale, x
 
     def _plain(self, k: Tensor, side: Side) -> Found:
-        if one_piece(self.box.fn):
-            c, x = self._bowl(k, side)
-        elif shape(self.box.fn) is Shape.S:
-            c, x = self._s_shaped(k, side)
-        else:
-            c, x = self._general(k, side)
+        c, x = self._way(k, side)
         if self.box.undefined is not None:
-            c = torch.where(self.box.undefined, blend(c.new_tensor(-_FAR), c.new_tensor(_FAR), side) * _FAR, c)
+            nothing = (side - 0.5) * torch.inf
+            c = torch.where(self.box.undefined, nothing, c)
         return c, x
 
+    @cached_property
+    def _way(self) -> Callable[[Tensor, Side], Found]:
+        if one_piece(self.box.fn):
+            return self._bowl
+        return self._s_shaped if shape(self.box.fn) is Shape.S else self._general
+
     def _at(self, k: Tensor, x: Tensor) -> Found:
-        return torch.addcmul(self.box.fn.value(x), k, x, value=-1), x
+        return self.box.fn.value(x).addcmul_(k, x, value=-1), x
 
     @cached_property
     def chord(self) -> Tensor:
@@ -109,34 +113,46 @@ class Searcher:
         fn = self.box.fn
         if fn.stationary is not None:
             return fn.stationary(k, 0)
-        left, right = kink_slopes(fn, fn.breaks[0])
-        beyond = k - k.clamp(min(left, right), max(left, right))
-        return beyond.mul_(_FAR if right > left else -_FAR).add_(fn.breaks[0])
+        left, right = self._bend
+        inside = k.clamp(min(left, right), max(left, right))
+        beyond = torch.sub(k, inside, out=inside)
+        return beyond.mul_(FAR if self._convex else -FAR).add_(fn.breaks[0])
+
+    @cached_property
+    def _bend(self) -> tuple[float, float]:
+        return kink_slopes(self.box.fn, self.box.fn.breaks[0])
+
+    @cached_property
+    def _convex(self) -> bool:
+        return shape(self.box.fn) is Shape.CONVEX
 
     def _bowl(self, k: Tensor, side: Side) -> Found:
         box = self.box
-        convex = shape(box.fn) is Shape.CONVEX
+        convex = self._convex
         if isinstance(side, bool) and side != convex:
-            return self._at(k, _clip(self._touch(k), box))
+            return self._at(k, _clip_(self._touch(k), box))
         below = _less(k, self.chord)
-        end = torch.lerp(box.l, box.u, below) if convex else torch.lerp(box.u, box.l, below)
+        first, last = (box.l, box.u) if convex else (box.u, box.l)
+        end = torch.lerp(first.expand_as(below), last.expand_as(below), below, out=below)
         if isinstance(side, bool):
             return self._at(k, end)
-        touch = _clip(self._touch(k), box)
-        return self._at(k, torch.lerp(touch, end, side) if convex else torch.lerp(end, touch, side))
+        touch = _clip_(self._touch(k), box)
+        return self._at(k, touch.lerp_(end, side) if convex else end.lerp_(touch, side))
 
     # S-shaped: the lower side touches the convex half up to the slope of a tie line, then the far end wins.
 
     @cached_property
     def ties(self) -> tuple[Found, Found]:
-        """For the lower and the upper side: slope of the line from the far end that touches the other half, and where.
+        """For the lower and the upper side: slope of the line from the far end that touches the other half,
+        and where.
 
         The slope is far off (1e30) where the box has no far half.
         """
         return self._tie(upper=False), self._tie(upper=True)
 
     def _tie(self, upper: bool) -> Found:
-        """Newton's iteration on the touching point: the point whose slope is that of the chord to the far end."""
+        """Newton's iteration on the touching point: the point whose slope is that of the chord to the far
+        end."""
         box, fn = self.box, self.box.fn
         assert fn.stationary is not None
         centre, left_half = fn.breaks[0], (fn.curvature[0] == 1) != upper
@@ -149,36 +165,44 @@ class Searcher:
             step = (ffar - fn.value(touch)) / (far - touch)
             slope = torch.where(far == touch, slope, step)
         none = far <= centre if left_half else far >= centre
-        return torch.where(none, _FAR if fn.curvature[0] == 1 else -_FAR, slope), touch
+        return torch.where(none, FAR if fn.curvature[0] == 1 else -FAR, slope), touch
+
+    @cached_property
+    def _zero(self) -> Tensor:
+        return torch.zeros_like(self.box.l)
 
     def _s_shaped(self, k: Tensor, side: Side) -> Found:
         box, fn = self.box, self.box.fn
         assert fn.stationary is not None
         tie = blend(self.ties[0][0], self.ties[1][0], side)
         rising = fn.curvature[0] == 1
-        past = _less(tie, k) if rising else _less(k, tie)
+        if rising:
+            beyond = torch.clamp(k, self._zero, tie)
+            beyond = torch.sub(k, beyond, out=beyond)
+        else:
+            beyond = (tie - k).clamp_min_(0.0)
         reach = fn.stationary(k, 0)
         if fn.breaks[0]:
             reach = reach.sub_(fn.breaks[0])
-        reach = reach.add_(past, alpha=_FAR)
-        x = _flip(reach if rising else reach.neg_(), side)
-        return self._at(k, _clip(x.add_(fn.breaks[0]) if fn.breaks[0] else x, box))
+        reach = reach.add_(beyond, alpha=FAR)
+        x = _flip_(reach if rising else reach.neg_(), side)
+        return self._at(k, _clip_(x.add_(fn.breaks[0]) if fn.breaks[0] else x, box))
 
     # Everything else: compare candidates.
 
     @cached_property
     def _fixed(self) -> list[Found]:
         """Ends, kinks and limits, with infinite values made merely huge."""
-        return [(place, value.clamp(-_FAR, _FAR)) for place, value in (*self.box.ends, *self.box.points)]
+        return [(place, value.clamp(-FAR, FAR)) for place, value in (*self.box.ends, *self.box.points)]
 
     def _general(self, k: Tensor, side: Side) -> Found:
         (place, value), *others = self._fixed
-        kept = torch.addcmul(value, k, place, value=-1), place.expand_as(k)
+        kept = torch.addcmul(value, k, place, value=-1), place.expand_as(k).clone()
         for place, value in others:
-            kept = _better(kept, place, torch.addcmul(value, k, place, value=-1), side)
+            kept = _better_(kept, place, torch.addcmul(value, k, place, value=-1), side)
         for x in self._moving(k, side):
-            g, place = self._at(k, _clip(x, self.box))
-            kept = _better(kept, place, g.clamp_(-_FAR, _FAR), side)
+            g, place = self._at(k, _clip_(x, self.box))
+            kept = _better_(kept, place, g.clamp_(-FAR, FAR), side)
         return kept
 
     def _moving(self, k: Tensor, side: Side) -> list[Tensor]:
@@ -203,8 +227,9 @@ class Searcher:
             return fn.stationary(k, concave if side is True else convex)
         if fn.symmetric and slot in ((0, 1), (1, 0)):
             centre = fn.breaks[0]
-            return _flip(fn.stationary(k, convex) - centre, side).add_(centre)
-        found = [fn.stationary(k, segment).clamp_(-_FAR, _FAR) for segment in slot]
+            offset = fn.stationary(k, convex).sub_(centre)
+            return _flip_(offset, side).add_(centre)
+        found = [fn.stationary(k, segment).clamp_(-FAR, FAR) for segment in slot]
         return blend(found[0], found[1], side)
 
 

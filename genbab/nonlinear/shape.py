@@ -24,7 +24,9 @@ class Shape(enum.Enum):
 @functools.lru_cache(maxsize=256)
 def kink_slopes(fn: Nonlinearity, place: float) -> tuple[float, float]:
     """Derivative just left and just right of a break."""
-    sides = torch.tensor([math.nextafter(place, -math.inf), math.nextafter(place, math.inf)], dtype=torch.float64)
+    sides = torch.tensor(
+        [math.nextafter(place, -math.inf), math.nextafter(place, math.inf)], dtype=torch.float64
+    )
     left, right = fn.derivative(sides).tolist()
     return left, right
 
@@ -47,7 +49,8 @@ def shape(fn: Nonlinearity) -> Shape:
 
 @functools.lru_cache(maxsize=256)
 def one_piece(fn: Nonlinearity) -> bool:
-    """Convex or concave with one formula for the point of given slope: a single segment, or two straight ones."""
+    """Convex or concave with one formula for the point of given slope: a single segment, or two straight
+    ones."""
     if shape(fn) not in (Shape.CONVEX, Shape.CONCAVE):
         return False
     return (len(fn.curvature) == 1 and fn.stationary is not None) or fn.curvature == (0, 0)

@@ -34,7 +34,7 @@ WILD = {"exp", "power", "reciprocal", "log", "sqrt"}
 
 
 class Builder:
-    """Grows a network node by node; weights are float32 numbers, so that an ONNX file holds the same network."""
+    """Grows a network node by node; weights are float32 numbers: an ONNX file can hold the same network."""
 
     def __init__(self, seed: int, inputs: int) -> None:
         self.random = np.random.default_rng(seed)
@@ -157,7 +157,7 @@ def gates() -> list[Product | Gate]:
 def random_network(
     seed: int, inputs: int = 3, outputs: int = 2, depth: int = 3, only: Sequence[Nonlinearity] = ()
 ) -> Network:
-    """A random DAG with `depth` nonlinear nodes over all kinds of node, map and function (or only the given ones)."""
+    """A random DAG with `depth` nonlinear nodes over all kinds of node, map and function (or only these)."""
     build = Builder(seed, inputs)
     choice = list(only) or list(functions())
     build.dense(0, build.integer(2, 5))
@@ -211,7 +211,9 @@ def extremes(network: Network, low: Tensor, high: Tensor, steps: int = 15) -> Te
 
 def grid(low: Tensor, high: Tensor, count: int) -> Tensor:
     """A grid of count**D points (M, D) over the box, ends included."""
-    axes = [torch.linspace(float(a), float(b), count, dtype=torch.float64) for a, b in zip(low, high, strict=True)]
+    axes = [
+        torch.linspace(float(a), float(b), count, dtype=torch.float64) for a, b in zip(low, high, strict=True)
+    ]
     return torch.cartesian_prod(*axes).reshape(-1, low.shape[0]).clamp(low, high)
 
 

@@ -83,12 +83,15 @@ def test_boxes_of_extreme_width(seed: int, width: float) -> None:
 @pytest.mark.parametrize("method", ("interval", "backward"))
 @pytest.mark.parametrize("seed", range(0, COUNT, 5))
 def test_a_smaller_box_has_no_wider_bounds_after_intersection(seed: int, method: str) -> None:
-    """Bounds of both halves, joined, enclose what was seen on the whole, and do not contradict the whole's."""
+    """Bounds of both halves, cut with the whole's and joined, enclose what was seen on the whole."""
     network = random_network(seed + 50, inputs=2, depth=3)
     low, high = random_box(seed, 2)
     whole = bounds(network, low, high, method)
     middle = torch.stack([(low[0] + high[0]) / 2, high[1]])
-    left, right = bounds(network, low, middle, method), bounds(network, torch.stack([middle[0], low[1]]), high, method)
+    left, right = (
+        bounds(network, low, middle, method),
+        bounds(network, torch.stack([middle[0], low[1]]), high, method),
+    )
     lower = torch.minimum(torch.maximum(left[0], whole[0]), torch.maximum(right[0], whole[0]))
     upper = torch.maximum(torch.minimum(left[1], whole[1]), torch.minimum(right[1], whole[1]))
     seen = extremes(network, low, high)
@@ -111,7 +114,11 @@ def test_better_methods_are_not_looser() -> None:
     for seed in range(COUNT // 3):
         network = random_network(seed, inputs=2, depth=3)
         low, high = random_box(seed, 2)
-        lower, upper = zip(*(bounds(network, low, high, m) for m in ("interval", "backward", "optimised")), strict=True)
+        lower, upper = zip(
+            *(bounds(network, low, high, m) for m in ("interval", "backward", "optimised")), strict=True
+        )
         for k in (0, 1):
             slack = 1e-6 * (1 + lower[k].abs().clamp(max=1e300) + upper[k].abs().clamp(max=1e300))
-            assert bool((lower[k + 1] >= lower[k] - slack).all() and (upper[k + 1] <= upper[k] + slack).all()), seed
+            assert bool(
+                (lower[k + 1] >= lower[k] - slack).all() and (upper[k + 1] <= upper[k] + slack).all()
+            ), seed

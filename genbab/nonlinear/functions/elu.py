@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
+from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
@@ -22,7 +23,7 @@ def _derivative(x: Tensor, alpha: float) -> Tensor:
 
 
 def _stationary(k: Tensor, segment: int, alpha: float) -> Tensor:
-    return (k / alpha).clamp_min_(0.0).log_()
+    return extended.log(k / alpha)
 
 
 def elu(alpha: float = 1.0) -> Nonlinearity:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
@@ -18,8 +19,8 @@ def derivative(x: Tensor) -> Tensor:
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
-    x = (k / _PEAK).clamp_(0.0, 1.0).log_().neg_().sqrt_()
-    return x.neg_() if segment == 0 else x
+    root = (k / _PEAK).clamp_(extended.TINY, 0.9999999).log_().neg_().sqrt_()
+    return root.neg_() if segment == 0 else root
 
 
 def erf() -> Nonlinearity:

@@ -7,12 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
-    return k.clamp_min(0.0).log_()
+    return extended.log(k)
 
 
 def exp() -> Nonlinearity:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
+from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
@@ -23,8 +24,9 @@ def _derivative(x: Tensor, p: float) -> Tensor:
 
 
 def _root(k: Tensor, p: float) -> Tensor:
-    """The x >= 0 with p*x**(p-1) = k, for k/p clipped to be non-negative."""
-    return torch.pow((k / p).clamp_min_(0.0), 1.0 / (p - 1.0))
+    """The x >= 0 with p*x**(p-1) = k, for k/p clipped to be positive."""
+    base = (k / p).clamp_min_(extended.TINY)
+    return base.sqrt_() if p == 3.0 else torch.pow(base, 1.0 / (p - 1.0)).clamp_max_(extended.FAR)
 
 
 def _half_line(k: Tensor, segment: int, p: float) -> Tensor:
@@ -36,7 +38,7 @@ def _odd(k: Tensor, segment: int, p: float) -> Tensor:
 
 
 def _even(k: Tensor, segment: int, p: float) -> Tensor:
-    return _root(k, p) - _root(-k, p)
+    return 0.5 * k if p == 2.0 else _root(k.abs(), p).copysign_(k)
 
 
 def _even_pole(k: Tensor, segment: int, p: float) -> Tensor:
@@ -46,18 +48,33 @@ def _even_pole(k: Tensor, segment: int, p: float) -> Tensor:
 def _facts(p: float) -> dict[str, Any]:
     positive = {"domain": (0.0, math.inf), "bounds": (0.0, math.inf)}
     if not p.is_integer():
-        return {"curvature": (-1 if 0.0 < p < 1.0 else 1,), "stationary": functools.partial(_half_line, p=p), **positive}
+        return {
+            "curvature": (-1 if 0.0 < p < 1.0 else 1,),
+            "stationary": functools.partial(_half_line, p=p),
+            **positive,
+        }
     if p > 0:
         if p % 2 == 0:
             return {"stationary": functools.partial(_even, p=p), "bounds": (0.0, math.inf)}
-        return {"breaks": (0.0,), "curvature": (-1, 1), "stationary": functools.partial(_odd, p=p), "symmetric": True}
+        return {
+            "breaks": (0.0,),
+            "curvature": (-1, 1),
+            "stationary": functools.partial(_odd, p=p),
+            "symmetric": True,
+        }
     pole = {"breaks": (0.0,), "kinks": (0.0,)}
     if p % 2 == 0:
         jumps = ((0.0, math.inf, math.inf),)
         rule = functools.partial(_even_pole, p=p)
         return {"curvature": (1, 1), "jumps": jumps, "stationary": rule, "bounds": (0.0, math.inf), **pole}
     jumps = ((0.0, -math.inf, math.inf),)
-    return {"curvature": (-1, 1), "jumps": jumps, "stationary": functools.partial(_odd, p=p), "symmetric": True, **pole}
+    return {
+        "curvature": (-1, 1),
+        "jumps": jumps,
+        "stationary": functools.partial(_odd, p=p),
+        "symmetric": True,
+        **pole,
+    }
 
 
 def power(p: float) -> Nonlinearity:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
@@ -16,7 +17,7 @@ def derivative(x: Tensor) -> Tensor:
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
-    x = k.neg().clamp_min_(0.0).rsqrt_()
+    x = extended.positive(-k).rsqrt_()
     return x.neg_() if segment == 0 else x
 
 

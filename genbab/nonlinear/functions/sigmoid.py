@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
@@ -15,9 +16,9 @@ def derivative(x: Tensor) -> Tensor:
 
 def stationary(k: Tensor, segment: int) -> Tensor:
     """s(1-s) = k on the convex half: logit of s = (1 - sqrt(1-4k))/2, in the form k/(1-s)**2 = exp(x)."""
-    k = k.clamp(0.0, 0.25)
-    one_minus_s = torch.rsub(k, 0.25).sqrt_().add_(0.5)
-    x = k.div_(one_minus_s.square_()).log_()
+    inside = k.clamp(extended.TINY, 0.24999999)
+    one_minus_s = torch.rsub(inside, 0.25).sqrt_().add_(0.5)
+    x = inside.div_(one_minus_s.square_()).log_()
     return x if segment == 0 else x.neg_()
 
 

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
@@ -17,8 +18,9 @@ def value(x: Tensor) -> Tensor:
 
 def stationary(k: Tensor, segment: int) -> Tensor:
     """logit(k)."""
-    k = k.clamp(0.0, 1.0)
-    return (k / (1.0 - k)).log_()
+    inside = k.clamp(extended.TINY, 0.9999999)
+    x = (inside / (1.0 - inside)).log_()
+    return x.add_(k - k.clamp(0.0, 1.0), alpha=extended.FAR)
 
 
 def softplus() -> Nonlinearity:

@@ -16,7 +16,7 @@ def derivative(x: Tensor) -> Tensor:
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
-    return k.clamp_min(0.0).reciprocal_().mul_(0.5).square_()
+    return k.clamp_min(1e-15).reciprocal_().mul_(0.5).square_()
 
 
 def sqrt() -> Nonlinearity:

@@ -18,7 +18,8 @@ def _flat(x: Tensor) -> Tensor:
 
 
 def step() -> Nonlinearity:
-    """1 where x >= 0, else 0. On [0, u] it is 1; any box that reaches below 0 and up to 0 contains both values."""
+    """1 where x >= 0, else 0. On [0, u] it is 1; any box that reaches below 0 and up to 0 contains both
+    values."""
     return Nonlinearity(
         "step",
         _step_value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
@@ -17,9 +18,9 @@ def derivative(x: Tensor) -> Tensor:
 
 def stationary(k: Tensor, segment: int) -> Tensor:
     """-artanh(sqrt(1-k)) on the convex half, as log(k / (1 + sqrt(1-k))**2) / 2."""
-    k = k.clamp(0.0, 1.0)
-    root = torch.rsub(k, 1.0).sqrt_().add_(1.0)
-    x = k.div_(root.square_()).log_().mul_(0.5)
+    inside = k.clamp(extended.TINY, 0.9999999)
+    root = torch.rsub(inside, 1.0).sqrt_().add_(1.0)
+    x = inside.div_(root.square_()).log_().mul_(0.5)
     return x if segment == 0 else x.neg_()
 
 

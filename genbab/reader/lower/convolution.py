@@ -77,7 +77,7 @@ def _conv_transpose(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 def _transposed_pads(
     op: Op, size: tuple[int, ...], full: tuple[int, ...], extra: tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What is cut off the full result before and after each axis."""
+    """What is cut off the full result before and after each axis (after: a negative number adds zeros)."""
     rank = len(size)
     wanted = op.integers("output_shape")
     mode = op.text("auto_pad", "NOTSET")
@@ -85,9 +85,10 @@ def _transposed_pads(
         return pads(op, size, size, (1,) * rank)
     strides = op.integers("strides") or [1] * rank
     target = wanted[-rank:] if wanted is not None else [n * s for n, s in zip(size, strides, strict=True)]
-    total = [max(f + e - t, 0) for f, e, t in zip(full, extra, target, strict=True)]
-    small, large = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
-    return (small, large) if mode == "SAME_UPPER" else (large, small)
+    total = [f + e - t for f, e, t in zip(full, extra, target, strict=True)]
+    small, large = tuple(max(t, 0) // 2 for t in total), tuple(max(t, 0) - max(t, 0) // 2 for t in total)
+    before, after = (small, large) if mode == "SAME_UPPER" else (large, small)
+    return before, tuple(a + min(t, 0) for a, t in zip(after, total, strict=True))
 
 
 def _padded(b: Builder, x: Var, before: tuple[int, ...], after: tuple[int, ...]) -> Var:

@@ -10,7 +10,7 @@ from genbab.nonlinear import Product
 from genbab.reader.arithmetic import add, scale, sum_groups
 from genbab.reader.builder import Builder
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Value, Var, count, given, needed
+from genbab.reader.values import Array, Op, Value, Var, constant, count, given, needed, positive_axis
 
 
 @lowering("MatMul")
@@ -30,6 +30,18 @@ def _gemm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         x = scale(b, x, alpha)
     made = matmul(b, x, y)
     return made if offset is None else add(b, made, offset if beta == 1.0 else scale(b, offset, beta))
+
+
+@lowering("CumSum")
+def _cumulative_sum(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x, at = needed(inputs, 0), constant(needed(inputs, 1), "its axis")
+    assert at is not None
+    axis = positive_axis(int(at.item()), len(x.shape))
+    size = x.shape[axis]
+    ones = np.triu(np.ones((size, size)), op.integer("exclusive", 0))
+    places = np.moveaxis(np.arange(x.size).reshape(x.shape), axis, -1)
+    made = matmul(b, b.gather(x, places), ones.T if op.integer("reverse", 0) else ones)
+    return b.gather(made, np.moveaxis(np.arange(x.size).reshape(places.shape), -1, axis))
 
 
 def matmul(b: Builder, x: Value, y: Value) -> Value:
