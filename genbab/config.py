@@ -139,7 +139,7 @@ class Config:
         default=30, metadata=setting(_whole(0), "a whole number from 0", int, "slope steps at the root")
     )
     child_steps: int = field(
-        default=10,
+        default=20,
         metadata=setting(_whole(0), "a whole number from 0", int, "slope steps for a child of a split"),
     )
     batch: int | None = field(

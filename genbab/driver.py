@@ -19,7 +19,7 @@ from genbab.branch import (
     bound_by_inputs,
     bound_by_neurons,
     choose_neuron,
-    free_score,
+    line_score,
     kink_or_middle,
     neuron_root,
     root_domains,
@@ -29,6 +29,7 @@ from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
 from genbab.errors import DeadlineReached, ResourceError
+from genbab.network import Network, Nonlinear
 from genbab.problem import queries
 from genbab.reader import Model
 from genbab.result import Counterexample, Progress, Result, Verdict
@@ -42,8 +43,13 @@ OPEN_ENDED = 120.0
 """Seconds that a run without a time limit plans its root with."""
 
 
+BATCH = 512
 TIGHTEN_COST = 5e7
 """Hidden rows are bounded backwards in every child box where that costs at most this many multiply-adds per box."""
+
+
+NEURON_BATCH = 200_000
+"""Neurons of all domains of one round of neuron splits: enough to outweigh the cost of calling each operation."""
 
 
 class Falsified(Exception):  # noqa: N818 - an event
@@ -148,7 +154,7 @@ class Run:
         bound = bound_by_inputs(self.engine, self.output, tightening_cost(self.engine) <= TIGHTEN_COST)
         with self._timed("search"):
             root = bound(root_domains(state.query, state.margins))
-            return self._ended(search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: 512))
+            return self._ended(search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: BATCH))
 
     def _by_neurons(self, state: RootState, share: float, branch: bool) -> str:
         steps = self.config.root_steps
@@ -165,20 +171,22 @@ class Run:
         domains, root = neuron_root(
             self.engine, state.query, state.margins, state.intervals, slopes, self.output
         )
-        chooser = choose_neuron(free_score, kink_or_middle)
+        chooser = choose_neuron(line_score, kink_or_middle)
         bound = bound_by_neurons(self.engine, root, Steps.of(self.config.child_steps), chooser)
         domains = bound(domains)
+        size = self.config.batch or max(8, min(4096, NEURON_BATCH // _nonlinear_size(self.engine.exact)))
         with self._timed("search"):
-            return self._ended(search(domains, bound, self._falsify, self._follow, self.config.memory // 2, lambda: 16))
+            return self._ended(search(domains, bound, self._falsify, self._follow, self.config.memory // 2, lambda: size))
 
     def _ended(self, outcome: Outcome) -> str:
         self.bound = outcome.progress.bound
+        if outcome.status == "timeout":
+            raise DeadlineReached
         return {
             "verified": "",
             "stuck": "nothing is left to split: the remaining gap is below what float64 can express",
             "memory": "the open domains no longer fit the memory; try a larger --memory",
             "falsified": "a counterexample was found",
-            "timeout": "the time limit was reached",
         }[outcome.status]
 
     def _attack(self, effort: object, states: list[RootState] | None = None) -> None:
@@ -240,3 +248,7 @@ class Timer:
 
     def __exit__(self, *_: object) -> None:
         self.table[self.name] = self.table.get(self.name, 0.0) + time.monotonic() - self.begun
+
+
+def _nonlinear_size(network: Network) -> int:
+    return max(1, sum(node.size for node in network.nodes if isinstance(node, Nonlinear)))

@@ -24,6 +24,9 @@ SCREEN_ENTRIES = 16_000_000
 GLANCE = 256
 """Points of a very first look, for what is easily falsified."""
 
+MANY_INPUTS = 64
+"""With more inputs than this, random points say little: there are fewer of them."""
+
 KEEP = 8
 """Points per clause that the first phase hands to the second."""
 
@@ -109,7 +112,7 @@ class Hunt:
         restarts = max(1, min(effort.restarts, capacity // count, self.field.batch))
         order = screened.promise.argsort(stable=True).roll(-number * count)[:count]
         chunk = max(1, self.field.batch // restarts)
-        for part in order.split(chunk):
+        for part in torch.split(order, chunk):
             targets = gather(self.spec, screened.clauses[part].tolist(), self.box[0])
             self.descend(targets, self._starts(targets, screened.points[part], restarts), effort.steps)
             if self.found is not None:
@@ -159,10 +162,13 @@ class Hunt:
     def _screen(self, effort: Effort, wanted: Sequence[int]) -> Screened | None:
         """Evaluate sample points of every box; rank clauses by best margin / spread; None: found."""
         boxes = len({self.spec.clauses[i].box for i in wanted})
-        count = max(3, int(min(effort.samples, effort.work / self.field.work)) // boxes)
+        dense = min(effort.samples, effort.work / self.field.work)
+        if self.spec.input_size > MANY_INPUTS:
+            dense = min(dense, max(GLANCE, effort.samples * MANY_INPUTS / self.spec.input_size))
+        count = max(3, int(dense) // boxes)
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         for targets in self._chunks(wanted, count):
-            used, place = targets.box.unique(return_inverse=True)
+            used, place = torch.unique(targets.box, return_inverse=True)
             low, high = self._around(used)
             x = self._sample(low, high, count)
             y = self.field.values(x)
@@ -183,7 +189,9 @@ class Hunt:
         order = sorted(wanted, key=lambda i: self.spec.clauses[i].box)
         rows = max(1, *(self.spec.clauses[i].rhs.shape[0] for i in order))
         inputs, outputs = self.spec.input_size, self.spec.output_size
-        entries = count * (rows + outputs + inputs) + rows * (outputs + inputs)
+        shared = self.spec.clauses[order[0]].box == self.spec.clauses[order[-1]].box
+        copied = 0 if shared else outputs + inputs
+        entries = count * (rows + copied) + rows * (outputs + inputs)
         size = max(1, SCREEN_ENTRIES // entries)
         for start in range(0, len(order), size):
             yield gather(self.spec, order[start : start + size], self.box[0])

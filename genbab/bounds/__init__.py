@@ -5,17 +5,19 @@ from __future__ import annotations
 from genbab.bounds.backward import Chosen, Rows, certify, descend
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, interval_rows, intersect, propagate
-from genbab.bounds.ascent import Steps, optimise
+from genbab.bounds.ascent import Freedom, Steps, optimise
 from genbab.bounds.plan import Engine, cheap_intervals, line_gap, row_bounds, tighten_all, tightening_cost
-from genbab.bounds.relaxation import Lines, Relaxation
+from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 
 __all__ = [
     "Chosen",
     "Engine",
+    "Freedom",
     "Interval",
     "Lines",
     "Relaxation",
     "Rows",
+    "Slopes",
     "Steps",
     "certify",
     "cheap_intervals",

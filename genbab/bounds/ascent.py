@@ -6,14 +6,14 @@ The search runs in the relaxation's search dtype; only slopes leave it, and any 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Chosen, Pass, Rows, descend, gradients
+from genbab.bounds.backward import Chosen, Rows, descend, gradient, sweep
 from genbab.bounds.interval import Interval
-from genbab.bounds.relaxation import Relaxation, Slopes
+from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.network import Network
 
 Stop = Callable[[Tensor], bool]
@@ -52,6 +52,18 @@ class Adam:
         return (m / v.sqrt().add_(1e-20)).mul_(correction)
 
 
+@dataclass(frozen=True, eq=False)
+class Freedom:
+    """Arguments whose interval was cut by a split, per nonlinear node: their slopes may leave the range of f'.
+
+    A slope outside touches at an end of the interval: that is the Lagrange multiplier of the split's constraint (the β
+    of β-CROWN; Wang et al., NeurIPS 2021), in the same variable. steps: per node and argument, the size of a step
+    (B, 1, N), 0 where nothing was cut.
+    """
+
+    steps: dict[int, Slopes]
+
+
 def optimise(  # noqa: PLR0913
     network: Network,
     relaxation: Relaxation,
@@ -60,6 +72,7 @@ def optimise(  # noqa: PLR0913
     steps: Steps,
     start: dict[int, Chosen] | None = None,
     stop: Stop | None = None,
+    freedom: Freedom | None = None,
 ) -> dict[int, Chosen]:
     """Slopes that raise every row's lower bound: those of the last step (the rate decays, so it is near the best).
 
@@ -73,26 +86,34 @@ def optimise(  # noqa: PLR0913
         slopes = one.chosen
         if stop is not None and stop(one.bound):
             break
-        slopes = _stepped(network, relaxation, one, rows.target, adam, rate)
+        adam.step += 1
+        slopes = {
+            i: _stepped(relaxation.lines(i), line, i, adam, rate, None if freedom is None else freedom.steps.get(i))
+            for i, line in sweep(network, one).items()
+        }
         rate *= steps.decay
     return slopes
 
 
-def _stepped(
-    network: Network, relaxation: Relaxation, one: Pass, target: int, adam: Adam, rate: float
-) -> dict[int, Chosen]:
-    """The lines of the pass with every slope moved uphill."""
-    adam.step += 1
-    moved: dict[int, Chosen] = {}
-    for i, partial in gradients(network, one, target).items():
-        line = one.chosen[i]
-        lines = relaxation.lines(i)
-        scale = lines.scale(line.upper)
-        slopes: list[Tensor] = []
-        for place, (k, gradient) in enumerate(zip(line.slopes, partial, strict=True)):
-            gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
-            step = adam.direction((i, place), gradient).mul_(scale[place]).mul_(rate)
-            slopes.append(k + step)
-        moved[i] = Chosen(line.coefficients, line.upper, tuple(slopes), line.intercept, ())
-    return moved
+def _stepped(  # noqa: PLR0913
+    lines: Lines, line: Chosen, node: int, adam: Adam, rate: float, free: Slopes | None
+) -> Chosen:
+    """The swept line with its slopes moved uphill."""
+    slopes: list[Tensor] = []
+    scale = lines.scale(line.upper)
+    for place, (k, partial) in enumerate(zip(line.slopes, gradient(line), strict=True)):
+        partial = torch.nan_to_num_(partial, nan=0.0, posinf=0.0, neginf=0.0)
+        size = scale[place] if free is None else torch.maximum(scale[place], free[place])
+        moved = k + adam.direction((node, place), partial).mul_(size).mul_(rate)
+        if free is not None:
+            moved = _released(lines, line, place, moved, scale[place])
+        slopes.append(moved)
+    return replace(line, slopes=tuple(slopes), touch=())
 
+
+def _released(lines: Lines, line: Chosen, place: int, slope: Tensor, span: Tensor) -> Tensor:
+    """The slope, but the function's own where it is straight on the interval and the constraint is not active."""
+    low, high = lines.boxes[place]
+    point = line.point[place]
+    idle = (span <= 0) & (point >= low) & (point <= high)
+    return torch.where(idle, lines.default(line.upper)[place], slope)

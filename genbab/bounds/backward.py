@@ -11,7 +11,7 @@ because the intercept is computed for it. At the input the form is minimised ove
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -40,7 +40,8 @@ class Chosen:
     """The lines that one pass used at one nonlinear node, all (B, S, N).
 
     coefficients: the rows' at the node's output; upper: 1.0 where they took the upper line, 0.0 for the lower (float
-    masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept, touch points.
+    masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept, touch points;
+    point: the arguments' values at the input that minimises the form, once a sweep has found them.
     """
 
     coefficients: Tensor
@@ -48,6 +49,7 @@ class Chosen:
     slopes: Slopes
     intercept: Tensor
     touch: tuple[Tensor, ...]
+    point: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +122,10 @@ def certify(
             for source, one in node.terms:
                 _add(forms, source, one.pull(a))
         elif isinstance(node, Nonlinear):
-            taken = choose(relaxation.lines(i), a, slopes.get(i), rigorous=True)
-            constant = constant + dot(a, taken.intercept)
-            slack = slack + _nonlinear_slack(relaxation, node, taken)
-            for argument, k in zip(node.args, taken.slopes, strict=True):
+            picked, intercept, mass = _certified_lines(relaxation.lines(i), a, slopes.get(i))
+            constant = constant + dot(a, intercept)
+            slack = slack + gamma(node.size, a.dtype) * dot(a.abs(), mass)
+            for argument, k in zip(node.args, picked, strict=True):
                 _add(forms, argument, a * k)
     form = forms.get(0)
     if form is None:
@@ -150,44 +152,40 @@ def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> C
     return Chosen(a, upper, slopes, intercept, touch)
 
 
-def gradients(network: Network, one: Pass, target: int) -> dict[int, Slopes]:
-    """∂bound/∂slope at every nonlinear node, by one forward sweep of the minimising corner (envelope theorem).
-
-    Along the lines used, moving a slope turns the line about its touching point x*: the bound changes by
-    A·(v − x*), v the value that the lines give the argument at the minimising corner.
-    """
+def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
+    """The lines of the pass with `point` filled in: one forward sweep of the minimising corner along the lines."""
     known: dict[int, Tensor] = {0: one.corner}
-    found: dict[int, Slopes] = {}
-    needed = {i for i in one.chosen} | {a for i in one.chosen for a in _arguments(network, i)}
-    reach = set().union(*(network.ancestors[i] for i in needed)) if needed else set()
-    for i in sorted(reach):
+    swept: dict[int, Chosen] = {}
+    needed = {a for i in one.chosen for a in network.sources(i)}
+    reach = set(one.chosen).union(*(network.ancestors[i] for i in needed))
+    for i in sorted(reach - {0}):
         node = network.nodes[i]
         if isinstance(node, Affine):
-            value: Tensor | None = None
+            value = node.bias
             for source, linear in node.terms:
-                part = linear.apply(known[source])
-                value = part + node.bias if value is None else value.add_(part)
-            known[i] = value if value is not None else node.bias.expand(*one.corner.shape[:-1], -1)
+                value = linear.apply(known[source]) + value
+            known[i] = value
         elif isinstance(node, Nonlinear):
-            if i not in one.chosen:
-                raise KeyError(f"node {i} has a form but no line")
             line = one.chosen[i]
-            args = [known[a] for a in node.args]
-            found[i] = tuple(line.coefficients * (v - t) for v, t in zip(args, line.touch, strict=True))
-            known[i] = sum((k * v for k, v in zip(line.slopes, args, strict=True)), line.intercept)
-    return found
+            point = tuple(known[a] for a in node.args)
+            value = line.intercept
+            for k, v in zip(line.slopes, point, strict=True):
+                value = torch.addcmul(value, k, v)
+            known[i], swept[i] = value, replace(line, point=point)
+    return swept
+
+
+def gradient(line: Chosen) -> Slopes:
+    """∂bound/∂slope of a swept line: A·(v − x*), x* its touching point (envelope theorem), v the argument's value."""
+    return tuple(line.coefficients * (v - t) for v, t in zip(line.point, line.touch, strict=True))
 
 
 def dot(a: Tensor, c: Tensor) -> Tensor:
     """Σ a·c over the last axis, where 0 times infinity counts 0."""
-    total = torch.einsum("...n,...n->...", a, c)
+    total = (a @ c.mT).squeeze(-1) if c.shape[-2] == 1 else (a * c).sum(-1)
     if bool(torch.isfinite(total).all()):
         return total
     return torch.where(a == 0, 0.0, a * c).sum(-1)
-
-
-def _arguments(network: Network, i: int) -> tuple[int, ...]:
-    return network.sources(i)
 
 
 def _add(forms: dict[int, Tensor], node: int, form: Tensor) -> None:
@@ -199,9 +197,16 @@ def _affine_slack(relaxation: Relaxation, i: int, a: Tensor) -> Tensor:
     return gamma(terms, a.dtype) * (a.abs() @ mass[:, :, None]).squeeze(-1)
 
 
-def _nonlinear_slack(relaxation: Relaxation, node: Nonlinear, taken: Chosen) -> Tensor:
-    size = taken.intercept.abs()
-    for argument, k in zip(node.args, taken.slopes, strict=True):
-        reach = magnitude(relaxation.intervals[argument])[:, None, :].to(k.dtype)
-        size = size + torch.where(k == 0, 0.0, k.abs() * reach)
-    return gamma(node.size, size.dtype) * dot(taken.coefficients.abs(), size)
+def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[Slopes, Tensor, Tensor]:
+    """(slopes, rigorous intercept, rounding scale) for the side that each entry of a (B, S, N) takes.
+
+    Default lines are computed once per box and picked per row; other slopes have their intercept computed per row.
+    """
+    if earlier is not None:
+        taken = choose(lines, a, earlier, rigorous=True)
+        return taken.slopes, taken.intercept, lines.mass(taken.slopes, taken.intercept)
+    upper = torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
+    lower_slopes, upper_slopes, low, high, mass = lines.default_lines
+    slopes = tuple(torch.lerp(k, u, upper) for k, u in zip(lower_slopes, upper_slopes, strict=True))
+    finite = bool(torch.isfinite(low).all()) and bool(torch.isfinite(high).all())
+    return slopes, torch.lerp(low, high, upper) if finite else torch.where(a < 0, high, low), mass

@@ -25,6 +25,11 @@ FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""
 
 
+CACHED = 150_000
+"""Numbers in one (B, S, N) tensor of a pass: larger ones fall out of the processor's cache and cost several times more
+per entry."""
+
+
 @dataclass(frozen=True, eq=False)
 class Engine:
     """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is kept."""
@@ -44,7 +49,9 @@ class Engine:
         width = sum(self.exact.nodes[i].size for i in self.exact.ancestors[target])
         searching = 14 * torch.finfo(self.dtype).bits // 8 if steps else 0
         bytes_per_row = width * max(searching, 4 * 8) * max(domains, 1)
-        return max(1, int(self.memory * 0.5) // max(bytes_per_row, 1))
+        fits = int(self.memory * 0.5) // max(bytes_per_row, 1)
+        widest = max(self.exact.nodes[i].size for i in self.exact.ancestors[target]) * max(domains, 1)
+        return max(1, min(fits, -(-CACHED // widest)))
 
     def cast(self, interval: Interval) -> Interval:
         """A box in the search dtype (nearest: it only guides slopes)."""

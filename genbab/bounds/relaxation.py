@@ -24,6 +24,7 @@ from genbab.nonlinear import (
     default_slopes2,
     prepare,
     prepare2,
+    slope_range,
     slope_range2,
     slope_spans,
 )
@@ -60,12 +61,43 @@ class Lines:
         if isinstance(self.fn, Nonlinearity):
             lower, upper = slope_spans(self.fn, *self.boxes[0])
             return (lower,), (upper,)
-        whole = tuple(torch.nan_to_num(high - low) for low, high in slope_range2(self.fn, self.boxes[0], self.boxes[1]))
-        return whole, whole
+        return self.ranges, self.ranges
+
+    @cached_property
+    def ranges(self) -> Slopes:
+        """Width of the range of the derivative over the box, per argument."""
+        if isinstance(self.fn, Nonlinearity):
+            found = [slope_range(self.fn, *self.boxes[0])]
+        else:
+            found = list(slope_range2(self.fn, self.boxes[0], self.boxes[1]))
+        return tuple(torch.nan_to_num(high - low) for low, high in found)
 
     def scale(self, upper: Tensor) -> Slopes:
         """The natural steps for the side that the mask `upper` (B, S, N; 0.0 or 1.0) selects."""
         return tuple(torch.lerp(k, u, upper) for k, u in zip(*self.spans, strict=True))
+
+    @cached_property
+    def default_lines(self) -> tuple[Slopes, Slopes, Tensor, Tensor, Tensor]:
+        """(lower slopes, upper slopes, lower intercept, upper intercept, rounding scale), all (B, 1, N), rigorous.
+
+        The rounding scale is the larger side's |intercept| + Σ|slope|·max|arg|, for the error account of a pass.
+        """
+        lower, upper = self.defaults
+        low, _ = self.intercept(lower, False, rigorous=True)
+        high, _ = self.intercept(upper, True, rigorous=True)
+        return lower, upper, low, high, torch.maximum(self.mass(lower, low), self.mass(upper, high))
+
+    def mass(self, slopes: Slopes, intercept: Tensor) -> Tensor:
+        """|intercept| + Σ|slope|·max|arg|, where a slope of 0 counts 0."""
+        size = intercept.abs()
+        for k, (low, high) in zip(slopes, self.boxes, strict=True):
+            size = torch.addcmul(size, k.abs(), torch.maximum(low.abs(), high.abs()))
+        return size if self.bounded else torch.nan_to_num(size, nan=torch.inf)
+
+    @cached_property
+    def bounded(self) -> bool:
+        """Whether every argument's interval is finite."""
+        return all(bool(torch.isfinite(end).all()) for box in self.boxes for end in box)
 
     def default(self, upper: Tensor) -> Slopes:
         """The slopes of least area for the side that the mask `upper` (B, S, N; 0.0 or 1.0) selects."""

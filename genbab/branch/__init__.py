@@ -6,7 +6,7 @@ from genbab.branch.domains import Domains, Splits, bisect, join, root_domains
 from genbab.branch.inputs import bound_by_inputs, choose_input
 from genbab.branch.neurons import Root, bound_by_neurons, neuron_root
 from genbab.branch.pool import Pool
-from genbab.branch.scores import choose_neuron, free_score, kink_or_middle
+from genbab.branch.scores import choose_neuron, line_score, kink_or_middle
 from genbab.branch.search import Outcome, SearchProgress, search
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "bound_by_neurons",
     "choose_input",
     "choose_neuron",
-    "free_score",
+    "line_score",
     "join",
     "kink_or_middle",
     "neuron_root",

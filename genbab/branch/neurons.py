@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Interval, Relaxation, Rows, Steps, certify, optimise
+from genbab.bounds import Chosen, Engine, Freedom, Interval, Relaxation, Rows, Slopes, Steps, certify, optimise
 from genbab.branch.domains import Domains, Splits, Warm, start_from, warm_from
 from genbab.branch.search import Bound
-from genbab.network import Affine
+from genbab.network import Affine, Nonlinear
 from genbab.problem import Query
 
 Choose = Callable[[Relaxation, dict[int, Chosen], Domains, Tensor], Splits]
@@ -24,6 +24,7 @@ class Root:
 
     intervals: list[Interval]
     mass: dict[int, tuple[int, Tensor]]
+    lines: Relaxation
     output: int
 
 
@@ -44,7 +45,14 @@ def bound_by_neurons(engine: Engine, root: Root, steps: Steps, choose: Choose) -
             return bool((query.worst(query.margins(bounds.to(query.rhs.dtype))) > 1e-4).all())
 
         chosen = optimise(
-            engine.search, search, rows.to(engine.dtype), engine.cast(box), steps, start_from(children.warm), decided
+            engine.search,
+            search,
+            rows.to(engine.dtype),
+            engine.cast(box),
+            steps,
+            start_from(children.warm),
+            decided,
+            _freedom(engine, root, children),
         )
         bounds, _, _ = certify(engine.exact, exact, rows, box, chosen)
         margins = query.margins(bounds)
@@ -60,6 +68,28 @@ def bound_by_neurons(engine: Engine, root: Root, steps: Steps, choose: Choose) -
 def child_intervals(root: Root, domains: Domains) -> list[Interval]:
     """The root's intervals with the domains' own where they have some."""
     return [domains.hidden.get(i, interval) for i, interval in enumerate(root.intervals)]
+
+
+def _freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
+    """Room for multipliers at every argument whose interval is cut, in steps of the range of f' at the root."""
+    steps: dict[int, Slopes] = {}
+    for i, node in enumerate(engine.search.nodes):
+        if not isinstance(node, Nonlinear):
+            continue
+        cut = [_cut(root.intervals[a], domains.hidden.get(a)) for a in node.args]
+        if any(c is not None for c in cut):
+            ranges = root.lines.lines(i).ranges
+            steps[i] = tuple(
+                torch.zeros_like(r) if c is None else c[:, None].to(r.dtype) * r for c, r in zip(cut, ranges, strict=True)
+            )
+    return Freedom(steps)
+
+
+def _cut(before: Interval, now: Interval | None) -> Tensor | None:
+    if now is None:
+        return None
+    changed = (now[0] > before[0]) | (now[1] < before[1])
+    return changed if bool(changed.any()) else None
 
 
 def _empty(domains: Domains) -> Tensor:
@@ -98,7 +128,7 @@ def neuron_root(
     warm = {i: Warm(tuple(rows(k) for k in c.slopes), rows(c.upper)) for i, c in slopes.items()}
     bound = boxes.worst(rows(margins))
     depth = torch.zeros(count, dtype=torch.long, device=bound.device)
-    return Domains(boxes, bound, depth, None, hidden, warm), Root(intervals, mass, output)
+    return Domains(boxes, bound, depth, None, hidden, warm), Root(intervals, mass, Relaxation(engine.search, intervals, engine.dtype), output)
 
 
 def _open_rows(query: Query, margins: Tensor) -> tuple[Tensor, Tensor]:

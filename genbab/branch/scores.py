@@ -32,27 +32,42 @@ def kink_or_middle(network: Network, node: int, lower: Tensor, upper: Tensor) ->
     return point
 
 
-def free_score(relaxation: Relaxation, chosen: dict[int, Chosen], node: int, point: Tensor, weight: Tensor) -> Tensor:
-    """The guaranteed gain of a split at fixed slopes: |A| times the improvement of the intercept, worse child first.
+def line_score(relaxation: Relaxation, chosen: dict[int, Chosen], node: int, point: Tensor, weight: Tensor) -> Tensor:
+    """The gain of a split where the bound is attained: |A| times how much a child's line improves on the parent's.
 
-    No propagation: O(B·S·N). A tenth of the better child's gain breaks ties.
+    Taken is the better of two lines of the child: the parent's slope with the child's intercept (its gain is
+    guaranteed), and the child's own default line, both at the argument's value v at the minimising input. The gains of
+    both children are added (docs/search.md has the comparison). No propagation: O(B·S·N).
     """
     network = relaxation.network
     lower, upper = relaxation.intervals[node]
     gains: list[Tensor] = []
-    for low, high in ((lower, point), (point, upper)):
+    for cut in ((lower, point), (point, upper)):
         total = torch.zeros_like(point)
         for reader in network.consumers[node]:
             line = chosen.get(reader)
-            if line is None:
+            if line is None or not line.point:
                 continue
-            intercept = _child_intercept(relaxation, reader, node, (low, high), line)
-            better = (intercept - line.intercept) * (1 - 2 * line.upper)
-            gain = line.coefficients.abs() * torch.nan_to_num(better, nan=0.0, posinf=1e6).clamp(min=0)
+            gain = line.coefficients.abs() * _improvement(relaxation, reader, node, cut, line)
             total = total + torch.einsum("bs,bsn->bn", weight.to(gain.dtype), gain).to(total.dtype)
         gains.append(total)
-    worse, best = torch.minimum(*gains), torch.maximum(*gains)
-    return worse + 0.1 * best
+    return gains[0] + gains[1]
+
+
+def _improvement(relaxation: Relaxation, reader: int, node: int, cut: Interval, line: Chosen) -> Tensor:
+    """How far the better of the child's two lines lies inside the parent's, at the line's point; (B, S, N), >= 0."""
+    reading = relaxation.network.nodes[reader]
+    assert isinstance(reading, Nonlinear)
+    boxes = [cut if a == node else relaxation.intervals[a] for a in reading.args]
+    lines = Lines(reading.fn, tuple(shaped(box, line.intercept.dtype) for box in boxes))
+    outward = 1 - 2 * line.upper
+    same = (lines.intercept(line.slopes, line.upper, rigorous=False)[0] - line.intercept) * outward
+    own_slopes = lines.default(line.upper)
+    own = lines.intercept(own_slopes, line.upper, rigorous=False)[0] - line.intercept
+    for k, before, v in zip(own_slopes, line.slopes, line.point, strict=True):
+        own = torch.addcmul(own, k - before, v)
+    gain = torch.maximum(same, own * outward)
+    return torch.nan_to_num(gain, nan=0.0, posinf=1e6).clamp_(min=0)
 
 
 def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[..., Splits]:
@@ -84,11 +99,3 @@ def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[.
 
     return choose
 
-
-def _child_intercept(relaxation: Relaxation, reader: int, node: int, cut: Interval, line: Chosen) -> Tensor:
-    """The intercept of the reader's lines, slopes unchanged, when the node's interval is `cut`."""
-    reading = relaxation.network.nodes[reader]
-    assert isinstance(reading, Nonlinear)
-    boxes = [cut if a == node else relaxation.intervals[a] for a in reading.args]
-    lines = Lines(reading.fn, tuple(shaped(box, line.intercept.dtype) for box in boxes))
-    return lines.intercept(line.slopes, line.upper, rigorous=False)[0]

@@ -48,7 +48,7 @@ def search(  # noqa: PLR0913
     """
     progress = SearchProgress(bound=float(root.bound.min()) if len(root) else float("inf"), open=len(root))
     pool = Pool(root, memory)
-    stuck = float("inf")
+    stuck = least = float("inf")
     try:
         while len(pool):
             parents = pool.pop(batch())
@@ -62,7 +62,9 @@ def search(  # noqa: PLR0913
             children = bound(bisect(parents))
             progress.visited += len(inherited)
             progress.rounds += 1
-            undecided = children.take(~(children.bound > 0))
+            proved = children.bound > 0
+            least = min(least, float(children.bound[proved].min())) if bool(proved.any()) else least
+            undecided = children.take(~proved)
             if len(undecided) and falsify(undecided):
                 return Outcome("falsified", progress)
             pool.push(undecided)
@@ -74,7 +76,7 @@ def search(  # noqa: PLR0913
                 return Outcome("memory", progress)
     except DeadlineReached:
         return Outcome("timeout", progress)
-    progress.bound = stuck
+    progress.bound = min(stuck, least)
     return Outcome("verified" if stuck == float("inf") else "stuck", progress)
 
 

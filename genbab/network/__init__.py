@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from genbab.network.graph import Affine, Input, Network, Node, Nonlinear, evaluate, values
 from genbab.network.joins import compose
-from genbab.network.maps import Adjoint, Compose, Conv, Dense, Diagonal, Identity, Index, LinearMap, TokenDense
+from genbab.network.maps import (
+    Adjoint,
+    Compose,
+    Conv,
+    Dense,
+    Diagonal,
+    Identity,
+    Index,
+    LinearMap,
+    TokenDense,
+)
 from genbab.network.simplify import simplify
 
 __all__ = [

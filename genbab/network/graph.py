@@ -50,7 +50,9 @@ Node = Input | Affine | Nonlinear
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A DAG of nodes; node i reads only nodes before it, node 0 is the input, `output` is the node that specs speak of."""
+    """A DAG of nodes; node i reads only nodes before it, node 0 is the input, `output` is the node that specs
+    speak of.
+    """
 
     nodes: tuple[Node, ...]
     output: int
@@ -66,7 +68,9 @@ class Network:
 
     @cached_property
     def relaxed(self) -> tuple[int, ...]:
-        """Nodes that are an argument of a nonlinear node: those whose intervals are needed, in topological order."""
+        """Nodes that are an argument of a nonlinear node: those whose intervals are needed, in topological
+        order.
+        """
         return tuple(sorted({a for node in self.nodes if isinstance(node, Nonlinear) for a in node.args}))
 
     @cached_property
@@ -119,7 +123,8 @@ class Network:
         if isinstance(node, Affine):
             for source, one in node.terms:
                 if one.in_size != self.nodes[source].size or one.out_size != node.size:
-                    raise ModelError(f"network: {self.name(i)} maps {one.in_size} to {one.out_size} numbers, wrongly")
+                    sizes = f"{one.in_size} to {one.out_size} numbers"
+                    raise ModelError(f"network: {self.name(i)} maps {sizes}, wrongly")
                 if not _finite(one):
                     raise ModelError(f"network: {self.name(i)} has a weight that is not a finite number")
             if not bool(torch.isfinite(node.bias).all()):

@@ -5,14 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.network.maps import Adjoint, Compose, Conv, Dense, Diagonal, Identity, Index, LinearMap, TokenDense
+from genbab.network.maps import (
+    Adjoint,
+    Compose,
+    Conv,
+    Dense,
+    Diagonal,
+    Identity,
+    Index,
+    LinearMap,
+    TokenDense,
+)
 
 DENSE_LIMIT = 4_000_000
 """Largest number of entries of a map that is multiplied out (32 MB in float64)."""
 
 DENSE_WASTE = 8
-"""A structured map is multiplied out when that costs at most this many times its own arithmetic: one GEMM beats many
-small passes."""
+"""A structured map is multiplied out when that costs at most this many times its own arithmetic: one GEMM
+beats many small passes.
+"""
 
 DENSE_FREE = 65_536
 """Maps of at most this many entries are always multiplied out."""
@@ -92,7 +103,9 @@ def _join_dense(then: LinearMap, first: LinearMap) -> LinearMap | None:
 
 
 def scaled(one: LinearMap, factors: Tensor) -> LinearMap | None:
-    """Diagonal(factors) ∘ one, factors (out_size,), with the factors moved into the weights; None if they do not fit."""
+    """Diagonal(factors) ∘ one, factors (out_size,), with the factors moved into the weights; None if they do
+    not fit.
+    """
     if isinstance(one, Diagonal):
         return Diagonal(one.weight * factors)
     if isinstance(one, Dense):
@@ -110,7 +123,9 @@ def scaled(one: LinearMap, factors: Tensor) -> LinearMap | None:
 
 
 def _scaled_inputs(one: LinearMap, factors: Tensor) -> LinearMap | None:
-    """one ∘ Diagonal(factors), factors (in_size,), with the factors moved into the weights; None if they do not fit."""
+    """one ∘ Diagonal(factors), factors (in_size,), with the factors moved into the weights; None if they do
+    not fit.
+    """
     if isinstance(one, Dense):
         return Dense(one.weight * factors)
     if isinstance(one, TokenDense):
@@ -132,7 +147,9 @@ def _per_channel(factors: Tensor, channels: int) -> Tensor | None:
 
 
 def _per_token(factors: Tensor, one: TokenDense, width: int) -> Tensor | None:
-    """Factors (groups of the weight, width), when all tokens (and all groups, if they share weights) share theirs."""
+    """Factors (groups of the weight, width), when all tokens (and all groups, if they share weights) share
+    theirs.
+    """
     table = factors.reshape(one.weight.shape[0], -1, width)
     return table[:, 0] if bool((table == table[:, :1]).all()) else None
 
@@ -142,7 +159,9 @@ def _column(channels: Tensor, one: Conv) -> Tensor:
 
 
 def _rows(channels: Tensor, one: Conv) -> Tensor:
-    """Factors of the input channels, as they meet the entries of the weight (out_channels, in_channels / groups, …)."""
+    """Factors of the input channels, as they meet the entries of the weight (out_channels, in_channels /
+    groups, …).
+    """
     per_group = channels.reshape(one.groups, 1, -1)
     rows = per_group.expand(-1, one.weight.shape[0] // one.groups, -1).reshape(one.weight.shape[:2])
     return rows.reshape(*rows.shape, *[1] * (one.weight.ndim - 2))

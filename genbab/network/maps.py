@@ -2,8 +2,8 @@
 
 Laws, which the tests check for every kind:
   * `pull` is the adjoint of `apply`:  <a, apply(x)> == <pull(a), x>  for all a, x;
-  * `absolute().apply(r) >= |apply(x)|` whenever `|x| <= r`, with equality for some x per output unless the map is a
-    composition;
+  * `absolute().apply(r) >= |apply(x)|` whenever `|x| <= r`, with equality for some x per output unless the
+    map is a composition;
   * `to` changes dtype and device only.
 All maps act on the last axis and take any leading axes.
 """
@@ -49,7 +49,9 @@ class LinearMap(ABC):
     @property
     @abstractmethod
     def terms(self) -> int:
-        """An upper bound on the number of products summed into one output or one pulled entry (for rounding bounds)."""
+        """An upper bound on the number of products summed into one output or one pulled entry (for rounding
+        bounds).
+        """
 
     def dense(self) -> Tensor:
         """The matrix (out_size, in_size), in float64 on the CPU unless the weights live elsewhere."""
@@ -175,7 +177,9 @@ class Diagonal(LinearMap):
 
 @dataclass(frozen=True, eq=False)
 class Index(LinearMap):
-    """y_i = x[index_i], and 0 where index_i is -1: slice, gather, transpose, expand, tile, pad, nearest resize."""
+    """y_i = x[index_i], and 0 where index_i is -1: slice, gather, transpose, expand, tile, pad, nearest
+    resize.
+    """
 
     index: Tensor
     in_size: int
@@ -197,9 +201,9 @@ class Index(LinearMap):
     @cached_property
     def _inverse(self) -> Index | None:
         """The adjoint as an index map, when no input is read twice."""
-        used = self.index[self.index >= 0]
-        if used.unique().numel() != used.numel():
+        if self._most_read > 1:
             return None
+        used = self.index[self.index >= 0]
         inverse = torch.full((self.in_size,), -1, dtype=torch.long, device=self.index.device)
         inverse[used] = torch.arange(self.index.numel(), device=self.index.device)[self.index >= 0]
         return Index(inverse, self.out_size)
@@ -285,12 +289,10 @@ class Conv(LinearMap):
         spread = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)[
             len(self.stride) - 1
         ]
-        kernel = self.weight.shape[2:]
+        kernel, sizes = self.weight.shape[2:], (self.in_shape[1:], self.out_shape[1:])
         extra = tuple(
             n - ((m - 1) * s - 2 * p + d * (k - 1) + 1)
-            for n, m, s, p, d, k in zip(
-                self.in_shape[1:], self.out_shape[1:], self.stride, self.padding, self.dilation, kernel, strict=True
-            )
+            for n, m, s, p, d, k in zip(*sizes, self.stride, self.padding, self.dilation, kernel, strict=True)
         )
         images = a.reshape(-1, *self.out_shape)
         x = spread(images, self.weight, None, self.stride, self.padding, extra, self.groups, self.dilation)
@@ -312,7 +314,8 @@ class Conv(LinearMap):
 
     @property
     def terms(self) -> int:
-        return _product(tuple(self.weight.shape[1:])) + self.weight.shape[0] * _product(tuple(self.weight.shape[2:]))
+        outputs, *rest = self.weight.shape
+        return _product(tuple(rest)) + outputs * _product(tuple(rest[1:]))
 
     def _weight(self) -> Tensor | None:
         return self.weight

@@ -14,7 +14,6 @@ from genbab.network.graph import Affine, Input, Network, Node, Nonlinear
 from genbab.network.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, compose
 from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, Index, LinearMap
 
-
 GATHERED = 64
 """A concatenation of at most this many parts is looked through by those that slice it."""
 
@@ -37,8 +36,9 @@ def simplify(network: Network) -> Network:
 def _fuse(done: list[Node], node: Affine, readers: list[int]) -> Affine:
     """The node with every affine source that nobody else needs, or that costs nothing, multiplied through.
 
-    Other sources that are read twice stay nodes: multiplied through, their work would be done twice. So do sums that
-    are read by anything but a gather: a residual stream would become as many terms as it has layers.
+    Other sources that are read twice stay nodes: multiplied through, their work would be done twice. So do
+    sums that are read by anything but a gather: a residual stream would become as many terms as it has
+    layers.
     """
     terms: list[tuple[int, LinearMap]] = []
     bias = node.bias
@@ -56,7 +56,7 @@ def _fuse(done: list[Node], node: Affine, readers: list[int]) -> Affine:
 
 
 def _merge(terms: list[tuple[int, LinearMap]]) -> tuple[tuple[int, LinearMap], ...]:
-    """Terms with the same source added up where both are (or are cheaply made) dense; zero maps are left out."""
+    """Terms with the same source added up where both are dense or cheaply made so; zero maps are left out."""
     merged: list[tuple[int, LinearMap]] = []
     for source, one in terms:
         if _vanishes(one):
@@ -95,7 +95,9 @@ def _weights(one: Diagonal | Identity) -> Tensor:
 
 
 def _passes_through(inner: Affine, reader: LinearMap) -> bool:
-    """Whether a reader may read the sources of `inner` instead: its only one, or the parts that it gathers from."""
+    """Whether a reader may read the sources of `inner` instead: its only one, or the parts that it gathers
+    from.
+    """
     if not all(_moves(one) for _, one in inner.terms):
         return False
     if len(inner.terms) <= 1:
@@ -148,7 +150,9 @@ def _without_copies(network: Network) -> Network:
     nodes: list[Node] = []
     for i, node in enumerate(network.nodes):
         if isinstance(node, Affine):
-            copies = len(node.terms) == 1 and isinstance(node.terms[0][1], Identity) and not bool(node.bias.any())
+            copies = (
+                len(node.terms) == 1 and isinstance(node.terms[0][1], Identity) and not bool(node.bias.any())
+            )
             origin[i] = origin[node.terms[0][0]] if copies else i
             node = Affine(tuple((origin[s], one) for s, one in node.terms), node.bias)
         elif isinstance(node, Nonlinear):

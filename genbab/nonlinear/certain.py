@@ -5,6 +5,8 @@ On a convex piece [p, q] and for any point x of it, g = f - k*x satisfies
 so the bound is sound however badly x was found, and tight where g'(x) = 0. Rounding is covered once, at the
 end: a computed candidate errs by a few eps of |f| + |k*x| <= |g| + 2|k|X, X = max(|l|, |u|), and the
 derivative by a few eps times the width.
+
+Everything is computed as a lower bound of sign*f with slope sign*k, sign = -1 for the upper side.
 """
 
 from __future__ import annotations
@@ -14,146 +16,177 @@ import functools
 import torch
 from torch import Tensor
 
+from genbab.nonlinear import pieces
+from genbab.nonlinear.blending import Side, blend, less
 from genbab.nonlinear.box import Box
-from genbab.nonlinear.inverse import stationary_rule
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.rounding import common_shape
 
 _EPS = torch.finfo(torch.float64).eps
 _TINY = torch.finfo(torch.float64).tiny
 _NEGLIGIBLE_SCALE = 1e-100
+_STEEP = 1e300
 
-Side = Tensor | bool
-
-
-def _select(upper: Side, if_upper: Tensor, if_lower: Tensor) -> Tensor:
-    if isinstance(upper, bool):
-        return if_upper if upper else if_lower
-    return torch.where(upper, if_upper, if_lower)
-
-
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """a*b with 0 wherever b is 0, also for infinite a."""
-    return torch.where(b == 0, 0.0, a * b)
+Piece = tuple[Tensor, Tensor, Tensor]
+"""(point, left end, right end) of the part of a segment inside the box"""
 
 
 @functools.lru_cache(maxsize=256)
 def _slots(fn: Nonlinearity) -> tuple[tuple[int | None, int | None], ...]:
     """Pairs (convex segment, concave segment): an element needs the one of its side only."""
-    convex, concave = fn.segments(1), fn.segments(-1)
+    convex, concave = list(fn.segments(1)), list(fn.segments(-1))
     count = max(len(convex), len(concave))
-    pad: list[tuple[int | None, ...]] = [
-        (*found, *(None for _ in range(count - len(found)))) for found in (convex, concave)
-    ]
-    return tuple(zip(*pad, strict=True))
+    padded: list[list[int | None]] = [[*found, *[None] * (count - len(found))] for found in (convex, concave)]
+    return tuple(zip(*padded, strict=True))
 
 
-def _of_sides(
-    box: Box, slot: tuple[int | None, int | None], k: Tensor, upper: Side
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Stationary points for the segments of a slot, and the parts [p, q] of the segments in the box."""
-    rule = stationary_rule(box.fn)
+def _clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return torch.clamp(x, low, high)
+
+
+def _part(box: Box, segment: int) -> tuple[Tensor, Tensor]:
+    """Ends of a segment, clipped to the box."""
+    low, high = box.fn.segment(segment)
+    return box.u.clamp(max=low).maximum(box.l), box.l.clamp(min=high).minimum(box.u)
+
+
+def _closed(box: Box, slot: tuple[int | None, int | None], k: Tensor, side: Side) -> Piece:
+    """For every element the point of slope k on the segment of its side."""
+    rule = box.fn.stationary
+    assert rule is not None
     found = []
     for segment in slot:
         if segment is None:
-            found.append((box.l.expand_as(k), box.l, box.l))
-            continue
-        low, high = box.fn.segment(segment)
-        at_low, at_high = (end.new_tensor(b) for end, b in ((box.l, low), (box.l, high)))
-        p = torch.minimum(torch.maximum(at_low, box.l), box.u)
-        q = torch.minimum(torch.maximum(at_high, box.l), box.u)
-        found.append((rule(k, segment), p, q))
-    (x, p, q), (x_up, p_up, q_up) = found
-    x, p, q = _select(upper, x_up, x), _select(upper, p_up, p), _select(upper, q_up, q)
-    return torch.minimum(torch.maximum(x, p), q), p, q
+            found.append((box.l, box.l, box.l))
+        else:
+            p, q = _part(box, segment)
+            found.append((_clip(rule(k, segment), p, q), p, q))
+    if isinstance(side, bool):
+        x, p, q = found[1] if side else found[0]
+        return x.expand_as(k), p, q
+    lower, upper = ([part.expand_as(k) for part in piece] for piece in found)
+    x, p, q = (torch.lerp(a, b, side) for a, b in zip(lower, upper, strict=True))
+    return x, p, q
 
 
-def _periodic(box: Box, k: Tensor, upper: Side) -> list[Tensor]:
+def _tabled(box: Box, slot: pieces.Slot, k: Tensor, side: Side) -> Piece:
+    """The same from the table, of the one segment of the slot that can hold slope k."""
+    base, steps = pieces.route(slot, k, side)
+    p, q = (end.expand_as(k) for end in _part(box, base.segment))
+    for mask, _, after in steps:
+        p, q = (
+            torch.lerp(a, b.expand_as(k), mask)
+            for a, b in zip((p, q), _part(box, after.segment), strict=True)
+        )
+    return _clip(pieces.refined(box.fn, slot, k, side), p, q), p, q
+
+
+def _periodic(box: Box, k: Tensor, side: Side) -> list[Tensor]:
     """First and last translate of the stationary point in the box: g falls by a constant per period."""
     fn = box.fn
-    rule = stationary_rule(fn)
-    points = []
-    for convex, concave in _slots(fn):
-        x = [box.l.expand_as(k) if segment is None else rule(k, segment) for segment in (convex, concave)]
-        x0 = _select(upper, x[1], x[0])
-        for turns in (torch.ceil((box.l - x0) / fn.period), torch.floor((box.u - x0) / fn.period)):
-            points.append(torch.minimum(torch.maximum(x0 + fn.period * turns, box.l), box.u))
+    points: list[Tensor] = []
+    if fn.stationary is None:
+        return points
+    for slot in _slots(fn):
+        x = [box.l.expand_as(k) if segment is None else fn.stationary(k, segment) for segment in slot]
+        start = blend(x[0], x[1], side)
+        for turns in (torch.ceil((box.l - start) / fn.period), torch.floor((box.u - start) / fn.period)):
+            points.append(_clip(start + fn.period * turns, box.l, box.u))
     return points
 
 
-def _lowest(box: Box, k: Tensor, sign: Tensor, upper: Side) -> tuple[Tensor, Tensor]:
+def _pieces(box: Box, k: Tensor, side: Side) -> list[Piece]:
+    if box.fn.stationary is None:
+        return [_tabled(box, slot, k, side) for slot in pieces.slots(box.fn)]
+    return [_closed(box, slot, k, side) for slot in _slots(box.fn)]
+
+
+def _drop(slope: Tensor, piece: Piece) -> Tensor:
+    """How far g can fall below its value at the point: at most to the lower end of the tangent."""
+    x, p, q = piece
+    slope = slope.clamp(-_STEEP, _STEEP)
+    return torch.minimum((p - x).mul_(slope), (q - x).mul_(slope)).clamp_max_(0.0)
+
+
+def _lowest(box: Box, k: Tensor, sign: Tensor | float, side: Side) -> tuple[Tensor, Tensor]:
     """(lower bound of sign*(f - k*x) before rounding slack, where it is)."""
-    fn = box.fn
-    pairs = [(place, sign * value - sign * k * place) for place, value in (*box.ends, *box.points)]
+    fn, steep = box.fn, sign * k
+    pairs = [(place, sign * value - steep * place) for place, value in (*box.ends, *box.points)]
     if fn.period:
-        pairs += [(x, sign * fn.value(x) - sign * k * x) for x in _periodic(box, k, upper)]
+        pairs += [(x, sign * fn.value(x) - steep * x) for x in _periodic(box, k, side)]
     else:
-        for slot in _slots(fn):
-            x, p, q = _of_sides(box, slot, k, upper)
-            slope = sign * fn.derivative(x) - sign * k
-            drop = torch.minimum(_product(slope, p - x), _product(slope, q - x)).clamp_max(0.0)
-            pairs.append((x, sign * fn.value(x) - sign * k * x + drop))
-    x, best = pairs[0]
+        for piece in _pieces(box, k, side):
+            x = piece[0]
+            slope = sign * fn.derivative(x) - steep
+            pairs.append((x, (sign * fn.value(x)).addcmul_(steep, x, value=-1.0).add_(_drop(slope, piece))))
+    place, best = pairs[0]
+    where = place.expand_as(best).clone()
     for place, g in pairs[1:]:
-        x, best = torch.where(g < best, place, x), torch.minimum(best, g)
-    return best, x
+        where.lerp_(place.expand_as(g), less(g, best))
+        best = torch.minimum(best, g)
+    return best, where
 
 
 def _slack(box: Box, k: Tensor, best: Tensor) -> Tensor:
     """Bound of all rounding errors in `_lowest`, and of those in `best - slack`."""
     reach = torch.maximum(box.l.abs(), box.u.abs())
     noise = box.fn.noise
-    slack = (16.0 + 2.0 * noise) * _EPS * (best.abs() + 2.0 * k.abs() * reach) + _TINY
+    fixed = torch.full_like(reach, _TINY)
     if noise:
-        slack = slack + 2.0 * noise * _EPS * (1.0 + (box.u - box.l))
+        fixed += 2.0 * noise * _EPS * (1.0 + (box.u - box.l))
     if box.fn.period:
-        slack = slack + (16.0 * _EPS * (1.0 + reach)) ** 2
-    return slack
+        fixed += (16.0 * _EPS * (1.0 + reach)) ** 2
+    return k.abs().mul_(2.0 * reach).add_(best.abs()).mul_((16.0 + 2.0 * noise) * _EPS).add_(fixed)
 
 
-def plain(box: Box, k: Tensor, upper: Side) -> tuple[Tensor, Tensor]:
-    """(c, x*) for the function itself; see `Prepared.intercept`."""
-    one = k.new_tensor(1.0)
-    sign = _select(upper, -one, one)
-    best, x = _lowest(box, k, sign, upper)
-    c = best - _slack(box, k, best)
-    c = torch.where(torch.isnan(c), -torch.inf, c)
+def plain(box: Box, k: Tensor, side: Side) -> tuple[Tensor, Tensor]:
+    """(bound, x*): a lower bound of sign*(f - k*x) on the box, k of full shape; -inf where nothing holds."""
+    best, x = _lowest(box, k, _sign(side), side)
+    bound = best - _slack(box, k, best)
+    bound.nan_to_num_(-torch.inf, torch.inf, -torch.inf)
     if box.undefined is not None:
-        c = torch.where(box.undefined, -torch.inf, c)
-    return sign * c, x.nan_to_num()
+        bound = torch.where(box.undefined, -torch.inf, bound)
+    return bound, x
 
 
-def intercept(box: Box, k: Tensor, upper: Side, scale: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(c, x*) for scale*f: the plain intercept at slope k/scale, times scale; its side flips where scale <
-    0."""
+def _sign(side: Side) -> Tensor | float:
+    if isinstance(side, bool):
+        return -1.0 if side else 1.0
+    return torch.rsub(side, 1.0, alpha=2.0)
+
+
+def intercept(box: Box, k: Tensor, side: Side, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(bound, x*) as `plain`, for scale*f: the bound at slope k/scale, times |scale|.
+
+    The side flips where scale < 0. All in float64; side is a bool or a mask of 0.0 and 1.0.
+    """
     if scale is None:
-        return plain(box, k, upper)
-    small = scale.abs() < _NEGLIGIBLE_SCALE
-    divisor = torch.where(small, 1.0, scale)
-    side = (scale < 0) ^ upper
-    shape = common_shape(k.shape, scale.shape, box.l.shape)
-    c, x = plain(box, (torch.where(small, 0.0, k) / divisor).expand(shape), side.expand(shape))
-    c = divisor * c
-    one = k.new_tensor(1.0)
-    sign = _select(upper, -one, one)
-    c = c - sign * (4.0 * _EPS * (c.abs() + k.abs() * torch.maximum(box.l.abs(), box.u.abs())) + _TINY)
-    c = torch.where(torch.isnan(c), -sign * torch.inf, c)
+        return plain(box, k, side)
+    shape = common_shape(k.shape, scale.shape)
+    k, small = k.expand(shape), scale.abs() < _NEGLIGIBLE_SCALE
+    size = torch.where(small, 1.0, scale.abs())
+    negative = (scale < 0).to(k.dtype)
+    flipped = (1.0 - negative if side else negative) if isinstance(side, bool) else (side - negative).abs()
+    signed = torch.where(scale < 0, -size, size)
+    bound, x = plain(box, torch.where(small, 0.0, k) / signed, flipped.expand(shape))
+    bound = size * bound
+    reach = torch.maximum(box.l.abs(), box.u.abs())
+    bound = bound - (4.0 * _EPS * (bound.abs() + k.abs() * reach) + _TINY)
+    bound = bound.nan_to_num(-torch.inf, torch.inf, -torch.inf)
     if not bool(small.any()):
-        return c, x
-    flat, place = _flat(box, k, scale, upper)
-    return torch.where(small, flat, c), torch.where(small, place, x)
+        return bound, x
+    flat, place = _flat(box, k, scale, side)
+    return torch.where(small, flat, bound), torch.where(small, place, x)
 
 
-def _flat(box: Box, k: Tensor, scale: Tensor, upper: Side) -> tuple[Tensor, Tensor]:
-    """Intercept for a scale so small that scale*f is enclosed by its largest size."""
-    one = k.new_tensor(1.0)
-    sign = _select(upper, -one, one)
-    zero = torch.zeros_like(box.l)
-    low, high = plain(box, zero, False)[0], plain(box, zero, True)[0]
-    size = torch.where(scale == 0, 0.0, scale.abs() * torch.maximum(low.abs(), high.abs()))
+def _flat(box: Box, k: Tensor, scale: Tensor, side: Side) -> tuple[Tensor, Tensor]:
+    """Bound for a scale so small that scale*f is enclosed by its largest size."""
+    zero, sign = torch.zeros_like(box.l), _sign(side)
+    size = torch.maximum(plain(box, zero, False)[0].abs(), plain(box, zero, True)[0].abs())
     at_l, at_u = -sign * k * box.l, -sign * k * box.u
     best = torch.minimum(at_l, at_u)
-    c = best - 8.0 * _EPS * best.abs() - size - _TINY
+    bound = best - 8.0 * _EPS * best.abs() - torch.where(scale == 0, 0.0, scale.abs() * size) - _TINY
     if box.undefined is not None:
-        c = torch.where(box.undefined, -torch.inf, c)
-    return sign * torch.where(torch.isnan(c), -torch.inf, c), torch.where(at_u < at_l, box.u, box.l)
+        bound = torch.where(box.undefined, -torch.inf, bound)
+    bound = bound.nan_to_num(-torch.inf, torch.inf, -torch.inf)
+    return bound, torch.where(at_u < at_l, box.u, box.l)

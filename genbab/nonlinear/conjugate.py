@@ -18,14 +18,11 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear import certain
+from genbab.nonlinear.blending import Side, signed
 from genbab.nonlinear.box import Box, make_box
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.rounding import common_shape, round_outward
+from genbab.nonlinear.rounding import common_shape, round_down
 from genbab.nonlinear.search import Searcher
-
-Side = Tensor | bool
-"""Which bound: False or 0 = lower, True or 1 = upper; a bool tensor, or, faster, a mask in the dtype of the
-box."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +58,13 @@ class Prepared:
         sides = () if isinstance(upper, bool) else upper.shape
         if k.shape != (full := common_shape(k.shape, self.box.l.shape, sides)):
             k = k.expand(full)
+        if not isinstance(upper, bool) and upper.shape != full:
+            upper = upper.expand(full)
         if not rigorous:
             return self.searcher.intercept(k, upper, scale)
-        mask = upper if isinstance(upper, bool) or upper.dtype == torch.bool else upper > 0.5
-        c, x = certain.intercept(self.exact, k.double(), mask, None if scale is None else scale.double())
-        return round_outward(c, mask, k.dtype), x.to(k.dtype)
+        side = upper if isinstance(upper, bool) else upper.double()
+        bound, x = certain.intercept(self.exact, k.double(), side, None if scale is None else scale.double())
+        return signed(round_down(bound, k.dtype), side), x.to(k.dtype)
 
 
 def prepare(fn: Nonlinearity, l: Tensor, u: Tensor) -> Prepared:  # noqa: E741 - the box is [l, u] everywhere

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.search import Searcher
 from genbab.nonlinear.shape import Shape, kink_slopes, shape
 
-_ROUNDS = 6
+_ROUNDS = 4
 _STEEP = 1e3
 
 Pair = tuple[Tensor, Tensor]
@@ -49,6 +51,8 @@ def _range(searcher: Searcher) -> Pair:
 def _steepest(searcher: Searcher) -> Tensor:
     """What counts as too steep: far beyond chord and slopes at the quarters; no limit where those are 0."""
     box = searcher.box
+    if not box.fn.jumps and not any(math.isfinite(end) for end in box.fn.domain):
+        return torch.full_like(box.l, torch.finfo(box.l.dtype).max)
     usual = searcher.chord.abs()
     for part in (0.25, 0.5, 0.75):
         inner = box.fn.derivative(torch.lerp(box.l, box.u, part)).abs().nan_to_num(0.0, 0.0, 0.0)
@@ -103,14 +107,12 @@ def _general(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
     next slope is that of the chord between the two points. Of all slopes tried, the tangent's among them, the
     one best at the midpoint stays.
     """
-    lower, upper = (_cutting_planes(searcher, middle, at_middle, side) for side in (False, True))
-    return lower, upper
-
-
-def _cutting_planes(searcher: Searcher, middle: Tensor, at_middle: Tensor, upper: bool) -> Tensor:
-    sign = -1.0 if upper else 1.0
-    (a, fa), (b, fb) = searcher.box.ends
-    best = at_middle.nan_to_num(0.0, 0.0, 0.0)
+    both = (2, *middle.shape)
+    upper = torch.zeros(both, dtype=middle.dtype, device=middle.device)
+    upper[1] = 1.0
+    sign = 1.0 - 2.0 * upper
+    (a, fa), (b, fb) = ((x.expand(both), fx.expand(both)) for x, fx in searcher.box.ends)
+    best = at_middle.nan_to_num(0.0, 0.0, 0.0).expand(both)
     height = sign * (searcher.intercept(best, upper)[0] + best * middle)
     for _ in range(_ROUNDS):
         slope = torch.where(b > a, (fb - fa) / (b - a), best).nan_to_num(0.0, 0.0, 0.0)
@@ -121,4 +123,4 @@ def _cutting_planes(searcher: Searcher, middle: Tensor, at_middle: Tensor, upper
         reached = sign * (c + slope * middle)
         better = reached > height
         best, height = torch.where(better, slope, best), torch.where(better, reached, height)
-    return best
+    return best[0], best[1]

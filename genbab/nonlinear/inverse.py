@@ -72,28 +72,45 @@ def lookup(places: Tensor, relative: Tensor, offset: Tensor | float) -> Tensor:
     return places.index_select(0, index.reshape(-1)).reshape(relative.shape)
 
 
-def _interpolate(fn: Nonlinearity, segment: int, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """First guess of x, and the ends of its cell."""
-    first, last = slope_ends(fn, segment)
-    places = table(fn, (segment,), k.dtype, k.device)
-    t = _warp(((k - first) / (last - first)).clamp_(0.0, 1.0)).mul_(CELLS)
-    cell = t.to(torch.int64).clamp_(0, CELLS - 1)
-    left, right = places[cell], places[cell + 1]
-    return torch.lerp(left, right, t - cell), left, right
+@functools.lru_cache(maxsize=64)
+def _bends(fn: Nonlinearity, segments: tuple[int, ...], device: torch.device) -> Tensor:
+    """1 / (second derivative averaged over a cell), laid out as `table`; 0 where the slope is constant."""
+    places = [_places(fn, segment) for segment in segments]
+    slopes = [fn.derivative(x).diff() for x in places]
+    bends = [(x.diff() / slope).nan_to_num_(0.0, 0.0, 0.0) for x, slope in zip(places, slopes, strict=True)]
+    return torch.cat([part for bend in bends for part in (bend, bend.new_zeros(1))]).to(device)
 
 
-def invert(fn: Nonlinearity, segment: int, k: Tensor, steps: int = 4) -> Tensor:
-    """x of the segment with derivative close to k; the nearer end where there is none. Float64 in and out.
+def refine(  # noqa: PLR0913 - one lookup, described by its parts
+    fn: Nonlinearity,
+    segments: tuple[int, ...],
+    k: Tensor,
+    relative: Tensor,
+    offset: Tensor | float,
+    steps: int,
+) -> Tensor:
+    """x of the segment at `offset` with derivative near k, or its nearer end; float64, overwrites relative.
 
-    Newton steps inside the cell of the table, with the slope of the cell's own chord as second derivative.
+    Interpolated in the table, then Newton steps in the cell with the averaged second derivative.
     """
-    x, left, right = _interpolate(fn, segment, k)
-    at_left, at_right = fn.derivative(left), fn.derivative(right)
-    inverse_bend = ((right - left) / (at_right - at_left)).nan_to_num_(0.0, 0.0, 0.0)
+    places = table(fn, segments, k.dtype, k.device)
+    t = _warp(relative.clamp_(_LEAST, 1.0 - 1e-16)).mul_(CELLS)
+    cell = t.to(torch.int32).clamp_(0, CELLS - 1)
+    inside = t.sub_(cell)
+    index = (cell + offset).to(torch.int32).reshape(-1)
+    left, right = (places.index_select(0, index + i).reshape(k.shape) for i in (0, 1))
+    bend = _bends(fn, segments, k.device).index_select(0, index).reshape(k.shape)
+    x = torch.lerp(left, right, inside)
     for _ in range(steps):
-        x = x - (fn.derivative(x) - k) * inverse_bend
-        x = torch.minimum(torch.maximum(x, left), right)
+        x.addcmul_(fn.derivative(x).sub_(k), bend, value=-1.0)
+        x = torch.clamp(x, left, right, out=x)
     return x
+
+
+def invert(fn: Nonlinearity, segment: int, k: Tensor, steps: int = 3) -> Tensor:
+    """x of the segment with derivative close to k; the nearer end where there is none. Float64 in and out."""
+    first, last = slope_ends(fn, segment)
+    return refine(fn, (segment,), k, (k - first) / (last - first), 0.0, steps)
 
 
 def stationary_rule(fn: Nonlinearity) -> Callable[[Tensor, int], Tensor]:

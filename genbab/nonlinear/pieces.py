@@ -13,8 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.inverse import CELLS, lookup, slope_ends, table
+from genbab.nonlinear.blending import Side
+from genbab.nonlinear.inverse import CELLS, lookup, refine, slope_ends, table
 from genbab.nonlinear.record import Nonlinearity
+
+_APART = 1e-6
+_NEWTON_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Piece:
     Used for slopes from `threshold` on (the first piece of a side for all smaller ones as well).
     """
 
+    segment: int
     start: float
     factor: float
     offset: float
@@ -48,7 +53,7 @@ def _groups(fn: Nonlinearity, curvature: int) -> list[list[int]]:
     groups: list[list[int]] = []
     for segment in sorted(fn.segments(curvature), key=lambda s: min(slope_ends(fn, s))):
         for group in groups:
-            if max(slope_ends(fn, group[-1])) < min(slope_ends(fn, segment)):
+            if max(slope_ends(fn, group[-1])) + _APART < min(slope_ends(fn, segment)):
                 group.append(segment)
                 break
         else:
@@ -61,7 +66,9 @@ def _pieces(fn: Nonlinearity, group: list[int], offset: int) -> tuple[Piece, ...
     for i, segment in enumerate(group):
         first, last = slope_ends(fn, segment)
         threshold = 0.5 * (below + min(first, last))
-        pieces.append(Piece(first, 1.0 / (last - first), float((offset + i) * (CELLS + 1)), threshold))
+        pieces.append(
+            Piece(segment, first, 1.0 / (last - first), float((offset + i) * (CELLS + 1)), threshold)
+        )
         below = max(first, last)
     return tuple(pieces)
 
@@ -78,29 +85,29 @@ def slots(fn: Nonlinearity) -> tuple[Slot, ...]:
     return tuple(result)
 
 
-def _steps(slot: Slot, k: Tensor, upper: Tensor | bool) -> tuple[Piece, list[tuple[Tensor, Piece, Piece]]]:
-    """First piece, and changes (mask, from, to) that lead every element to its own piece."""
+def route(slot: Slot, k: Tensor, side: Side) -> tuple[Piece, list[tuple[Tensor, Piece, Piece]]]:
+    """First piece, and changes (mask, from, to) that lead every element, in turn, to its own piece."""
     sides: list[tuple[tuple[Piece, ...], Tensor | None]] = []
-    if isinstance(upper, bool):
-        sides = [((slot.upper if upper else slot.lower) or slot.lower or slot.upper, None)]
+    if isinstance(side, bool):
+        sides = [((slot.upper if side else slot.lower) or slot.lower or slot.upper, None)]
     elif slot.lower and slot.upper:
-        sides = [(slot.lower, 1.0 - upper), (slot.upper, upper)]
+        sides = [(slot.lower, 1.0 - side), (slot.upper, side)]
     else:
         sides = [(slot.lower or slot.upper, None)]
     base = sides[0][0][0]
     steps = []
-    for pieces, mask in sides:
-        if pieces[0] is not base and mask is not None:
-            steps.append((mask, base, pieces[0]))
-        for before, after in zip(pieces, pieces[1:], strict=False):
+    for chain, mask in sides:
+        if chain[0] is not base and mask is not None:
+            steps.append((mask, base, chain[0]))
+        for before, after in zip(chain, chain[1:], strict=False):
             past = torch.ge(k, after.threshold, out=torch.empty_like(k))
             steps.append((past if mask is None else past.mul_(mask), before, after))
     return base, steps
 
 
-def point(fn: Nonlinearity, slot: Slot, k: Tensor, upper: Tensor | bool) -> Tensor:
-    """About the point of slope k on the segment that matters for each element; not clipped to the box."""
-    base, steps = _steps(slot, k, upper)
+def _columns(slot: Slot, k: Tensor, side: Side) -> list[Tensor | float]:
+    """(start, factor, offset) of the piece of every element."""
+    base, steps = route(slot, k, side)
     columns: list[Tensor | float] = list(base.row)
     for mask, before, after in steps:
         for i, (a, b) in enumerate(zip(before.row, after.row, strict=True)):
@@ -108,6 +115,18 @@ def point(fn: Nonlinearity, slot: Slot, k: Tensor, upper: Tensor | bool) -> Tens
             columns[i] = (
                 mask * (b - a) + column if isinstance(column, float) else column.add_(mask, alpha=b - a)
             )
-    start, factor, offset = columns
+    return columns
+
+
+def point(fn: Nonlinearity, slot: Slot, k: Tensor, side: Side) -> Tensor:
+    """About the point of slope k on the segment that matters for each element; not clipped to the box."""
+    start, factor, offset = _columns(slot, k, side)
     relative = torch.sub(k, start).mul_(factor)
     return lookup(table(fn, slot.segments, k.dtype, k.device), relative, offset)
+
+
+def refined(fn: Nonlinearity, slot: Slot, k: Tensor, side: Side) -> Tensor:
+    """The same to about 12 digits, in float64."""
+    start, factor, offset = _columns(slot, k, side)
+    relative = torch.sub(k, start).mul_(factor)
+    return refine(fn, slot.segments, k, relative, offset, _NEWTON_STEPS)

@@ -14,10 +14,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.conjugate import Prepared, Side, prepare
+from genbab.nonlinear import certain
+from genbab.nonlinear.blending import Side, better, less, signed
+from genbab.nonlinear.conjugate import Prepared, prepare
 from genbab.nonlinear.interval import interval
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.rounding import common_shape, round_outward
+from genbab.nonlinear.rounding import common_shape, round_down, round_up
 
 Pair = tuple[Tensor, Tensor]
 Triple = tuple[Tensor, Tensor, Tensor]
@@ -55,14 +57,6 @@ class Gate:
 Bivariate = Product | Gate
 
 
-def _better(c: Tensor, other: Tensor, side: Side) -> Tensor:
-    """1.0 where `other` is the better candidate (smaller, for the upper side larger), else 0.0."""
-    mask = other.new_empty(common_shape(c.shape, other.shape))
-    if isinstance(side, bool):
-        return torch.gt(other, c, out=mask) if side else torch.lt(other, c, out=mask)
-    return torch.ne(torch.lt(other, c, out=mask), side, out=mask)
-
-
 @dataclass(frozen=True)
 class Prepared2:
     """A function of two arguments on a box, ready for many slopes; box tensors (..., N) broadcast against the
@@ -87,7 +81,11 @@ class Prepared2:
 
         Otherwise as `Prepared.intercept`.
         """
-        kx, ky = kx.detach(), ky.detach()
+        sides = () if isinstance(upper, bool) else upper.shape
+        full = common_shape(kx.shape, ky.shape, self.x[0].shape, sides)
+        kx, ky = kx.detach().expand(full), ky.detach().expand(full)
+        if not isinstance(upper, bool):
+            upper = upper.expand(full)
         if not rigorous:
             side = upper if isinstance(upper, bool) or upper.dtype == kx.dtype else upper.to(kx.dtype)
             return (
@@ -95,22 +93,22 @@ class Prepared2:
                 if isinstance(self.fn, Product)
                 else self._edges(kx, ky, side, False)
             )
-        mask = upper if isinstance(upper, bool) or upper.dtype == torch.bool else upper > 0.5
-        c, x, y = self.exact._certain(kx.double(), ky.double(), mask)
-        return round_outward(c, mask, kx.dtype), x.to(kx.dtype), y.to(kx.dtype)
+        side = upper if isinstance(upper, bool) else upper.double()
+        bound, x, y = self.exact._certain(kx.double(), ky.double(), side)
+        return signed(round_down(bound, kx.dtype), side), x.to(kx.dtype), y.to(kx.dtype)
 
     def _corners(self, kx: Tensor, ky: Tensor, side: Side) -> Triple:
         """Best corner of x*y: for each end of x the end of y that the sign of x - ky tells."""
         (lx, ux), (ly, uy) = self.x, self.y
         found = []
         for x in (lx, ux):
-            falling = _better(x, ky, True) if isinstance(side, bool) else _better(ky, x, 0.0 * side)
-            if isinstance(side, bool):
-                y = torch.lerp(uy, ly, falling) if side else torch.lerp(ly, uy, falling)
-            else:
-                torch.ne(falling, side, out=falling)
-                y = torch.lerp(ly, uy, 1.0 - falling)
-            found.append((torch.addcmul((x - ky) * y, kx, x, value=-1), y))
+            rest = torch.sub(x, ky)
+            other = torch.lt(rest, 0.0, out=torch.empty_like(rest))
+            if not isinstance(side, bool):
+                torch.ne(other, side, out=other)
+            first, last = (uy, ly) if side is True else (ly, uy)
+            y = torch.lerp(first.expand_as(rest), last.expand_as(rest), other, out=other)
+            found.append((rest.mul_(y).addcmul_(kx, x, value=-1.0), y))
         return self._choose(found[0], found[1], side)
 
     def _edges(self, kx: Tensor, ky: Tensor, side: Side, rigorous: bool) -> Triple:
@@ -118,38 +116,38 @@ class Prepared2:
         found = []
         for x in self.x:
             c, y = self.prepared_y.intercept(ky, side, rigorous=rigorous, scale=x)
-            found.append((torch.addcmul(c, kx, x, value=-1), y))
+            found.append((c.addcmul_(kx, x, value=-1.0), y))
         return self._choose(found[0], found[1], side)
 
     def _choose(self, at_l: Pair, at_u: Pair, side: Side) -> Triple:
-        mask = _better(at_l[0], at_u[0], side)
-        (lx, ux), c = self.x, torch.lerp(at_l[0], at_u[0], mask)
-        return c, torch.lerp(lx, ux, mask), torch.lerp(at_l[1].expand_as(c), at_u[1].expand_as(c), mask)
+        (c, y), (c_u, y_u) = at_l, at_u
+        mask = better(c, c_u, side)
+        lx, ux = (x.expand_as(mask) for x in self.x)
+        c, y = c.lerp_(c_u, mask), y.lerp_(y_u, mask)
+        return c, torch.lerp(lx, ux, mask, out=mask), y
 
-    def _certain(self, kx: Tensor, ky: Tensor, upper: Tensor | bool) -> Triple:
-        """Float64: the better end of x, less the rounding of a few products, nothing where that is not
-        finite."""
-        sign = 1.0 - 2.0 * torch.as_tensor(upper, device=kx.device).to(kx.dtype)
+    def _certain(self, kx: Tensor, ky: Tensor, side: Side) -> Triple:
+        """A lower bound of f - kx*x - ky*y (upper: of its negative), -inf where nothing holds; x*, y*."""
+        sign = signed(torch.ones((), dtype=kx.dtype, device=kx.device), side)
         (ly, uy), found = self.y, []
         for x in self.x:
             if self.prepared_y is not None:
-                c, y = self.prepared_y.intercept(ky, upper, scale=x)
+                bound, y = certain.intercept(self.prepared_y.exact, ky, side, x)
             else:
-                at_l, at_u = (x - ky) * ly, (x - ky) * uy
-                c, y = (
-                    sign * torch.minimum(sign * at_l, sign * at_u),
-                    torch.where(sign * at_l <= sign * at_u, ly, uy),
-                )
-            found.append((sign * (c - kx * x), y))
+                at_l, at_u = sign * (x - ky) * ly, sign * (x - ky) * uy
+                mask = less(at_u, at_l)
+                bound, y = torch.minimum(at_l, at_u), torch.lerp(ly.expand_as(mask), uy.expand_as(mask), mask)
+            found.append((bound - sign * kx * x, y))
         (g, y), (other, its) = found
-        mask, best = other < g, torch.minimum(g, other)
+        mask, best = less(other, g), torch.minimum(g, other)
         reach_x, reach_y = (torch.maximum(l.abs(), u.abs()) for l, u in (self.x, self.y))  # noqa: E741
         size = best.abs() + 2.0 * kx.abs() * reach_x + ky.abs() * reach_y
         if self.prepared_y is None:
             size = size + reach_x * reach_y
-        best = best - 8.0 * _EPS * size - _TINY
-        best = torch.where(torch.isnan(best) | torch.isinf(reach_x), -torch.inf, best)
-        return sign * best, torch.where(mask, self.x[1], self.x[0]), torch.where(mask, its, y)
+        best = (best - 8.0 * _EPS * size - _TINY).nan_to_num_(-torch.inf, torch.inf, -torch.inf)
+        best = best.masked_fill(~torch.isfinite(reach_x + reach_y), -torch.inf)
+        at_x = torch.lerp(self.x[0].expand_as(mask), self.x[1].expand_as(mask), mask)
+        return best, at_x, torch.lerp(y, its, mask)
 
 
 def prepare2(fn: Bivariate, x: Pair, y: Pair) -> Prepared2:
@@ -172,8 +170,7 @@ def interval2(fn: Bivariate, x: Pair, y: Pair) -> Pair:
     ends = [torch.where(torch.isnan(end), 0.0, end) for end in ends]
     stacked = torch.stack(ends)
     lo, hi = stacked.amin(0), stacked.amax(0)
-    if x[0].dtype == torch.float64:
-        lo, hi = lo - _EPS * lo.abs(), hi + _EPS * hi.abs()
+    lo, hi = lo - _EPS * lo.abs(), hi + _EPS * hi.abs()
     bad = torch.stack([torch.isnan(end) for end in (*x, low, high)]).any(0)
     lo, hi = torch.where(bad, -torch.inf, lo), torch.where(bad, torch.inf, hi)
-    return round_outward(lo, False, x[0].dtype), round_outward(hi, True, x[0].dtype)
+    return round_down(lo, x[0].dtype), round_up(hi, x[0].dtype)

@@ -90,8 +90,11 @@ class Nonlinearity:
         return f"{self.name}({', '.join(f'{p:g}' for p in self.params)})" if self.params else self.name
 
     def segment(self, index: int) -> tuple[float, float]:
-        """Ends of segment `index`, clipped to the domain; infinite at the outside."""
-        ends = (-math.inf, *self.breaks, math.inf)
+        """Ends of segment `index`, clipped to the domain; infinite at the outside unless periodic."""
+        before, after = -math.inf, math.inf
+        if self.period:
+            before, after = self.breaks[-1] - self.period, self.breaks[0] + self.period
+        ends = (before, *self.breaks, after)
         return max(ends[index], self.domain[0]), min(ends[index + 1], self.domain[1])
 
     def segments(self, curvature: int) -> tuple[int, ...]:

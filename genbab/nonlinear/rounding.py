@@ -11,15 +11,15 @@ def common_shape(*shapes: torch.Size | tuple[int, ...]) -> torch.Size:
     return torch.Size(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
 
 
-def round_outward(c: Tensor, upper: Tensor | bool, dtype: torch.dtype) -> Tensor:
-    """c in `dtype`, never above c where not upper, never below c where upper; float64 stays as it is."""
+def round_down(c: Tensor, dtype: torch.dtype) -> Tensor:
+    """c (float64) in `dtype`: never above c, at most three units in the last place below; float64 is kept."""
     if dtype == c.dtype:
         return c
-    near = c.to(dtype)
-    back = near.to(c.dtype)
-    below, above = near.new_tensor(-torch.inf), near.new_tensor(torch.inf)
-    down = torch.where(back > c, torch.nextafter(near, below), near)
-    up = torch.where(back < c, torch.nextafter(near, above), near)
-    if isinstance(upper, bool):
-        return up if upper else down
-    return torch.where(upper, up, down)
+    limits = torch.finfo(dtype)
+    lowered = c - c.abs().mul_(limits.eps).add_(2.0 * limits.tiny)
+    return lowered.clamp_max_(limits.max).to(dtype)
+
+
+def round_up(c: Tensor, dtype: torch.dtype) -> Tensor:
+    """c (float64) in `dtype`, never below c."""
+    return c if dtype == c.dtype else -round_down(-c, dtype)

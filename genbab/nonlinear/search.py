@@ -16,50 +16,27 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear import pieces
+from genbab.nonlinear.blending import Side, better, blend, flip_, less
 from genbab.nonlinear.box import Box
 from genbab.nonlinear.extended import FAR
-from genbab.nonlinear.rounding import common_shape
 from genbab.nonlinear.shape import Shape, kink_slopes, one_piece, shape
 
-_TINY_SCALE = 1e-20
-_TIE_STEPS = 6
+_TINY_SCALE = 1e-15
+_PUSH = 1e15
+_TIE_STEPS = 5
 
-Side = Tensor | bool
 Found = tuple[Tensor, Tensor]
 """(c, x*)"""
-
-
-def blend(lower: Tensor, upper: Tensor, side: Side) -> Tensor:
-    """lower where side is 0, upper where it is 1; both finite."""
-    if isinstance(side, bool):
-        return upper if side else lower
-    return torch.lerp(lower, upper, side)
-
-
-def _flip_(x: Tensor, side: Side) -> Tensor:
-    """x where side is 0, -x where it is 1, in place; x finite."""
-    if isinstance(side, bool):
-        return x.neg_() if side else x
-    return x.addcmul_(x, side, value=-2.0)
-
-
-def _less(a: Tensor, b: Tensor) -> Tensor:
-    """1.0 where a < b, else 0.0, in the dtype of a."""
-    return torch.lt(a, b, out=a.new_empty(common_shape(a.shape, b.shape)))
 
 
 def _clip_(x: Tensor, box: Box) -> Tensor:
     return torch.clamp(x, box.l, box.u, out=x)
 
 
-def _better_(kept: Found, place: Tensor, g: Tensor, side: Side) -> Found:
-    """Of two candidates the one with the smaller (upper: larger) g; overwrites `kept`."""
+def _keep_better_(kept: Found, place: Tensor, g: Tensor, side: Side) -> Found:
+    """Of two candidates the better one; overwrites `kept`."""
     c, x = kept
-    if isinstance(side, bool):
-        mask = _less(c, g) if side else _less(g, c)
-    else:
-        mask = _less(g, c)
-        torch.ne(mask, side, out=mask)
+    mask = better(c, g, side)
     return c.lerp_(g, mask), x.lerp_(place.expand_as(g), mask)
 
 
@@ -75,7 +52,7 @@ class Searcher:
         if scale is None:
             return self._plain(k, side)
         scale = torch.where(scale.abs() < _TINY_SCALE, _TINY_SCALE, scale)
-        negative = _less(scale, torch.zeros_like(scale))
+        negative = less(scale, torch.zeros_like(scale))
         if isinstance(side, bool):
             side = 1.0 - negative if side else negative
         else:
@@ -131,7 +108,7 @@ class Searcher:
         convex = self._convex
         if isinstance(side, bool) and side != convex:
             return self._at(k, _clip_(self._touch(k), box))
-        below = _less(k, self.chord)
+        below = less(k, self.chord)
         first, last = (box.l, box.u) if convex else (box.u, box.l)
         end = torch.lerp(first.expand_as(below), last.expand_as(below), below, out=below)
         if isinstance(side, bool):
@@ -168,13 +145,20 @@ class Searcher:
         return torch.where(none, FAR if fn.curvature[0] == 1 else -FAR, slope), touch
 
     @cached_property
+    def _last(self) -> tuple[Tensor, Tensor]:
+        """Slopes past which the far end wins: the tie's, or without a far half that of the centre."""
+        peak = self.box.fn.derivative(torch.full_like(self.box.l, self.box.fn.breaks[0]))
+        lower, upper = (torch.where(tie.abs() >= FAR, peak, tie) for tie, _ in self.ties)
+        return lower, upper
+
+    @cached_property
     def _zero(self) -> Tensor:
         return torch.zeros_like(self.box.l)
 
     def _s_shaped(self, k: Tensor, side: Side) -> Found:
         box, fn = self.box, self.box.fn
         assert fn.stationary is not None
-        tie = blend(self.ties[0][0], self.ties[1][0], side)
+        tie = blend(*self._last, side)
         rising = fn.curvature[0] == 1
         if rising:
             beyond = torch.clamp(k, self._zero, tie)
@@ -184,8 +168,8 @@ class Searcher:
         reach = fn.stationary(k, 0)
         if fn.breaks[0]:
             reach = reach.sub_(fn.breaks[0])
-        reach = reach.add_(beyond, alpha=FAR)
-        x = _flip_(reach if rising else reach.neg_(), side)
+        reach = reach.add_(beyond, alpha=_PUSH)
+        x = flip_(reach if rising else reach.neg_(), side)
         return self._at(k, _clip_(x.add_(fn.breaks[0]) if fn.breaks[0] else x, box))
 
     # Everything else: compare candidates.
@@ -199,10 +183,10 @@ class Searcher:
         (place, value), *others = self._fixed
         kept = torch.addcmul(value, k, place, value=-1), place.expand_as(k).clone()
         for place, value in others:
-            kept = _better_(kept, place, torch.addcmul(value, k, place, value=-1), side)
+            kept = _keep_better_(kept, place, torch.addcmul(value, k, place, value=-1), side)
         for x in self._moving(k, side):
             g, place = self._at(k, _clip_(x, self.box))
-            kept = _better_(kept, place, g.clamp_(-FAR, FAR), side)
+            kept = _keep_better_(kept, place, g.clamp_(-FAR, FAR), side)
         return kept
 
     def _moving(self, k: Tensor, side: Side) -> list[Tensor]:
@@ -228,7 +212,7 @@ class Searcher:
         if fn.symmetric and slot in ((0, 1), (1, 0)):
             centre = fn.breaks[0]
             offset = fn.stationary(k, convex).sub_(centre)
-            return _flip_(offset, side).add_(centre)
+            return flip_(offset, side).add_(centre)
         found = [fn.stationary(k, segment).clamp_(-FAR, FAR) for segment in slot]
         return blend(found[0], found[1], side)
 

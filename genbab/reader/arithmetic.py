@@ -31,7 +31,14 @@ def combine(b: Builder, parts: Sequence[tuple[Value, float]]) -> Value:
             bias = bias + factor * value.astype(np.float64)
     if not variables:
         return bias
-    if len(variables) == 1 and variables[0][1] == 1.0 and not bias.any() and variables[0][0].size == bias.size:
+    if not np.isfinite(bias).all():
+        raise Refused("it adds a constant that is not a finite number")
+    if (
+        len(variables) == 1
+        and variables[0][1] == 1.0
+        and not bias.any()
+        and variables[0][0].size == bias.size
+    ):
         return variables[0][0].reshaped(shape)
     form = _sum_form(b, variables, bias)
     known = recognise(b, form, shape)

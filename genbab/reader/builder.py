@@ -37,7 +37,9 @@ class Builder:
         self, shape: Sequence[int], terms: Sequence[tuple[int, LinearMap]], bias: Array | None = None
     ) -> Var:
         """bias + Σ map(node), a tensor of this shape; the bias is broadcast to it."""
-        full = np.zeros(count(shape)) if bias is None else np.broadcast_to(np.asarray(bias, np.float64), shape)
+        full = (
+            np.zeros(count(shape)) if bias is None else np.broadcast_to(np.asarray(bias, np.float64), shape)
+        )
         flat = torch.from_numpy(np.array(full, dtype=np.float64).reshape(-1))
         return self._append(Affine(tuple(terms), flat), shape)
 

@@ -47,9 +47,11 @@ class _Run:
 
 
 def convert(proto: ModelProto, shapes: Sequence[tuple[str, tuple[int, ...]]], source: str) -> Converted:
-    """The network of a model whose inputs have these names and shapes; outputs are concatenated in graph order.
+    """The network of a model whose inputs have these names and shapes; outputs are concatenated in graph
+    order.
 
-    Raises `UnsupportedError` with every operator that has no rule, `ModelError` when the model contradicts itself.
+    Raises `UnsupportedError` with every operator that has no rule, `ModelError` when the model contradicts
+    itself.
     """
     builder = Builder(sum(count(s) for _, s in shapes))
     opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
@@ -77,11 +79,13 @@ def needed_names(graph: GraphProto) -> set[str]:
 
 
 def _reads(node: NodeProto) -> set[str]:
-    """The tensors that a node reads, those of its subgraphs included."""
+    """The tensors that a node reads, those that its subgraphs take from outside included."""
     names = set(node.input)
     for attribute in node.attribute:
         for graph in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-            names.update(*(_reads(inner) for inner in graph.node), {o.name for o in graph.output})
+            own = {i.name for i in graph.input} | {t.name for t in graph.initializer}
+            own.update(*(inner.output for inner in graph.node))
+            names |= {o.name for o in graph.output}.union(*(_reads(inner) for inner in graph.node)) - own
     return names
 
 
@@ -102,7 +106,9 @@ def _array(run: _Run, tensor: TensorProto, name: str) -> Array:
     return array
 
 
-def _inputs(builder: Builder, shapes: Sequence[tuple[str, tuple[int, ...]]], tensors: dict[str, Known]) -> None:
+def _inputs(
+    builder: Builder, shapes: Sequence[tuple[str, tuple[int, ...]]], tensors: dict[str, Known]
+) -> None:
     if len(shapes) == 1:
         tensors[shapes[0][0]] = Var(0, shapes[0][1])
         return
@@ -119,9 +125,11 @@ def _nodes(run: _Run, nodes: Sequence[NodeProto], tensors: dict[str, Known], nee
         if not needed.intersection(node.output):
             continue
         op = Op(node, run.opsets.get("" if node.domain in DOMAINS else node.domain, 0))
-        missing = [n for n in _reads(node) if n and n not in tensors and not node.op_type == "If"]
+        missing = sorted(n for n in _reads(node) if n and n not in tensors)
         if missing:
-            raise ModelError(f"{run.source}: node '{op.label}' ({op.kind}) reads '{missing[0]}', which nothing makes")
+            raise ModelError(
+                f"{run.source}: node '{op.label}' ({op.kind}) reads '{missing[0]}', which nothing makes"
+            )
         inputs = [tensors[n] if n else None for n in node.input]
         if any(isinstance(v, Unknown) for v in inputs):
             outputs: Sequence[Known] = []
@@ -147,7 +155,9 @@ def _lowered(
     except ModelError:
         raise
     except (ValueError, IndexError, TypeError, RuntimeError) as error:
-        raise ModelError(f"{run.source}: node '{op.label}' ({op.kind}) does not fit its inputs: {error}") from error
+        raise ModelError(
+            f"{run.source}: node '{op.label}' ({op.kind}) does not fit its inputs: {error}"
+        ) from error
     return []
 
 

@@ -1,7 +1,7 @@
 """Nodes whose inputs are all constant: computed at load.
 
-Most models fold nothing but shape arithmetic, so the operators met there are written with numpy; `onnx.reference`,
-which takes 0.14 s to import, does whatever else comes.
+Most models fold nothing but shape arithmetic, so the operators met there are written with numpy;
+`onnx.reference`, which takes 0.14 s to import, does whatever else comes.
 """
 
 from __future__ import annotations
@@ -88,7 +88,12 @@ def fold(op: Op, inputs: Sequence[Array | None]) -> list[Array]:
 
 def literal(op: Op) -> Array:
     """The value of a `Constant` node."""
-    names = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    names = {
+        "value_float": np.float32,
+        "value_floats": np.float32,
+        "value_int": np.int64,
+        "value_ints": np.int64,
+    }
     for name, value in op.attributes.items():
         if name == "value":
             return numpy_helper.to_array(value)

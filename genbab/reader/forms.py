@@ -1,7 +1,9 @@
-"""Elementwise polynomials, followed while lowering: they show powers, SiLU and GELU however a model writes them.
+"""Elementwise polynomials, followed while lowering: they show powers, SiLU and GELU however a model writes
+them.
 
-A `Form` says that a node equals  Σ coefficients[i, j] · root^i · gate^j  elementwise, where `root` is an earlier node and
-`gate` a sigmoid, tanh or erf of a polynomial of the same root. Order and association of the factors then do not matter.
+A `Form` says that a node equals  Σ coefficients[i, j] · root^i · gate^j  elementwise, where `root` is an
+earlier node and `gate` a sigmoid, tanh or erf of a polynomial of the same root. Order and association of the
+factors then do not matter.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ Coefficients = Mapping[tuple[int, int], float]
 
 @dataclass(frozen=True)
 class Form:
-    """Σ coefficients[i, j] · root^i · gate^j with i <= MAX_DEGREE and j in {0, 1}; zero coefficients are left out."""
+    """Σ coefficients[i, j] · root^i · gate^j with i <= MAX_DEGREE and j in {0, 1}; zero coefficients are left
+    out.
+    """
 
     root: int
     gate: int | None
@@ -81,7 +85,9 @@ def product(x: Form, y: Form) -> Form | None:
 
 
 def ratio(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> float | None:
-    """k with numerator = k · denominator as polynomials (to 1e-6 of the largest coefficient), if there is one."""
+    """k with numerator = k · denominator as polynomials (to 1e-6 of the largest coefficient), if there is
+    one.
+    """
     if not denominator or set(numerator) != set(denominator):
         return None
     leading = max(denominator, key=lambda i: abs(denominator[i]))

@@ -8,14 +8,18 @@ from genbab.network import Affine, Identity, Index, Network, Node, Nonlinear
 from genbab.nonlinear import Gate, Nonlinearity, Product
 
 ROWS_LIMIT = 256
-"""A factor that is broadcast is fused only when that makes at most this many copies of its argument's entries."""
+"""A factor that is broadcast is fused only when that makes at most this many copies of its argument's
+entries.
+"""
 
 PREFERRED = ("reciprocal", "exp", "sigmoid")
 """Which factor is fused, if both could be: the first of these; else the second factor."""
 
 
 def fuse_gates(network: Network) -> Network:
-    """The same network with `Product` nodes turned into `Gate` nodes where a factor is a function nobody else reads."""
+    """The same network with `Product` nodes turned into `Gate` nodes where a factor is a function nobody else
+    reads.
+    """
     nodes = list(network.nodes)
     for i, node in enumerate(network.nodes):
         if isinstance(node, Nonlinear) and isinstance(node.fn, Product):
@@ -40,7 +44,9 @@ def _fuse(network: Network, nodes: list[Node], i: int, node: Nonlinear) -> None:
 
 
 def _factor(network: Network, nodes: list[Node], a: int) -> tuple[Nonlinearity, int, Index | None] | None:
-    """(g, its argument, how its value is copied around) when node a is g(argument) and only one product reads it."""
+    """(g, its argument, how its value is copied around) when node a is g(argument) and only one product reads
+    it.
+    """
     node, index = nodes[a], None
     if len(network.consumers[a]) != 1 or a == network.output:
         return None

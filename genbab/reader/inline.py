@@ -1,8 +1,10 @@
-"""Functions spelled out: those that a model defines, and ONNX operators that are defined by others (Mish, CenterCropPad)."""
+"""Functions spelled out: those a model defines, and ONNX operators defined by others (CenterCropPad, …)."""
 
 from __future__ import annotations
 
-from onnx import ModelProto, defs
+from typing import Any
+
+from onnx import ModelProto, defs, helper
 
 from genbab.reader.fold import FOLDS
 from genbab.reader.lower import LOWERINGS, MOVES
@@ -11,16 +13,14 @@ BUILT_IN = frozenset({"Constant", "Shape", "Size", "If", *FOLDS})
 
 
 def inlined(proto: ModelProto) -> ModelProto:
-    """The model without calls of functions, as far as that gives operators with a rule; itself if there are none."""
-    own = [(f.domain, f.name) for f in proto.functions]
-    defined = [] if own else _defined(proto)
-    if not own and not defined:
-        return proto
-    from onnx import inliner
+    """The model without calls of functions, as far as onnx can spell them out; itself if there are none."""
+    spelled = proto
+    if proto.functions:
+        from onnx import inliner
 
-    spelled = inliner.inline_local_functions(proto) if own else proto
-    defined = _defined(spelled)
-    return inliner.inline_selected_functions(spelled, defined, inline_schema_functions=True) if defined else spelled
+        spelled = inliner.inline_local_functions(proto)
+    operators = _defined(spelled)
+    return _spelled_out(spelled, operators) if operators else spelled
 
 
 def _defined(proto: ModelProto) -> list[tuple[str, str]]:
@@ -31,7 +31,24 @@ def _defined(proto: ModelProto) -> list[tuple[str, str]]:
         known = node.op_type in LOWERINGS or node.op_type in MOVES or node.op_type in BUILT_IN
         if known or node.domain not in ("", "ai.onnx") or not defs.has(node.op_type, opset, ""):
             continue
-        schema = defs.get_schema(node.op_type, opset, "")
+        schema: Any = defs.get_schema(node.op_type, opset, "")
         if schema.has_function or schema.has_context_dependent_function:
             found.add(("", node.op_type))
     return sorted(found)
+
+
+def _spelled_out(proto: ModelProto, operators: list[tuple[str, str]]) -> ModelProto:
+    """The model with these operators replaced by their definitions, if onnx can do that."""
+    from onnx import inliner
+
+    typed = ModelProto()
+    typed.CopyFrom(proto)
+    known = {i.name for i in proto.graph.input}
+    for tensor in proto.graph.initializer:  # onnx looks for their types among the inputs only
+        if tensor.name not in known:
+            info = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            typed.graph.input.append(info)
+    try:
+        return inliner.inline_selected_functions(typed, operators, inline_schema_functions=True)
+    except RuntimeError:
+        return proto

@@ -10,20 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, defs
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor, uses_external_data
 
 from genbab.errors import ModelError
 
 OLDEST_OPSET = 7
-TYPES = {TensorProto.FLOAT: np.dtype(np.float32), TensorProto.DOUBLE: np.dtype(np.float64)}
+TYPES: dict[int, np.dtype[np.generic]] = {
+    TensorProto.FLOAT: np.dtype(np.float32),
+    TensorProto.DOUBLE: np.dtype(np.float64),
+}
 """Element types that inputs may have."""
 
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """What goes into a model: names, fixed shapes and types of its inputs, in the graph's order; its opset."""
+    """What goes into a model: names, fixed shapes and types of its inputs in the graph's order; its opset."""
 
     source: str
     input_names: tuple[str, ...]
@@ -33,10 +36,11 @@ class Signature:
 
 
 def read_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, Signature]:
-    """A model with its external data read in and its symbolic batch axes set to 1; the argument is not changed.
+    """A model with its external data read in and its symbolic batch axes set to 1; the argument is not
+    changed.
 
-    Raises `ModelError` when it is missing, damaged, no ONNX model, of an opset below 7 or unknown, or when an input has
-    no fixed shape or does not hold floating-point numbers.
+    Raises `ModelError` when it is missing, damaged, no ONNX model, of an opset below 7 or unknown, or when an
+    input has no fixed shape or does not hold floating-point numbers.
     """
     name, folder = "the model", None
     if isinstance(source, ModelProto):
@@ -108,17 +112,23 @@ def _read_external(graph: GraphProto, folder: Path | None, name: str) -> None:
             continue
         location = ExternalDataInfo(tensor).location
         if folder is None:
-            raise ModelError(f"{name}: tensor '{tensor.name}' lies in the file '{location}': give the model's path")
+            raise ModelError(
+                f"{name}: tensor '{tensor.name}' lies in the file '{location}': give the model's path"
+            )
         home = folder.resolve()
         place = (home / location).resolve()
         if not place.is_relative_to(home):
             raise ModelError(f"{name}: tensor '{tensor.name}' lies outside the model's folder ('{location}')")
         if not place.is_file():
-            raise ModelError(f"{name}: the file '{location}' with the data of tensor '{tensor.name}' is missing")
+            raise ModelError(
+                f"{name}: the file '{location}' with the data of tensor '{tensor.name}' is missing"
+            )
         try:
             load_external_data_for_tensor(tensor, str(home))
         except Exception as error:  # noqa: BLE001 - the library's checks raise what they like
-            raise ModelError(f"{name}: the data of tensor '{tensor.name}' cannot be read ({error})") from error
+            raise ModelError(
+                f"{name}: the data of tensor '{tensor.name}' cannot be read ({error})"
+            ) from error
         tensor.data_location = TensorProto.DEFAULT
         del tensor.external_data[:]
 
@@ -135,7 +145,9 @@ def _signature(proto: ModelProto, name: str) -> Signature:
         kind = value.type.tensor_type.elem_type
         if kind not in TYPES:
             known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else str(kind)
-            raise ModelError(f"{name}: input '{value.name}' holds {known}; genbab reads FLOAT and DOUBLE inputs")
+            raise ModelError(
+                f"{name}: input '{value.name}' holds {known}; genbab reads FLOAT and DOUBLE inputs"
+            )
     kinds = tuple(TYPES[i.type.tensor_type.elem_type] for i in inputs)
     return Signature(name, tuple(i.name for i in inputs), shapes, kinds, _opset(proto))
 
@@ -154,6 +166,8 @@ def _fixed(value: ValueInfoProto, batch: set[str], name: str) -> tuple[int, ...]
         if axis.dim_value <= 0:
             if i and axis.dim_param not in batch:
                 called = f"'{axis.dim_param}'" if axis.dim_param else "unknown"
-                raise ModelError(f"{name}: axis {i} of input '{value.name}' is {called}; genbab needs fixed shapes")
+                raise ModelError(
+                    f"{name}: axis {i} of input '{value.name}' is {called}; genbab needs fixed shapes"
+                )
             axis.dim_value = 1
     return tuple(int(axis.dim_value) for axis in axes)

@@ -1,4 +1,6 @@
-"""A model as genbab sees it: the network in normal form, and the file's bytes for replaying inputs in onnxruntime."""
+"""A model as genbab sees it: the network in normal form, and the file's bytes for replaying inputs in
+onnxruntime.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ from genbab.reader.selfcheck import self_check
 class Model:
     """A network with what is known about its ONNX model.
 
-    The network's input is the concatenation of all inputs in the graph's order, each flattened row-major; its output
-    likewise. `proto` are the bytes of a self-contained ONNX model with the input shapes given here. `operators` counts
-    the ONNX operators, `notes` are remarks for the user. Weights are float64.
+    The network's input is the concatenation of all inputs in the graph's order, each flattened row-major; its
+    output likewise. `proto` are the bytes of a self-contained ONNX model with the input shapes given here.
+    `operators` counts the ONNX operators, `notes` are remarks for the user. Weights are float64.
     """
 
     source: str
@@ -61,7 +63,9 @@ class Model:
             for name, shape in zip(names, shapes, strict=True)
         ]
         operators = ", ".join(f"{k} {n}" for k, n in sorted(self.operators.items()))
-        functions = ", ".join(f"{k} {n}" for k, n in sorted(self.functions.items())) or "none: the network is affine"
+        functions = (
+            ", ".join(f"{k} {n}" for k, n in sorted(self.functions.items())) or "none: the network is affine"
+        )
         return "\n".join(
             [
                 f"{self.source} (opset {self.opset})",
@@ -77,8 +81,8 @@ class Model:
 def load_onnx(source: str | os.PathLike[str] | bytes | ModelProto, check: bool = True) -> Model:
     """The model in a file (.onnx, .onnx.gz), in bytes, or in a ModelProto; symbolic batch axes become 1.
 
-    With `check`, random inputs must give what onnxruntime gives. Raises `ModelError` (missing, damaged, inconsistent,
-    disagreeing with onnxruntime) or `UnsupportedError` (lists every operator without a rule).
+    With `check`, random inputs must give what onnxruntime gives. Raises `ModelError` (missing, damaged,
+    inconsistent, disagreeing with onnxruntime) or `UnsupportedError` (lists every operator without a rule).
     """
     proto, signature = read_proto(source)
     return build_model(proto, signature, check)
@@ -87,7 +91,9 @@ def load_onnx(source: str | os.PathLike[str] | bytes | ModelProto, check: bool =
 def build_model(proto: ModelProto, signature: Signature, check: bool = True) -> Model:
     """The model of a checked proto."""
     plain = inlined(proto)
-    converted = convert(plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source)
+    converted = convert(
+        plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source
+    )
     converted.network.check()
     network = simplify(fuse_gates(converted.network))
     notes = self_check(proto, signature, converted, network) if check else ()
@@ -104,5 +110,3 @@ def build_model(proto: ModelProto, signature: Signature, check: bool = True) -> 
         operators=Counter(n.op_type for n in proto.graph.node),
         notes=notes,
     )
-
-

@@ -1,7 +1,7 @@
 """The reader's check of itself: random inputs through the network must give what onnxruntime gives.
 
-Tolerance: 1e-4 of the largest entry of the tensor (onnxruntime computes in float32), or, where float32 loses more than
-that, 20 times the difference between the network in float32 and in float64.
+Tolerance: 1e-4 of the largest entry of the tensor (onnxruntime computes in float32), or, where float32 loses
+more than that, 20 times the difference between the network in float32 and in float64.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ NOISE = 20.0
 SEED = 20240101
 
 
-def self_check(proto: ModelProto, signature: Signature, converted: Converted, network: Network) -> tuple[str, ...]:
-    """Remarks for the user when the network agrees with onnxruntime; `ModelError` naming the first node when not."""
+def self_check(
+    proto: ModelProto, signature: Signature, converted: Converted, network: Network
+) -> tuple[str, ...]:
+    """Remarks for the user when the network agrees with onnxruntime; `ModelError` naming the first node when
+    not.
+    """
     session = _session(proto, signature.source)
     names = [o.name for o in proto.graph.output]
     compared = False
@@ -37,7 +41,9 @@ def self_check(proto: ModelProto, signature: Signature, converted: Converted, ne
         expected = _run(session, signature, names, x)
         wanted = [int(np.prod(a.shape)) for a in expected]
         if wanted != [count(s) for s in converted.output_shapes]:
-            raise ModelError(f"{signature.source}: onnxruntime's outputs have shapes {[a.shape for a in expected]}")
+            raise ModelError(
+                f"{signature.source}: onnxruntime's outputs have shapes {[a.shape for a in expected]}"
+            )
         flat = np.concatenate([a.reshape(-1).astype(np.float64) for a in expected])
         found = evaluate(network, torch.from_numpy(x)).numpy()
         compared = compared or bool(np.isfinite(flat).any())
@@ -83,7 +89,9 @@ def _run(
     try:
         return [np.asarray(a) for a in session.run(list(names), feeds)]
     except Exception as error:  # noqa: BLE001
-        raise ModelError(f"{signature.source}: onnxruntime fails on the model: {_first_line(error)}") from error
+        raise ModelError(
+            f"{signature.source}: onnxruntime fails on the model: {_first_line(error)}"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -110,25 +118,23 @@ def _differs(found: Array, expected: Array, noise: float = 0.0) -> bool:
 
 def _explain(proto: ModelProto, signature: Signature, converted: Converted, x: Array) -> str:
     """Which node differs first, in the graph's order."""
-    open_proto = ModelProto()
-    open_proto.CopyFrom(proto)
+    opened = ModelProto()
+    opened.CopyFrom(proto)
     known = {o.name for o in proto.graph.output}
-    inner = [n for node in proto.graph.node for n in node.output if n in converted.tensors and n not in known]
-    open_proto.graph.output.extend(ValueInfoProto(name=n) for n in inner)
-    session = _session(open_proto, signature.source)
-    names = inner + [o.name for o in proto.graph.output if o.name in converted.tensors]
-    theirs = dict(zip(names, _run(session, signature, names, x), strict=True))
+    made = [(node, name) for node in proto.graph.node for name in node.output if name in converted.tensors]
+    opened.graph.output.extend(ValueInfoProto(name=name) for _, name in made if name not in known)
+    theirs = _run(_session(opened, signature.source), signature, [name for _, name in made], x)
     ours = values(converted.network, torch.from_numpy(x))
-    for node in proto.graph.node:
-        for name in node.output:
-            if name not in theirs:
-                continue
-            found = ours[converted.tensors[name].node].numpy()
-            expected = theirs[name].reshape(-1).astype(np.float64)
-            if found.shape != expected.shape or _differs(found, expected):
-                gap = float(np.nanmax(np.abs(found - expected))) if found.shape == expected.shape else float("nan")
-                return (
-                    f"{signature.source}: node '{node.name or name}' ({node.op_type}) does not give what onnxruntime "
-                    f"gives: largest difference {gap:.3g}, largest entry {np.abs(expected).max():.3g}"
-                )
-    return f"{signature.source}: the simplified network differs from onnxruntime, though every single node agrees"
+    for (node, name), tensor in zip(made, theirs, strict=True):
+        found = ours[converted.tensors[name].node].numpy()
+        expected = tensor.reshape(-1).astype(np.float64)
+        place = f"{signature.source}: node '{node.name or name}' ({node.op_type})"
+        if found.shape != expected.shape:
+            return f"{place} has {found.size} entries here and {expected.size} in onnxruntime"
+        if _differs(found, expected):
+            gap, size = np.nanmax(np.abs(found - expected)), np.nanmax(np.abs(expected))
+            return (
+                f"{place} does not give what onnxruntime gives: "
+                f"largest difference {gap:.3g}, largest entry {size:.3g}"
+            )
+    return f"{signature.source}: every node agrees with onnxruntime, but the simplified network does not"

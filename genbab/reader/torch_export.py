@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +20,8 @@ OPSET = 17
 def load_torch(module: nn.Module, example: Tensor | Sequence[Tensor], check: bool = True) -> Model:
     """The model of a module, in evaluation mode, for inputs shaped like the example (batch axis included).
 
-    The module is left as it was, its training flags included. Raises `ModelError` when torch cannot export it, or when
-    what it exported does not give what the module gives.
+    The module is left as it was, its training flags included. Raises `ModelError` when torch cannot export
+    it, or when what it exported does not give what the module gives.
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     modes = {m: m.training for m in module.modules()}
@@ -43,7 +44,8 @@ def _exported(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.onnx.export(module, inputs, buffer, dynamo=False, opset_version=OPSET)
+            target: Any = buffer  # the stub forgets streams
+            torch.onnx.export(module, inputs, target, dynamo=False, opset_version=OPSET)
     except ImportError as error:
         raise ModelError(
             f"{type(module).__name__}: this torch needs the package '{error.name}' to export ONNX models"

@@ -1,4 +1,4 @@
-"""What flows along the edges while a model is lowered: constants as numpy arrays, everything else as a `Var`."""
+"""What flows along the edges while a model is lowered: numpy arrays for constants, a `Var` for the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, helper
 
@@ -16,7 +15,8 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Var:
-    """A tensor that depends on the inputs: node `node` of the network, whose flat value has this row-major shape.
+    """A tensor that depends on the inputs: node `node` of the network, whose flat value has this row-major
+    shape.
 
     `boolean` marks truth values, carried as 0 and 1.
     """
@@ -43,7 +43,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """One ONNX node: its operator, its attributes as Python values, and the opset that gives them their meaning."""
+    """One ONNX node: its operator, its attributes as Python values, and the opset that gives them their
+    meaning.
+    """
 
     node: NodeProto
     opset: int

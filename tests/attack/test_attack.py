@@ -159,8 +159,8 @@ def test_the_same_seed_gives_the_same_points_and_leaves_torch_alone() -> None:
 def test_what_is_not_confirmed_is_not_found() -> None:
     network = layered(7, "relu")
     spec = cube(4, (Clause(0, np.eye(3)[:1], None, np.array([100.0])),))
-    asked = []
-    found = Attacker(network, spec, lambda x: asked.append(x)).run(SMALL)  # type: ignore[func-returns-value]
+    asked: list[Floats] = []
+    found = Attacker(network, spec, asked.append).run(SMALL)
     assert found.counterexample is None and 0 < len(asked) <= 256
 
 

@@ -157,5 +157,7 @@ BAD: dict[str, tuple[list[Node], int]] = {
 @pytest.mark.parametrize("message", BAD)
 def test_illegal_networks(message: str) -> None:
     nodes, output = BAD[message]
-    with pytest.raises(ModelError, match=message.replace("bias that is not finite", "bias that is not a finite")):
+    with pytest.raises(
+        ModelError, match=message.replace("bias that is not finite", "bias that is not a finite")
+    ):
         Network(tuple(nodes), output).check()

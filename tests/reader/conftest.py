@@ -13,7 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from genbab.reader import Model, load_onnx
 
 
-def node_model(operator: str, *inputs: Any, opset: int = 17, outputs: int = 1, **attributes: Any) -> onnx.ModelProto:
+def node_model(
+    operator: str, *inputs: Any, opset: int = 17, outputs: int = 1, **attributes: Any
+) -> onnx.ModelProto:
     """A model of one node; inputs are shapes (variables), arrays (constants) or None (left out)."""
     names, variables, constants = [], [], []
     for i, value in enumerate(inputs):
@@ -43,7 +45,7 @@ def lowered() -> Callable[..., Model]:
 
 @pytest.fixture
 def written() -> Callable[..., Model]:
-    """The model of a graph body in ONNX's text format, with input x and output y, loaded with its self-check."""
+    """The model of a graph body in ONNX's text format (input x, output y), loaded with its self-check."""
 
     def load(body: str, shape: str = "1,4", opset: int = 17) -> Model:
         head = f'<ir_version: 8, opset_import: ["" : {opset}]> agraph (float[{shape}] x) => (float y)'

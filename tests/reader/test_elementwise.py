@@ -21,9 +21,9 @@ def array(*values: float, shape: tuple[int, ...] | None = None) -> Any:
 
 
 PLAIN = {
-    "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Sin": "sin", "Cos": "cos", "Exp": "exp", "Log": "log",
-    "Sqrt": "sqrt", "Reciprocal": "reciprocal", "Abs": "abs", "Softplus": "softplus", "Erf": "erf", "Floor": "floor",
-    "Elu": "elu(1)", "LeakyRelu": "leaky_relu(0.01)",
+    "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Sin": "sin", "Cos": "cos", "Exp": "exp",
+    "Log": "log", "Sqrt": "sqrt", "Reciprocal": "reciprocal", "Abs": "abs", "Softplus": "softplus",
+    "Erf": "erf", "Floor": "floor", "Elu": "elu(1)", "LeakyRelu": "leaky_relu(0.01)",
 }  # fmt: skip
 
 
@@ -100,7 +100,8 @@ def test_powers_with_varying_exponents(lowered: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [(None, None), (array(-0.5), None), (None, array(0.5)), (array(-0.3), array(0.4)), (array(1), array(-1))]
+    "limits",
+    [(None, None), (array(-0.5), None), (None, array(0.5)), (array(-0.3), array(0.4)), (array(1), array(-1))],
 )
 def test_clip(lowered: Load, limits: tuple[Any, Any]) -> None:
     lowered("Clip", (1, 9), *limits)
@@ -120,7 +121,8 @@ def test_prelu(lowered: Load) -> None:
 @pytest.mark.parametrize("compare", ["Greater", "Less", "GreaterOrEqual", "LessOrEqual"])
 def test_where_on_a_comparison(written: Load, compare: str) -> None:
     model = written(
-        f"zero = Constant<value=float {{0.1}}>() c = {compare}(x, zero) two = Constant<value=float {{2.0}}>() "
+        f"zero = Constant<value=float {{0.1}}>() c = {compare}(x, zero) "
+        "two = Constant<value=float {2.0}>() "
         "a = Mul(x, two) s = Sin(x) y = Where(c, a, s)"
     )
     assert any("step" in name for name in model.functions)
@@ -128,7 +130,8 @@ def test_where_on_a_comparison(written: Load, compare: str) -> None:
 
 def test_logic(written: Load) -> None:
     written(
-        "h = Constant<value=float {0.5}>() n = Neg(h) a = Less(x, h) b = Greater(x, n) both = And(a, b) either = Or(a, b) "
+        "h = Constant<value=float {0.5}>() n = Neg(h) a = Less(x, h) b = Greater(x, n) both = And(a, b) "
+        "either = Or(a, b) "
         "no = Not(both) p = Cast<to=1>(no) q = Cast<to=1>(either) y = Add(p, q)"
     )
 

@@ -44,9 +44,10 @@ TANH = constants(half=0.5, one=1.0, three=3.0, cubic=0.044715, unit=0.7978846, t
 @pytest.mark.parametrize(
     "body",
     [
-        "c = Pow(x, three) d = Mul(c, cubic) i = Add(x, d) a = Mul(i, unit) t = Tanh(a) p = Add(t, one) m = Mul(x, p) "
-        "y = Mul(m, half)",
-        "s = Mul(x, x) c = Mul(s, x) d = Mul(cubic, c) i = Add(d, x) a = Mul(unit, i) t = Tanh(a) p = Add(one, t) "
+        "c = Pow(x, three) d = Mul(c, cubic) i = Add(x, d) a = Mul(i, unit) t = Tanh(a) p = Add(t, one) "
+        "m = Mul(x, p) y = Mul(m, half)",
+        "s = Mul(x, x) c = Mul(s, x) d = Mul(cubic, c) i = Add(d, x) a = Mul(unit, i) t = Tanh(a) "
+        "p = Add(one, t) "
         "h = Mul(half, x) y = Mul(h, p)",
     ],
 )
@@ -87,7 +88,9 @@ def test_other_uses_of_the_parts_are_kept(written: Load) -> None:
     assert model.functions == {"silu": 4, "sigmoid": 4}
 
 
-@pytest.mark.parametrize("body", ["e = Erf(x) one = Constant<value=float {2.0}>() p = Add(e, one) y = Mul(x, p)"])
+@pytest.mark.parametrize(
+    "body", ["e = Erf(x) one = Constant<value=float {2.0}>() p = Add(e, one) y = Mul(x, p)"]
+)
 def test_what_is_no_gelu(written: Load, body: str) -> None:
     assert "gelu" not in written(body).functions
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genbab.errors import UnsupportedError
 from genbab.reader import Model
 from genbab.reader.lower import softmax
 
@@ -52,6 +53,29 @@ def test_gemm(lowered: Load, turned: tuple[int, int], offset: Any) -> None:
     lowered("Gemm", left, weights(*right), offset, **options)
     lowered("Gemm", weights(*left), right, offset, **options)
     lowered("Gemm", left, right, offset, **options)
+
+
+@pytest.mark.parametrize(
+    ("equation", "left", "right"),
+    [
+        ("bhid,bhjd->bhij", (1, 2, 3, 4), (1, 2, 2, 4)),
+        ("bij,bjk->bik", (2, 2, 3), weights(2, 3, 2)),
+        ("bnd,df->bnf", (1, 3, 4), weights(4, 5)),
+        ("df,bnd->bfn", weights(4, 5), (1, 3, 4)),
+        ("ij,kl->ilkj", (2, 3), weights(2, 2)),
+        ("ijk,il->kl", (2, 3, 2), (2, 4)),
+        ("ij,ij", (2, 3), (2, 3)),
+        ("ijk->ki", (2, 3, 4), None),
+    ],
+)
+def test_einsum(lowered: Load, equation: str, left: Any, right: Any) -> None:
+    lowered("Einsum", *(v for v in (left, right) if v is not None), equation=equation)
+
+
+def test_einsum_that_is_refused(lowered: Load) -> None:
+    for equation, number in (("...i,i->...", 2), ("ii->i", 1), ("i,i,i->i", 3)):
+        with pytest.raises(UnsupportedError, match="the equation"):
+            lowered("Einsum", *[(2,) if number > 1 else (2, 2)] * number, equation=equation)
 
 
 REDUCTIONS = "Sum Mean Max Min L1 L2 SumSquare LogSum LogSumExp Prod".split()
@@ -104,10 +128,9 @@ def test_normalisation(lowered: Load) -> None:
 
 def test_batch_norm_is_folded_into_a_convolution(written: Load) -> None:
     model = written(
-        "w = ConstantOfShape<value=float[1] {0.3}>(s) y0 = Conv(x, w) one = Constant<value=float[2] {0.5, 2.0}>() "
-        "b = BatchNormalization(y0, one, one, one, one) y = Relu(b)".replace(
-            "w = ", "s = Constant<value=int64[4] {2, 1, 2, 2}>() w = "
-        ),
+        "s = Constant<value=int64[4] {2, 1, 2, 2}>() w = ConstantOfShape<value=float[1] {0.3}>(s) "
+        "one = Constant<value=float[2] {0.5, 2.0}>() c = Conv(x, w) "
+        "b = BatchNormalization(c, one, one, one, one) y = Relu(b)",
         shape="1,1,20,20",
     )
     assert len(model.network.nodes) == 3

@@ -32,8 +32,12 @@ def dense(inputs_too: bool = False) -> onnx.ModelProto:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3))
     also = [helper.make_tensor_value_info("w", TensorProto.FLOAT, (3, 2))] if inputs_too else []
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 2))
-    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"], "product")], "g", [x, *also], [y], [weight])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=3 if inputs_too else 8)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], "product")], "g", [x, *also], [y], [weight]
+    )
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=3 if inputs_too else 8
+    )
 
 
 def test_path_bytes_gzip_and_proto_give_the_same(tmp_path: Path) -> None:
@@ -79,7 +83,11 @@ def test_opsets(opset: int) -> None:
 
 
 def test_constant_and_passed_through_outputs() -> None:
-    model = load_onnx(text_model("(float[1,2] x) => (float y, float x2)", "y = Constant<value=float {3.0}>() x2 = Identity(x)"))
+    model = load_onnx(
+        text_model(
+            "(float[1,2] x) => (float y, float x2)", "y = Constant<value=float {3.0}>() x2 = Identity(x)"
+        )
+    )
     x = torch.tensor([1.0, 2.0], dtype=torch.float64)
     assert evaluate(model.network, x).tolist() == [3.0, 1.0, 2.0]
 
@@ -96,7 +104,8 @@ def test_if_on_a_constant() -> None:
 
 def test_local_functions_are_spelled_out() -> None:
     proto = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["" : 17, "local" : 1]> agraph (float[1,2] x) => (float[1,2] y) { y = local.twice(x) }'
+        '<ir_version: 8, opset_import: ["" : 17, "local" : 1]> '
+        "agraph (float[1,2] x) => (float[1,2] y) { y = local.twice(x) }"
         '<domain: "local", opset_import: ["" : 17]> twice (a) => (b) { b = Add(a, a) }'
     )
     assert load_onnx(proto).functions == {}
@@ -142,7 +151,9 @@ def test_truncated(tmp_path: Path, keep: float) -> None:
             load_onnx(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello world, I am text\n" * 9, b"; (declare-const X_0 Real)\n", b"\x00" * 50])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello world, I am text\n" * 9, b"; (declare-const X_0 Real)\n", b"\x00" * 50]
+)
 def test_not_onnx(content: bytes) -> None:
     with pytest.raises(ModelError, match="not an ONNX model"):
         load_onnx(content)
@@ -155,22 +166,26 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         load_onnx(tmp_path)
 
 
+X = "(float[1,2] x) => (float y)"
+THREE = "w = Constant<value=float[3] {1, 2, 3}>() "
+MINUS_ONE = "w = Constant<value=float {-1}>() "
+
+
 @pytest.mark.parametrize(
     ("signature", "body", "message"),
     [
         ("(float[1,K] x) => (float y)", "y = Relu(x)", "axis 1 of input 'x' is 'K'"),
         ("(int64[1,2] x) => (int64 y)", "y = Neg(x)", "holds INT64"),
         ("(float16[1,2] x) => (float16 y)", "y = Relu(x)", "holds FLOAT16"),
-        ("(float[1,2] x) => (float y)", "z = Relu(x) y = Add(z, nothing)", "'nothing', which nothing makes"),
-        ("(float[1,2] x) => (float y)", "z = Relu(x)", "nothing makes the output 'y'"),
-        ("(float[1,2] x) => (float y)", "w = Constant<value=float[3] {1,2,3}>() y = Add(x, w)", "does not fit"),
-        ("(float[1,2] x) => (float y)", "w = Constant<value=float[3,1] {1,2,3}>() y = MatMul(x, w)", "does not fit"),
-        ("(float[1,2] x) => (float y)", "s = Constant<value=int64[1] {3}>() y = Reshape(x, s)", "does not fit"),
-        ("(float[1,2] x) => (float y)", "w = Constant<value=float {1}>() z = Log(w) q = Neg(w) r = Log(q) y = Add(x, r)",
-         "not a finite number"),
         ("() => (float y)", "y = Constant<value=float {1}>()", "no inputs"),
+        (X, "z = Relu(x) y = Add(z, nothing)", "'nothing', which nothing makes"),
+        (X, "z = Relu(x)", "nothing makes the output 'y'"),
+        (X, THREE + "y = Add(x, w)", "does not fit"),
+        (X, THREE + "y = MatMul(x, w)", "does not fit"),
+        (X, "s = Constant<value=int64[1] {3}>() y = Reshape(x, s)", "does not fit"),
+        (X, MINUS_ONE + "r = Log(w) y = Add(x, r)", "not a finite number"),
     ],
-)  # fmt: skip
+)
 def test_wrong_models(signature: str, body: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load_onnx(text_model(signature, body))
@@ -188,14 +203,17 @@ def test_weights_that_are_no_numbers(bad: float) -> None:
     weight = np.arange(6, dtype=F).reshape(3, 2)
     weight[1, 1] = bad
     proto.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, "w"))
-    with pytest.raises(ModelError, match="'w' contains NaN" if np.isnan(bad) else "product.*not a finite number"):
+    with pytest.raises(
+        ModelError, match="'w' contains NaN" if np.isnan(bad) else "product.*not a finite number"
+    ):
         load_onnx(proto)
 
 
 def test_everything_unsupported_is_listed_at_once() -> None:
     proto = text_model(
         "(float[1,4] x) => (float y)",
-        "a = Det(x) b = Relu(a) c = Cast<to=7>(x) d = Foo.Bar(x) e = Sin(x) f = ArgMax(e) dead = Atan(x) y = Sum(b, c, d, f)",
+        "a = Det(x) b = Relu(a) c = Cast<to=7>(x) d = Foo.Bar(x) e = Sin(x) "
+        "f = ArgMax(e) dead = Atan(x) y = Sum(b, c, d, f)",
     )
     for node, name in zip(proto.graph.node, ["the det", "", "the cast"], strict=False):
         node.name = name
@@ -206,3 +224,40 @@ def test_everything_unsupported_is_listed_at_once() -> None:
     ]  # fmt: skip
     assert caught.value.exit_code == 3
     assert "the det" in str(caught.value) and "ArgMax" in str(caught.value)
+
+
+def test_a_constant_cast_like_a_variable() -> None:
+    """What the definitions of ONNX's functions do with integers."""
+    body = "i = Constant<value=int64[1] {7}>() two = Constant<value=int64[1] {2}>() f = CastLike(i, x) "
+    proto = text_model(X, body + "t = CastLike(two, x) h = Div(f, t) y = Mul(x, h)")
+    model = load_onnx(proto)
+    assert evaluate(model.network, torch.ones(2, dtype=torch.float64)).tolist() == [3.5, 3.5]
+
+
+def test_definitions_of_onnx_are_used() -> None:
+    proto = text_model(X, "s = Constant<value=int64[2] {1, 4}>() y = CenterCropPad(x, s)", 18)
+    assert load_onnx(proto).output_shapes == ((1, 4),)
+
+
+def test_control_flow_is_listed_as_unsupported() -> None:
+    scalar = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ()) for n in ("s", "v", "t", "u")]
+    steps = [helper.make_node("Add", ["s", "v"], ["t"]), helper.make_node("Identity", ["t"], ["u"])]
+    inner = helper.make_graph(steps, "body", scalar[:2], scalar[2:])
+    proto = text_model("(float[3] x) => (float[3] y)", "z = Constant<value=float {0}>() y = Relu(x)")
+    scan = helper.make_node("Scan", ["z", "x"], ["end", "y"], "loop", body=inner, num_scan_inputs=1)
+    proto.graph.node[1].CopyFrom(scan)
+    with pytest.raises(UnsupportedError, match=r"node 'loop' \(Scan\): no rule"):
+        load_onnx(proto)
+
+
+def test_infinite_masks_are_listed_as_unsupported() -> None:
+    proto = text_model(
+        X, "c = Constant<value=bool[2] {1, 0}>() a = Add(x, m) w = Where(c, x, m) y = Add(a, w)"
+    )
+    constant = helper.make_node(
+        "Constant", [], ["m"], value=numpy_helper.from_array(np.array([0, -np.inf], F))
+    )
+    proto.graph.node.insert(0, constant)
+    with pytest.raises(UnsupportedError) as caught:
+        load_onnx(proto)
+    assert [o for _, o, _ in caught.value.problems] == ["Add", "Where"]

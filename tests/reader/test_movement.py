@@ -82,10 +82,13 @@ def test_moves(lowered: Load, operator: str, inputs: list[Any], options: dict[st
 def test_shape_arithmetic(written: Load) -> None:
     """What torch writes for x.view(x.shape[0], -1) and for expand."""
     model = written(
-        "s = Shape(x) zero = Constant<value=int64 {0}>() b = Gather<axis=0>(s, zero) axes = Constant<value=int64[1] {0}>() "
-        "bb = Unsqueeze(b, axes) rest = Constant<value=int64[1] {-1}>() t = Concat<axis=0>(bb, rest) r = Reshape(x, t) "
+        "s = Shape(x) zero = Constant<value=int64 {0}>() b = Gather<axis=0>(s, zero) "
+        "axes = Constant<value=int64[1] {0}>() "
+        "bb = Unsqueeze(b, axes) rest = Constant<value=int64[1] {-1}>() t = Concat<axis=0>(bb, rest) "
+        "r = Reshape(x, t) "
         "n = Size(x) nn = Unsqueeze(n, axes) c = ConstantOfShape<value=float[1] {2.0}>(nn) m = Mul(r, c) "
-        "one = Constant<value=int64 {1}>() k = Range(zero, n, one) e = Equal(k, one) f = Cast<to=1>(e) g = Add(m, f) "
+        "one = Constant<value=int64 {1}>() k = Range(zero, n, one) e = Equal(k, one) f = Cast<to=1>(e) "
+        "g = Add(m, f) "
         "w = Where(e, m, g) two = Constant<value=int64 {2}>() h = Div(n, two) hh = Unsqueeze(h, axes) "
         "y = Slice(w, axes, hh, rest)",
         shape="1,2,3",

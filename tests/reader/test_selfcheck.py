@@ -19,7 +19,9 @@ def test_a_wrong_lowering_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LOWERINGS, "Softplus", LOWERINGS["Neg"])
     proto = onnx.parser.parse_model(CHAIN)
     proto.graph.node[1].name = "the culprit"
-    with pytest.raises(ModelError, match=r"node 'the culprit' \(Softplus\) does not give what onnxruntime gives"):
+    with pytest.raises(
+        ModelError, match=r"node 'the culprit' \(Softplus\) does not give what onnxruntime gives"
+    ):
         load_onnx(proto)
     assert load_onnx(proto, check=False).functions == {"sin": 8, "exp": 4}
 

@@ -59,7 +59,8 @@ def test_several_inputs() -> None:
 def test_what_cannot_be_exported_is_said() -> None:
     class Odd(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return torch.linalg.eigvals(x).abs()
+            values: Tensor = torch.linalg.eigvals(x)
+            return values.abs()
 
     module = Odd()
     with pytest.raises(ModelError, match="Odd: torch cannot export it"):

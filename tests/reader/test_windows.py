@@ -32,7 +32,9 @@ CONVS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("image", "kernel", "options"), CONVS)
-def test_conv(lowered: Load, image: tuple[int, ...], kernel: tuple[int, ...], options: dict[str, Any]) -> None:
+def test_conv(
+    lowered: Load, image: tuple[int, ...], kernel: tuple[int, ...], options: dict[str, Any]
+) -> None:
     lowered("Conv", image, weights(*kernel), **options)
     model = lowered("Conv", image, weights(*kernel), weights(kernel[0]), **options)
     assert len(model.network.nodes) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -238,7 +239,7 @@ def to_onnx(network: Network) -> bytes:
     return bytes(model.SerializeToString())
 
 
-OPERATORS: dict[str, tuple[str, dict[str, object]]] = {
+OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("Relu", {}),
     "leaky_relu": ("LeakyRelu", {}),
     "elu": ("Elu", {}),
@@ -275,7 +276,7 @@ class _Writer:
         self.weights.append(numpy_helper.from_array(np.asarray(value, dtype=np.float32), name))
         return name
 
-    def op(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: object) -> str:
+    def op(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
         """The output name of a new node."""
         output = output or f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))

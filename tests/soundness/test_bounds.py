@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.network import Network, evaluate
-from genbab.nonlinear import functions
+from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear, evaluate
+from genbab.nonlinear import Nonlinearity, functions
 
 from .graphs import extremes, grid, random_box, random_network
 
@@ -42,6 +42,18 @@ def test_outputs_of_random_graphs_lie_inside(seed: int, method: str) -> None:
     assert escape(network, low, high, extremes(network, low, high), method) <= 0
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_these_tests_say_something(method: str) -> None:
+    """Bounds of tamed networks are finite, and within a factor of a thousand of what is reached."""
+    for seed in range(COUNT):
+        network = random_network(seed, inputs=2, depth=2)
+        low, high = random_box(seed, 2, radius=0.1)
+        seen = extremes(network, low, high, 2)
+        lower, upper = bounds(network, low, high, method)
+        assert bool(torch.isfinite(upper - lower).all()), seed
+        assert bool((upper - lower <= 1e3 * (1 + seen.abs().amax(0))).all()), seed
+
+
 @pytest.mark.parametrize("method", ("interval", "backward"))
 @pytest.mark.parametrize("seed", range(0, COUNT, 5))
 def test_every_hidden_node_lies_inside(seed: int, method: str) -> None:
@@ -54,10 +66,38 @@ def test_every_hidden_node_lies_inside(seed: int, method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("fn", functions(), ids=str)
-def test_every_function_on_a_grid(fn: object, method: str) -> None:
-    network = random_network(7, inputs=1, outputs=1, depth=2, only=[fn])  # type: ignore[list-item]
+def test_every_function_on_a_grid(fn: Nonlinearity, method: str) -> None:
+    network = random_network(7, inputs=1, outputs=1, depth=2, only=[fn])
     low, high = torch.tensor([-1.1], dtype=torch.float64), torch.tensor([0.9], dtype=torch.float64)
     assert escape(network, low, high, evaluate(network, grid(low, high, 4001)), method) <= 0
+
+
+@pytest.mark.parametrize("method", ("backward", "optimised"))
+@pytest.mark.parametrize("fn", functions(), ids=str)
+def test_every_function_tightly_around_its_breaks(fn: Nonlinearity, method: str) -> None:
+    """fn(x) + s x for slopes s near those of fn: the bounds are (nearly) exact, so a wrong fact shows."""
+    random = torch.Generator().manual_seed(0)
+    boxes = 6 * COUNT
+    places = torch.tensor([0.0, *fn.breaks], dtype=torch.float64).clamp(*fn.domain)
+    centre = places[torch.randint(len(places), (boxes,), generator=random)]
+    width = 10 ** (torch.rand(2, boxes, generator=random, dtype=torch.float64) * 3 - 2)
+    low, high = ((centre + side * w).clamp(*fn.domain) for side, w in zip((-1, 1), width, strict=True))
+    near = torch.tensor([-1.0, -0.25, -0.1, -0.03, 0.03, 0.1, 0.25, 1.0], dtype=torch.float64)
+    slopes = fn.derivative((places[-1] + near).clamp(*fn.domain))
+    slopes = torch.nan_to_num(slopes, nan=0.0, posinf=1.0, neginf=-1.0)
+    both = torch.cat([slopes, -slopes]).unsqueeze(1)
+    ones = torch.ones(len(both), 1, dtype=torch.float64)
+    sign = Dense(torch.cat([ones[: len(near)], -ones[len(near) :]]))
+    nodes: tuple[Node, ...] = (Input(1), Nonlinear(fn, (0,), 1))
+    output = Affine(((1, sign), (0, Dense(-both))), torch.zeros(len(both), dtype=torch.float64))
+    network = Network((*nodes, output), 2)
+    lower, upper = api.bounds(network, low[:, None], high[:, None], method=method)
+    weight = torch.linspace(0, 1, 401, dtype=torch.float64)[:, None, None]
+    x = torch.lerp(low[None, :, None], high[None, :, None], weight)
+    seen = evaluate(network, x)
+    slack = 1e-12 * (1 + seen.abs())
+    outside = torch.maximum(lower - seen - slack, seen - upper - slack)
+    assert float(torch.nan_to_num(outside, nan=-1.0).amax()) <= 0
 
 
 @pytest.mark.parametrize("seed", range(COUNT // 3))

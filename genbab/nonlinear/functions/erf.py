@@ -19,7 +19,7 @@ def derivative(x: Tensor) -> Tensor:
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
-    root = (k / _PEAK).clamp_(extended.TINY, 0.9999999).log_().neg_().sqrt_()
+    root = (k / _PEAK).clamp_(extended.TINY, extended.below(1.0, k)).log_().neg_().sqrt_()
     return root.neg_() if segment == 0 else root
 
 

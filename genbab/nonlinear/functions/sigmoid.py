@@ -16,7 +16,7 @@ def derivative(x: Tensor) -> Tensor:
 
 def stationary(k: Tensor, segment: int) -> Tensor:
     """s(1-s) = k on the convex half: logit of s = (1 - sqrt(1-4k))/2, in the form k/(1-s)**2 = exp(x)."""
-    inside = k.clamp(extended.TINY, 0.24999999)
+    inside = k.clamp(extended.TINY, extended.below(0.25, k))
     one_minus_s = torch.rsub(inside, 0.25).sqrt_().add_(0.5)
     x = inside.div_(one_minus_s.square_()).log_()
     return x if segment == 0 else x.neg_()

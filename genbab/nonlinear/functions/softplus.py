@@ -18,7 +18,7 @@ def value(x: Tensor) -> Tensor:
 
 def stationary(k: Tensor, segment: int) -> Tensor:
     """logit(k)."""
-    inside = k.clamp(extended.TINY, 0.9999999)
+    inside = k.clamp(extended.TINY, extended.below(1.0, k))
     x = (inside / (1.0 - inside)).log_()
     return x.add_(k - k.clamp(0.0, 1.0), alpha=extended.FAR)
 

@@ -18,7 +18,7 @@ def derivative(x: Tensor) -> Tensor:
 
 def stationary(k: Tensor, segment: int) -> Tensor:
     """-artanh(sqrt(1-k)) on the convex half, as log(k / (1 + sqrt(1-k))**2) / 2."""
-    inside = k.clamp(extended.TINY, 0.9999999)
+    inside = k.clamp(extended.TINY, extended.below(1.0, k))
     root = torch.rsub(inside, 1.0).sqrt_().add_(1.0)
     x = inside.div_(root.square_()).log_().mul_(0.5)
     return x if segment == 0 else x.neg_()

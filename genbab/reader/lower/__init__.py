@@ -1,10 +1,13 @@
-"""What every ONNX operator means in terms of the three kinds of node: one small function per operator, in two tables."""
+"""What every ONNX operator means in terms of the three kinds of node: one small function per operator, in two
+tables.
+"""
 
 from __future__ import annotations
 
 from genbab.reader.lower import (  # noqa: F401 - importing a file fills the tables
     comparison,
     convolution,
+    einsum,
     elementwise,
     linear,
     normalisation,

@@ -80,16 +80,20 @@ def _cast(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = needed(inputs, 0)
     if op.kind == "CastLike":
         like = needed(inputs, 1)
-        target = np.dtype(np.float32) if isinstance(like, Var) and not like.boolean else getattr(like, "dtype", None)
+        target = (
+            np.dtype(np.float32)
+            if isinstance(like, Var) and not like.boolean
+            else getattr(like, "dtype", None)
+        )
         kind = np.dtype(bool) if target is None else np.dtype(target)
     else:
         from onnx import helper
 
         kind = np.dtype(helper.tensor_dtype_to_np_dtype(op.integer("to", 1)))
-    if kind == np.bool_ and isinstance(x, Var) and x.boolean:
+    if not isinstance(x, Var):
+        return x.astype(kind)
+    if kind == np.bool_ and x.boolean:
         return x
-    if kind in (np.float32, np.float64):
-        return Var(x.node, x.shape) if isinstance(x, Var) else x
-    if isinstance(x, Var) and x.boolean and kind.kind in "iu":
+    if kind in (np.float32, np.float64) or (x.boolean and kind.kind in "iu"):
         return Var(x.node, x.shape)
     raise Refused(f"a conversion to {kind}, which rounds")

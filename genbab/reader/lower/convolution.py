@@ -34,7 +34,9 @@ def _conv(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, kernel, bias = _parts(op, inputs)
     group = op.integer("group", 1)
     if x.shape[1] != kernel.shape[1] * group:
-        raise ValueError(f"a kernel of shape {kernel.shape} in {group} group(s) on a tensor of shape {x.shape}")
+        raise ValueError(
+            f"a kernel of shape {kernel.shape} in {group} group(s) on a tensor of shape {x.shape}"
+        )
     w = windows(op, x.shape[2:], tuple(kernel.shape[2:]))
     pad = w.before
     if not w.symmetric or min(pad) < 0:
@@ -65,12 +67,18 @@ def _conv_transpose(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     if same:
         final = tuple(n - 2 * p for n, p in zip(full, before, strict=True))
         conv = Conv(weight, (images * channels, *final), sizes[1], strides, before, dilations, group * images)
-        return b.affine((images, channels, *final), [(x.node, Adjoint(conv))], _per_channel(bias, kernel.ndim))
+        return b.affine(
+            (images, channels, *final), [(x.node, Adjoint(conv))], _per_channel(bias, kernel.ndim)
+        )
     conv = Conv(weight, *sizes, strides, (0,) * rank, dilations, group * images)
     whole = b.affine((images, channels, *full), [(x.node, Adjoint(conv))])
-    trimmed = _padded(b, whole, tuple(-p for p in before), tuple(e - p for e, p in zip(extra, after, strict=True)))
-    return trimmed if bias is None else b.affine(
-        trimmed.shape, [b.spread(trimmed, trimmed.shape)], _per_channel(bias, kernel.ndim)
+    trimmed = _padded(
+        b, whole, tuple(-p for p in before), tuple(e - p for e, p in zip(extra, after, strict=True))
+    )
+    return (
+        trimmed
+        if bias is None
+        else b.affine(trimmed.shape, [b.spread(trimmed, trimmed.shape)], _per_channel(bias, kernel.ndim))
     )
 
 

@@ -99,8 +99,8 @@ def _pow(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         return b.expand(raised(b, base, same), shape)
     if isinstance(base, Var):
         return apply(b, "exp", multiply(b, apply(b, "log", base), exponent))
-    if not (base > 0).all():
-        raise Refused("a power whose base is not positive and whose exponent varies")
+    if base.dtype.kind != "f" or not (base > 0).all():
+        raise Refused("a power of a base that is an integer or not positive, and whose exponent varies")
     return apply(b, "exp", scale(b, exponent, np.log(base.astype(np.float64))))
 
 

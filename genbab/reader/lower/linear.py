@@ -73,7 +73,9 @@ def _by_constant(b: Builder, x: Var, w: Array) -> Var:
     if count(w.shape[:-2]) == 1:
         tokens = count(x.shape[:-1])
         weight = torch.from_numpy(np.array(w.reshape(inner, outer), dtype=np.float64))
-        made: LinearMap = Dense(weight.mT.contiguous()) if tokens == 1 else TokenDense(weight[None], 1, tokens)
+        made: LinearMap = (
+            Dense(weight.mT.contiguous()) if tokens == 1 else TokenDense(weight[None], 1, tokens)
+        )
         return b.affine(shape, [(x.node, made)])
     full = b.expand(x, (*batch, rows, inner))
     assert isinstance(full, Var)

@@ -1,4 +1,6 @@
-"""Operators that only move numbers: each is one numpy function, run on the values of constants or on entry numbers."""
+"""Operators that only move numbers: each is one numpy function, run on the values of constants or on entry
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from genbab.reader.values import Array, Op, Refused, Value, Var, positive_axis
 
 
 def move(b: Builder, op: Op, rule: Move, inputs: list[Value | None]) -> list[Value]:
-    """The outputs of a moving operator: on variables it is run on numbers that name their entries (0: a zero)."""
+    """The outputs of a moving operator: on variables it is run on numbers that name their entries (0: a
+    zero).
+    """
     positions = range(len(inputs)) if rule.data is None else rule.data
     sources = [p for p in positions if p < len(inputs) and inputs[p] is not None]
     if not any(isinstance(inputs[p], Var) for p in sources):
@@ -59,6 +63,8 @@ def _decoded(b: Builder, codes: Array, ranges: list[tuple[Value, int]]) -> Value
         return bias
     if len(picked) == 1 and not bias.any():
         return b.gather(*picked[0])
+    if not np.isfinite(bias).all():
+        raise Refused("it puts in a constant that is not a finite number")
     terms: list[tuple[int, LinearMap]] = []
     for var, local in picked:
         index = torch.from_numpy(np.ascontiguousarray(local.reshape(-1), dtype=np.int64))
@@ -166,7 +172,7 @@ def _gather_elements(op: Op, a: list[Any]) -> Array:
 def _gather_nd(op: Op, a: list[Any]) -> Array:
     batch = op.integer("batch_dims", 0)
     index = a[1].astype(np.int64)
-    lead = np.indices(index.shape[:-1])[:batch] if batch else []
+    lead: Any = np.indices(index.shape[:-1])[:batch] if batch else []
     return np.asarray(a[0][(*lead, *np.moveaxis(index, -1, 0))])
 
 
@@ -225,8 +231,12 @@ def _depth_to_space(op: Op, a: list[Any]) -> Array:
     n, c, h, w = a[0].shape
     s = op.integer("blocksize", 1)
     if op.text("mode", "DCR") == "DCR":
-        return np.asarray(a[0].reshape(n, s, s, c // s**2, h, w).transpose(0, 3, 4, 1, 5, 2).reshape(n, -1, h * s, w * s))
-    return np.asarray(a[0].reshape(n, c // s**2, s, s, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, -1, h * s, w * s))
+        return np.asarray(
+            a[0].reshape(n, s, s, c // s**2, h, w).transpose(0, 3, 4, 1, 5, 2).reshape(n, -1, h * s, w * s)
+        )
+    return np.asarray(
+        a[0].reshape(n, c // s**2, s, s, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, -1, h * s, w * s)
+    )
 
 
 @moves("SpaceToDepth")

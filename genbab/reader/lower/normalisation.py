@@ -31,13 +31,17 @@ def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     if op.integer("training_mode", 0):
         raise Refused("training mode")
     names = ("its scale", "its bias", "its mean", "its variance")
-    gain, bias, mean, variance = (_per_channel(given(inputs, i + 1), n, len(x.shape)) for i, n in enumerate(names))
+    gain, bias, mean, variance = (
+        _per_channel(given(inputs, i + 1), n, len(x.shape)) for i, n in enumerate(names)
+    )
     factor = gain / np.sqrt(variance + op.number("epsilon", 1e-5))
     return add(b, scale(b, x, factor), bias - mean * factor)
 
 
 def _normalised(b: Builder, x: Var, axes: list[int], epsilon: float, centre: bool = True) -> Value:
-    """(x - mean) / sqrt(variance + epsilon) over the axes; without `centre` the root mean square is divided out."""
+    """(x - mean) / sqrt(variance + epsilon) over the axes; without `centre` the root mean square is divided
+    out.
+    """
     centred = subtract(b, x, reduce_mean(b, x, axes)) if centre else x
     squares = multiply(b, centred, centred)
     assert isinstance(squares, Var)
@@ -59,7 +63,9 @@ def _layer_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 @lowering("InstanceNormalization")
 def _instance_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = _variable(inputs)
-    gain, bias = (_per_channel(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias")))
+    gain, bias = (
+        _per_channel(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias"))
+    )
     y = _normalised(b, x, list(range(2, len(x.shape))), op.number("epsilon", 1e-5))
     return add(b, multiply(b, y, gain), bias)
 
@@ -70,7 +76,9 @@ def _group_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     groups = op.integer("num_groups", 1)
     if op.opset < 21:
         raise Refused("the form of opset 18, which ONNX withdrew")
-    gain, bias = (_per_channel(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias")))
+    gain, bias = (
+        _per_channel(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias"))
+    )
     split = x.reshaped((x.shape[0], groups, x.size // (x.shape[0] * groups)))
     y = _normalised(b, split, [2], op.number("epsilon", 1e-5))
     assert isinstance(y, Var)

@@ -14,7 +14,9 @@ from genbab.reader.values import Array, Op, Refused, Value, Var, count, needed
 
 
 def tree_max(b: Builder, x: Var, groups: Array, shape: tuple[int, ...]) -> Var:
-    """A tensor of this shape: entry g is the largest x.ravel()[groups[g, k]] over k; every index must be >= 0."""
+    """A tensor of this shape: entry g is the largest x.ravel()[groups[g, k]] over k; every index must be >=
+    0.
+    """
     columns = groups
     value = x
     while columns.shape[1] > 1:
@@ -92,7 +94,9 @@ def _average_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 
 
 def _counted(w: Windows, padded: bool) -> Array:
-    """Per window, how many entries the average is taken over: those in the image, or in the image with its padding."""
+    """Per window, how many entries the average is taken over: those in the image, or in the image with its
+    padding.
+    """
     total = np.ones((1,))
     for axis, at in enumerate(w.positions()):
         low = -w.before[axis] if padded else 0

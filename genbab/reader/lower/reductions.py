@@ -8,7 +8,7 @@ from genbab.reader.arithmetic import apply, multiply, scale, sum_groups
 from genbab.reader.builder import Builder
 from genbab.reader.lower.pooling import tree_max
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, count, given, integers, needed, positive_axis
+from genbab.reader.values import Op, Refused, Value, Var, count, given, integers, needed, positive_axis
 
 
 def reduce_sum(b: Builder, x: Var, axes: list[int], keep: bool = True) -> Var:
@@ -48,7 +48,8 @@ def _negated(b: Builder, x: Var) -> Var:
 
 
 KINDS = (
-    "ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum ReduceLogSumExp ReduceProd"
+    "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd "
+    "ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum ReduceLogSumExp"
 ).split()
 
 
@@ -100,4 +101,6 @@ def _global_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = needed(inputs, 0)
     if not isinstance(x, Var):
         raise Refused("pooling of a constant")
-    return _reduced(b, "ReduceMean" if "Average" in op.kind else "ReduceMax", x, list(range(2, len(x.shape))), True)
+    return _reduced(
+        b, "ReduceMean" if "Average" in op.kind else "ReduceMax", x, list(range(2, len(x.shape))), True
+    )

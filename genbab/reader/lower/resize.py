@@ -1,4 +1,6 @@
-"""`Resize` and `Upsample`: nearest neighbour moves numbers, linear interpolation is one small matrix per axis."""
+"""`Resize` and `Upsample`: nearest neighbour moves numbers, linear interpolation is one small matrix per
+axis.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def _targets(op: Op, inputs: list[Value | None], shape: tuple[int, ...]) -> tupl
     if factors is not None and len(factors):
         for axis, factor in zip(axes, factors, strict=True):
             scales[axis] = float(np.float32(factor))
-        return scales, [int(np.floor(np.float32(n) * np.float32(s))) for n, s in zip(shape, scales, strict=True)]
+        return scales, [
+            int(np.floor(np.float32(n) * np.float32(s))) for n, s in zip(shape, scales, strict=True)
+        ]
     if op.text("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise Refused("sizes that keep the aspect ratio")
     sizes = list(shape)
@@ -53,7 +57,7 @@ def _targets(op: Op, inputs: list[Value | None], shape: tuple[int, ...]) -> tupl
 
 
 def _places(op: Op, old: int, new: int, factor: float) -> Array:
-    """Per output entry of one axis, where it lies on the input's axis: float32, as onnxruntime computes it."""
+    """Per output entry of one axis, where it lies on the input's axis, in float32 as onnxruntime has it."""
     default = "asymmetric" if op.kind == "Upsample" or op.opset < 11 else "half_pixel"
     mode = op.text("coordinate_transformation_mode", default)
     x, s = np.arange(new, dtype=np.float32), np.float32(factor)
@@ -65,7 +69,11 @@ def _places(op: Op, old: int, new: int, factor: float) -> Array:
     if mode == "asymmetric":
         return np.asarray(x / s)
     if mode == "align_corners":
-        return np.zeros(new, np.float32) if new == 1 else np.asarray(x * np.float32(old - 1) / np.float32(new - 1))
+        return (
+            np.zeros(new, np.float32)
+            if new == 1
+            else np.asarray(x * np.float32(old - 1) / np.float32(new - 1))
+        )
     if mode == "tf_half_pixel_for_nn":
         return np.asarray((x + half) / s)
     if mode == "half_pixel_symmetric":

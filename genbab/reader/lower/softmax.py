@@ -1,8 +1,9 @@
 """Softmax in the form whose bounds are tightest, as far as its size allows.
 
-softmax_i = 1 / (1 + Σ_{j≠i} exp(x_j - x_i)): the differences are affine, so what the entries have in common cancels
-(K(K - 1) terms). Two entries are a sigmoid of their difference. Long rows use exp(x_i - m) / Σ_j exp(x_j - m) with the
-mean m of the row: the shift is affine and exact, cannot be chosen wrongly, and keeps the arguments small.
+softmax_i = 1 / (1 + Σ_{j≠i} exp(x_j - x_i)): the differences are affine, so what the entries have in common
+cancels (K(K - 1) terms). Two entries are a sigmoid of their difference. Long rows use exp(x_i - m) / Σ_j
+exp(x_j - m) with the mean m of the row: the shift is affine and exact, cannot be chosen wrongly, and keeps
+the arguments small.
 """
 
 from __future__ import annotations

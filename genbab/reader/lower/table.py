@@ -1,4 +1,6 @@
-"""The two tables of lowerings: operators that only move numbers, and all others; filled when this package is imported."""
+"""The two tables of lowerings: operators that only move numbers, and all others; filled when this package is
+imported.
+"""
 
 from __future__ import annotations
 

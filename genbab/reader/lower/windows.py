@@ -11,7 +11,9 @@ from genbab.reader.values import Array, Op, Refused
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows over spatial axes of `size`: kernel, strides, dilations, padding before and after, number per axis."""
+    """Windows over spatial axes of `size`: kernel, strides, dilations, padding before and after, number per
+    axis.
+    """
 
     size: tuple[int, ...]
     kernel: tuple[int, ...]
@@ -26,7 +28,9 @@ class Windows:
         return self.before == self.after
 
     def positions(self) -> list[Array]:
-        """Per axis, the input coordinate of each window's entries (number, kernel); may lie outside the input."""
+        """Per axis, the input coordinate of each window's entries (number, kernel); may lie outside the
+        input.
+        """
         return [
             np.arange(m)[:, None] * s - p + np.arange(k)[None, :] * d
             for m, s, p, k, d in zip(
@@ -35,7 +39,7 @@ class Windows:
         ]
 
     def entries(self, channels: int) -> Array:
-        """(channels · windows, entries per window): flat indices into (channels, *size), -1 in the padding."""
+        """(channels · windows, entries per window): flat indices into (channels, *size), -1 for padding."""
         rank = len(self.size)
         flat = np.zeros((1,) * (2 * rank), dtype=np.int64)
         inside = np.ones((1,) * (2 * rank), dtype=bool)
@@ -58,7 +62,8 @@ def windows(op: Op, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windows:
     before, after = pads(op, size, reach, strides)
     up = bool(op.integer("ceil_mode", 0))
     number = tuple(
-        _number(n, r, s, (p, q), up) for n, r, s, p, q in zip(size, reach, strides, before, after, strict=True)
+        _number(n, r, s, (p, q), up)
+        for n, r, s, p, q in zip(size, reach, strides, before, after, strict=True)
     )
     if min(number, default=1) < 1:
         raise ValueError(f"a window of {reach} does not fit an image of {size}")
