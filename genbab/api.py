@@ -96,8 +96,10 @@ def node_intervals(engine: Engine, box: Interval, method: str, steps: int) -> li
     if method == "forward":
         return forward(engine.exact, box)
     chosen = Steps.of(steps if method == "optimised" else 0)
-    intervals = tighten_all(engine, box, propagate(engine.exact, box), Steps(0), outputs=chosen.count == 0)
-    return tighten_all(engine, box, intervals, chosen, outputs=True) if chosen.count else intervals
+    relaxation = tighten_all(engine, box, propagate(engine.exact, box), Steps(0), outputs=chosen.count == 0)
+    if chosen.count:
+        relaxation = tighten_all(engine, box, relaxation.intervals, chosen, outputs=True)
+    return relaxation.intervals
 
 
 def engine_for(network: Network, config: Config, device: torch.device, check: Callable[[], None]) -> Engine:

@@ -43,10 +43,12 @@ OPEN_ENDED = 120.0
 """Seconds that a run without a time limit plans its root with."""
 
 
-BATCH = 512
 TIGHTEN_COST = 5e7
 """Hidden rows are bounded backwards in every child box where that costs at most this many multiply-adds per box."""
 
+
+INPUT_BATCH = 300_000
+"""Neurons of all domains of one round of input splits."""
 
 NEURON_BATCH = 200_000
 """Neurons of all domains of one round of neuron splits: enough to outweigh the cost of calling each operation."""
@@ -154,7 +156,8 @@ class Run:
         bound = bound_by_inputs(self.engine, self.output, tightening_cost(self.engine) <= TIGHTEN_COST)
         with self._timed("search"):
             root = bound(root_domains(state.query, state.margins))
-            return self._ended(search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: BATCH))
+            size = self.config.batch or max(32, min(2048, INPUT_BATCH // _nonlinear_size(self.engine.exact)))
+            return self._ended(search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: size))
 
     def _by_neurons(self, state: RootState, share: float, branch: bool) -> str:
         steps = self.config.root_steps

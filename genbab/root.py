@@ -14,10 +14,9 @@ from genbab.bounds import (
     Relaxation,
     Rows,
     Steps,
-    certify,
     cheap_intervals,
     interval_rows,
-    optimise,
+    row_bounds,
     tighten_all,
 )
 from genbab.problem import Query
@@ -60,39 +59,36 @@ def cheap(engine: Engine, query: Query, output: int) -> RootState:
 
 def tightened(engine: Engine, state: RootState, output: int, share: float) -> RootState:
     """Hidden rows bounded backwards with default slopes, then the specification's rows."""
-    intervals = tighten_all(engine, state.box, state.intervals, Steps(0), share)
-    return _backward(engine, replace(state, intervals=intervals), output)
+    relaxation = tighten_all(engine, state.box, state.intervals, Steps(0), share)
+    return _backward(engine, replace(state, intervals=relaxation.intervals), output, relaxation)
 
 
 def optimised(
     engine: Engine, state: RootState, output: int, steps: Steps, share: float
 ) -> tuple[RootState, dict[int, Chosen]]:
     """Slopes optimised for hidden rows, layer after layer, then for the specification's rows; with the last slopes."""
-    intervals = tighten_all(engine, state.box, state.intervals, steps, share)
-    rows = state.rows(output)
+    relaxation = tighten_all(engine, state.box, state.intervals, steps, share)
 
     def decided(bounds: Tensor) -> bool:
         engine.check()
         margins = torch.maximum(state.margins, state.query.margins(bounds.to(torch.float64)) - 1e-4)
         return bool((state.query.worst(margins) > 0).all())
 
-    search = Relaxation(engine.search, intervals, engine.dtype)
     final = Steps.of(max(2 * steps.count, 20))
-    slopes = optimise(engine.search, search, rows.to(engine.dtype), engine.cast(state.box), final, stop=decided)
-    exact = Relaxation(engine.exact, intervals, torch.float64)
-    bounds, _, _ = certify(engine.exact, exact, rows, state.box, slopes)
+    bounds, slopes = row_bounds(engine, relaxation, state.rows(output), state.box, final, decided)
     margins = torch.maximum(state.margins, state.query.margins(bounds))
-    return RootState(state.query, margins, intervals), slopes
+    return RootState(state.query, margins, relaxation.intervals), slopes
 
 
-def _backward(engine: Engine, state: RootState, output: int) -> RootState:
+def _backward(engine: Engine, state: RootState, output: int, relaxation: Relaxation | None = None) -> RootState:
     """One certified backward pass with default slopes for the boxes still open."""
     which = state.open()
     if not which.numel():
         return state
-    part = state.take(which)
-    exact = Relaxation(engine.exact, part.intervals, torch.float64)
-    bounds, _, _ = certify(engine.exact, exact, part.rows(output), part.box, {})
+    whole = relaxation is not None and which.numel() == len(state.query)
+    part = state if whole else state.take(which)
+    exact = relaxation if whole and relaxation else Relaxation(engine.exact, part.intervals, torch.float64)
+    bounds, _ = row_bounds(engine, exact, part.rows(output), part.box, Steps(0))
     margins = state.margins.clone()
     margins[which] = torch.maximum(part.margins, part.query.margins(bounds))
     return replace(state, margins=margins)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.network import Affine, Input, LinearMap, Network, Nonlinear
+from genbab.network import Affine, Input, LinearMap, Network, Node, Nonlinear
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
 
@@ -52,6 +52,23 @@ def propagate(network: Network, box: Interval, known: dict[int, Interval] | None
     return boxes
 
 
+def refined(network: Network, intervals: list[Interval], i: int, found: Interval) -> list[Interval]:
+    """The intervals with node i's cut by `found`, and what follows from that by interval arithmetic.
+
+    Nodes that do not depend on node i keep the very same tensors.
+    """
+    cut = list(intervals)
+    cut[i] = intersect(cut[i], found)
+    for j in range(i + 1, len(network.nodes)):
+        node = network.nodes[j]
+        if i not in network.ancestors[j]:
+            continue
+        args = [cut[s] for s in network.sources(j)]
+        follows = nonlinear_range(node, args) if isinstance(node, Nonlinear) else affine_range(node, args)
+        cut[j] = intersect(cut[j], follows)
+    return cut
+
+
 def nonlinear_range(node: Nonlinear, args: list[Interval]) -> Interval:
     """The range of an elementwise function over its arguments' intervals."""
     if len(args) == 1:
@@ -59,8 +76,9 @@ def nonlinear_range(node: Nonlinear, args: list[Interval]) -> Interval:
     return range_of_two(node.fn, args[0], args[1])
 
 
-def affine_range(node: Affine, sources: list[Interval]) -> Interval:
+def affine_range(node: Node, sources: list[Interval]) -> Interval:
     """The range of bias + Σ map(source), rounded outward."""
+    assert isinstance(node, Affine)
     lower = node.bias.expand(sources[0][0].shape[0], -1) if sources else node.bias[None]
     upper = lower
     size = node.bias.abs()

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from genbab.bounds.backward import Chosen, Rows, certify
 from genbab.bounds.forward import forward, varying
-from genbab.bounds.interval import Interval, intersect, propagate
-from genbab.bounds.ascent import Steps, optimise
+from genbab.bounds.interval import Interval, propagate, refined
+from genbab.bounds.ascent import Steps, Stop, optimise
 from genbab.bounds.relaxation import Relaxation
 from genbab.network import Affine, Compose, Input, LinearMap, Network, Nonlinear
 
@@ -53,6 +53,11 @@ class Engine:
         widest = max(self.exact.nodes[i].size for i in self.exact.ancestors[target]) * max(domains, 1)
         return max(1, min(fits, -(-CACHED // widest)))
 
+    def asked(self, bounds: Tensor) -> bool:
+        """A `stop` that never stops but minds the time."""
+        self.check()
+        return False
+
     def cast(self, interval: Interval) -> Interval:
         """A box in the search dtype (nearest: it only guides slopes)."""
         return interval[0].to(self.dtype), interval[1].to(self.dtype)
@@ -66,17 +71,18 @@ def cheap_intervals(engine: Engine, box: Interval, known: dict[int, Interval] | 
 
 
 def row_bounds(
-    engine: Engine, intervals: list[Interval], rows: Rows, box: Interval, steps: Steps
+    engine: Engine, relaxation: Relaxation, rows: Rows, box: Interval, steps: Steps, stop: Stop | None = None
 ) -> tuple[Tensor, dict[int, Chosen]]:
-    """Certified lower bounds (B, S) of the rows with slopes optimised for them, and those slopes."""
+    """Certified lower bounds (B, S) of the rows with slopes optimised for them, and those slopes.
+
+    The relaxation is the exact one; the search makes its own on the same intervals.
+    """
     slopes: dict[int, Chosen] = {}
     if steps.count:
-        relaxation = Relaxation(engine.search, intervals, engine.dtype)
-        slopes = optimise(
-            engine.search, relaxation, rows.to(engine.dtype), engine.cast(box), steps, stop=lambda _: engine.check()
-        )
-    exact = Relaxation(engine.exact, intervals, torch.float64)
-    return certify(engine.exact, exact, rows, box, slopes)[0], slopes
+        search = Relaxation(engine.search, relaxation.intervals, engine.dtype)
+        ask = stop or engine.asked
+        slopes = optimise(engine.search, search, rows.to(engine.dtype), engine.cast(box), steps, stop=ask)
+    return certify(engine.exact, relaxation, rows, box, slopes)[0], slopes
 
 
 def tighten_all(  # noqa: PLR0913
@@ -86,13 +92,15 @@ def tighten_all(  # noqa: PLR0913
     steps: Steps,
     share: float = float("inf"),
     outputs: bool = False,
-) -> list[Interval]:
-    """Intervals with every nonlinear argument (and the outputs, if asked) bounded backwards, layer after layer.
+) -> Relaxation:
+    """Every nonlinear argument (and the outputs, if asked) bounded backwards, layer after layer, each using the last.
 
-    `share` is the time in seconds after which no further chunk of rows is begun.
+    Returns the exact relaxation on the intervals found. `share` is the time in seconds after which no further chunk of
+    rows is begun.
     """
     end = time.monotonic() + share
-    known: dict[int, Interval] = {}
+    exact = Relaxation(engine.exact, intervals, torch.float64)
+    search = Relaxation(engine.search, intervals, engine.dtype) if steps.count else exact
     layers = {*engine.exact.relaxed, engine.exact.output} if outputs else engine.exact.relaxed
     for i in sorted(layers):
         if _already_exact(engine.exact, i):
@@ -100,23 +108,23 @@ def tighten_all(  # noqa: PLR0913
         engine.check()
         if time.monotonic() > end:
             break
-        found = _tighten_node(engine, box, intervals, i, steps, end)
+        found = _tighten_node(engine, box, (exact, search), i, steps, end)
         if found is not None:
-            known[i] = intersect(found, intervals[i])
-            intervals = [intersect(a, b) for a, b in zip(propagate(engine.exact, box, known), intervals, strict=True)]
-    return intervals
+            intervals = refined(engine.exact, exact.intervals, i, found)
+            exact = exact.moved(intervals)
+            search = search.moved(intervals) if steps.count else exact
+    return exact
 
 
 def _tighten_node(  # noqa: PLR0913
-    engine: Engine, box: Interval, intervals: list[Interval], i: int, steps: Steps, end: float
+    engine: Engine, box: Interval, relaxations: tuple[Relaxation, Relaxation], i: int, steps: Steps, end: float
 ) -> Interval | None:
     """Node i's interval from backward passes over the rows that matter, or None if there are none."""
-    lower, upper = (side.clone() for side in intervals[i])
-    order = rows_that_matter(engine, intervals, i)
+    exact, search = relaxations
+    lower, upper = (side.clone() for side in exact.intervals[i])
+    order = rows_that_matter(exact, i)
     if not order.numel():
         return None
-    exact = Relaxation(engine.exact, intervals, torch.float64)
-    search = Relaxation(engine.search, intervals, engine.dtype) if steps.count else exact
     size = max(1, engine.chunk(lower.shape[0], i, steps.count) // 2)
     for chunk in order.split(size):
         engine.check()
@@ -127,9 +135,8 @@ def _tighten_node(  # noqa: PLR0913
         rows = Rows(i, torch.cat([units, -units])[None])
         slopes: dict[int, Chosen] = {}
         if steps.count:
-            slopes = optimise(
-                engine.search, search, rows.to(engine.dtype), engine.cast(box), steps, stop=lambda _: engine.check()
-            )
+            cast = engine.cast(box)
+            slopes = optimise(engine.search, search, rows.to(engine.dtype), cast, steps, stop=engine.asked)
         bound, _, _ = certify(engine.exact, exact, rows, box, slopes)
         low, high = bound.split(chunk.numel(), dim=1)
         lower[:, chunk] = torch.maximum(lower[:, chunk], low)
@@ -137,15 +144,14 @@ def _tighten_node(  # noqa: PLR0913
     return lower, upper
 
 
-def rows_that_matter(engine: Engine, intervals: list[Interval], i: int) -> Tensor:
+def rows_that_matter(relaxation: Relaxation, i: int) -> Tensor:
     """Neurons of node i whose readers are not yet linear on their interval, widest gap first."""
-    gap = torch.zeros_like(intervals[i][0])
-    if i == engine.exact.output:
+    network = relaxation.network
+    gap = torch.zeros_like(relaxation.intervals[i][0])
+    if i == network.output:
         return torch.arange(gap.shape[1], device=gap.device)
-    relaxation = Relaxation(engine.exact, intervals, torch.float64)
-    for reader in engine.exact.consumers[i]:
-        node = engine.exact.nodes[reader]
-        if isinstance(node, Nonlinear):
+    for reader in network.consumers[i]:
+        if isinstance(network.nodes[reader], Nonlinear):
             gap = torch.maximum(gap, line_gap(relaxation, reader))
     worst = torch.nan_to_num(gap, nan=torch.inf, posinf=1e300).amax(0)
     order = worst.argsort(descending=True)
@@ -157,14 +163,11 @@ def line_gap(relaxation: Relaxation, i: int) -> Tensor:
     node = relaxation.network.nodes[i]
     assert isinstance(node, Nonlinear)
     lines = relaxation.lines(i)
-    heights = []
-    for upper, slopes in zip((False, True), lines.defaults, strict=True):
-        height, _ = lines.intercept(slopes, upper, rigorous=False)
-        for k, argument in zip(slopes, node.args, strict=True):
-            low, high = relaxation.intervals[argument]
-            height = height + torch.where(k == 0, 0.0, k * ((low + high) / 2)[:, None].to(k.dtype))
-        heights.append(height[:, 0])
-    return heights[1] - heights[0]
+    lower, upper, low, high, _ = lines.default_lines
+    gap = high - low
+    for k, other, (start, end) in zip(lower, upper, lines.boxes, strict=True):
+        gap = torch.addcmul(gap, other - k, (start + end) / 2)
+    return gap[:, 0]
 
 
 def tightening_cost(engine: Engine) -> float:

@@ -133,6 +133,15 @@ class Relaxation:
         """Number of domains B."""
         return max(interval[0].shape[0] for interval in self.intervals)
 
+    def moved(self, intervals: list[Interval]) -> Relaxation:
+        """The relaxation on other boxes; lines of nodes whose arguments kept the very same tensors are kept too."""
+        other = Relaxation(self.network, intervals, self.dtype)
+        same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
+        sources = self.network.sources
+        other._lines = {i: line for i, line in self._lines.items() if all(same[s] for s in sources(i))}
+        other._mass = {i: mass for i, mass in self._mass.items() if all(same[s] for s in sources(i))}
+        return other
+
     def lines(self, i: int) -> Lines:
         """The lines of nonlinear node i."""
         if i not in self._lines:

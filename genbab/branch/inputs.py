@@ -2,82 +2,107 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from genbab.bounds import Engine, Interval, Relaxation, Rows, Steps, certify, cheap_intervals, tighten_all
+from genbab.branch.conjunction import clip, combine
 from genbab.branch.domains import INPUT, Domains, Splits
 from genbab.branch.search import Bound
-from genbab.problem import Query
+
+
+RETRY = 16
+"""Rounds after which bounding hidden rows is tried once more where it did not pay."""
+
+
+@dataclass
+class Balance:
+    """Whether bounding hidden rows in every child pays, from the rounds in which it was done.
+
+    If it raises the bounds by as much as δ levels of splitting do, it saves a factor of 2^δ in the tree, and it pays
+    while that exceeds what it multiplies the cost of a child by.
+    """
+
+    cheap: float = 0.0
+    tight: float = 0.0
+    by_rows: float = 0.0
+    by_split: float = 0.0
+
+    def add(self, seconds: tuple[float, float], by_rows: Tensor, by_split: Tensor) -> None:
+        """Count a round: seconds without and for the hidden rows; margins (B,) gained by the rows, and by the split
+        that made the children. Older rounds fade."""
+        self.cheap, self.tight = 0.7 * self.cheap + seconds[0], 0.7 * self.tight + seconds[1]
+        self.by_rows = 0.7 * self.by_rows + _typical(by_rows)
+        self.by_split = 0.7 * self.by_split + _typical(by_split)
+
+    @property
+    def pays(self) -> bool:
+        """Whether the last rounds say that hidden rows should be bounded in the next one."""
+        if not self.cheap:
+            return True
+        levels = self.by_rows / max(self.by_split, 1e-12)
+        return 2 ** min(levels, 30.0) > 1 + self.tight / self.cheap
+
+
+def _typical(gains: Tensor) -> float:
+    finite = gains[gains.isfinite()]
+    return float(finite.clamp(min=0).median()) if finite.numel() else 0.0
 
 
 def bound_by_inputs(engine: Engine, output: int, tighten: bool) -> Bound:
-    """A `Bound` that rebuilds the intervals of each child box; `tighten` adds backward passes for hidden rows."""
+    """A `Bound` that rebuilds the intervals of each child box; hidden rows too (`tighten`) while that pays."""
+    balance = Balance()
+    count = 0
 
     def bound(children: Domains) -> Domains:
+        nonlocal count
         engine.check()
-        margins, form, constant = _margins(engine, children, output, tighten)
+        count += 1
+        tight = tighten and (balance.pays or count % RETRY == 0)
+        margins, form, constant = _margins(engine, children, output, balance if tight else None)
+        margins = combine(children.query, margins, form, constant)
         worst = torch.maximum(children.query.worst(margins), children.bound)
         lower, upper = clip(children.query, margins, form, constant)
-        worst = torch.where((lower > upper).any(-1), torch.inf, worst)
+        worst = torch.where((lower > upper).any(-1) & ~(worst > 0), torch.inf, worst)
         clipped = replace(children, query=replace(children.query, lower=lower, upper=upper), bound=worst)
         return replace(clipped, splits=choose_input(clipped, margins, form))
 
     return bound
 
 
-def _margins(engine: Engine, domains: Domains, output: int, tighten: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """(margins (B, S), coefficients (B, S, D), constant (B, S)) with default slopes; hidden rows tightened where open.
+def _margins(
+    engine: Engine, domains: Domains, output: int, balance: Balance | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(margins (B, S), coefficients (B, S, D), constant (B, S)) with default slopes.
 
-    `<coefficients, x> + constant` lies below the rows on each box.
+    `<coefficients, x> + constant` lies below the rows on each box. With a balance, hidden rows are bounded backwards
+    in the boxes still open, and it is told the cost and the gain.
     """
-    query = domains.query
+    query, started = domains.query, time.monotonic()
     box: Interval = (query.lower, query.upper)
     intervals = cheap_intervals(engine, box)
     exact = Relaxation(engine.exact, intervals, torch.float64)
     bounds, form, constant = certify(engine.exact, exact, Rows(output, query.matrix, query.on_input), box, {})
     margins = query.margins(bounds)
     undecided = (~(query.worst(margins) > 0)).nonzero().squeeze(-1)
-    if not tighten or not undecided.numel():
+    if balance is None or not undecided.numel():
         return margins, form, constant
+    between, before = time.monotonic(), query.worst(margins)[undecided]
     some = query.take(undecided)
     box = (some.lower, some.upper)
     intervals = [(low[undecided], high[undecided]) for low, high in intervals]
-    intervals = tighten_all(engine, box, intervals, Steps(0))
-    exact = Relaxation(engine.exact, intervals, torch.float64)
+    exact = tighten_all(engine, box, intervals, Steps(0))
     bounds, better, base = certify(engine.exact, exact, Rows(output, some.matrix, some.on_input), box, {})
     margins[undecided] = torch.maximum(margins[undecided], some.margins(bounds))
     form, constant = form.clone(), constant.clone()
     form[undecided], constant[undecided] = better, base
+    seconds = (between - started, time.monotonic() - between)
+    after = query.worst(margins)[undecided]
+    balance.add(seconds, after - before, after - domains.bound[undecided])
     return margins, form, constant
-
-
-def clip(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Interval:
-    """The boxes cut to where an unsafe point can lie (lower > upper: nowhere); (B, D) each.
-
-    An unsafe point of a clause satisfies every row, hence <form, x> + constant <= rhs, which bounds each x_d when the
-    others are at their best (the relaxed clip of Clip-and-Verify, NeurIPS 2025). A box keeps the hull over its open
-    clauses.
-    """
-    low, high = query.lower[:, None], query.upper[:, None]
-    least = constant + (form * torch.where(form > 0, low, high)).sum(-1)
-    size = constant.abs() + query.rhs.abs() + (form.abs() * torch.maximum(low.abs(), high.abs())).sum(-1)
-    room = ((query.rhs - least) + 1e-12 * size)[..., None].clamp(min=0)
-    reach = torch.nan_to_num(room / form.abs(), nan=torch.inf)
-    reach = reach + 1e-12 * (reach + high.abs() + low.abs())
-    row_low = torch.where(form < 0, torch.maximum(high - reach, low), low.expand_as(form))
-    row_high = torch.where(form > 0, torch.minimum(low + reach, high), high.expand_as(form))
-    if form.shape[1] > 1:
-        same = query.clause[:, :, None] == query.clause[:, None, :]
-        if bool(same.sum() > same.shape[0] * same.shape[1]):
-            row_low = torch.where(same[..., None], row_low[:, None], -torch.inf).amax(2)
-            row_high = torch.where(same[..., None], row_high[:, None], torch.inf).amin(2)
-    still = (~(query.clause_margins(margins) > 0))[..., None] & (row_low <= row_high).all(-1, keepdim=True)
-    lower = torch.where(still, row_low, torch.inf).amin(1)
-    upper = torch.where(still, row_high, -torch.inf).amax(1)
-    return torch.maximum(lower, query.lower), torch.minimum(upper, query.upper)
 
 
 def choose_input(domains: Domains, margins: Tensor, form: Tensor) -> Splits:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
-
 from genbab.branch.domains import Domains, bisect
 from genbab.branch.pool import Pool
 from genbab.errors import DeadlineReached
@@ -63,7 +61,7 @@ def search(  # noqa: PLR0913
             progress.visited += len(inherited)
             progress.rounds += 1
             proved = children.bound > 0
-            least = min(least, float(children.bound[proved].min())) if bool(proved.any()) else least
+            least = min([least, *children.bound[proved & children.bound.isfinite()].tolist()])
             undecided = children.take(~proved)
             if len(undecided) and falsify(undecided):
                 return Outcome("falsified", progress)
@@ -79,7 +77,3 @@ def search(  # noqa: PLR0913
     progress.bound = min(stuck, least)
     return Outcome("verified" if stuck == float("inf") else "stuck", progress)
 
-
-def inherit(children: Domains, parents: torch.Tensor) -> torch.Tensor:
-    """The better of a child's own bound and its parent's."""
-    return torch.maximum(children.bound, parents)

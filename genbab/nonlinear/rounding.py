@@ -7,8 +7,16 @@ from torch import Tensor
 
 
 def common_shape(*shapes: torch.Size | tuple[int, ...]) -> torch.Size:
-    """The shape these broadcast to."""
-    return torch.Size(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
+    """The shape these broadcast to (torch's own function costs 50 µs a call and a slow import)."""
+    first = shapes[0]
+    if all(s == first for s in shapes):
+        return torch.Size(first)
+    rank = max(len(s) for s in shapes)
+    padded = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
+    sizes = [{n for n in axis if n != 1} for axis in zip(*padded, strict=True)]
+    if any(len(n) > 1 for n in sizes):
+        raise ValueError(f"shapes {', '.join(str(tuple(s)) for s in shapes)} do not broadcast")
+    return torch.Size([n.pop() if n else 1 for n in sizes])
 
 
 def round_down(c: Tensor, dtype: torch.dtype) -> Tensor:

@@ -1,0 +1,93 @@
+"""What several rows of a clause say together: an unsafe point must satisfy all of them at once.
+
+Each row has a linear form <form, x> + constant below it on the box, so an unsafe point lies in the half-spaces
+<form, x> + constant <= rhs of all rows of its clause. Shapes: form (B, S, D), constant (B, S), query of B boxes; C
+clauses of at most R rows each.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.bounds import Interval
+from genbab.problem import Query
+
+ROUNDS = 12
+"""Steps of the search for weights of the rows."""
+
+GUARD = 1e-12
+"""Relative widening that covers the rounding of the few float64 operations here."""
+
+
+def combine(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Tensor:
+    """Margins (B, S), raised in clauses whose half-spaces have no common point in the box, as far as weights show it.
+
+    For weights w >= 0 of the rows of a clause, min over the box of Σ w·(<form, x> + constant - rhs) > 0 refutes the
+    clause (weak duality). The weights are searched by multiplicative updates on rows scaled by their own width.
+    """
+    members = _members(query)
+    if members.shape[1] == 1 or not bool((~(query.worst(margins) > 0)).any()):
+        return margins
+    low, high = query.lower[:, None], query.upper[:, None]
+    offset = constant - query.rhs
+    reach = (form.abs() * torch.maximum(low.abs(), high.abs())).sum(-1)
+    mass = (offset.abs() + query.rhs.abs() + reach)[:, members]
+    size = ((form.abs() * (high - low)).sum(-1) + GUARD)[:, members]
+    rows, base = form[:, members], offset[:, members]
+    weight = 1 / size
+    best = torch.full_like(weight[..., 0], -torch.inf)
+    for _ in range(ROUNDS):
+        joint = torch.einsum("bcr,bcrd->bcd", weight, rows)
+        point = torch.where(joint > 0, low, high)
+        total = (joint * point).sum(-1) + (weight * base).sum(-1) - GUARD * (weight * mass).sum(-1)
+        best = torch.maximum(best, total)
+        value = torch.einsum("bcd,bcrd->bcr", point, rows) + base
+        weight = weight * torch.exp((2.0 * value / size).clamp_(-2.0, 2.0))
+    best = torch.nan_to_num(best, nan=-torch.inf, posinf=-torch.inf)
+    raised = margins.clone()
+    first = members[:, 0]
+    raised[:, first] = torch.where(best > 0, torch.maximum(margins[:, first], best), margins[:, first])
+    return raised
+
+
+def clip(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Interval:
+    """The boxes cut to where an unsafe point can lie (lower > upper: nowhere); (B, D) each.
+
+    An unsafe point of a clause satisfies every row, hence <form, x> + constant <= rhs, which bounds each x_d when the
+    others are at their best (the relaxed clip of Clip-and-Verify, NeurIPS 2025). A box keeps the hull over its open
+    clauses.
+    """
+    low, high = query.lower[:, None], query.upper[:, None]
+    reach = form.abs() * torch.maximum(low.abs(), high.abs())
+    least = constant + (form * torch.where(form > 0, low, high)).sum(-1)
+    size = constant.abs() + query.rhs.abs() + reach.sum(-1)
+    room = ((query.rhs - least) + GUARD * size)[..., None].clamp(min=0)
+    span = torch.nan_to_num(room / form.abs(), nan=torch.inf)
+    span = span + GUARD * (span + high.abs() + low.abs())
+    row_low = torch.where(form < 0, torch.maximum(high - span, low), low)
+    row_high = torch.where(form > 0, torch.minimum(low + span, high), high)
+    members = _members(query)
+    clause_low, clause_high = row_low[:, members].amax(2), row_high[:, members].amin(2)
+    open_clause = ~(margins[:, members].amax(2) > 0) & (clause_low <= clause_high).all(-1)
+    lower = torch.where(open_clause[..., None], clause_low, torch.inf).amin(1)
+    upper = torch.where(open_clause[..., None], clause_high, -torch.inf).amax(1)
+    return torch.maximum(lower, query.lower), torch.minimum(upper, query.upper)
+
+
+def _members(query: Query) -> Tensor:
+    """Rows of each clause (C, R), short clauses filled up with their first row.
+
+    Where the boxes of the batch group their rows differently, every row stands for itself: what is concluded from one
+    row of a clause holds for the clause.
+    """
+    clause = query.clause
+    changes = clause[:, 1:] != clause[:, :-1]
+    rows = torch.arange(clause.shape[1], device=clause.device)
+    if clause.shape[0] == 0 or clause.shape[1] == 1 or not bool((changes == changes[:1]).all()):
+        return rows[:, None]
+    number = torch.cat([changes.new_zeros(1, dtype=torch.long), changes[0].long().cumsum(0)])
+    counts = torch.bincount(number)
+    first = counts.cumsum(0) - counts
+    place = torch.arange(int(counts.max()), device=clause.device)
+    return first[:, None] + torch.where(place < counts[:, None], place, 0)
