@@ -51,17 +51,25 @@ def verify(
 ) -> Result:
     """Whether the model satisfies the specification on its whole input set.
 
-    `verified`: no input of the set leads to an unsafe output (over the reals, rounding of the bounds included);
-    `falsified`: a float32 input that does, replayed in onnxruntime; `unknown` or `timeout`: neither was shown.
+    `verified`: no input of the set leads to an unsafe output (over the reals, rounding of the bounds
+    included);
+    `falsified`: a float32 input that does, replayed in onnxruntime; `unknown` or `timeout`: neither was
+    shown.
     Raises `ModelError`, `SpecError`, `UsageError`, `ResourceError`.
     """
     config = config or Config()
     deadline = Deadline(config.timeout)
     started = time.monotonic()
     loaded = load(model, example)
-    parsed = spec if isinstance(spec, Spec) else read_vnnlib(spec, loaded.network.input_size, loaded.network.output_size)
+    parsed = (
+        spec
+        if isinstance(spec, Spec)
+        else read_vnnlib(spec, loaded.network.input_size, loaded.network.output_size)
+    )
     if parsed.vacuous:
-        raise SpecError("the input set is empty: nothing to verify" + "".join(f" ({note})" for note in parsed.notes))
+        raise SpecError(
+            "the input set is empty: nothing to verify" + "".join(f" ({note})" for note in parsed.notes)
+        )
     return Run(loaded, parsed, config, deadline, started, progress or (lambda _: None)).decide()
 
 
@@ -74,8 +82,10 @@ def bounds(
 ) -> tuple[Tensor, Tensor]:
     """Sound lower and upper bounds (B, O) of every output on the boxes lower <= x <= upper ((B, D) or (D,)).
 
-    method: "interval", "forward", "backward" (CROWN with default slopes) or "optimised" (slopes optimised for every
-    hidden row and every output). All but "forward" are cut with interval arithmetic. Raises `UsageError` for a wrong
+    method: "interval", "forward", "backward" (CROWN with default slopes) or "optimised" (slopes optimised
+    for every
+    hidden row and every output). All but "forward" are cut with interval arithmetic. Raises `UsageError`
+    for a wrong
     shape, an inverted box, a number that is not finite, or an unknown method.
     """
     config = config or Config()
@@ -114,7 +124,9 @@ def _box(network: Network, lower: Any, upper: Any, device: torch.device) -> Inte
     for name, value in (("lower", lower), ("upper", upper)):
         end = torch.as_tensor(value, dtype=torch.float64, device=device)
         size = network.input_size
-        end = end.reshape(1, -1) if end.numel() == size else end.reshape(end.shape[0], -1) if end.dim() else end
+        end = (
+            end.reshape(1, -1) if end.numel() == size else end.reshape(end.shape[0], -1) if end.dim() else end
+        )
         if end.dim() != 2 or end.shape[1] != size:
             raise UsageError(f"{name}: expected {size} numbers per box, found the shape {tuple(end.shape)}")
         if not bool(torch.isfinite(end).all()):

@@ -19,8 +19,8 @@ from genbab.branch import (
     bound_by_inputs,
     bound_by_neurons,
     choose_neuron,
-    line_score,
     kink_or_middle,
+    line_score,
     neuron_root,
     root_domains,
     search,
@@ -44,14 +44,18 @@ OPEN_ENDED = 120.0
 
 
 TIGHTEN_COST = 5e7
-"""Hidden rows are bounded backwards in every child box where that costs at most this many multiply-adds per box."""
+"""Hidden rows are bounded backwards in every child box where that costs at most this many multiply-adds per
+box.
+"""
 
 
 INPUT_BATCH = 300_000
 """Neurons of all domains of one round of input splits."""
 
 NEURON_BATCH = 200_000
-"""Neurons of all domains of one round of neuron splits: enough to outweigh the cost of calling each operation."""
+"""Neurons of all domains of one round of neuron splits: enough to outweigh the cost of calling each
+operation.
+"""
 
 
 class Falsified(Exception):  # noqa: N818 - an event
@@ -119,11 +123,17 @@ class Run:
         reasons = []
         for number, state in enumerate(states):
             share = min(self.deadline.left(), OPEN_ENDED) / (len(states) - number)
-            reasons.append(self._by_inputs(state) if mode == "input" else self._by_neurons(state, share, mode == "neuron"))
+            reasons.append(
+                self._by_inputs(state)
+                if mode == "input"
+                else self._by_neurons(state, share, mode == "neuron")
+            )
         return next((r for r in reasons if r), "")
 
     def _cheap_states(self) -> list[RootState]:
-        """The boxes that are open after the bounds that need no optimisation, in batches that fit the memory."""
+        """The boxes that are open after the bounds that need no optimisation, in batches that fit the
+        memory.
+        """
         size = max(1, min(4096, self.engine.chunk(1, self.output, 0) // max(1, self.query.matrix.shape[1])))
         states = []
         worst = float("inf")
@@ -133,7 +143,9 @@ class Run:
                 state = cheap(self.engine, self.query.take(part), self.output)
                 which = state.open()
                 if which.numel():
-                    state = self._merge(state, tightened(self.engine, state.take(which), self.output, self._share(0.2)), which)
+                    state = self._merge(
+                        state, tightened(self.engine, state.take(which), self.output, self._share(0.2)), which
+                    )
             worst = min(worst, float(state.query.worst(state.margins).min()))
             which = state.open()
             if which.numel():
@@ -146,9 +158,9 @@ class Run:
         margins = state.margins.clone()
         margins[which] = better.margins
         intervals = []
-        for (low, high), (l, u) in zip(state.intervals, better.intervals, strict=True):
+        for (low, high), (new_low, new_high) in zip(state.intervals, better.intervals, strict=True):
             low, high = low.clone(), high.clone()
-            low[which], high[which] = l, u
+            low[which], high[which] = new_low, new_high
             intervals.append((low, high))
         return RootState(state.query, margins, intervals)
 
@@ -157,7 +169,9 @@ class Run:
         with self._timed("search"):
             root = bound(root_domains(state.query, state.margins))
             size = self.config.batch or max(32, min(2048, INPUT_BATCH // _nonlinear_size(self.engine.exact)))
-            return self._ended(search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: size))
+            return self._ended(
+                search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: size)
+            )
 
     def _by_neurons(self, state: RootState, share: float, branch: bool) -> str:
         steps = self.config.root_steps
@@ -179,7 +193,9 @@ class Run:
         domains = bound(domains)
         size = self.config.batch or max(8, min(4096, NEURON_BATCH // _nonlinear_size(self.engine.exact)))
         with self._timed("search"):
-            return self._ended(search(domains, bound, self._falsify, self._follow, self.config.memory // 2, lambda: size))
+            return self._ended(
+                search(domains, bound, self._falsify, self._follow, self.config.memory // 2, lambda: size)
+            )
 
     def _ended(self, outcome: Outcome) -> str:
         self.bound = outcome.progress.bound

@@ -1,13 +1,13 @@
 """What can go wrong, as a tree; the exit code of the command line lives on the class.
 
-    Exception
-    ├── GenbabError            4  internal: please report
-    │   ├── UsageError         2  an option or argument makes no sense
-    │   ├── ModelError         2  the model cannot be read or does not fit
-    │   │   └── UnsupportedError  3  the model uses operators genbab has no sound rule for
-    │   ├── SpecError          2  the specification cannot be read or does not fit
-    │   └── ResourceError      2  no such device, not enough memory
-    └── DeadlineReached           the time is up: gives the verdict "timeout", never an error message
+Exception
+├── GenbabError            4  internal: please report
+│   ├── UsageError         2  an option or argument makes no sense
+│   ├── ModelError         2  the model cannot be read or does not fit
+│   │   └── UnsupportedError  3  the model uses operators genbab has no sound rule for
+│   ├── SpecError          2  the specification cannot be read or does not fit
+│   └── ResourceError      2  no such device, not enough memory
+└── DeadlineReached           the time is up: gives the verdict "timeout", never an error message
 """
 
 from __future__ import annotations
@@ -46,13 +46,17 @@ class UnsupportedError(ModelError):
 
 
 class SpecError(GenbabError):
-    """The specification is unreadable or does not fit the model; carries line and column (from 1) when known."""
+    """The specification is unreadable or does not fit the model; carries line and column (from 1) when
+    known.
+    """
 
     exit_code = 2
 
     def __init__(self, message: str, source: str = "", line: int = 0, column: int = 0) -> None:
         self.line, self.column = line, column
-        place = f"{source or 'specification'}:{line}:{column}: " if line else (f"{source}: " if source else "")
+        place = (
+            f"{source or 'specification'}:{line}:{column}: " if line else (f"{source}: " if source else "")
+        )
         super().__init__(place + message)
 
 

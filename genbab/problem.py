@@ -1,7 +1,9 @@
 """A network and a spec, put together as batched tensors: boxes, and the linear rows to be bounded on each.
 
-Unsafe points of a clause satisfy `matrix·y + on_input·x <= rhs` in every row, so a clause is refuted on a box as soon
-as one of its rows is proved to stay above its right-hand side; a box is done when all its clauses are refuted.
+Unsafe points of a clause satisfy `matrix·y + on_input·x <= rhs` in every row, so a clause is refuted on a
+box as soon
+as one of its rows is proved to stay above its right-hand side; a box is done when all its clauses are
+refuted.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from genbab.specs import Clause, Spec
 class Query:
     """Boxes with the rows to be bounded on them.
 
-    lower, upper (B, D); matrix (B, S, O); on_input (B, S, D) or None; rhs (B, S); clause (B, S): index into the spec's
+    lower, upper (B, D); matrix (B, S, O); on_input (B, S, D) or None; rhs (B, S); clause (B, S): index into
+    the spec's
     clauses, -1 for padding. All float64.
     """
 
@@ -74,7 +77,9 @@ def queries(spec: Spec, network: Network, device: torch.device) -> Query:
     on_inputs = [i for _, i, _, _ in stacked]
     with_inputs = any(i is not None for i in on_inputs)
     zeros = np.zeros((0, spec.input_size))
-    padded_inputs = np.stack([_padded(i if i is not None else zeros, rows) for i in on_inputs]) if with_inputs else None
+    padded_inputs = (
+        np.stack([_padded(i if i is not None else zeros, rows) for i in on_inputs]) if with_inputs else None
+    )
 
     def tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device)

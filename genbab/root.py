@@ -1,4 +1,6 @@
-"""The root of a run: bounds of all boxes without branching, from the cheapest to the dearest, on what is still open."""
+"""The root of a run: bounds of all boxes without branching, from the cheapest to the dearest, on what is
+still open.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class RootState:
 
 
 def cheap(engine: Engine, query: Query, output: int) -> RootState:
-    """Interval arithmetic, forward bounds where few inputs vary, and one backward pass where these do not decide."""
+    """Interval arithmetic, forward bounds where few inputs vary, and one backward pass where these do not
+    decide.
+    """
     intervals = cheap_intervals(engine, (query.lower, query.upper))
     bounds = interval_rows(query.matrix, intervals[output], query.on_input, (query.lower, query.upper))
     state = RootState(query, query.margins(bounds), intervals)
@@ -66,7 +70,9 @@ def tightened(engine: Engine, state: RootState, output: int, share: float) -> Ro
 def optimised(
     engine: Engine, state: RootState, output: int, steps: Steps, share: float
 ) -> tuple[RootState, dict[int, Chosen]]:
-    """Slopes optimised for hidden rows, layer after layer, then for the specification's rows; with the last slopes."""
+    """Slopes optimised for hidden rows, layer after layer, then for the specification's rows; with the last
+    slopes.
+    """
     relaxation = tighten_all(engine, state.box, state.intervals, steps, share)
 
     def decided(bounds: Tensor) -> bool:
@@ -80,7 +86,9 @@ def optimised(
     return RootState(state.query, margins, relaxation.intervals), slopes
 
 
-def _backward(engine: Engine, state: RootState, output: int, relaxation: Relaxation | None = None) -> RootState:
+def _backward(
+    engine: Engine, state: RootState, output: int, relaxation: Relaxation | None = None
+) -> RootState:
     """One certified backward pass with default slopes for the boxes still open."""
     which = state.open()
     if not which.numel():

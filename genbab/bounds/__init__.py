@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from genbab.bounds.ascent import Freedom, Steps, optimise
 from genbab.bounds.backward import Chosen, Rows, certify, descend
 from genbab.bounds.forward import forward, varying
-from genbab.bounds.interval import Interval, interval_rows, intersect, propagate
-from genbab.bounds.ascent import Freedom, Steps, optimise
+from genbab.bounds.interval import Interval, intersect, interval_rows, propagate
 from genbab.bounds.plan import Engine, cheap_intervals, line_gap, row_bounds, tighten_all, tightening_cost
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 

@@ -21,7 +21,9 @@ Stop = Callable[[Tensor], bool]
 
 @dataclass(frozen=True)
 class Steps:
-    """How slopes are optimised: number of steps, first step as a share of each slope's own range, decay per step."""
+    """How slopes are optimised: number of steps, first step as a share of each slope's own range, decay per
+    step.
+    """
 
     count: int = 20
     rate: float = 0.3
@@ -34,7 +36,9 @@ class Steps:
 
 
 class Adam:
-    """First and second moments per slope tensor (Kingma & Ba, 2015); the step is a share of the slope's own scale."""
+    """First and second moments per slope tensor (Kingma & Ba, 2015); the step is a share of the slope's own
+    scale.
+    """
 
     def __init__(self, first: float = 0.4, second: float = 0.8) -> None:
         self.first, self.second = first, second
@@ -54,10 +58,13 @@ class Adam:
 
 @dataclass(frozen=True, eq=False)
 class Freedom:
-    """Arguments whose interval was cut by a split, per nonlinear node: their slopes may leave the range of f'.
+    """Arguments whose interval was cut by a split, per nonlinear node: their slopes may leave the range of
+    f'.
 
-    A slope outside touches at an end of the interval: that is the Lagrange multiplier of the split's constraint (the β
-    of β-CROWN; Wang et al., NeurIPS 2021), in the same variable. steps: per node and argument, the size of a step
+    A slope outside touches at an end of the interval: that is the Lagrange multiplier of the split's
+    constraint (the β
+    of β-CROWN; Wang et al., NeurIPS 2021), in the same variable. steps: per node and argument, the size of
+    a step
     (B, 1, N), 0 where nothing was cut.
     """
 
@@ -74,7 +81,8 @@ def optimise(  # noqa: PLR0913
     stop: Stop | None = None,
     freedom: Freedom | None = None,
 ) -> dict[int, Chosen]:
-    """Slopes that raise every row's lower bound: those of the last step (the rate decays, so it is near the best).
+    """Slopes that raise every row's lower bound: those of the last step (the rate decays, so it is near the
+    best).
 
     `stop(bounds (B, S))` is asked after each step and may end the search (all decided; time is up).
     """
@@ -88,7 +96,9 @@ def optimise(  # noqa: PLR0913
             break
         adam.step += 1
         slopes = {
-            i: _stepped(relaxation.lines(i), line, i, adam, rate, None if freedom is None else freedom.steps.get(i))
+            i: _stepped(
+                relaxation.lines(i), line, i, adam, rate, None if freedom is None else freedom.steps.get(i)
+            )
             for i, line in sweep(network, one).items()
         }
         rate *= steps.decay
@@ -112,7 +122,9 @@ def _stepped(  # noqa: PLR0913
 
 
 def _released(lines: Lines, line: Chosen, place: int, slope: Tensor, span: Tensor) -> Tensor:
-    """The slope, but the function's own where it is straight on the interval and the constraint is not active."""
+    """The slope, but the function's own where it is straight on the interval and the constraint is not
+    active.
+    """
     low, high = lines.boxes[place]
     point = line.point[place]
     idle = (span <= 0) & (point >= low) & (point <= high)

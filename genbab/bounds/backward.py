@@ -4,8 +4,10 @@ For rows C of a target node t, walking the graph backwards keeps the invariant
 
     C·t(x)  >=  Σ_v <A_v, v(x)> + d        for every x in the box,
 
-A_v (B, S, N_v), d (B, S). At an affine node A goes through the adjoint of each map; at a nonlinear node every entry
-picks the lower line (A >= 0) or the upper line (A < 0) of its neuron: `slope * arg + intercept`. Any slope is sound
+A_v (B, S, N_v), d (B, S). At an affine node A goes through the adjoint of each map; at a nonlinear node
+every entry
+picks the lower line (A >= 0) or the upper line (A < 0) of its neuron: `slope * arg + intercept`. Any slope
+is sound
 because the intercept is computed for it. At the input the form is minimised over the box.
 """
 
@@ -23,7 +25,9 @@ from genbab.network import Affine, Network, Nonlinear
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Linear forms to bound from below: matrix (B or 1, S, N) over the target node, plus on_input (B or 1, S, D)."""
+    """Linear forms to bound from below: matrix (B or 1, S, N) over the target node, plus on_input (B or 1,
+    S, D).
+    """
 
     target: int
     matrix: Tensor
@@ -39,8 +43,10 @@ class Rows:
 class Chosen:
     """The lines that one pass used at one nonlinear node, all (B, S, N).
 
-    coefficients: the rows' at the node's output; upper: 1.0 where they took the upper line, 0.0 for the lower (float
-    masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept, touch points;
+    coefficients: the rows' at the node's output; upper: 1.0 where they took the upper line, 0.0 for the
+    lower (float
+    masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept, touch
+    points;
     point: the arguments' values at the input that minimises the form, once a sweep has found them.
     """
 
@@ -54,7 +60,9 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """One backward pass: the form <coefficients, x> + constant below the rows, its minimum, and the lines used."""
+    """One backward pass: the form <coefficients, x> + constant below the rows, its minimum, and the lines
+    used.
+    """
 
     coefficients: Tensor
     constant: Tensor
@@ -63,10 +71,14 @@ class Pass:
     chosen: dict[int, Chosen] = field(default_factory=dict)
 
 
-def descend(network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]) -> Pass:
-    """A backward pass in the relaxation's dtype, without rounding account: for searching slopes, never for verdicts.
+def descend(
+    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
+) -> Pass:
+    """A backward pass in the relaxation's dtype, without rounding account: for searching slopes, never for
+    verdicts.
 
-    `slopes` holds the lines of an earlier pass (its `slopes` and `upper`); where a side has changed since, or a node
+    `slopes` holds the lines of an earlier pass (its `slopes` and `upper`); where a side has changed since,
+    or a node
     is missing, the default slope is taken.
     """
     batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
@@ -99,10 +111,13 @@ def descend(network: Network, relaxation: Relaxation, rows: Rows, box: Interval,
 def certify(
     network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sound lower bounds of the rows over the reals, as (bound (B, S), coefficients (B, S, D), constant (B, S)).
+    """Sound lower bounds of the rows over the reals, as (bound (B, S), coefficients (B, S, D), constant (B,
+    S)).
 
-    Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step the exact
-    form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's interval, so γ<|A|, |W||x|>
+    Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step
+    the exact
+    form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's interval, so
+    γ<|A|, |W||x|>
     is subtracted at once. `<coefficients, x> + constant` lies below the rows on the box, rounding included.
     """
     batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
@@ -131,14 +146,20 @@ def certify(
     if form is None:
         form = rows.matrix.new_zeros(batch, rows.matrix.shape[1], box[0].shape[1])
     wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1)
-    constant = constant - slack - gamma(form.shape[-1] + 4 * len(network.nodes), form.dtype) * (wide + constant.abs())
+    constant = (
+        constant
+        - slack
+        - gamma(form.shape[-1] + 4 * len(network.nodes), form.dtype) * (wide + constant.abs())
+    )
     corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
     bound = torch.nan_to_num(constant + (form * corner).sum(-1), nan=-torch.inf, posinf=-torch.inf)
     return bound, form, constant
 
 
 def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> Chosen:
-    """The line each entry of a (B, S, N) takes: the side by its sign, the slopes by `earlier` or by default."""
+    """The line each entry of a (B, S, N) takes: the side by its sign, the slopes by `earlier` or by
+    default.
+    """
     upper = torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
     if earlier is None:
         slopes = lines.default(upper)
@@ -147,13 +168,17 @@ def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> C
         slopes = tuple(k.to(a.dtype) for k in earlier.slopes)
         if not torch.equal(before, upper):
             flipped = (upper - before).abs_()
-            slopes = tuple(torch.lerp(k, d, flipped) for k, d in zip(slopes, lines.default(upper), strict=True))
+            slopes = tuple(
+                torch.lerp(k, d, flipped) for k, d in zip(slopes, lines.default(upper), strict=True)
+            )
     intercept, touch = lines.intercept(slopes, upper, rigorous)
     return Chosen(a, upper, slopes, intercept, touch)
 
 
 def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
-    """The lines of the pass with `point` filled in: one forward sweep of the minimising corner along the lines."""
+    """The lines of the pass with `point` filled in: one forward sweep of the minimising corner along the
+    lines.
+    """
     known: dict[int, Tensor] = {0: one.corner}
     swept: dict[int, Chosen] = {}
     needed = {a for i in one.chosen for a in network.sources(i)}
@@ -176,7 +201,9 @@ def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
 
 
 def gradient(line: Chosen) -> Slopes:
-    """∂bound/∂slope of a swept line: A·(v − x*), x* its touching point (envelope theorem), v the argument's value."""
+    """∂bound/∂slope of a swept line: A·(v − x*), x* its touching point (envelope theorem), v the argument's
+    value.
+    """
     return tuple(line.coefficients * (v - t) for v, t in zip(line.point, line.touch, strict=True))
 
 
@@ -200,7 +227,8 @@ def _affine_slack(relaxation: Relaxation, i: int, a: Tensor) -> Tensor:
 def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[Slopes, Tensor, Tensor]:
     """(slopes, rigorous intercept, rounding scale) for the side that each entry of a (B, S, N) takes.
 
-    Default lines are computed once per box and picked per row; other slopes have their intercept computed per row.
+    Default lines are computed once per box and picked per row; other slopes have their intercept computed
+    per row.
     """
     if earlier is not None:
         taken = choose(lines, a, earlier, rigorous=True)

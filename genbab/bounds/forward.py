@@ -1,7 +1,9 @@
 """Forward linear bounds: every node between two affine functions of the input, in one sweep.
 
-Worth it when few inputs vary: a node costs 2·(D+1) vectors, whatever the number of rows asked for later. Each form is
-(B, D+1, N): row d < D the coefficient of the d-th *varying* input measured from the box's centre, the last row the
+Worth it when few inputs vary: a node costs 2·(D+1) vectors, whatever the number of rows asked for later.
+Each form is
+(B, D+1, N): row d < D the coefficient of the d-th *varying* input measured from the box's centre, the last
+row the
 constant. Kept together as mean and half difference, an affine node is W·mean ± |W|·half.
 """
 
@@ -26,7 +28,9 @@ def varying(box: Interval) -> Tensor:
 
 
 def forward(network: Network, box: Interval, known: dict[int, Interval] | None = None) -> list[Interval]:
-    """Sound intervals of every node from forward linear bounds, cut with interval arithmetic and with `known`."""
+    """Sound intervals of every node from forward linear bounds, cut with interval arithmetic and with
+    `known`.
+    """
     known = known or {}
     active = varying(box)
     radius = ((box[1] - box[0]) / 2)[:, active]
@@ -37,10 +41,14 @@ def forward(network: Network, box: Interval, known: dict[int, Interval] | None =
             form, interval = _input_forms(box, active), box
         elif isinstance(node, Affine):
             form = _affine_forms(node, [forms[s] for s, _ in node.terms], radius)
-            interval = intersect(concretise(form, radius), affine_range(node, [intervals[s] for s, _ in node.terms]))
+            interval = intersect(
+                concretise(form, radius), affine_range(node, [intervals[s] for s, _ in node.terms])
+            )
         else:
             form = _nonlinear_forms(network, i, forms, intervals, radius)
-            interval = intersect(concretise(form, radius), nonlinear_range(node, [intervals[a] for a in node.args]))
+            interval = intersect(
+                concretise(form, radius), nonlinear_range(node, [intervals[a] for a in node.args])
+            )
         intervals.append(intersect(interval, known[i]) if i in known else interval)
         forms.append(form)
     return intervals
@@ -57,13 +65,17 @@ def concretise(forms: Forms, radius: Tensor) -> Interval:
 
 
 def _input_forms(box: Interval, active: Tensor) -> Forms:
-    """The input itself: unit rows and the centre for varying entries (less half an ulp), the bounds for the others."""
+    """The input itself: unit rows and the centre for varying entries (less half an ulp), the bounds for the
+    others.
+    """
     batch, size = box[0].shape
     sides = []
     for sign, end in zip((-1.0, 1.0), box, strict=True):
         form = box[0].new_zeros(batch, active.numel() + 1, size)
         form[:, torch.arange(active.numel(), device=active.device), active] = 1.0
-        middle = (box[0] + box[1]) / 2 + sign * gamma(1, form.dtype) * torch.maximum(box[0].abs(), box[1].abs())
+        middle = (box[0] + box[1]) / 2 + sign * gamma(1, form.dtype) * torch.maximum(
+            box[0].abs(), box[1].abs()
+        )
         form[:, -1] = end
         form[:, -1, active] = middle[:, active]
         sides.append(form)

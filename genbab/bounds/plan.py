@@ -1,7 +1,9 @@
 """Filling in the intervals of every nonlinear argument, cheapest bounds first, everything intersected.
 
-Rows of a hidden node are worth a backward pass only where they can change something: where the node's functions are
-not already linear on the interval. They are taken widest gap first, in chunks that fit the memory, until the share
+Rows of a hidden node are worth a backward pass only where they can change something: where the node's
+functions are
+not already linear on the interval. They are taken widest gap first, in chunks that fit the memory, until
+the share
 of the time they may use is gone.
 """
 
@@ -14,10 +16,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from genbab.bounds.ascent import Steps, Stop, optimise
 from genbab.bounds.backward import Chosen, Rows, certify
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, propagate, refined
-from genbab.bounds.ascent import Steps, Stop, optimise
 from genbab.bounds.relaxation import Relaxation
 from genbab.network import Affine, Compose, Input, LinearMap, Network, Nonlinear
 
@@ -26,13 +28,16 @@ FORWARD_INPUTS = 32
 
 
 CACHED = 150_000
-"""Numbers in one (B, S, N) tensor of a pass: larger ones fall out of the processor's cache and cost several times more
+"""Numbers in one (B, S, N) tensor of a pass: larger ones fall out of the processor's cache and cost several
+times more
 per entry."""
 
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is kept."""
+    """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is
+    kept.
+    """
 
     exact: Network
     search: Network
@@ -63,7 +68,9 @@ class Engine:
         return interval[0].to(self.dtype), interval[1].to(self.dtype)
 
 
-def cheap_intervals(engine: Engine, box: Interval, known: dict[int, Interval] | None = None) -> list[Interval]:
+def cheap_intervals(
+    engine: Engine, box: Interval, known: dict[int, Interval] | None = None
+) -> list[Interval]:
     """Interval arithmetic, and forward linear bounds where few inputs vary."""
     if varying(box).numel() <= FORWARD_INPUTS:
         return forward(engine.exact, box, known)
@@ -93,9 +100,11 @@ def tighten_all(  # noqa: PLR0913
     share: float = float("inf"),
     outputs: bool = False,
 ) -> Relaxation:
-    """Every nonlinear argument (and the outputs, if asked) bounded backwards, layer after layer, each using the last.
+    """Every nonlinear argument (and the outputs, if asked) bounded backwards, layer after layer, each using
+    the last.
 
-    Returns the exact relaxation on the intervals found. `share` is the time in seconds after which no further chunk of
+    Returns the exact relaxation on the intervals found. `share` is the time in seconds after which no
+    further chunk of
     rows is begun.
     """
     end = time.monotonic() + share
@@ -117,7 +126,12 @@ def tighten_all(  # noqa: PLR0913
 
 
 def _tighten_node(  # noqa: PLR0913
-    engine: Engine, box: Interval, relaxations: tuple[Relaxation, Relaxation], i: int, steps: Steps, end: float
+    engine: Engine,
+    box: Interval,
+    relaxations: tuple[Relaxation, Relaxation],
+    i: int,
+    steps: Steps,
+    end: float,
 ) -> Interval | None:
     """Node i's interval from backward passes over the rows that matter, or None if there are none."""
     exact, search = relaxations
@@ -173,7 +187,9 @@ def line_gap(relaxation: Relaxation, i: int) -> Tensor:
 def tightening_cost(engine: Engine) -> float:
     """Multiply-adds of one `tighten_all` with default slopes for one box."""
     network = engine.exact
-    cost = [sum(one.cost for _, one in n.terms) if isinstance(n, Affine) else 4 * n.size for n in network.nodes]
+    cost = [
+        sum(one.cost for _, one in n.terms) if isinstance(n, Affine) else 4 * n.size for n in network.nodes
+    ]
     layers = (i for i in network.relaxed if not _already_exact(network, i))
     return float(sum(2 * network.nodes[i].size * sum(cost[j] for j in network.ancestors[i]) for i in layers))
 

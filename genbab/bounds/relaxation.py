@@ -1,6 +1,7 @@
 """The lines of every nonlinear node on a batch of boxes: prepared conjugates, default slopes, slope scales.
 
-A `Relaxation` belongs to one network, one list of intervals and one dtype. It computes a node's lines when they are
+A `Relaxation` belongs to one network, one list of intervals and one dtype. It computes a node's lines when
+they are
 first asked for and forgets them when the node's arguments are tightened.
 """
 
@@ -12,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from genbab.bounds.interval import Interval, affine_mass, intersect
+from genbab.bounds.interval import Interval, affine_mass
 from genbab.network import Affine, Network, Nonlinear
 from genbab.nonlinear import (
     Gate,
@@ -35,7 +36,9 @@ Slopes = tuple[Tensor, ...]
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """What one function offers on its arguments' boxes; all tensors are (B, 1, N). Computed when asked for."""
+    """What one function offers on its arguments' boxes; all tensors are (B, 1, N). Computed when asked
+    for.
+    """
 
     fn: Nonlinearity | Product | Gate
     boxes: tuple[Interval, ...]
@@ -57,7 +60,9 @@ class Lines:
 
     @cached_property
     def spans(self) -> tuple[Slopes, Slopes]:
-        """The natural step of each slope of the (lower, upper) lines: how far slopes of undominated lines reach."""
+        """The natural step of each slope of the (lower, upper) lines: how far slopes of undominated lines
+        reach.
+        """
         if isinstance(self.fn, Nonlinearity):
             lower, upper = slope_spans(self.fn, *self.boxes[0])
             return (lower,), (upper,)
@@ -78,9 +83,11 @@ class Lines:
 
     @cached_property
     def default_lines(self) -> tuple[Slopes, Slopes, Tensor, Tensor, Tensor]:
-        """(lower slopes, upper slopes, lower intercept, upper intercept, rounding scale), all (B, 1, N), rigorous.
+        """(lower slopes, upper slopes, lower intercept, upper intercept, rounding scale), all (B, 1, N),
+        rigorous.
 
-        The rounding scale is the larger side's |intercept| + Σ|slope|·max|arg|, for the error account of a pass.
+        The rounding scale is the larger side's |intercept| + Σ|slope|·max|arg|, for the error account of a
+        pass.
         """
         lower, upper = self.defaults
         low, _ = self.intercept(lower, False, rigorous=True)
@@ -103,7 +110,9 @@ class Lines:
         """The slopes of least area for the side that the mask `upper` (B, S, N; 0.0 or 1.0) selects."""
         return tuple(torch.lerp(k, u, upper) for k, u in zip(*self.defaults, strict=True))
 
-    def intercept(self, slopes: Slopes, upper: Tensor | bool, rigorous: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def intercept(
+        self, slopes: Slopes, upper: Tensor | bool, rigorous: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The exact intercept for these slopes, and where the line touches (one point per argument)."""
         if isinstance(self.prepared, Prepared2):
             c, x, y = self.prepared.intercept(slopes[0], slopes[1], upper, rigorous=rigorous)
@@ -113,7 +122,9 @@ class Lines:
 
 
 class Relaxation:
-    """Lines of all nonlinear nodes of `network` on `intervals` (per node (B, N), float64), computed in `dtype`."""
+    """Lines of all nonlinear nodes of `network` on `intervals` (per node (B, N), float64), computed in
+    `dtype`.
+    """
 
     def __init__(
         self,
@@ -134,7 +145,9 @@ class Relaxation:
         return max(interval[0].shape[0] for interval in self.intervals)
 
     def moved(self, intervals: list[Interval]) -> Relaxation:
-        """The relaxation on other boxes; lines of nodes whose arguments kept the very same tensors are kept too."""
+        """The relaxation on other boxes; lines of nodes whose arguments kept the very same tensors are kept
+        too.
+        """
         other = Relaxation(self.network, intervals, self.dtype)
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         sources = self.network.sources
@@ -151,7 +164,8 @@ class Relaxation:
         return self._lines[i]
 
     def mass(self, i: int) -> tuple[int, Tensor]:
-        """For affine node i: the length of its longest sums, and |W||x| + |bias| over its sources' boxes (B, N).
+        """For affine node i: the length of its longest sums, and |W||x| + |bias| over its sources' boxes
+        (B, N).
 
         Kept in the dictionary given at construction: boxes inside the ones it was made for may share it.
         """
@@ -174,5 +188,6 @@ def _cast(end: Tensor, dtype: torch.dtype, up: bool) -> Tensor:
     if dtype == end.dtype:
         return cast
     wrong = (cast.to(end.dtype) < end) if up else (cast.to(end.dtype) > end)
-    return torch.where(wrong, torch.nextafter(cast, torch.full_like(cast, torch.inf if up else -torch.inf)), cast)
-
+    return torch.where(
+        wrong, torch.nextafter(cast, torch.full_like(cast, torch.inf if up else -torch.inf)), cast
+    )

@@ -6,7 +6,7 @@ from genbab.branch.domains import Domains, Splits, bisect, join, root_domains
 from genbab.branch.inputs import bound_by_inputs, choose_input
 from genbab.branch.neurons import Root, bound_by_neurons, neuron_root
 from genbab.branch.pool import Pool
-from genbab.branch.scores import choose_neuron, line_score, kink_or_middle
+from genbab.branch.scores import choose_neuron, kink_or_middle, line_score
 from genbab.branch.search import Outcome, SearchProgress, search
 
 __all__ = [

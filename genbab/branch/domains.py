@@ -28,7 +28,9 @@ class Warm:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What to split next, per domain: node (B,), neuron (B,), point (B,); node -1: nothing is left to split."""
+    """What to split next, per domain: node (B,), neuron (B,), point (B,); node -1: nothing is left to
+    split.
+    """
 
     node: Tensor
     neuron: Tensor
@@ -43,8 +45,10 @@ class Splits:
 class Domains:
     """A batch of B open domains.
 
-    query: boxes and rows; hidden: intervals of split or tightened nodes (node -> (B, N) pair), cut into the root's;
-    warm: slopes to start from; bound (B,): certified worst margin; depth (B,); splits: the next split of each.
+    query: boxes and rows; hidden: intervals of split or tightened nodes (node -> (B, N) pair), cut into the
+    root's;
+    warm: slopes to start from; bound (B,): certified worst margin; depth (B,); splits: the next split of
+    each.
     """
 
     query: Query
@@ -101,8 +105,13 @@ def join(batches: list[Domains]) -> Domains:
     splits = None
     if first.splits is not None:
         parts = [b.splits for b in batches if b.splits is not None]
-        splits = Splits(_cat([s.node for s in parts]), _cat([s.neuron for s in parts]), _cat([s.point for s in parts]))
-    hidden = {i: (_cat([b.hidden[i][0] for b in batches]), _cat([b.hidden[i][1] for b in batches])) for i in first.hidden}
+        splits = Splits(
+            _cat([s.node for s in parts]), _cat([s.neuron for s in parts]), _cat([s.point for s in parts])
+        )
+    hidden = {
+        i: (_cat([b.hidden[i][0] for b in batches]), _cat([b.hidden[i][1] for b in batches]))
+        for i in first.hidden
+    }
     warm = {
         i: Warm(
             tuple(_cat([b.warm[i].slopes[p] for b in batches]) for p in range(len(w.slopes))),
@@ -110,7 +119,9 @@ def join(batches: list[Domains]) -> Domains:
         )
         for i, w in first.warm.items()
     }
-    return Domains(query, _cat([b.bound for b in batches]), _cat([b.depth for b in batches]), splits, hidden, warm)
+    return Domains(
+        query, _cat([b.bound for b in batches]), _cat([b.depth for b in batches]), splits, hidden, warm
+    )
 
 
 def bisect(parents: Domains) -> Domains:

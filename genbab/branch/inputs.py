@@ -13,7 +13,6 @@ from genbab.branch.conjunction import clip, combine
 from genbab.branch.domains import INPUT, Domains, Splits
 from genbab.branch.search import Bound
 
-
 RETRY = 16
 """Rounds after which bounding hidden rows is tried once more where it did not pay."""
 
@@ -22,7 +21,8 @@ RETRY = 16
 class Balance:
     """Whether bounding hidden rows in every child pays, from the rounds in which it was done.
 
-    If it raises the bounds by as much as δ levels of splitting do, it saves a factor of 2^δ in the tree, and it pays
+    If it raises the bounds by as much as δ levels of splitting do, it saves a factor of 2^δ in the tree,
+    and it pays
     while that exceeds what it multiplies the cost of a child by.
     """
 
@@ -32,7 +32,8 @@ class Balance:
     by_split: float = 0.0
 
     def add(self, seconds: tuple[float, float], by_rows: Tensor, by_split: Tensor) -> None:
-        """Count a round: seconds without and for the hidden rows; margins (B,) gained by the rows, and by the split
+        """Count a round: seconds without and for the hidden rows; margins (B,) gained by the rows, and by
+        the split
         that made the children. Older rounds fade."""
         self.cheap, self.tight = 0.7 * self.cheap + seconds[0], 0.7 * self.tight + seconds[1]
         self.by_rows = 0.7 * self.by_rows + _typical(by_rows)
@@ -53,7 +54,9 @@ def _typical(gains: Tensor) -> float:
 
 
 def bound_by_inputs(engine: Engine, output: int, tighten: bool) -> Bound:
-    """A `Bound` that rebuilds the intervals of each child box; hidden rows too (`tighten`) while that pays."""
+    """A `Bound` that rebuilds the intervals of each child box; hidden rows too (`tighten`) while that
+    pays.
+    """
     balance = Balance()
     count = 0
 
@@ -78,7 +81,8 @@ def _margins(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(margins (B, S), coefficients (B, S, D), constant (B, S)) with default slopes.
 
-    `<coefficients, x> + constant` lies below the rows on each box. With a balance, hidden rows are bounded backwards
+    `<coefficients, x> + constant` lies below the rows on each box. With a balance, hidden rows are bounded
+    backwards
     in the boxes still open, and it is told the cost and the gain.
     """
     query, started = domains.query, time.monotonic()

@@ -1,4 +1,6 @@
-"""Bounding children of neuron splits: intervals of the parent with one neuron cut, slopes started from its own."""
+"""Bounding children of neuron splits: intervals of the parent with one neuron cut, slopes started from its
+own.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Freedom, Interval, Relaxation, Rows, Slopes, Steps, certify, optimise
+from genbab.bounds import (
+    Chosen,
+    Engine,
+    Freedom,
+    Interval,
+    Relaxation,
+    Rows,
+    Slopes,
+    Steps,
+    certify,
+    optimise,
+)
 from genbab.branch.domains import Domains, Splits, Warm, start_from, warm_from
 from genbab.branch.search import Bound
 from genbab.network import Affine, Nonlinear
@@ -29,7 +42,9 @@ class Root:
 
 
 def bound_by_neurons(engine: Engine, root: Root, steps: Steps, choose: Choose) -> Bound:
-    """A `Bound` that optimises the slopes of each child's rows, evaluates them in float64 and chooses its split."""
+    """A `Bound` that optimises the slopes of each child's rows, evaluates them in float64 and chooses its
+    split.
+    """
 
     def bound(children: Domains) -> Domains:
         engine.check()
@@ -71,7 +86,9 @@ def child_intervals(root: Root, domains: Domains) -> list[Interval]:
 
 
 def _freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
-    """Room for multipliers at every argument whose interval is cut, in steps of the range of f' at the root."""
+    """Room for multipliers at every argument whose interval is cut, in steps of the range of f' at the
+    root.
+    """
     steps: dict[int, Slopes] = {}
     for i, node in enumerate(engine.search.nodes):
         if not isinstance(node, Nonlinear):
@@ -80,7 +97,8 @@ def _freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
         if any(c is not None for c in cut):
             ranges = root.lines.lines(i).ranges
             steps[i] = tuple(
-                torch.zeros_like(r) if c is None else c[:, None].to(r.dtype) * r for c, r in zip(cut, ranges, strict=True)
+                torch.zeros_like(r) if c is None else c[:, None].to(r.dtype) * r
+                for c, r in zip(cut, ranges, strict=True)
             )
     return Freedom(steps)
 
@@ -101,11 +119,17 @@ def _empty(domains: Domains) -> Tensor:
 
 
 def neuron_root(
-    engine: Engine, query: Query, margins: Tensor, intervals: list[Interval], slopes: dict[int, Chosen], output: int
+    engine: Engine,
+    query: Query,
+    margins: Tensor,
+    intervals: list[Interval],
+    slopes: dict[int, Chosen],
+    output: int,
 ) -> tuple[Domains, Root]:
     """One domain per open clause of a single box, and what they share.
 
-    query, margins and intervals have batch size 1; slopes are those of its rows. Shorter clauses are filled up with
+    query, margins and intervals have batch size 1; slopes are those of its rows. Shorter clauses are filled
+    up with
     their first row.
     """
     shared = Relaxation(engine.exact, intervals, torch.float64)
@@ -124,11 +148,15 @@ def neuron_root(
         rows(query.rhs),
         numbers[:, None].expand(-1, index.shape[1]),
     )
-    hidden = {i: (intervals[i][0].repeat(count, 1), intervals[i][1].repeat(count, 1)) for i in engine.exact.relaxed}
+    hidden = {
+        i: (intervals[i][0].repeat(count, 1), intervals[i][1].repeat(count, 1)) for i in engine.exact.relaxed
+    }
     warm = {i: Warm(tuple(rows(k) for k in c.slopes), rows(c.upper)) for i, c in slopes.items()}
     bound = boxes.worst(rows(margins))
     depth = torch.zeros(count, dtype=torch.long, device=bound.device)
-    return Domains(boxes, bound, depth, None, hidden, warm), Root(intervals, mass, Relaxation(engine.search, intervals, engine.dtype), output)
+    return Domains(boxes, bound, depth, None, hidden, warm), Root(
+        intervals, mass, Relaxation(engine.search, intervals, engine.dtype), output
+    )
 
 
 def _open_rows(query: Query, margins: Tensor) -> tuple[Tensor, Tensor]:

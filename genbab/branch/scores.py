@@ -17,7 +17,9 @@ Point = Callable[[Network, int, Tensor, Tensor], Tensor]
 """(network, node, lower (B, N), upper) -> where to split each neuron of the node, strictly inside."""
 
 Score = Callable[[Relaxation, dict[int, Chosen], int, Tensor, Tensor], Tensor]
-"""(relaxation, lines, node, points (B, N), row weights (B, S)) -> the gain expected of splitting each neuron (B, N)."""
+"""(relaxation, lines, node, points (B, N), row weights (B, S)) -> the gain expected of splitting each
+neuron (B, N).
+"""
 
 
 def kink_or_middle(network: Network, node: int, lower: Tensor, upper: Tensor) -> Tensor:
@@ -32,11 +34,15 @@ def kink_or_middle(network: Network, node: int, lower: Tensor, upper: Tensor) ->
     return point
 
 
-def line_score(relaxation: Relaxation, chosen: dict[int, Chosen], node: int, point: Tensor, weight: Tensor) -> Tensor:
-    """The gain of a split where the bound is attained: |A| times how much a child's line improves on the parent's.
+def line_score(
+    relaxation: Relaxation, chosen: dict[int, Chosen], node: int, point: Tensor, weight: Tensor
+) -> Tensor:
+    """The gain of a split where the bound is attained: |A| times how much a child's line improves on the
+    parent's.
 
     Taken is the better of two lines of the child: the parent's slope with the child's intercept (its gain is
-    guaranteed), and the child's own default line, both at the argument's value v at the minimising input. The gains of
+    guaranteed), and the child's own default line, both at the argument's value v at the minimising input.
+    The gains of
     both children are added (docs/search.md has the comparison). No propagation: O(B·S·N).
     """
     network = relaxation.network
@@ -55,7 +61,9 @@ def line_score(relaxation: Relaxation, chosen: dict[int, Chosen], node: int, poi
 
 
 def _improvement(relaxation: Relaxation, reader: int, node: int, cut: Interval, line: Chosen) -> Tensor:
-    """How far the better of the child's two lines lies inside the parent's, at the line's point; (B, S, N), >= 0."""
+    """How far the better of the child's two lines lies inside the parent's, at the line's point; (B, S, N),
+    >= 0.
+    """
     reading = relaxation.network.nodes[reader]
     assert isinstance(reading, Nonlinear)
     boxes = [cut if a == node else relaxation.intervals[a] for a in reading.args]
@@ -73,7 +81,9 @@ def _improvement(relaxation: Relaxation, reader: int, node: int, cut: Interval, 
 def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[..., Splits]:
     """A chooser: the neuron of highest score among those at least `width` wide (relative to their size)."""
 
-    def choose(relaxation: Relaxation, chosen: dict[int, Chosen], domains: Domains, margins: Tensor) -> Splits:
+    def choose(
+        relaxation: Relaxation, chosen: dict[int, Chosen], domains: Domains, margins: Tensor
+    ) -> Splits:
         network, count = relaxation.network, len(domains)
         device = margins.device
         best = torch.zeros(count, dtype=torch.float64, device=device)
@@ -88,7 +98,9 @@ def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[.
             points = point(network, i, lower, upper)
             scores = score(relaxation, chosen, i, points, weight)
             wide = (upper - lower) > width * (1 + torch.maximum(lower.abs(), upper.abs()))
-            scores = torch.where(wide & (points > lower) & (points < upper), scores + 1e-12 * (upper - lower), 0.0)
+            scores = torch.where(
+                wide & (points > lower) & (points < upper), scores + 1e-12 * (upper - lower), 0.0
+            )
             top, which = scores.max(-1)
             better = top > best
             best = torch.where(better, top, best)
@@ -98,4 +110,3 @@ def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[.
         return Splits(node, neuron, where)
 
     return choose
-

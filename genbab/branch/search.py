@@ -50,7 +50,9 @@ def search(  # noqa: PLR0913
     try:
         while len(pool):
             parents = pool.pop(batch())
-            splittable = parents.splits.node >= 0 if parents.splits is not None else parents.bound < float("-inf")
+            splittable = (
+                parents.splits.node >= 0 if parents.splits is not None else parents.bound < float("-inf")
+            )
             if not bool(splittable.all()):
                 stuck = min(stuck, float(parents.bound[~splittable].min()))
                 parents = parents.take(splittable)
@@ -76,4 +78,3 @@ def search(  # noqa: PLR0913
         return Outcome("timeout", progress)
     progress.bound = min(stuck, least)
     return Outcome("verified" if stuck == float("inf") else "stuck", progress)
-
