@@ -89,7 +89,8 @@ class Run:
         self.replayer = Replayer(model)
         self.attacker = Attacker(exact, spec, self._confirm, device, max(1 << 26, config.memory // 8))
         self.bound = float("-inf")
-        self.domains = 0
+        self.elsewhere = float("inf")
+        self.domains = self.earlier = 0
         self.spent: dict[str, float] = {}
 
     def decide(self) -> Result:
@@ -121,13 +122,17 @@ class Run:
         if mode != "input":
             states = [s.take(torch.tensor([k])) for s in states for k in range(len(s.query))]
         reasons = []
+        decided, margins = self.elsewhere, [_worst(s) for s in states]
         for number, state in enumerate(states):
             share = min(self.deadline.left(), OPEN_ENDED) / (len(states) - number)
+            self.elsewhere = min([decided, *margins[:number], *margins[number + 1 :]])
+            self.earlier = self.domains
             reasons.append(
                 self._by_inputs(state)
                 if mode == "input"
                 else self._by_neurons(state, share, mode == "neuron")
             )
+            margins[number] = self.own
         return next((r for r in reasons if r), "")
 
     def _cheap_states(self) -> list[RootState]:
@@ -138,7 +143,7 @@ class Run:
         states = []
         worst = float("inf")
         for part in torch.arange(len(self.query)).split(size):
-            self._report("bounding cheaply", worst)
+            self._report("bounding cheaply", None)
             with self._timed("cheap bounds"):
                 state = cheap(self.engine, self.query.take(part), self.output)
                 which = state.open()
@@ -146,7 +151,9 @@ class Run:
                     state = self._merge(
                         state, tightened(self.engine, state.take(which), self.output, self._share(0.2)), which
                     )
-            worst = min(worst, float(state.query.worst(state.margins).min()))
+            worst = min(worst, _worst(state))
+            margins = state.query.worst(state.margins)
+            self.elsewhere = min([self.elsewhere, *margins[margins > 0].tolist()])
             which = state.open()
             if which.numel():
                 states.append(state.take(which))
@@ -177,13 +184,14 @@ class Run:
         steps = self.config.root_steps
         slopes: dict[int, Chosen] = {}
         for count, part in ((steps, 0.3), (4 * steps, 0.5)):
-            self._report("optimising slopes", float(state.query.worst(state.margins).min()))
+            self._report("optimising slopes", _worst(state))
             with self._timed("root"):
                 state, slopes = optimised(self.engine, state, self.output, Steps.of(count), part * share)
             if not state.open().numel():
-                self._report("bounding", float(state.query.worst(state.margins).min()))
+                self._report("bounding", _worst(state))
                 return ""
         if not branch:
+            self._report("bounding", _worst(state))
             return "the bounds at the root are too loose and branching is off"
         domains, root = neuron_root(
             self.engine, state.query, state.margins, state.intervals, slopes, self.output
@@ -198,7 +206,7 @@ class Run:
             )
 
     def _ended(self, outcome: Outcome) -> str:
-        self.bound = outcome.progress.bound
+        self._know(outcome.progress.bound)
         if outcome.status == "timeout":
             raise DeadlineReached
         return {
@@ -235,16 +243,20 @@ class Run:
         return part * min(self.deadline.left(), OPEN_ENDED)
 
     def _follow(self, progress: SearchProgress) -> None:
-        self.domains = progress.visited
-        self.bound = progress.bound
-        self.progress(Progress("branching", progress.bound, progress.open, progress.visited))
+        self.domains = self.earlier + progress.visited
+        self._know(progress.bound)
+        self.progress(Progress("branching", self.bound, progress.open, self.domains))
         self.deadline.check()
 
     def _report(self, stage: str, bound: float | None) -> None:
         if bound is not None:
-            self.bound = bound
-        self.progress(Progress(stage, bound))
+            self._know(bound)
+        self.progress(Progress(stage, None if bound is None else self.bound))
         self.deadline.check()
+
+    def _know(self, bound: float) -> None:
+        """The worst margin of the boxes at hand; the run's bound is the worst of these and all others."""
+        self.own, self.bound = bound, min(bound, self.elsewhere)
 
     def _timed(self, stage: str) -> Timer:
         return Timer(self.spent, stage)
@@ -267,6 +279,10 @@ class Timer:
 
     def __exit__(self, *_: object) -> None:
         self.table[self.name] = self.table.get(self.name, 0.0) + time.monotonic() - self.begun
+
+
+def _worst(state: RootState) -> float:
+    return float(state.query.worst(state.margins).min())
 
 
 def _nonlinear_size(network: Network) -> int:

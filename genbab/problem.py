@@ -46,7 +46,8 @@ class Query:
 
     def margins(self, bounds: Tensor) -> Tensor:
         """bounds - rhs (B, S): above 0 refutes the row's clause on the box; padding is +inf, NaN is -inf."""
-        margins = torch.nan_to_num(bounds - self.rhs, nan=-torch.inf)
+        margins = bounds - self.rhs
+        margins = torch.where(margins.isnan(), -torch.inf, margins)
         return torch.where(self.clause < 0, torch.inf, margins)
 
     def clause_margins(self, margins: Tensor) -> Tensor:

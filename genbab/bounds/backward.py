@@ -139,7 +139,7 @@ def certify(
         elif isinstance(node, Nonlinear):
             picked, intercept, mass = _certified_lines(relaxation.lines(i), a, slopes.get(i))
             constant = constant + dot(a, intercept)
-            slack = slack + gamma(node.size, a.dtype) * dot(a.abs(), mass)
+            slack = slack + gamma(node.size + len(network.nodes), a.dtype) * dot(a.abs(), mass)
             for argument, k in zip(node.args, picked, strict=True):
                 _add(forms, argument, a * k)
     form = forms.get(0)
@@ -152,7 +152,8 @@ def certify(
         - gamma(form.shape[-1] + 4 * len(network.nodes), form.dtype) * (wide + constant.abs())
     )
     corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
-    bound = torch.nan_to_num(constant + (form * corner).sum(-1), nan=-torch.inf, posinf=-torch.inf)
+    bound = constant + (form * corner).sum(-1)
+    bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
     return bound, form, constant
 
 
@@ -221,7 +222,7 @@ def _add(forms: dict[int, Tensor], node: int, form: Tensor) -> None:
 
 def _affine_slack(relaxation: Relaxation, i: int, a: Tensor) -> Tensor:
     terms, mass = relaxation.mass(i)
-    return gamma(terms, a.dtype) * (a.abs() @ mass[:, :, None]).squeeze(-1)
+    return gamma(terms, a.dtype) * dot(a.abs(), mass[:, None, :])
 
 
 def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[Slopes, Tensor, Tensor]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.bounds.interval import Interval, affine_range, gamma, intersect, nonlinear_range
+from genbab.bounds.interval import Interval, affine_range, gamma, intersect, known_below, nonlinear_range
 from genbab.bounds.relaxation import Relaxation
 from genbab.network import Affine, Input, Network, Nonlinear
 
@@ -61,7 +61,7 @@ def concretise(forms: Forms, radius: Tensor) -> Interval:
         wide = torch.einsum("bdn,bd->bn", form[:, :-1].abs(), radius)
         mass = wide + form[:, -1].abs()
         bounds.append(form[:, -1] + sign * (wide + gamma(form.shape[1], form.dtype) * mass))
-    return torch.nan_to_num(bounds[0], nan=-torch.inf), torch.nan_to_num(bounds[1], nan=torch.inf)
+    return known_below(bounds[0]), -known_below(-bounds[1])
 
 
 def _input_forms(box: Interval, active: Tensor) -> Forms:

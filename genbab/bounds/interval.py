@@ -31,6 +31,11 @@ def magnitude(interval: Interval) -> Tensor:
     return torch.maximum(interval[0].abs(), interval[1].abs())
 
 
+def known_below(bound: Tensor) -> Tensor:
+    """The lower bound, and -inf where arithmetic gave no number; infinities stay what they are."""
+    return torch.nan_to_num(bound, nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+
+
 def intersect(a: Interval, b: Interval) -> Interval:
     """The common part; empty where lower > upper."""
     return torch.maximum(a[0], b[0]), torch.minimum(a[1], b[1])
@@ -50,6 +55,7 @@ def propagate(network: Network, box: Interval, known: dict[int, Interval] | None
             interval = nonlinear_range(node, [boxes[a] for a in node.args])
         else:
             interval = affine_range(node, [boxes[s] for s, _ in node.terms])
+        interval = interval[0].expand(box[0].shape[0], -1), interval[1].expand(box[0].shape[0], -1)
         boxes.append(intersect(interval, known[i]) if i in known else interval)
     return boxes
 
@@ -90,7 +96,7 @@ def affine_range(node: Node, sources: list[Interval]) -> Interval:
         lower, upper, size = lower + low, upper + high, size + mass
         terms += one.terms
     slack = gamma(terms, node.bias.dtype) * size
-    return torch.nan_to_num(lower - slack, nan=-torch.inf), torch.nan_to_num(upper + slack, nan=torch.inf)
+    return known_below(lower - slack), -known_below(-upper - slack)
 
 
 def _mapped(one: LinearMap, source: Interval) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,7 +21,7 @@ from genbab.bounds.backward import Chosen, Rows, certify
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, propagate, refined
 from genbab.bounds.relaxation import Relaxation
-from genbab.network import Affine, Compose, Input, LinearMap, Network, Nonlinear
+from genbab.network import Affine, Compose, Index, Input, LinearMap, Network, Nonlinear
 
 FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""
@@ -43,6 +43,7 @@ class Engine:
     search: Network
     memory: int
     check: Callable[[], None] = field(default=lambda: None)
+    _twins: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -57,6 +58,15 @@ class Engine:
         fits = int(self.memory * 0.5) // max(bytes_per_row, 1)
         widest = max(self.exact.nodes[i].size for i in self.exact.ancestors[target]) * max(domains, 1)
         return max(1, min(fits, -(-CACHED // widest)))
+
+    def twins(self, i: int) -> Tensor:
+        """For each neuron of node i, the first neuron that is a copy of the same number (itself if none is).
+
+        Expanded operands (of a product of two matrices, say) repeat each number many times; one row serves them all.
+        """
+        if i not in self._twins:
+            self._twins[i] = _first_copies(self.exact, i)
+        return self._twins[i]
 
     def asked(self, bounds: Tensor) -> bool:
         """A `stop` that never stops but minds the time."""
@@ -126,21 +136,19 @@ def tighten_all(  # noqa: PLR0913
 
 
 def _tighten_node(  # noqa: PLR0913
-    engine: Engine,
-    box: Interval,
-    relaxations: tuple[Relaxation, Relaxation],
-    i: int,
-    steps: Steps,
-    end: float,
+    engine: Engine, box: Interval, relaxations: tuple[Relaxation, Relaxation], i: int, steps: Steps, end: float
 ) -> Interval | None:
     """Node i's interval from backward passes over the rows that matter, or None if there are none."""
     exact, search = relaxations
     lower, upper = (side.clone() for side in exact.intervals[i])
-    order = rows_that_matter(exact, i)
-    if not order.numel():
+    twins = engine.twins(i)
+    matter = list(dict.fromkeys(twins[rows_that_matter(exact, i)].tolist()))
+    if not matter:
         return None
+    order = torch.tensor(matter, device=lower.device)
+    straight = not any(isinstance(engine.exact.nodes[j], Nonlinear) for j in engine.exact.ancestors[i])
     size = max(1, engine.chunk(lower.shape[0], i, steps.count) // 2)
-    for chunk in order.split(size):
+    for chunk in torch.split(order, size):
         engine.check()
         if time.monotonic() > end:
             break
@@ -148,14 +156,14 @@ def _tighten_node(  # noqa: PLR0913
         units[torch.arange(chunk.numel(), device=chunk.device), chunk] = 1.0
         rows = Rows(i, torch.cat([units, -units])[None])
         slopes: dict[int, Chosen] = {}
-        if steps.count:
+        if steps.count and not straight:
             cast = engine.cast(box)
             slopes = optimise(engine.search, search, rows.to(engine.dtype), cast, steps, stop=engine.asked)
         bound, _, _ = certify(engine.exact, exact, rows, box, slopes)
-        low, high = bound.split(chunk.numel(), dim=1)
+        low, high = bound[:, : chunk.numel()], bound[:, chunk.numel() :]
         lower[:, chunk] = torch.maximum(lower[:, chunk], low)
         upper[:, chunk] = torch.minimum(upper[:, chunk], -high)
-    return lower, upper
+    return torch.maximum(lower, lower[:, twins]), torch.minimum(upper, upper[:, twins])
 
 
 def rows_that_matter(relaxation: Relaxation, i: int) -> Tensor:
@@ -182,6 +190,23 @@ def line_gap(relaxation: Relaxation, i: int) -> Tensor:
     for k, other, (start, end) in zip(lower, upper, lines.boxes, strict=True):
         gap = torch.addcmul(gap, other - k, (start + end) / 2)
     return gap[:, 0]
+
+
+def _first_copies(network: Network, i: int) -> Tensor:
+    node = network.nodes[i]
+    alone = torch.arange(node.size)
+    if not isinstance(node, Affine) or not node.terms:
+        return alone
+    keys = [node.bias]
+    for _, one in node.terms:
+        last = one.maps[-1] if isinstance(one, Compose) else one
+        if not isinstance(last, Index):
+            return alone.to(node.bias.device)
+        keys.append(last.index.to(node.bias.dtype))
+    _, group = torch.unique(torch.stack(keys), dim=1, return_inverse=True)
+    first = torch.full((int(group.max()) + 1,), node.size, device=group.device)
+    first.scatter_reduce_(0, group, alone.to(group.device), "amin")
+    return first[group]
 
 
 def tightening_cost(engine: Engine) -> float:

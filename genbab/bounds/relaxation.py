@@ -99,7 +99,7 @@ class Lines:
         size = intercept.abs()
         for k, (low, high) in zip(slopes, self.boxes, strict=True):
             size = torch.addcmul(size, k.abs(), torch.maximum(low.abs(), high.abs()))
-        return size if self.bounded else torch.nan_to_num(size, nan=torch.inf)
+        return size if self.bounded else torch.nan_to_num(size, nan=torch.inf, posinf=torch.inf)
 
     @cached_property
     def bounded(self) -> bool:
@@ -165,14 +165,14 @@ class Relaxation:
 
     def mass(self, i: int) -> tuple[int, Tensor]:
         """For affine node i: the length of its longest sums, and |W||x| + |bias| over its sources' boxes
-        (B, N).
+        (B, N). A sum of a backward pass goes on over other nodes, hence their number is added to the length.
 
         Kept in the dictionary given at construction: boxes inside the ones it was made for may share it.
         """
         if i not in self._mass:
             node = self.network.nodes[i]
             assert isinstance(node, Affine)
-            terms = sum(one.terms + 1 for _, one in node.terms) + node.size
+            terms = sum(one.terms + 1 for _, one in node.terms) + node.size + len(self.network.nodes)
             mass = torch.nan_to_num(affine_mass(node, self.intervals), nan=torch.inf, posinf=torch.inf)
             self._mass[i] = terms, mass
         return self._mass[i]

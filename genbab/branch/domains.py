@@ -65,6 +65,7 @@ class Domains:
     def nbytes(self) -> int:
         """Memory held by the batch."""
         tensors = [self.query.lower, self.query.upper, self.query.matrix, self.query.rhs, self.query.clause]
+        tensors += [] if self.query.on_input is None else [self.query.on_input]
         tensors += [side for pair in self.hidden.values() for side in pair]
         tensors += [t for w in self.warm.values() for t in (*w.slopes, w.upper)]
         return sum(t.numel() * t.element_size() for t in tensors)

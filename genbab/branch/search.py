@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
+
 from genbab.branch.domains import Domains, bisect
 from genbab.branch.pool import Pool
 from genbab.errors import DeadlineReached
@@ -45,8 +47,8 @@ def search(  # noqa: PLR0913
     A child's bound is never below its parent's: both hold on the child.
     """
     progress = SearchProgress(bound=float(root.bound.min()) if len(root) else float("inf"), open=len(root))
-    pool = Pool(root, memory)
-    stuck = least = float("inf")
+    stuck, least = float("inf"), _least(root)
+    pool = Pool(root.take(~(root.bound > 0)), memory)
     try:
         while len(pool):
             parents = pool.pop(batch())
@@ -54,7 +56,8 @@ def search(  # noqa: PLR0913
                 parents.splits.node >= 0 if parents.splits is not None else parents.bound < float("-inf")
             )
             if not bool(splittable.all()):
-                stuck = min(stuck, float(parents.bound[~splittable].min()))
+                given_up = parents.bound[~splittable]
+                stuck = min(stuck, *given_up.where(~given_up.isnan(), -torch.inf).tolist())
                 parents = parents.take(splittable)
                 if not len(parents):
                     continue
@@ -62,9 +65,8 @@ def search(  # noqa: PLR0913
             children = bound(bisect(parents))
             progress.visited += len(inherited)
             progress.rounds += 1
-            proved = children.bound > 0
-            least = min([least, *children.bound[proved & children.bound.isfinite()].tolist()])
-            undecided = children.take(~proved)
+            least = min(least, _least(children))
+            undecided = children.take(~(children.bound > 0))
             if len(undecided) and falsify(undecided):
                 return Outcome("falsified", progress)
             pool.push(undecided)
@@ -78,3 +80,9 @@ def search(  # noqa: PLR0913
         return Outcome("timeout", progress)
     progress.bound = min(stuck, least)
     return Outcome("verified" if stuck == float("inf") else "stuck", progress)
+
+
+def _least(domains: Domains) -> float:
+    """The smallest finite bound of a refuted domain; +inf when there is none."""
+    proved = domains.bound[(domains.bound > 0) & domains.bound.isfinite()]
+    return float(proved.min()) if proved.numel() else float("inf")

@@ -15,9 +15,6 @@ from genbab.reader.forms import Form, product, ratio, weighted_sum
 from genbab.reader.functions import function
 from genbab.reader.values import Array, Refused, Value, Var, count, uniform
 
-SNAP = 4e-7
-"""A constant this close to 1 (relative) is taken for 1: what float32 makes of written-out constants."""
-
 
 def combine(b: Builder, parts: Sequence[tuple[Value, float]]) -> Value:
     """Σ factor · value."""
@@ -181,7 +178,7 @@ def recognise(b: Builder, form: Form | None, shape: Sequence[int]) -> Var | None
     source = Var(argument, tuple(shape))
     if name == "sigmoid" and k is not None and not form.plain:
         return _scaled(b, "silu", source, 1.0, k)
-    if ratio(form.plain, form.gated) is None or abs((ratio(form.plain, form.gated) or 0.0) - 1.0) > SNAP:
+    if ratio(form.plain, form.gated) != 1.0:
         return None
     if name == "erf" and k is not None:
         return _scaled(b, "gelu", source, math.sqrt(2.0), k * math.sqrt(2.0))
@@ -201,19 +198,21 @@ def _tanh_gelu(b: Builder, form: Form, inner: dict[int, float], shape: Sequence[
 
 
 def _scaled(b: Builder, name: str, x: Var, inside: float, outside: float) -> Var:
-    """outside · fn(inside · x); factors that round to 1 leave no trace."""
+    """outside · fn(inside · x), with the factors as they are: what a file's float32 makes of √2 stays what it
+    is.
+    """
     argument = _unscaled(b, x, inside) or _scale_uniformly(b, x, inside, x.shape)
     value = b.nonlinear(function(name), argument)
-    return value if abs(outside - 1.0) <= SNAP else _scale_uniformly(b, value, outside, x.shape)
+    return value if outside == 1.0 else _scale_uniformly(b, value, outside, x.shape)
 
 
 def _unscaled(b: Builder, x: Var, factor: float) -> Var | None:
     """factor · x without a new node, when it is x itself or the root that x was scaled from."""
-    if abs(factor - 1.0) <= SNAP:
+    if factor == 1.0:
         return x
     form = b.form(x.node)
     monomial = form.monomial
-    if monomial is not None and monomial[0] == 1 and abs(factor * monomial[1] - 1.0) <= SNAP:
+    if monomial is not None and monomial[0] == 1 and factor * monomial[1] == 1.0:
         return Var(form.root, x.shape)
     return None
 

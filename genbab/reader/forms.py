@@ -14,6 +14,9 @@ from dataclasses import dataclass
 MAX_DEGREE = 6
 """Products of a higher degree in the root are not followed any more."""
 
+ROUNDING = 2e-15
+"""Relative difference of coefficients that float64 arithmetic explains; anything more is another function."""
+
 Coefficients = Mapping[tuple[int, int], float]
 
 
@@ -85,14 +88,14 @@ def product(x: Form, y: Form) -> Form | None:
 
 
 def ratio(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> float | None:
-    """k with numerator = k · denominator as polynomials (to 1e-6 of the largest coefficient), if there is
-    one.
+    """k with numerator = k · denominator as polynomials, every coefficient to float64's rounding, if there
+    is one.
     """
     if not denominator or set(numerator) != set(denominator):
         return None
     leading = max(denominator, key=lambda i: abs(denominator[i]))
     k = numerator[leading] / denominator[leading]
-    if all(abs(numerator[i] - k * c) <= 1e-6 * abs(numerator[leading]) for i, c in denominator.items()):
+    if all(abs(numerator[i] - k * c) <= ROUNDING * abs(numerator[i]) for i, c in denominator.items()):
         return k
     return None
 

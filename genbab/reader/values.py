@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, helper
 
@@ -68,7 +69,8 @@ class Op:
         return int(self.attributes.get(name, default))
 
     def number(self, name: str, default: float) -> float:
-        return float(self.attributes.get(name, default))
+        """The attribute; ONNX's defaults are float32 numbers, like the attributes that are written out."""
+        return float(self.attributes.get(name, np.float32(default)))
 
     def text(self, name: str, default: str) -> str:
         return str(self.attributes.get(name, default))

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from genbab.errors import UnsupportedError
+from genbab.network import evaluate
 from genbab.reader import Model
 
 Load = Callable[..., Model]
@@ -141,3 +143,20 @@ def test_conversions(written: Load) -> None:
     for kind in (6, 7, 9, 10, 16):
         with pytest.raises(UnsupportedError, match="conversion"):
             written(f"i = Cast<to={kind}>(x) y = Cast<to=1>(i)")
+
+
+@pytest.mark.parametrize(
+    ("operator", "point", "value"),
+    [
+        ("Selu", 4.0, 4.2028040885925293),
+        ("LeakyRelu", -1.0, -0.009999999776482582),
+        ("HardSigmoid", 1.0, 0.7000000029802322),
+    ],
+)
+def test_attributes_left_out_are_float32_numbers(
+    lowered: Load, operator: str, point: float, value: float
+) -> None:
+    network = lowered(operator, (1, 1)).network
+    assert evaluate(network, torch.tensor([point], dtype=torch.float64)).item() == pytest.approx(
+        value, rel=1e-13
+    )

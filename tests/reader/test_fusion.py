@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
 
+from genbab.network import evaluate
 from genbab.reader import Model
 
 Load = Callable[..., Model]
@@ -93,6 +95,30 @@ def test_other_uses_of_the_parts_are_kept(written: Load) -> None:
 )
 def test_what_is_no_gelu(written: Load, body: str) -> None:
     assert "gelu" not in written(body).functions
+
+
+ALMOST = constants(almost=1.0000003576278687, million=1e6, half=0.5, one=1.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "point", "value"),
+    [
+        ("t = Tanh(x) p = Add(t, almost) y = Mul(x, p)", -1e6, -0.3576278687),
+        ("e = Erf(x) p = Add(e, almost) y = Mul(x, p)", -1e6, -0.3576278687),
+        (
+            "s = Mul(x, million) a = Add(s, half) b = Add(s, one) g = Sigmoid(b) y = Mul(a, g)",
+            0.0,
+            0.3655292893,
+        ),
+        ("s = Sigmoid(x) g = Mul(x, s) y = Mul(g, almost)", 3.0, 2.8577223804673002 * 1.0000003576278687),
+    ],
+)
+def test_constants_that_are_almost_right_are_kept(
+    written: Load, body: str, point: float, value: float
+) -> None:
+    x = torch.full((4,), point, dtype=torch.float64)
+    found = evaluate(written(ALMOST + body).network, x)
+    torch.testing.assert_close(found, torch.full_like(found, value), rtol=1e-8, atol=0.0)
 
 
 def split(body: str) -> str:
