@@ -175,7 +175,7 @@ class Run:
         bound = bound_by_inputs(self.engine, self.output, tightening_cost(self.engine) <= TIGHTEN_COST)
         with self._timed("search"):
             root = bound(root_domains(state.query, state.margins))
-            size = self.config.batch or max(32, min(2048, INPUT_BATCH // _nonlinear_size(self.engine.exact)))
+            size = self.config.batch or max(2, min(2048, INPUT_BATCH // _nonlinear_size(self.engine.exact)))
             return self._ended(
                 search(root, bound, self._falsify, self._follow, self.config.memory // 2, lambda: size)
             )
@@ -183,13 +183,16 @@ class Run:
     def _by_neurons(self, state: RootState, share: float, branch: bool) -> str:
         steps = self.config.root_steps
         slopes: dict[int, Chosen] = {}
-        for count, part in ((steps, 0.3), (4 * steps, 0.5)):
+        for count, part in ((0, 0.1), (steps, 0.4), (4 * steps, 0.4)):
+            begun = time.monotonic()
             self._report("optimising slopes", _worst(state))
             with self._timed("root"):
-                state, slopes = optimised(self.engine, state, self.output, Steps.of(count), part * share)
+                state, slopes = optimised(self.engine, state, self.output, (count, 2 * steps), part * share)
             if not state.open().numel():
                 self._report("bounding", _worst(state))
                 return ""
+            if count and time.monotonic() - begun > 0.15 * share:
+                break
         if not branch:
             self._report("bounding", _worst(state))
             return "the bounds at the root are too loose and branching is off"

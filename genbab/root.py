@@ -68,19 +68,23 @@ def tightened(engine: Engine, state: RootState, output: int, share: float) -> Ro
 
 
 def optimised(
-    engine: Engine, state: RootState, output: int, steps: Steps, share: float
+    engine: Engine, state: RootState, output: int, counts: tuple[int, int], share: float
 ) -> tuple[RootState, dict[int, Chosen]]:
     """Slopes optimised for hidden rows, layer after layer, then for the specification's rows; with the last
-    slopes.
+    slopes. counts: steps for hidden rows (0: none are bounded anew) and for the specification's.
     """
-    relaxation = tighten_all(engine, state.box, state.intervals, steps, share)
+    hidden = Steps.of(counts[0])
+    if hidden.count:
+        relaxation = tighten_all(engine, state.box, state.intervals, hidden, share)
+    else:
+        relaxation = Relaxation(engine.exact, state.intervals, torch.float64)
 
     def decided(bounds: Tensor) -> bool:
         engine.check()
         margins = torch.maximum(state.margins, state.query.margins(bounds.to(torch.float64)) - 1e-4)
         return bool((state.query.worst(margins) > 0).all())
 
-    final = Steps.of(max(2 * steps.count, 20))
+    final = Steps.of(max(counts[1], 2 * counts[0]))
     bounds, slopes = row_bounds(engine, relaxation, state.rows(output), state.box, final, decided)
     margins = torch.maximum(state.margins, state.query.margins(bounds))
     return RootState(state.query, margins, relaxation.intervals), slopes

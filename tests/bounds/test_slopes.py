@@ -21,7 +21,7 @@ from genbab.bounds import (
     propagate,
 )
 from genbab.bounds.backward import gradient, sweep
-from genbab.network import Affine, Dense, Input, Network, Nonlinear, evaluate
+from genbab.network import Affine, Dense, Identity, Input, Network, Nonlinear, evaluate
 from genbab.network.graph import values
 from genbab.nonlinear import functions, make
 
@@ -163,7 +163,7 @@ def test_what_is_no_number_claims_nothing(place: str, value: float) -> None:
 
 def test_an_unbounded_neuron_spoils_only_the_rows_that_use_it() -> None:
     exp, tanh = make("exp"), make("tanh")
-    eye = Dense(torch.eye(2, dtype=torch.float64))
+    eye = Identity(2)
     nodes = (
         Input(2),
         Affine(((0, Dense(torch.diag(double(1000.0, 1.0)))),), double(0.0, 0.0)),
@@ -201,46 +201,69 @@ def test_infinite_ranges_stay_infinite(method: str) -> None:
     assert float(upper) >= 1000.0
 
 
-@pytest.mark.parametrize("seed", range(COUNT))
-def test_the_gradient_is_that_of_the_bound(seed: int) -> None:
-    """Against central differences, at slopes moved away from the defaults."""
-    smooth = [f for f in functions() if f.name in {"tanh", "sigmoid", "sin", "gelu", "softplus", "exp", "silu"}]
-    only = smooth if seed % 3 else ()
-    network = random_network(seed + 40, inputs=2, depth=2, only=only)
-    box = boxes(seed, 2, 2, radius=0.4)
-    relaxation, rows = relaxed(network, box), some_rows(network, seed, 2, 2)
-    start = descend(network, relaxation, rows, box, {}).chosen
+TAME = {"relu", "tanh", "sigmoid", "sin", "gelu", "softplus", "silu"}
+
+
+def moved(chosen: dict[int, Chosen], relaxation: Relaxation, seed: int) -> dict[int, Chosen]:
+    """Slopes a tenth of their range away."""
     generator = torch.Generator().manual_seed(seed)
-    moved = {
-        i: replace(
-            line,
-            slopes=tuple(
-                k + 0.1 * r * torch.randn(line.upper.shape, generator=generator, dtype=torch.float64)
-                for k, r in zip(line.slopes, relaxation.lines(i).ranges, strict=True)
-            ),
-        )
-        for i, line in start.items()
-    }
-    one = descend(network, relaxation, rows, box, moved)
-    for i, line in sweep(network, one).items():
-        for place, partial in enumerate(gradient(line)):
-            step = torch.randn(partial.shape, generator=generator, dtype=torch.float64)
-            sides = []
-            for h in (1e-5, -1e-5):
-                slopes = list(one.chosen[i].slopes)
-                slopes[place] = slopes[place] + h * step
-                other = {**one.chosen, i: replace(one.chosen[i], slopes=tuple(slopes))}
-                sides.append(descend(network, relaxation, rows, box, other).bound)
-            wanted = (partial * step).sum(-1)
-            found = (sides[0] - sides[1]) / 2e-5
-            size = (partial * step).abs().sum(-1) + 1e-3
-            assert bool(((found - wanted).abs() <= 2e-2 * size).all()), (i, found, wanted)
+    out = {}
+    for i, line in chosen.items():
+        noise = [torch.randn(line.upper.shape, generator=generator, dtype=torch.float64) for _ in line.slopes]
+        ranges = relaxation.lines(i).ranges
+        slopes = (k + 0.1 * r * n for k, r, n in zip(line.slopes, ranges, noise, strict=True))
+        out[i] = replace(line, slopes=tuple(slopes))
+    return out
+
+
+@pytest.mark.parametrize("tame", (False, True))
+def test_the_gradient_is_that_of_the_bound(tame: bool) -> None:
+    """Between the one-sided differences (the bound is concave in each slope), and mostly equal to both."""
+    only = [f for f in functions() if f.name in TAME] if tame else ()
+    equal = total = 0
+    for seed in range(COUNT):
+        network = random_network(seed + 40, inputs=2, depth=2, only=only)
+        box = boxes(seed, 2, 2, radius=0.4)
+        relaxation, rows = relaxed(network, box), some_rows(network, seed, 2, 2)
+        start = descend(network, relaxation, rows, box, {}).chosen
+        one = descend(network, relaxation, rows, box, moved(start, relaxation, seed))
+        for i, line in sweep(network, one).items():
+            for place, partial in enumerate(gradient(line)):
+                neuron = int(torch.randint(partial.shape[-1], (1,), generator=torch.Generator().manual_seed(i)))
+                wanted = partial[..., neuron]
+                right, left = (
+                    (shifted(network, relaxation, rows, box, one.chosen, (i, place, neuron, h)) - one.bound) / h
+                    for h in (1e-6, -1e-6)
+                )
+                slack = 1e-3 * (wanted.abs() + right.abs() + left.abs()) + 1e-6 * (1 + one.bound.abs())
+                assert bool((right - slack <= wanted).all() and (wanted <= left + slack).all()), (seed, i)
+                equal += int((left - right <= slack).sum())
+                total += right.numel()
+    assert equal > 0.8 * total > 100
+
+
+def shifted(  # noqa: PLR0913
+    network: Network,
+    relaxation: Relaxation,
+    rows: Rows,
+    box: Interval,
+    chosen: dict[int, Chosen],
+    where: tuple[int, int, int, float],
+) -> Tensor:
+    """The bound with the slopes of one neuron moved: where = (node, argument, neuron, by how much)."""
+    node, place, neuron, step = where
+    slopes = list(chosen[node].slopes)
+    slopes[place] = slopes[place].expand(chosen[node].upper.shape).clone()
+    slopes[place][..., neuron] += step
+    other = {**chosen, node: replace(chosen[node], slopes=tuple(slopes))}
+    return descend(network, relaxation, rows, box, other).bound
 
 
 @pytest.mark.parametrize("dtype", (torch.float32, torch.float64))
 @pytest.mark.parametrize("seed", range(0, COUNT, 2))
 def test_optimised_slopes_are_sound_and_not_worse(seed: int, dtype: torch.dtype) -> None:
-    network = random_network(seed + 70, inputs=2, depth=3)
+    tame = [f for f in functions() if f.name in TAME]
+    network = random_network(seed + 70, inputs=2, depth=3, only=tame)
     box = boxes(seed, 2, 2)
     relaxation, rows = relaxed(network, box), some_rows(network, seed, 2)
     plain, _, _ = certify(network, relaxation, rows, box, {})
@@ -338,7 +361,7 @@ def test_slopes_released_by_a_split_stay_sound(seed: int) -> None:
 
 
 def test_multipliers_reach_what_slopes_inside_the_range_cannot() -> None:
-    """y = relu(x) - x/2 on [-1, 1] cut to x >= 0.5 on the argument only: y >= 0.25 needs a slope above 1."""
+    """y = relu(x) - x/2 on [-1, 1], cut to x >= 0.5 on the argument only: the one slope in the range of f' is 1."""
     one, relu = Dense(torch.ones(1, 1, dtype=torch.float64)), make("relu")
     first = Affine(((0, one),), double(0.0))
     last = Affine(((2, one), (0, Dense(double(-0.5)[None]))), double(0.0))
@@ -346,12 +369,9 @@ def test_multipliers_reach_what_slopes_inside_the_range_cannot() -> None:
     box = (double(-1.0)[None], double(1.0)[None])
     intervals = propagate(network, box)
     intervals[1] = (double(0.5)[None], intervals[1][1])
-    relaxation, rows = Relaxation(network, intervals, torch.float64), Rows(3, double(-1.0)[None, None])
+    relaxation, rows = Relaxation(network, intervals, torch.float64), Rows(3, double(1.0)[None, None])
     free = Freedom({2: (torch.ones(1, 1, 1, dtype=torch.float64),)})
-    tied = certify(network, relaxation, rows, box, optimise(network, relaxation, rows, box, Steps.of(60)))[0]
+    tied = optimise(network, relaxation, rows, box, Steps.of(60))
     loose = optimise(network, relaxation, rows, box, Steps.of(60), freedom=free)
-    assert float(certify(network, relaxation, rows, box, loose)[0]) >= float(tied) - 1e-9
-    assert float(certify(network, relaxation, rows, box, loose)[0]) <= -0.25
-    rows = Rows(3, double(1.0)[None, None])
-    loose = optimise(network, relaxation, rows, box, Steps.of(60), freedom=free)
-    assert 0.24 <= float(certify(network, relaxation, rows, box, loose)[0]) <= 0.25
+    assert float(certify(network, relaxation, rows, box, tied)[0]) == pytest.approx(-0.5)
+    assert 0.0 < float(certify(network, relaxation, rows, box, loose)[0]) <= 0.25
