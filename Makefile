@@ -4,7 +4,7 @@
 #   make check   lint, format and strict types
 #   make bench   run a folder of benchmarks: make bench FOLDER=path TIMEOUT=60
 # Another interpreter: make demo PYTHON=python3.12.  torch without CUDA (a smaller download):
-#   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+#   make demo PIP_FLAGS="--extra-index-url ..." with the index of CPU builds from PyTorch's installation page
 
 MODERN := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
