@@ -39,6 +39,11 @@ def load(model: str | Path | bytes | Model | Module, example: Any = None) -> Mod
         if example is None:
             raise UsageError("a torch module needs an example input: genbab.load(module, example=x)")
         return load_torch(model, example)
+    if not isinstance(model, str | Path | bytes):
+        raise UsageError(
+            f"a model is a path, the bytes of an ONNX file, a torch module or a loaded model, not
+            {type(model).__name__}"
+        )
     return load_onnx(model)
 
 
@@ -122,7 +127,10 @@ def engine_for(network: Network, config: Config, device: torch.device, check: Ca
 def _box(network: Network, lower: Any, upper: Any, device: torch.device) -> Interval:
     ends = []
     for name, value in (("lower", lower), ("upper", upper)):
-        end = torch.as_tensor(value, dtype=torch.float64, device=device)
+        try:
+            end = torch.as_tensor(value, dtype=torch.float64, device=device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"{name}: expected numbers ({error})") from error
         size = network.input_size
         end = (
             end.reshape(1, -1) if end.numel() == size else end.reshape(end.shape[0], -1) if end.dim() else end

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.network import Affine, Input, LinearMap, Network, Node, Nonlinear
+from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
 
@@ -79,7 +80,7 @@ def refined(network: Network, intervals: list[Interval], i: int, found: Interval
 
 def nonlinear_range(node: Nonlinear, args: list[Interval]) -> Interval:
     """The range of an elementwise function over its arguments' intervals."""
-    if len(args) == 1:
+    if isinstance(node.fn, Nonlinearity):
         return range_of(node.fn, *args[0])
     return range_of_two(node.fn, args[0], args[1])
 

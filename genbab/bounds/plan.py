@@ -62,7 +62,8 @@ class Engine:
     def twins(self, i: int) -> Tensor:
         """For each neuron of node i, the first neuron that is a copy of the same number (itself if none is).
 
-        Expanded operands (of a product of two matrices, say) repeat each number many times; one row serves them all.
+        Expanded operands (of a product of two matrices, say) repeat each number many times; one row serves
+        them all.
         """
         if i not in self._twins:
             self._twins[i] = _first_copies(self.exact, i)
@@ -136,7 +137,12 @@ def tighten_all(  # noqa: PLR0913
 
 
 def _tighten_node(  # noqa: PLR0913
-    engine: Engine, box: Interval, relaxations: tuple[Relaxation, Relaxation], i: int, steps: Steps, end: float
+    engine: Engine,
+    box: Interval,
+    relaxations: tuple[Relaxation, Relaxation],
+    i: int,
+    steps: Steps,
+    end: float,
 ) -> Interval | None:
     """Node i's interval from backward passes over the rows that matter, or None if there are none."""
     exact, search = relaxations

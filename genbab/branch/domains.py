@@ -137,7 +137,7 @@ def bisect(parents: Domains) -> Domains:
     query, count = children.query, len(parents)
     lower, upper = query.lower.clone(), query.upper.clone()
     hidden = {i: (low.clone(), high.clone()) for i, (low, high) in children.hidden.items()}
-    for node in splits.node.unique().tolist():
+    for node in sorted(set(splits.node.tolist())):
         rows = (splits.node == node).nonzero().squeeze(-1)
         low, high = (lower, upper) if node == INPUT else hidden[node]
         high[rows, splits.neuron[rows]] = splits.point[rows].to(high.dtype)

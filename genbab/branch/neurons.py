@@ -163,7 +163,7 @@ def _open_rows(query: Query, margins: Tensor) -> tuple[Tensor, Tensor]:
     """(rows of each open clause (C, R), numbers of these clauses (C,))."""
     best = query.clause_margins(margins)[0]
     clause = query.clause[0]
-    numbers = clause[~(best > 0) & (clause >= 0)].unique()
+    numbers = torch.unique(clause[~(best > 0) & (clause >= 0)])
     members = [(clause == n).nonzero().squeeze(-1) for n in numbers]
     longest = max(m.numel() for m in members)
     padded = [torch.cat([m, m[:1].expand(longest - m.numel())]) for m in members]

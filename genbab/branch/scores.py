@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genbab.bounds import Chosen, Interval, Relaxation
 from genbab.bounds.relaxation import Lines, shaped
-from genbab.branch.domains import INPUT, Domains, Splits
+from genbab.branch.domains import Domains, Splits
 from genbab.network import Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
 
@@ -92,7 +92,7 @@ def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[.
         where = torch.zeros(count, dtype=torch.float64, device=device)
         weight = (~(margins > 0)).to(torch.float64)
         for i in network.relaxed:
-            if i == INPUT or i not in domains.hidden:
+            if i not in domains.hidden:
                 continue
             lower, upper = domains.hidden[i]
             points = point(network, i, lower, upper)

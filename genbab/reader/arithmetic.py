@@ -192,7 +192,7 @@ def _tanh_gelu(b: Builder, form: Form, inner: dict[int, float], shape: Sequence[
         return None
     unit = math.sqrt(2.0 / math.pi)
     alpha = inner[1] / unit
-    if abs(inner[3] - unit * 0.044715 * alpha**3) > 1e-6 * abs(inner[3]):
+    if abs(inner[3] - unit * 0.044715 * alpha**3) > 1.5e-7 * abs(inner[3]):
         return None
     return _scaled(b, "gelu_tanh", Var(form.root, tuple(shape)), alpha, 2.0 * form.gated[1] / alpha)
 

@@ -37,7 +37,8 @@ def values(network: Network, x: Rationals) -> list[Rationals]:
         if isinstance(node, Input):
             known.append(x)
         elif isinstance(node, Nonlinear):
-            known.append(np.maximum(known[node.args[0]], Fraction(0)))
+            zero = np.full(node.size, Fraction(0), dtype=object)
+            known.append(np.maximum(known[node.args[0]], zero))
         else:
             total = rational(node.bias)
             for source, one in node.terms:
@@ -65,7 +66,7 @@ def linear_form(network: Network) -> tuple[Rationals, Rationals]:
 
 
 def cancelling(seed: int, relu: bool) -> tuple[Network, Interval]:
-    """Twin rows of large weights and biases whose differences are what the output sees; a small box (1, D)."""
+    """Twin rows of large weights and biases, of which the output sees the differences; a small box (1, D)."""
     random = np.random.default_rng(seed)
     inputs, width = int(random.integers(1, 4)), int(random.integers(1, 4))
     nodes: list[Node] = [Input(inputs)]

@@ -24,7 +24,7 @@ from .exact import (
     values,
 )
 
-COUNT = 40
+COUNT = 30
 """Networks per test; multiply it for a long run."""
 
 

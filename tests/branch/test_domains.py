@@ -1,4 +1,4 @@
-"""Domains, their pool, and the loop: children tile their parent, nothing is lost, verdicts follow from bounds."""
+"""Domains, pool and loop: children tile their parent, nothing is lost, verdicts follow from bounds."""
 
 from __future__ import annotations
 
@@ -120,6 +120,7 @@ def test_taking_and_joining_are_inverse() -> None:
     parts = [whole.take(torch.tensor(which)) for which in ([0, 1, 2], [3], [4, 5, 6])]
     again = join(parts)
     assert again.splits is not None and whole.splits is not None and again.query.on_input is not None
+    assert whole.query.on_input is not None
     for one, other in (
         (again.bound, whole.bound),
         (again.depth, whole.depth),
@@ -176,16 +177,18 @@ def test_the_pool_goes_deep_while_memory_is_short() -> None:
 
 def line(low: float = 0.0, high: float = 1.0, boxes: int = 1) -> Domains:
     """Domains [low, high] of one input, open and splittable."""
-    ends = (torch.full((boxes, 1), end, dtype=torch.float64) for end in (low, high))
+    ends = torch.full((2, boxes, 1), low, dtype=torch.float64)
+    ends[1] = high
     bound = torch.full((boxes,), -1.0, dtype=torch.float64)
-    return halved(Domains(query(*ends), bound, torch.zeros(boxes, dtype=torch.long)))
+    return halved(Domains(query(ends[0], ends[1]), bound, torch.zeros(boxes, dtype=torch.long)))
 
 
 def halved(domains: Domains, least: float = 0.0) -> Domains:
     """The next split: the input's middle, none where the box is not wider than `least`."""
     low, high = domains.query.lower[:, 0], domains.query.upper[:, 0]
-    node = torch.where(high - low > least, 0, -1)
-    return replace(domains, splits=Splits(node, torch.zeros_like(node), (low + high) / 2))
+    middle = (low + high) / 2
+    node = torch.where((high - low > least) & (middle > low) & (middle < high), 0, -1)
+    return replace(domains, splits=Splits(node, torch.zeros_like(node), middle))
 
 
 def run(
@@ -216,7 +219,9 @@ def test_a_search_that_refutes_everything_has_verified() -> None:
 def test_a_spot_that_stays_open_is_never_verified() -> None:
     """x = 0.3 keeps every domain around it open, down to the resolution of float64 or a least width."""
     for least in (0.0, 1e-6):
-        outcome, _ = run(line(), lambda low, high: torch.where((low <= 0.3) & (high >= 0.3), -0.5, 1.0), least)
+        outcome, _ = run(
+            line(), lambda low, high: torch.where((low <= 0.3) & (high >= 0.3), -0.5, 1.0), least
+        )
         assert outcome.status == "stuck" and outcome.progress.bound == -0.5
 
 

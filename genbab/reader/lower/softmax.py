@@ -18,7 +18,7 @@ from genbab.reader.lower.reductions import reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
 from genbab.reader.values import Array, Op, Refused, Value, Var, needed, positive_axis
 
-PAIRS_LIMIT = 250_000
+PAIRS_LIMIT = 4096
 """Largest number of differences x_j - x_i that are made nodes."""
 
 
