@@ -41,8 +41,8 @@ def load(model: str | Path | bytes | Model | Module, example: Any = None) -> Mod
         return load_torch(model, example)
     if not isinstance(model, str | Path | bytes):
         raise UsageError(
-            f"a model is a path, the bytes of an ONNX file, a torch module or a loaded model, not
-            {type(model).__name__}"
+            "a model is a path, the bytes of an ONNX file, a torch module or a loaded model, "
+            f"not {type(model).__name__}"
         )
     return load_onnx(model)
 

@@ -215,8 +215,7 @@ class Run:
         return {
             "verified": "",
             "stuck": "nothing is left to split: the remaining gap is below what float64 can express"
-            + ("" if self.attacker.reachable else "; no float32 input lies in the box, so no attack was
-            possible"),
+            + ("" if self.attacker.reachable else "; no float32 input lies in the box, so none was attacked"),
             "memory": "the open domains no longer fit the memory; try a larger --memory",
             "falsified": "a counterexample was found",
         }[outcome.status]
@@ -244,9 +243,8 @@ class Run:
             return ""
         off = float((ours - theirs).abs().max())
         return (
-            f"the bounds are proved, but on inputs of the property the network as understood differs from
-            onnxruntime "
-            f"by up to {off:.3g}: float32 rounding may matter here, or the model was misread"
+            "the bounds are proved, but on inputs of the property the network as understood differs from "
+            f"onnxruntime by up to {off:.3g}: float32 rounding may matter here, or the model was misread"
         )
 
     def _attack(self, effort: Effort, states: list[RootState] | None = None) -> None:
