@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from genbab.attack import FULL, QUICK, Attacker, Effort, Replayer
+from genbab.attack import FULL, QUICK, Challenge, Effort, Falsified
 from genbab.bounds import Chosen, Engine, Steps, tightening_cost, varying
 from genbab.branch import (
     Domains,
@@ -27,7 +27,7 @@ from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
 from genbab.errors import DeadlineReached, ResourceError
-from genbab.network import Network, Nonlinear, evaluate
+from genbab.network import Network, Nonlinear
 from genbab.problem import queries
 from genbab.reader import Model
 from genbab.result import Counterexample, Progress, Result, Verdict
@@ -47,8 +47,8 @@ box.
 """
 
 
-CHECKED_BOXES = 8
-"""Boxes in which a proved network is compared with onnxruntime once more."""
+DIVES = 8
+"""Domains of a round from which short descents start."""
 
 INPUT_BATCH = 300_000
 """Neurons of all domains of one round of input splits."""
@@ -57,14 +57,6 @@ NEURON_BATCH = 200_000
 """Neurons of all domains of one round of neuron splits: enough to outweigh the cost of calling each
 operation.
 """
-
-
-class Falsified(Exception):  # noqa: N818 - an event
-    """A counterexample was confirmed."""
-
-    def __init__(self, counterexample: Counterexample) -> None:
-        super().__init__()
-        self.counterexample = counterexample
 
 
 class Run:
@@ -87,8 +79,7 @@ class Run:
         self.engine = Engine(exact, exact.to(dtype, device), config.memory, deadline.check)
         self.output = exact.output
         self.query = queries(spec, exact, device)
-        self.replayer = Replayer(model)
-        self.attacker = Attacker(exact, spec, self._confirm, device, max(1 << 26, config.memory // 8))
+        self.challenge = Challenge(model, spec, exact, deadline, config)
         self.bound = float("-inf")
         self.elsewhere = float("inf")
         self.domains = self.earlier = 0
@@ -97,7 +88,7 @@ class Run:
     def decide(self) -> Result:
         """The verdict, with the reason for it; never raises for lack of time."""
         try:
-            reason = self._stages() or self._disagreement()
+            reason = self._stages() or self.challenge.disagreement()
         except Falsified as found:
             clause = found.counterexample.clause
             reason = f"a counterexample to clause {clause} was found and replayed in onnxruntime"
@@ -169,7 +160,7 @@ class Run:
         return RootState(state.query, margins, intervals)
 
     def _by_inputs(self, state: RootState) -> str:
-        self._attack(FULL, [state])
+        self._attack(FULL, state)
         bound = bound_by_inputs(self.engine, self.output, tightening_cost(self.engine) <= TIGHTEN_COST)
         with self._timed("search"):
             root = bound(root_domains(state.query, state.margins))
@@ -190,7 +181,7 @@ class Run:
                 self._report("bounding", _worst(state))
                 return ""
             if not count and branch:
-                self._attack(FULL, [state])
+                self._attack(FULL, state)
             if count and time.monotonic() - begun > 0.15 * share:
                 break
         if not branch:
@@ -215,61 +206,28 @@ class Run:
         return {
             "verified": "",
             "stuck": "nothing is left to split: the remaining gap is below what float64 can express"
-            + ("" if self.attacker.reachable else "; no float32 input lies in the box, so none was attacked"),
+            + (
+                ""
+                if self.challenge.attacker.reachable
+                else "; no float32 input lies in the box, so none was attacked"
+            ),
             "memory": "the open domains no longer fit the memory; try a larger --memory",
             "falsified": "a counterexample was found",
         }[outcome.status]
 
-    def _disagreement(self) -> str:
-        """Why a proof cannot be trusted, or "": the network proved about against onnxruntime, inside the
-        boxes.
-
-        The check at load uses inputs of order 1; this one uses inputs of the property itself.
-        """
-        generator = torch.Generator().manual_seed(self.config.seed)
-        count = min(CHECKED_BOXES, len(self.query))
-        low, high = (end[:count, None].cpu() for end in (self.query.lower, self.query.upper))
-        weight = torch.rand(count, 4, low.shape[-1], generator=generator, dtype=low.dtype)
-        weight[:, 0] = 0.5
-        points = (low + weight * (high - low)).reshape(-1, low.shape[-1]).float().double()
-        ours = evaluate(self.engine.exact, points.to(self.query.lower.device)).cpu()
-        for x in points.numpy():
-            found = self._confirm(x)
-            if found is not None:
-                raise Falsified(found)
-        theirs = torch.stack([torch.as_tensor(self.replayer.replay(x)) for x in points.numpy()]).double()
-        allowed = 1e-3 * theirs.abs().amax(0) + 1e-5 * theirs.abs().max() + 1e-9
-        if bool(((ours - theirs).abs() <= allowed).all()):
-            return ""
-        off = float((ours - theirs).abs().max())
-        return (
-            "the bounds are proved, but on inputs of the property the network as understood differs from "
-            f"onnxruntime by up to {off:.3g}: float32 rounding may matter here, or the model was misread"
-        )
-
-    def _attack(self, effort: Effort, states: list[RootState] | None = None) -> None:
-        clauses = None
-        if states is not None:
-            clauses = sorted({int(c) for s in states for c in s.query.clause.flatten().tolist() if c >= 0})
+    def _attack(self, effort: Effort, state: RootState | None = None) -> None:
+        """Attack all clauses, or those of a state; raises `Falsified`."""
         self._report("attacking", None)
         with self._timed("attack"):
-            found = self.attacker.run(effort, self.deadline, clauses)
-        if found.counterexample is not None:
-            raise Falsified(found.counterexample)
+            self.challenge.attack(
+                effort, None if state is None else sorted(set(state.query.clause.flatten().tolist()))
+            )
 
     def _falsify(self, domains: Domains) -> bool:
-        """A few descents from the centres of the least refuted domains."""
-        worst = domains.bound.argsort()[:8]
-        some = domains.take(worst)
-        points = ((some.query.lower + some.query.upper) / 2).cpu().numpy()
-        clauses = some.query.clause.amax(-1).tolist()
-        found = self.attacker.refine(points, clauses, 4, self.deadline)
-        if found.counterexample is not None:
-            raise Falsified(found.counterexample)
+        """A few descents from the centres of the least refuted domains; raises `Falsified`."""
+        some = domains.take(domains.bound.argsort()[:DIVES]).query
+        self.challenge.refine((some.lower + some.upper) / 2, some.clause.amax(-1).tolist())
         return False
-
-    def _confirm(self, x: object) -> Counterexample | None:
-        return self.replayer.confirm(self.spec, x)  # type: ignore[arg-type]
 
     def _share(self, part: float) -> float:
         return part * min(self.deadline.left(), OPEN_ENDED)
@@ -300,6 +258,14 @@ class Run:
         return Result(verdict, seconds, bound, reason, found, statistics)
 
 
+def _worst(state: RootState) -> float:
+    return float(state.query.worst(state.margins).min())
+
+
+def _nonlinear_size(network: Network) -> int:
+    return max(1, sum(node.size for node in network.nodes if isinstance(node, Nonlinear)))
+
+
 class Timer:
     """Adds the time spent in its block to a table."""
 
@@ -311,11 +277,3 @@ class Timer:
 
     def __exit__(self, *_: object) -> None:
         self.table[self.name] = self.table.get(self.name, 0.0) + time.monotonic() - self.begun
-
-
-def _worst(state: RootState) -> float:
-    return float(state.query.worst(state.margins).min())
-
-
-def _nonlinear_size(network: Network) -> int:
-    return max(1, sum(node.size for node in network.nodes if isinstance(node, Nonlinear)))

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
+from genbab.network.convolution import Conv
 from genbab.network.graph import Affine, Input, Network, Node, Nonlinear, evaluate, values
+from genbab.network.index import Index
 from genbab.network.joins import compose
-from genbab.network.maps import (
-    Adjoint,
-    Compose,
-    Conv,
-    Dense,
-    Diagonal,
-    Identity,
-    Index,
-    LinearMap,
-    TokenDense,
-)
+from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
 from genbab.network.simplify import simplify
 
 __all__ = [

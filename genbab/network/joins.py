@@ -5,17 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.network.maps import (
-    Adjoint,
-    Compose,
-    Conv,
-    Dense,
-    Diagonal,
-    Identity,
-    Index,
-    LinearMap,
-    TokenDense,
-)
+from genbab.network.convolution import Conv
+from genbab.network.index import Index
+from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
 
 DENSE_LIMIT = 4_000_000
 """Largest number of entries of a map that is multiplied out (32 MB in float64)."""

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 class LinearMap(ABC):
@@ -176,152 +174,6 @@ class Diagonal(LinearMap):
 
 
 @dataclass(frozen=True, eq=False)
-class Index(LinearMap):
-    """y_i = x[index_i], and 0 where index_i is -1: slice, gather, transpose, expand, tile, pad, nearest
-    resize.
-    """
-
-    index: Tensor
-    in_size: int
-
-    def __post_init__(self) -> None:
-        if self.index.numel() and not -1 <= int(self.index.min()) <= int(self.index.max()) < self.in_size:
-            raise ValueError(f"index map: entries must lie in [-1, {self.in_size})")
-
-    @property
-    def out_size(self) -> int:  # type: ignore[override]
-        return self.index.numel()
-
-    @cached_property
-    def _gather(self) -> tuple[Tensor, Tensor | None]:
-        """(index with -1 replaced by 0, mask of the kept entries or None if all are kept)."""
-        kept = self.index >= 0
-        return self.index.clamp(min=0), None if bool(kept.all()) else kept
-
-    @cached_property
-    def _inverse(self) -> Index | None:
-        """The adjoint as an index map, when no input is read twice."""
-        if self._most_read > 1:
-            return None
-        used = self.index[self.index >= 0]
-        inverse = torch.full((self.in_size,), -1, dtype=torch.long, device=self.index.device)
-        inverse[used] = torch.arange(self.index.numel(), device=self.index.device)[self.index >= 0]
-        return Index(inverse, self.out_size)
-
-    @cached_property
-    def _start(self) -> int:
-        """First input of a contiguous slice, or -1."""
-        n = self.index.numel()
-        if n == 0 or int(self.index[0]) < 0:
-            return -1
-        first = int(self.index[0])
-        steps = torch.arange(first, first + n, device=self.index.device)
-        return first if bool((self.index == steps).all()) else -1
-
-    def apply(self, x: Tensor) -> Tensor:
-        if self._start >= 0:
-            return x.narrow(-1, self._start, self.out_size)
-        index, kept = self._gather
-        if self.in_size == 0:
-            return x.new_zeros(*x.shape[:-1], self.out_size)
-        y = x.index_select(-1, index)
-        return y if kept is None else y.masked_fill(~kept, 0)
-
-    def pull(self, a: Tensor) -> Tensor:
-        if self._start >= 0:
-            return functional.pad(a, (self._start, self.in_size - self._start - self.out_size))
-        if self._inverse is not None:
-            return self._inverse.apply(a)
-        index, kept = self._gather
-        pulled = a.new_zeros(*a.shape[:-1], self.in_size)
-        return pulled.index_add_(-1, index, a if kept is None else a.masked_fill(~kept, 0))
-
-    def absolute(self) -> LinearMap:
-        return self
-
-    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
-        return self if self.index.device == device else Index(self.index.to(device), self.in_size)
-
-    @property
-    def cost(self) -> int:
-        return 0
-
-    @cached_property
-    def _most_read(self) -> int:
-        used = self.index[self.index >= 0]
-        return int(torch.bincount(used).max()) if used.numel() else 0
-
-    @property
-    def terms(self) -> int:
-        return self._most_read
-
-
-@dataclass(frozen=True, eq=False)
-class Conv(LinearMap):
-    """Convolution without bias over 1 to 3 spatial axes; x is a flat (channels, *spatial) image.
-
-    weight (out_channels, in_channels / groups, *kernel); padding is the same on both sides of an axis.
-    """
-
-    weight: Tensor
-    in_shape: tuple[int, ...]
-    out_shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
-    groups: int
-
-    @property
-    def in_size(self) -> int:  # type: ignore[override]
-        return _product(self.in_shape)
-
-    @property
-    def out_size(self) -> int:  # type: ignore[override]
-        return _product(self.out_shape)
-
-    def apply(self, x: Tensor) -> Tensor:
-        convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[len(self.stride) - 1]
-        images = x.reshape(-1, *self.in_shape)
-        y = convolve(images, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
-        return y.reshape(*x.shape[:-1], self.out_size)
-
-    def pull(self, a: Tensor) -> Tensor:
-        spread = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)[
-            len(self.stride) - 1
-        ]
-        kernel, sizes = self.weight.shape[2:], (self.in_shape[1:], self.out_shape[1:])
-        extra = tuple(
-            n - ((m - 1) * s - 2 * p + d * (k - 1) + 1)
-            for n, m, s, p, d, k in zip(*sizes, self.stride, self.padding, self.dilation, kernel, strict=True)
-        )
-        images = a.reshape(-1, *self.out_shape)
-        x = spread(images, self.weight, None, self.stride, self.padding, extra, self.groups, self.dilation)
-        return x.reshape(*a.shape[:-1], self.in_size)
-
-    def absolute(self) -> LinearMap:
-        return self._with(self.weight.abs())
-
-    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
-        return self._with(self.weight.to(device, dtype))
-
-    def _with(self, weight: Tensor) -> Conv:
-        shapes = (self.in_shape, self.out_shape, self.stride, self.padding, self.dilation, self.groups)
-        return Conv(weight, *shapes)
-
-    @property
-    def cost(self) -> int:
-        return self.out_size * _product(tuple(self.weight.shape[1:]))
-
-    @property
-    def terms(self) -> int:
-        outputs, *rest = self.weight.shape
-        return _product(tuple(rest)) + outputs * _product(tuple(rest[1:]))
-
-    def _weight(self) -> Tensor | None:
-        return self.weight
-
-
-@dataclass(frozen=True, eq=False)
 class TokenDense(LinearMap):
     """Matrix product with a constant on the right: x as (groups, tokens, K) times weight (groups, K, M).
 
@@ -449,10 +301,3 @@ class Compose(LinearMap):
 
     def _weight(self) -> Tensor | None:
         return next((w for w in (one._weight() for one in self.maps) if w is not None), None)
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size

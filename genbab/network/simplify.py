@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from genbab.network.graph import Affine, Input, Network, Node, Nonlinear
+from genbab.network.index import Index
 from genbab.network.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, compose
-from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, Index, LinearMap
+from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap
 
 GATHERED = 64
 """A concatenation of at most this many parts is looked through by those that slice it."""

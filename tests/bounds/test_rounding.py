@@ -119,3 +119,19 @@ def test_rows_on_the_input_cancel_too() -> None:
         weight = Fraction(10) ** 8 * (Fraction(1 + 1e-9) - 1)
         exact = min(weight * Fraction(float(end)) for end in box)
         assert Fraction(float(bound)) <= exact and float(exact) - float(bound) < 1e-4
+
+
+@pytest.mark.parametrize("size", (3, 40))
+def test_rows_of_inputs_alone(size: int) -> None:
+    """Σ c x with large terms that cancel, where no node takes part."""
+    network = Network((Input(size), Affine(((0, Identity(size)),), torch.zeros(size).double())), 1)
+    random = np.random.default_rng(size)
+    half = random.normal(size=(COUNT, size // 2)) * 10.0 ** random.uniform(0, 8, size=(COUNT, 1))
+    on_input = torch.from_numpy(np.concatenate([half, -half, np.ones((COUNT, size % 2))], 1))
+    centre = torch.from_numpy(np.concatenate([np.full(size // 2, 1.1)] * 2 + [np.ones(size % 2)]))
+    box = (centre[None], centre[None] * (1 + 1e-15))
+    rows = Rows(1, torch.zeros(1, COUNT, size, dtype=torch.float64), on_input[None])
+    bound, _, _ = certify(network, relaxed(network, box), rows, box, {})
+    low, high = rational(box[0][0]), rational(box[1][0])
+    for row, found in zip(rational(on_input), bound[0], strict=True):
+        assert Fraction(float(found)) <= least(row, low, high)

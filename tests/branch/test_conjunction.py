@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -168,3 +170,32 @@ def test_members_of_clauses() -> None:
         assert set(found.flatten().tolist()) == set(range(query.clause.shape[1]))
         for box in query.clause:
             assert all(len(set(box[rows].tolist())) == 1 for rows in found)
+
+
+def test_a_point_on_the_border_of_every_row_is_kept() -> None:
+    """In exact arithmetic it satisfies the rows, often with equality; boxes narrow and far from the origin."""
+    for seed in range(5 * COUNT):
+        random = np.random.default_rng(seed)
+        inputs, rows = int(random.integers(1, 4)), int(random.integers(2, 5))
+        low = 10.0 ** random.uniform(0, 6) * random.normal(size=inputs)
+        high = low + 10.0 ** random.uniform(-6, 0) * random.random(inputs)
+        x = np.clip(low + random.random(inputs) * (high - low), low, high)
+        form = random.normal(size=(rows, inputs))
+        form[-1] = -form[:-1].sum(0)  # the rows together say 0 <= 0, but for rounding
+        constant = random.normal(size=rows)
+        exact = [
+            sum(
+                (Fraction(a) * Fraction(b) for a, b in zip(row.tolist(), x.tolist(), strict=True)),
+                Fraction(c),
+            )
+            for row, c in zip(form, constant.tolist(), strict=True)
+        ]
+        rhs = np.array([float(v) if Fraction(float(v)) >= v else np.nextafter(float(v), INF) for v in exact])
+        arrays = (low[None], high[None], form[None], constant[None], rhs[None])
+        tensors = [torch.from_numpy(a) for a in arrays]
+        clause = torch.zeros(1, rows, dtype=torch.long)
+        query = Query(*tensors[:2], torch.zeros(1, rows, 1).double(), None, tensors[4], clause)
+        margins = torch.full((1, rows), -1.0, dtype=torch.float64)
+        assert torch.equal(combine(query, margins, *tensors[2:4]), margins)
+        lower, upper = clip(query, margins, *tensors[2:4])
+        assert bool((lower[0].numpy() <= x).all() and (x <= upper[0].numpy()).all())
