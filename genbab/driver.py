@@ -47,6 +47,9 @@ box.
 """
 
 
+ATTACK_SHARE = 0.1
+"""Share of the time left that one attack may take."""
+
 DIVES = 8
 """Domains of a round from which short descents start."""
 
@@ -218,10 +221,9 @@ class Run:
     def _attack(self, effort: Effort, state: RootState | None = None) -> None:
         """Attack all clauses, or those of a state; raises `Falsified`."""
         self._report("attacking", None)
+        clauses = None if state is None else sorted(set(state.query.clause.flatten().tolist()))
         with self._timed("attack"):
-            self.challenge.attack(
-                effort, None if state is None else sorted(set(state.query.clause.flatten().tolist()))
-            )
+            self.challenge.attack(effort, clauses, ATTACK_SHARE)
 
     def _falsify(self, domains: Domains) -> bool:
         """A few descents from the centres of the least refuted domains; raises `Falsified`."""

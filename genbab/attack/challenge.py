@@ -14,6 +14,7 @@ from genbab.attack.search import Attacker
 from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
+from genbab.errors import DeadlineReached
 from genbab.network import Network, evaluate
 from genbab.reader import Model
 from genbab.result import Counterexample
@@ -49,9 +50,17 @@ class Challenge:
         """The counterexample at x (D,), replayed, or None."""
         return self.replayer.confirm(self.spec, x)
 
-    def attack(self, effort: Effort, clauses: Sequence[int] | None = None) -> None:
-        """Attack the clauses (default: all); raises `Falsified` or `DeadlineReached`."""
-        self._judge(self.attacker.run(effort, self.deadline, clauses).counterexample)
+    def attack(self, effort: Effort, clauses: Sequence[int] | None = None, share: float = 1.0) -> None:
+        """Attack the clauses (default: all) for at most this share of the time that is left.
+
+        Raises `Falsified` or `DeadlineReached`.
+        """
+        left = self.deadline.left()
+        limit = Deadline(share * left) if left < float("inf") else self.deadline
+        try:
+            self._judge(self.attacker.run(effort, limit, clauses).counterexample)
+        except DeadlineReached:
+            self.deadline.check()
 
     def refine(self, points: Tensor, clauses: Sequence[int]) -> None:
         """Short descents from points (M, D), each towards its clause; raises like `attack`."""

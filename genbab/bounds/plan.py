@@ -115,20 +115,19 @@ def tighten_all(  # noqa: PLR0913
     the last.
 
     Returns the exact relaxation on the intervals found. `share` is the time in seconds after which no
-    further chunk of
-    rows is begun.
+    further chunk of rows is begun; each node gets a part of what is left in proportion to its rows' cost.
     """
     end = time.monotonic() + share
     exact = Relaxation(engine.exact, intervals, torch.float64)
     search = Relaxation(engine.search, intervals, engine.dtype) if steps.count else exact
     layers = {*engine.exact.relaxed, engine.exact.output} if outputs else engine.exact.relaxed
-    for i in sorted(layers):
-        if _already_exact(engine.exact, i):
-            continue
+    wanted = [i for i in sorted(layers) if not _already_exact(engine.exact, i)]
+    cost = dict(zip(wanted, _row_costs(engine.exact, wanted), strict=True))
+    for place, i in enumerate(wanted):
         engine.check()
-        if time.monotonic() > end:
-            break
-        found = _tighten_node(engine, box, (exact, search), i, steps, end)
+        now = time.monotonic()
+        part = cost[i] / sum(cost[j] for j in wanted[place:])
+        found = _tighten_node(engine, box, (exact, search), i, steps, now + part * (end - now))
         if found is not None:
             intervals = refined(engine.exact, exact.intervals, i, found)
             exact = exact.moved(intervals)
@@ -218,11 +217,15 @@ def _first_copies(network: Network, i: int) -> Tensor:
 def tightening_cost(engine: Engine) -> float:
     """Multiply-adds of one `tighten_all` with default slopes for one box."""
     network = engine.exact
+    return sum(_row_costs(network, [i for i in network.relaxed if not _already_exact(network, i)]))
+
+
+def _row_costs(network: Network, layers: list[int]) -> list[float]:
+    """Multiply-adds of a backward pass for both sides of every neuron of each node."""
     cost = [
         sum(one.cost for _, one in n.terms) if isinstance(n, Affine) else 4 * n.size for n in network.nodes
     ]
-    layers = (i for i in network.relaxed if not _already_exact(network, i))
-    return float(sum(2 * network.nodes[i].size * sum(cost[j] for j in network.ancestors[i]) for i in layers))
+    return [float(2 * network.nodes[i].size * sum(cost[j] for j in network.ancestors[i])) for i in layers]
 
 
 def _already_exact(network: Network, i: int) -> bool:

@@ -31,7 +31,7 @@ from tests.soundness.graphs import random_box, random_network
 
 CPU = torch.device("cpu")
 INF = float("inf")
-COUNT = 8
+COUNT = 6
 """Random networks per test; multiply it for a long run."""
 
 CLAUSES = [0, 0, 1, 2, 2, 2]
@@ -119,7 +119,7 @@ def test_neuron_splits_lose_no_unsafe_point(seed: int, tame: bool) -> None:
     chooser = choose_neuron(line_score, kink_or_middle)
     bound = bound_by_neurons(engine, root, Steps.of(5), chooser)
     wanted = unsafe(domains, x, known[-1])
-    for _ in range(5):
+    for _ in range(4):
         domains = bound(domains)
         assert_sound(domains, x, known)
         open_ = domains.take(~(domains.bound > 0))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from genbab.branch import Domains, Outcome, Pool, Splits, bisect, join, search
+from genbab.branch import Domains, Outcome, Pool, SearchProgress, Splits, bisect, join, search
 from genbab.branch.domains import Warm
 from genbab.errors import DeadlineReached
 from genbab.problem import Query
@@ -205,8 +205,11 @@ def run(
         new = worth(children.query.lower[:, 0], children.query.upper[:, 0])
         return halved(replace(children, bound=torch.maximum(new, children.bound)), least)
 
-    outcome = search(root, bound, falsify, lambda p: reported.append(p.bound), memory, lambda: 4)
-    return outcome, reported
+    def report(progress: SearchProgress) -> None:
+        reported.append(progress.bound)
+        assert len(reported) < 2000, "the search does not end"
+
+    return search(root, bound, falsify, report, memory, lambda: 4), reported
 
 
 def test_a_search_that_refutes_everything_has_verified() -> None:
