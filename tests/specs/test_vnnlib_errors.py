@@ -180,7 +180,7 @@ def test_missing_files(tmp_path: Path) -> None:
 
 def test_decompressed_size_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bomb.vnnlib.gz"
-    path.write_bytes(gzip.compress(b" " * 100_000))
+    path.write_bytes(gzip.compress(b" " * 100_000, mtime=0))
     monkeypatch.setattr(reader, "MAX_BYTES", 50_000)
     with pytest.raises(SpecError, match="is longer than 50000 bytes"):
         read_vnnlib(path)
