@@ -126,6 +126,8 @@ def tighten_all(  # noqa: PLR0913
     for place, i in enumerate(wanted):
         engine.check()
         now = time.monotonic()
+        if now > end:
+            break
         part = cost[i] / sum(cost[j] for j in wanted[place:])
         found = _tighten_node(engine, box, (exact, search), i, steps, now + part * (end - now))
         if found is not None:
