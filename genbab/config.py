@@ -155,13 +155,13 @@ class Config:
         ),
     )
     attack_restarts: int = field(
-        default=64,
+        default=4096,
         metadata=setting(
             _whole(0), "a whole number from 0 (0: no attack)", int, "starting points of the attack"
         ),
     )
     attack_steps: int = field(
-        default=60, metadata=setting(_whole(1), "a whole number from 1", int, "gradient steps of the attack")
+        default=80, metadata=setting(_whole(1), "a whole number from 1", int, "gradient steps of the attack")
     )
     threads: int | None = field(
         default=None,

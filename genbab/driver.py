@@ -100,6 +100,10 @@ class Run:
             return self._result(Verdict.TIMEOUT, "the time limit was reached; try a longer one")
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise ResourceError(f"not enough memory ({error}); try a smaller --memory") from error
+        except RuntimeError as error:
+            if "allocate memory" not in str(error):
+                raise
+            raise ResourceError("not enough memory; try a smaller --memory") from error
         if reason:
             return self._result(Verdict.UNKNOWN, reason)
         return self._result(Verdict.VERIFIED, "every clause of the specification is refuted on every box")

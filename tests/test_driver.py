@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from genbab.api import verify
-from genbab.attack import Attacker, Outcome, Replayer
+from genbab.attack import Attacker, Effort, Outcome, Replayer
 from genbab.branch import search
 from genbab.config import SMALLEST_MEMORY, Config
 from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear, evaluate
@@ -277,3 +277,20 @@ def test_the_verdict_is_the_same_every_time() -> None:
     assert results[0].verdict == results[1].verdict != Verdict.TIMEOUT
     if results[0].counterexample is not None and results[1].counterexample is not None:
         assert results[0].counterexample.x.tolist() == results[1].counterexample.x.tolist()
+
+
+@pytest.mark.parametrize("restarts", [0, 3])
+def test_the_settings_bound_the_attack(monkeypatch: pytest.MonkeyPatch, restarts: int) -> None:
+    efforts: list[Effort] = []
+
+    def note(_: Attacker, effort: Effort, *__: object) -> Outcome:
+        efforts.append(effort)
+        return Outcome(None, np.zeros((0, 1)), np.zeros(0), np.zeros(0, dtype=np.int64))
+
+    monkeypatch.setattr(Attacker, "run", note)
+    model, _ = tiny(0)
+    box = np.ones((1, 2))
+    far = Spec(-box, box, (Clause(0, np.array([[1.0, 0.0]]), None, np.array([-1e6])),), 2)
+    verify(model, far, Config(timeout=20, attack_restarts=restarts, attack_steps=5, seed=7))
+    assert bool(efforts) == bool(restarts)
+    assert all(e.restarts <= 3 and e.steps <= 5 and e.seed == 7 for e in efforts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ class Challenge:
     def __init__(
         self, model: Model, spec: Spec, network: Network, deadline: Deadline, config: Config
     ) -> None:
-        self.spec, self.network, self.deadline, self.seed = spec, network, deadline, config.seed
+        self.spec, self.network, self.deadline, self.config = spec, network, deadline, config
         self.device = resolve(config.device)
         self.replayer = Replayer(model)
         self.attacker = Attacker(network, spec, self.confirm, self.device, max(1 << 26, config.memory // 8))
@@ -53,17 +54,29 @@ class Challenge:
     def attack(self, effort: Effort, clauses: Sequence[int] | None = None, share: float = 1.0) -> None:
         """Attack the clauses (default: all) for at most this share of the time that is left.
 
-        Raises `Falsified` or `DeadlineReached`.
+        The settings bound the effort's restarts and steps (no restarts: no attack) and give the seed. Raises
+        `Falsified` or `DeadlineReached`.
         """
+        config = self.config
+        if not config.attack_restarts:
+            return
+        bounded = replace(
+            effort,
+            restarts=min(effort.restarts, config.attack_restarts),
+            steps=min(effort.steps, config.attack_steps),
+            seed=config.seed,
+        )
         left = self.deadline.left()
         limit = Deadline(share * left) if left < float("inf") else self.deadline
         try:
-            self._judge(self.attacker.run(effort, limit, clauses).counterexample)
+            self._judge(self.attacker.run(bounded, limit, clauses).counterexample)
         except DeadlineReached:
             self.deadline.check()
 
     def refine(self, points: Tensor, clauses: Sequence[int]) -> None:
         """Short descents from points (M, D), each towards its clause; raises like `attack`."""
+        if not self.config.attack_restarts:
+            return
         found = self.attacker.refine(points.cpu().numpy(), clauses, REFINE_STEPS, self.deadline)
         self._judge(found.counterexample)
 
@@ -73,7 +86,7 @@ class Challenge:
 
         The check at load uses inputs of order 1; this one uses inputs of the property itself.
         """
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(self.config.seed)
         count = min(CHECKED_BOXES, self.spec.lower.shape[0])
         low, high = (torch.from_numpy(end[:count, None].copy()) for end in (self.spec.lower, self.spec.upper))
         weight = torch.rand(count, 4, low.shape[-1], generator=generator, dtype=low.dtype)

@@ -31,7 +31,7 @@ from tests.soundness.graphs import random_box, random_network
 
 CPU = torch.device("cpu")
 INF = float("inf")
-COUNT = 6
+COUNT = 4
 """Random networks per test; multiply it for a long run."""
 
 CLAUSES = [0, 0, 1, 2, 2, 2]

@@ -15,7 +15,7 @@ from genbab.problem import Query
 optimize = pytest.importorskip("scipy.optimize", reason="linear programs are solved by scipy")
 
 INF = float("inf")
-COUNT = 24
+COUNT = 16
 """Random systems per test; multiply it for a long run."""
 
 
