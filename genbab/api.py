@@ -99,7 +99,7 @@ def bounds(
     network = model if isinstance(model, Network) else load(model).network
     device = resolve(config.device)
     box = _box(network, lower, upper, device)
-    engine = engine_for(network, config, device, Deadline(config.timeout).check)
+    engine = Engine.of(network, config, device, Deadline(config.timeout).check)
     intervals = node_intervals(engine, box, method, config.root_steps)
     return intervals[network.output]
 
@@ -115,13 +115,6 @@ def node_intervals(engine: Engine, box: Interval, method: str, steps: int) -> li
     if chosen.count:
         relaxation = tighten_all(engine, box, relaxation.intervals, chosen, outputs=True)
     return relaxation.intervals
-
-
-def engine_for(network: Network, config: Config, device: torch.device, check: Callable[[], None]) -> Engine:
-    """The network in the dtypes of the run, on its device."""
-    dtype = torch.float32 if config.search_dtype == "float32" else torch.float64
-    exact = network.to(torch.float64, device)
-    return Engine(exact, network.to(dtype, device), config.memory, check)
 
 
 def _box(network: Network, lower: Any, upper: Any, device: torch.device) -> Interval:

@@ -77,9 +77,8 @@ class Run:
         self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
         self.started, self.progress = started, progress
         device = resolve(config.device)
-        exact = model.network.to(torch.float64, device)
-        dtype = torch.float32 if config.search_dtype == "float32" else torch.float64
-        self.engine = Engine(exact, exact.to(dtype, device), config.memory, deadline.check)
+        self.engine = Engine.of(model.network, config, device, deadline.check)
+        exact = self.engine.exact
         self.output = exact.output
         self.query = queries(spec, exact, device)
         self.challenge = Challenge(model, spec, exact, deadline, config)

@@ -78,14 +78,9 @@ def descend(
     verdicts.
 
     `slopes` holds the lines of an earlier pass (its `slopes` and `upper`); where a side has changed since,
-    or a node
-    is missing, the default slope is taken.
+    or a node is missing, the default slope is taken.
     """
-    batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
-    forms: dict[int, Tensor] = {rows.target: rows.matrix.expand(batch, -1, -1)}
-    if rows.on_input is not None:
-        forms[0] = rows.on_input.expand(batch, -1, -1)
-    constant = rows.matrix.new_zeros(batch, rows.matrix.shape[1])
+    forms, constant = _begun(relaxation, rows, box)
     chosen: dict[int, Chosen] = {}
     for i in range(rows.target, 0, -1):
         a = forms.pop(i, None)
@@ -101,30 +96,21 @@ def descend(
             constant = constant + dot(a, taken.intercept)
             for argument, k in zip(node.args, taken.slopes, strict=True):
                 _add(forms, argument, a * k)
-    form = forms.get(0)
-    if form is None:
-        form = rows.matrix.new_zeros(batch, rows.matrix.shape[1], box[0].shape[1])
-    corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
+    form, corner = _arrived(forms, constant, box)
     return Pass(form, constant, constant + (form * corner).sum(-1), corner, chosen)
 
 
 def certify(
     network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sound lower bounds of the rows over the reals, as (bound (B, S), coefficients (B, S, D), constant (B,
-    S)).
+    """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S)).
 
     Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step
-    the exact
-    form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's interval, so
-    γ<|A|, |W||x|>
-    is subtracted at once. `<coefficients, x> + constant` lies below the rows on the box, rounding included.
+    the exact form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's
+    interval, so γ<|A|, |W||x|> is subtracted at once. `<coefficients, x> + constant` lies below the rows on
+    the box, rounding included.
     """
-    batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
-    forms: dict[int, Tensor] = {rows.target: rows.matrix.expand(batch, -1, -1)}
-    if rows.on_input is not None:
-        forms[0] = rows.on_input.expand(batch, -1, -1)
-    constant = rows.matrix.new_zeros(batch, rows.matrix.shape[1])
+    forms, constant = _begun(relaxation, rows, box)
     slack = torch.zeros_like(constant)
     for i in range(rows.target, 0, -1):
         a = forms.pop(i, None)
@@ -142,19 +128,33 @@ def certify(
             slack = slack + gamma(node.size + len(network.nodes), a.dtype) * dot(a.abs(), mass)
             for argument, k in zip(node.args, picked, strict=True):
                 _add(forms, argument, a * k)
-    form = forms.get(0)
-    if form is None:
-        form = rows.matrix.new_zeros(batch, rows.matrix.shape[1], box[0].shape[1])
+    form, corner = _arrived(forms, constant, box)
     wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1)
     constant = (
         constant
         - slack
         - gamma(form.shape[-1] + 4 * len(network.nodes), form.dtype) * (wide + constant.abs())
     )
-    corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
     bound = constant + (form * corner).sum(-1)
     bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
     return bound, form, constant
+
+
+def _begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int, Tensor], Tensor]:
+    """(forms by node, constant (B, S)) of a pass that has not yet taken a step."""
+    batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
+    forms: dict[int, Tensor] = {rows.target: rows.matrix.expand(batch, -1, -1)}
+    if rows.on_input is not None:
+        forms[0] = rows.on_input.expand(batch, -1, -1)
+    return forms, rows.matrix.new_zeros(batch, rows.matrix.shape[1])
+
+
+def _arrived(forms: dict[int, Tensor], constant: Tensor, box: Interval) -> tuple[Tensor, Tensor]:
+    """(form over the input (B, S, D), the corner of the box that minimises it) at the end of a pass."""
+    form = forms.get(0)
+    if form is None:
+        form = constant.new_zeros(*constant.shape, box[0].shape[1])
+    return form, torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
 
 
 def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> Chosen:

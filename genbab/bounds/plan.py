@@ -21,6 +21,7 @@ from genbab.bounds.backward import Chosen, Rows, certify
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, propagate, refined
 from genbab.bounds.relaxation import Relaxation
+from genbab.config import Config
 from genbab.network import Affine, Compose, Index, Input, LinearMap, Network, Nonlinear
 
 FORWARD_INPUTS = 32
@@ -44,6 +45,13 @@ class Engine:
     memory: int
     check: Callable[[], None] = field(default=lambda: None)
     _twins: dict[int, Tensor] = field(default_factory=dict)
+
+    @staticmethod
+    def of(network: Network, config: Config, device: torch.device, check: Callable[[], None]) -> Engine:
+        """The network in the dtypes that the settings name, on the device."""
+        exact = network.to(torch.float64, device)
+        search = torch.float32 if config.search_dtype == "float32" else torch.float64
+        return Engine(exact, exact.to(search, device), config.memory, check)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -128,7 +136,7 @@ def tighten_all(  # noqa: PLR0913
         now = time.monotonic()
         if now > end:
             break
-        part = cost[i] / sum(cost[j] for j in wanted[place:])
+        part = cost[i] / max(1.0, sum(cost[j] for j in wanted[place:]))
         found = _tighten_node(engine, box, (exact, search), i, steps, now + part * (end - now))
         if found is not None:
             intervals = refined(engine.exact, exact.intervals, i, found)
