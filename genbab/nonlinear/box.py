@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.record import Nonlinearity
+from genbab.nonlinear.record import Jump, Nonlinearity
 
 Point = tuple[Tensor, Tensor]
 """(place, value or one-sided limit there)"""
@@ -58,18 +58,18 @@ def _kink(fn: Nonlinearity, place: float, l: Tensor, u: Tensor) -> list[Point]: 
     return [(p, fn.value(p)) for p in inside]
 
 
-def _jump(
-    fn: Nonlinearity, jump: tuple[float, float, float], box: tuple[Tensor, Tensor], fl: Tensor
-) -> list[Point]:
-    """Left limit where the box reaches left of the jump, right limit where it holds the jump."""
+def _jump(fn: Nonlinearity, jump: Jump, box: tuple[Tensor, Tensor], fl: Tensor) -> list[Point]:
+    """Left limit where the box reaches left of the jump, right limit where it may hold the jump."""
     l, u = box  # noqa: E741
-    place, left, right = jump
+    low, high, left, right = jump
     points = []
     for last in (False, True) if fn.period else (False,):
-        p, turns = _break_inside(fn, place, box, last)
+        p, turns = _break_inside(fn, low, box, last)
         rise = turns * fn.rise if fn.rise else 0.0
-        for limit, holds in ((left, (l < p) & (p <= u)), (right, (l <= p) & (p <= u))):
-            points.append((torch.where(holds, p, l), torch.where(holds, limit + rise, fl)))
+        first, final = (p, p) if low == high else (torch.full_like(l, low), torch.full_like(l, high))
+        for limit, holds in ((left, (l < final) & (first <= u)), (right, (l <= final) & (first <= u))):
+            for place in (first,) if low == high else (first.maximum(l), final.minimum(u)):
+                points.append((torch.where(holds, place, l), torch.where(holds, limit + rise, fl)))
     return points
 
 
@@ -93,7 +93,10 @@ def make_box(fn: Nonlinearity, l: Tensor, u: Tensor) -> Box:  # noqa: E741
         l, u = l.masked_fill(bad, inside), u.masked_fill(bad, inside)  # noqa: E741
     fl, fu = fn.value(l), fn.value(u)
     points: list[Point] = []
-    jumps = {jump[0]: jump for jump in fn.jumps}
+    jumping = {place for low, high, _, _ in fn.jumps for place in (low, high)}
+    for jump in fn.jumps:
+        points += _jump(fn, jump, (l, u), fl)
     for place in fn.kinks:
-        points += _jump(fn, jumps[place], (l, u), fl) if place in jumps else _kink(fn, place, l, u)
+        if place not in jumping:
+            points += _kink(fn, place, l, u)
     return Box(fn, l, u, fl, fu, tuple(points), undefined, *given)

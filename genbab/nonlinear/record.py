@@ -16,6 +16,9 @@ from genbab.errors import UsageError
 
 TensorMap = Callable[[Tensor], Tensor]
 Stationary = Callable[[Tensor, int], Tensor]
+Enclosure = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Jump = tuple[float, float, float, float]
+"""(low, high, left limit, right limit)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +28,9 @@ class Nonlinearity:
 
     `breaks` (ascending) cut the line into len(breaks) + 1 open segments; `curvature[i]` is +1 where segment i
     is convex, -1 concave, 0 linear. `kinks` are the breaks at which the derivative or the value jumps, and
-    `jumps` lists (place, left limit, right limit) for those where the value does; a pole is a jump with
-    infinite limits.
+    `jumps` lists (low, high, left limit, right limit) for those where the value does: the jump is somewhere
+    in [low, high], both of them breaks (equal where it is known exactly). A pole is a jump with infinite
+    limits.
 
     `stationary(k, i)` is a point of segment i with derivative k. Where no such point exists it is the end
     (possibly infinite) of the segment towards which value(x) - k*x improves (falls on a convex segment, rises
@@ -40,6 +44,15 @@ class Nonlinearity:
     `value` and `derivative` return new tensors. `domain` is closed; value() at its ends may be infinite.
     `bounds` encloses every value. `noise`: in float64, value and derivative err by at most noise * eps * (1 +
     their size).
+
+    `second`, the second derivative, is what composing functions needs; it is monotone between consecutive
+    `turns` and breaks (turns of one period, if periodic). A record that has it promises a relative error of
+    at most 1e-12 for second, for value and for derivative, apart from eps * |x| * (size of the next
+    derivative) near their zeros. At a break it may give either side's value.
+
+    `bulges[i]`, for facts that were computed: segment i, of curvature 0, stays within bulges[i] of its chord
+    (and both its ends are kinks). `enclose(l, u)`: a rigorous range on boxes that leave the domain, where the
+    domain is only the part of the line on which the facts are certain.
     """
 
     name: str
@@ -49,7 +62,7 @@ class Nonlinearity:
     breaks: tuple[float, ...] = ()
     curvature: tuple[int, ...] = (1,)
     kinks: tuple[float, ...] = ()
-    jumps: tuple[tuple[float, float, float], ...] = ()
+    jumps: tuple[Jump, ...] = ()
     stationary: Stationary | None = None
     symmetric: bool = False
     period: float = 0.0
@@ -57,6 +70,10 @@ class Nonlinearity:
     domain: tuple[float, float] = (-math.inf, math.inf)
     bounds: tuple[float, float] = (-math.inf, math.inf)
     noise: float = 8.0
+    second: TensorMap | None = None
+    turns: tuple[float, ...] = ()
+    bulges: tuple[float, ...] = ()
+    enclose: Enclosure | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -68,8 +85,12 @@ class Nonlinearity:
             problems.append("curvature is -1, 0 or +1")
         if not set(self.kinks) <= set(self.breaks):
             problems.append("every kink must be a break")
-        if not {place for place, _, _ in self.jumps} <= set(self.kinks):
-            problems.append("every jump must be a kink")
+        if not {place for low, high, _, _ in self.jumps for place in (low, high)} <= set(self.kinks):
+            problems.append("both ends of every jump must be kinks")
+        if self.bulges and len(self.bulges) != len(self.curvature):
+            problems.append("there must be one bulge per segment, or none at all")
+        if self.period and self.bulges:
+            problems.append("a periodic function has no bulges")
         if self.period and any(self.curvature) and self.stationary is None:
             problems.append("a curved periodic function needs a closed form of stationary")
         if problems:

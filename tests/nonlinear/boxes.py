@@ -52,7 +52,7 @@ def moderate(fn: Nonlinearity, dtype: torch.dtype, count: int, seed: int = 0) ->
     random = torch.Generator().manual_seed(seed)
     low = torch.randn(count, generator=random, dtype=torch.float64) * 2.0
     high = low + 0.1 + 5.9 * torch.rand(count, generator=random, dtype=torch.float64)
-    pole = any(math.isinf(limit) for _, *limits in fn.jumps for limit in limits)
+    pole = any(math.isinf(limit) for _, _, *limits in fn.jumps for limit in limits)
     if pole or fn.domain[0] == 0.0:
         low, high = low.abs() + 0.1, low.abs() + 0.1 + (high - low)
     return low.to(dtype), high.to(dtype)

@@ -52,7 +52,7 @@ def test_derivative_is_monotone_between_breaks(fn: Nonlinearity) -> None:
 
 @each
 def test_value_is_continuous_but_at_jumps(fn: Nonlinearity) -> None:
-    jumps = {place: limits for place, *limits in fn.jumps}
+    jumps = {place: limits for place, _, *limits in fn.jumps}
     for place in fn.breaks:
         step = 1e-9
         left, right = fn.value(torch.tensor([place - step, place + step], dtype=torch.float64)).tolist()
@@ -119,7 +119,7 @@ def test_tails_of_tables_have_finite_slopes() -> None:
         ({"breaks": (0.0,)}, "one more"),
         ({"curvature": (2,)}, "curvature"),
         ({"kinks": (0.0,)}, "kink"),
-        ({"jumps": ((0.0, 0.0, 1.0),)}, "jump"),
+        ({"jumps": ((0.0, 0.0, 0.0, 1.0),)}, "jump"),
         ({"period": 1.0}, "closed form"),
     ],
 )

@@ -64,10 +64,10 @@ def _facts(p: float) -> dict[str, Any]:
         }
     pole = {"breaks": (0.0,), "kinks": (0.0,)}
     if p % 2 == 0:
-        jumps = ((0.0, math.inf, math.inf),)
+        jumps = ((0.0, 0.0, math.inf, math.inf),)
         rule = functools.partial(_even_pole, p=p)
         return {"curvature": (1, 1), "jumps": jumps, "stationary": rule, "bounds": (0.0, math.inf), **pole}
-    jumps = ((0.0, -math.inf, math.inf),)
+    jumps = ((0.0, 0.0, -math.inf, math.inf),)
     return {
         "curvature": (-1, 1),
         "jumps": jumps,

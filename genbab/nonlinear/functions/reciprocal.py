@@ -29,7 +29,7 @@ def reciprocal() -> Nonlinearity:
         breaks=(0.0,),
         curvature=(-1, 1),
         kinks=(0.0,),
-        jumps=((0.0, -math.inf, math.inf),),
+        jumps=((0.0, 0.0, -math.inf, math.inf),),
         stationary=stationary,
         symmetric=True,
     )

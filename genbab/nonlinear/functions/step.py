@@ -27,7 +27,7 @@ def step() -> Nonlinearity:
         breaks=(0.0,),
         curvature=(0, 0),
         kinks=(0.0,),
-        jumps=((0.0, 0.0, 1.0),),
+        jumps=((0.0, 0.0, 0.0, 1.0),),
         bounds=(0.0, 1.0),
         noise=0.0,
     )
@@ -41,7 +41,7 @@ def sign() -> Nonlinearity:
         breaks=(0.0,),
         curvature=(0, 0),
         kinks=(0.0,),
-        jumps=((0.0, -1.0, 1.0),),
+        jumps=((0.0, 0.0, -1.0, 1.0),),
         bounds=(-1.0, 1.0),
         noise=0.0,
     )
@@ -55,7 +55,7 @@ def floor() -> Nonlinearity:
         breaks=(0.0,),
         curvature=(0, 0),
         kinks=(0.0,),
-        jumps=((0.0, -1.0, 0.0),),
+        jumps=((0.0, 0.0, -1.0, 0.0),),
         period=1.0,
         rise=1.0,
         noise=0.0,
