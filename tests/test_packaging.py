@@ -39,6 +39,7 @@ ONLY_IN = {
     "onnx": ("reader", "attack.replay"),
     "onnxruntime": ("reader", "attack.replay"),
     "onnxscript": ("reader",),
+    "platformdirs": ("nonlinear.cache",),
     "rich": ("cli",),
     "triton": ("kernels.gpu",),
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from genbab.nonlinear import functions as _library  # noqa: F401 - fills the registry
+from genbab.nonlinear.composed import compose
 from genbab.nonlinear.conjugate import Prepared, intercept, prepare
 from genbab.nonlinear.envelope import default_slopes, slope_range
+from genbab.nonlinear.expression import Expression
 from genbab.nonlinear.interval import interval
 from genbab.nonlinear.planes import default_slopes2, slope_range2
 from genbab.nonlinear.product import (
@@ -23,11 +25,13 @@ from genbab.nonlinear.span import slope_spans
 __all__ = [
     "REGISTRY",
     "Bivariate",
+    "Expression",
     "Gate",
     "Nonlinearity",
     "Prepared",
     "Prepared2",
     "Product",
+    "compose",
     "default_slopes",
     "default_slopes2",
     "functions",

@@ -22,6 +22,13 @@ def blend(lower: Tensor, upper: Tensor, side: Side) -> Tensor:
     return torch.lerp(lower, upper, side)
 
 
+def blend_infinite(lower: Tensor, upper: Tensor, side: Side) -> Tensor:
+    """The same for values that may be infinite."""
+    if isinstance(side, bool):
+        return upper if side else lower
+    return torch.where(side > 0.5, upper, lower)
+
+
 def flip_(x: Tensor, side: Side) -> Tensor:
     """x where side is 0, -x where it is 1, in place; x finite."""
     if isinstance(side, bool):

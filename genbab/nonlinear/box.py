@@ -33,6 +33,8 @@ class Box:
     undefined: Tensor | None
     given_l: Tensor
     given_u: Tensor
+    outer: tuple[Tensor, Tensor] | None = None
+    bulge: Tensor | None = None
 
     @property
     def ends(self) -> tuple[Point, Point]:
@@ -60,16 +62,41 @@ def _kink(fn: Nonlinearity, place: float, l: Tensor, u: Tensor) -> list[Point]: 
 
 def _jump(fn: Nonlinearity, jump: Jump, box: tuple[Tensor, Tensor], fl: Tensor) -> list[Point]:
     """Left limit where the box reaches left of the jump, right limit where it may hold the jump."""
+    if fn.period:
+        return _periodic_jump(fn, jump, box, fl)
     l, u = box  # noqa: E741
     low, high, left, right = jump
     points = []
-    for last in (False, True) if fn.period else (False,):
-        p, turns = _break_inside(fn, low, box, last)
-        rise = turns * fn.rise if fn.rise else 0.0
-        first, final = (p, p) if low == high else (torch.full_like(l, low), torch.full_like(l, high))
-        for limit, holds in ((left, (l < final) & (first <= u)), (right, (l <= final) & (first <= u))):
-            for place in (first,) if low == high else (first.maximum(l), final.minimum(u)):
-                points.append((torch.where(holds, place, l), torch.where(holds, limit + rise, fl)))
+    first, final = torch.full_like(l, low), torch.full_like(l, high)
+    for limit, holds in ((left, (l < final) & (first <= u)), (right, (l <= final) & (first <= u))):
+        for place in (first,) if low == high else (first.maximum(l), final.minimum(u)):
+            points.append((torch.where(holds, place, l), torch.where(holds, limit, fl)))
+    return points
+
+
+def _periodic_jump(fn: Nonlinearity, jump: Jump, box: tuple[Tensor, Tensor], fl: Tensor) -> list[Point]:
+    """The same of the first and the last translate: of the first one right of l the left limit, of the first
+    one right of or at l the right limit. Where translates are not floating-point numbers, the box is a few
+    units in the last place larger for this purpose.
+    """
+    l, u = box  # noqa: E741
+    place, _, left, right = jump
+    if not (math.log2(fn.period).is_integer() and (2.0 * place / fn.period).is_integer()):
+        margin = 8.0 * torch.finfo(l.dtype).eps * (torch.maximum(l.abs(), u.abs()) + fn.period)
+        l, u = l - margin, u + margin  # noqa: E741
+    after, at = torch.floor((l - place) / fn.period) + 1.0, torch.ceil((l - place) / fn.period)
+    final = torch.floor((u - place) / fn.period)
+    points = []
+    for limit, turns, reaches in (
+        (left, after, l.lt),
+        (left, final, l.lt),
+        (right, at, l.le),
+        (right, final, l.le),
+    ):
+        p = place + turns * fn.period
+        holds = reaches(p) & (p <= u)
+        within = p.maximum(box[0]).minimum(box[1])
+        points.append((torch.where(holds, within, box[0]), torch.where(holds, limit + turns * fn.rise, fl)))
     return points
 
 
@@ -99,4 +126,19 @@ def make_box(fn: Nonlinearity, l: Tensor, u: Tensor) -> Box:  # noqa: E741
     for place in fn.kinks:
         if place not in jumping:
             points += _kink(fn, place, l, u)
-    return Box(fn, l, u, fl, fu, tuple(points), undefined, *given)
+    outer = None
+    if undefined is not None and fn.enclose is not None:
+        outer = fn.enclose(given[0].double(), given[1].double())
+    return Box(fn, l, u, fl, fu, tuple(points), undefined, *given, outer, _bulge(fn, l, u))
+
+
+def _bulge(fn: Nonlinearity, l: Tensor, u: Tensor) -> Tensor | None:  # noqa: E741
+    """The largest bulge of a segment that the box meets."""
+    if not fn.bulges:
+        return None
+    most = torch.zeros_like(l)
+    for i, bulge in enumerate(fn.bulges):
+        if bulge:
+            low, high = fn.segment(i)
+            most = torch.where((l <= high) & (u >= low), most.clamp_min(bulge), most)
+    return most

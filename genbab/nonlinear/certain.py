@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear import pieces
-from genbab.nonlinear.blending import Side, blend, less
+from genbab.nonlinear.blending import Side, blend, blend_infinite, less
 from genbab.nonlinear.box import Box
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.rounding import common_shape
@@ -50,6 +50,12 @@ def _part(box: Box, segment: int) -> tuple[Tensor, Tensor]:
     return box.u.clamp(max=low).maximum(box.l), box.l.clamp(min=high).minimum(box.u)
 
 
+def _inside(box: Box, segment: int, x: Tensor) -> Tensor:
+    """x moved to where the box and the segment meet, off the segment's kinks."""
+    low, high = box.fn.reliable(segment)
+    return _clip(x, box.l.clamp(min=low).minimum(box.u), box.u.clamp(max=high).maximum(box.l))
+
+
 def _closed(box: Box, slot: tuple[int | None, int | None], k: Tensor, side: Side) -> Piece:
     """For every element the point of slope k on the segment of its side."""
     rule = box.fn.stationary
@@ -59,8 +65,7 @@ def _closed(box: Box, slot: tuple[int | None, int | None], k: Tensor, side: Side
         if segment is None:
             found.append((box.l, box.l, box.l))
         else:
-            p, q = _part(box, segment)
-            found.append((_clip(rule(k, segment), p, q), p, q))
+            found.append((_inside(box, segment, rule(k, segment)), *_part(box, segment)))
     if isinstance(side, bool):
         x, p, q = found[1] if side else found[0]
         return x.expand_as(k), p, q
@@ -72,13 +77,16 @@ def _closed(box: Box, slot: tuple[int | None, int | None], k: Tensor, side: Side
 def _tabled(box: Box, slot: pieces.Slot, k: Tensor, side: Side) -> Piece:
     """The same from the table, of the one segment of the slot that can hold slope k."""
     base, steps = pieces.route(slot, k, side)
-    p, q = (end.expand_as(k) for end in _part(box, base.segment))
+    x = pieces.refined(box.fn, slot, k, side)
+
+    def piece(segment: int) -> Piece:
+        p, q = _part(box, segment)
+        return _inside(box, segment, x), p.expand_as(k), q.expand_as(k)
+
+    at, p, q = piece(base.segment)
     for mask, _, after in steps:
-        p, q = (
-            torch.lerp(a, b.expand_as(k), mask)
-            for a, b in zip((p, q), _part(box, after.segment), strict=True)
-        )
-    return _clip(pieces.refined(box.fn, slot, k, side), p, q), p, q
+        at, p, q = (torch.lerp(a, b, mask) for a, b in zip((at, p, q), piece(after.segment), strict=True))
+    return at, p, q
 
 
 def _periodic(box: Box, k: Tensor, side: Side) -> list[Tensor]:
@@ -134,6 +142,11 @@ def _slack(box: Box, k: Tensor, best: Tensor) -> Tensor:
     fixed = torch.full_like(reach, _TINY)
     if noise:
         fixed += 2.0 * noise * _EPS * (1.0 + (box.u - box.l))
+    if any(box.fn.drift):
+        drift, turn = box.fn.drift
+        fixed += 2.0 * _EPS * reach * (drift + turn * (box.u - box.l))
+    if box.bulge is not None:
+        fixed += box.bulge
     if box.fn.period:
         fixed += (16.0 * _EPS * (1.0 + reach)) ** 2
     return k.abs().mul_(2.0 * reach).add_(best.abs()).mul_((16.0 + 2.0 * noise) * _EPS).add_(fixed)
@@ -145,8 +158,21 @@ def plain(box: Box, k: Tensor, side: Side) -> tuple[Tensor, Tensor]:
     bound = best - _slack(box, k, best)
     bound.nan_to_num_(-torch.inf, torch.inf, -torch.inf)
     if box.undefined is not None:
-        bound = torch.where(box.undefined, -torch.inf, bound)
+        bound = torch.where(box.undefined, _outer(box, k, side), bound)
     return bound, x
+
+
+def _outer(box: Box, k: Tensor, side: Side) -> Tensor:
+    """The same bound where the facts end: from the range of the function alone."""
+    if box.outer is None:
+        return torch.full_like(k, -torch.inf)
+    sign = _sign(side)
+    least = blend_infinite(box.outer[0], -box.outer[1], side)
+    steep = sign * k
+    rise = torch.maximum(steep * box.given_l, steep * box.given_u)
+    rise = torch.where(k == 0, 0.0, rise + 4.0 * _EPS * rise.abs() + _TINY)
+    bound = least - rise
+    return (bound - 4.0 * _EPS * bound.abs()).nan_to_num(-torch.inf, torch.inf, -torch.inf)
 
 
 def _sign(side: Side) -> Tensor | float:
@@ -186,7 +212,7 @@ def _flat(box: Box, k: Tensor, scale: Tensor, side: Side) -> tuple[Tensor, Tenso
     at_l, at_u = -sign * k * box.l, -sign * k * box.u
     best = torch.minimum(at_l, at_u)
     bound = best - 8.0 * _EPS * best.abs() - torch.where(scale == 0, 0.0, scale.abs() * size) - _TINY
+    bound = bound.nan_to_num(-torch.inf, torch.inf, -torch.inf)
     if box.undefined is not None:
         bound = torch.where(box.undefined, -torch.inf, bound)
-    bound = bound.nan_to_num(-torch.inf, torch.inf, -torch.inf)
     return bound, torch.where(at_u < at_l, box.u, box.l)

@@ -105,7 +105,8 @@ def _general(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
 
     A line touches the function at x*(k), left or right of the midpoint, and replaces that side's point; the
     next slope is that of the chord between the two points. Of all slopes tried, the tangent's among them, the
-    one best at the midpoint stays.
+    one best at the midpoint stays; as no line is above the function there, what the search thinks it found
+    above is cut off, and a tangent that supports the function is never given up.
     """
     both = (2, *middle.shape)
     upper = torch.zeros(both, dtype=middle.dtype, device=middle.device)
@@ -113,14 +114,15 @@ def _general(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
     sign = 1.0 - 2.0 * upper
     (a, fa), (b, fb) = ((x.expand(both), fx.expand(both)) for x, fx in searcher.box.ends)
     best = at_middle.nan_to_num(0.0, 0.0, 0.0).expand(both)
-    height = sign * (searcher.intercept(best, upper)[0] + best * middle)
+    most = sign * searcher.box.fn.value(middle).nan_to_num(torch.inf, torch.inf, -torch.inf)
+    height = (sign * (searcher.intercept(best, upper)[0] + best * middle)).minimum(most)
     for _ in range(_ROUNDS):
         slope = torch.where(b > a, (fb - fa) / (b - a), best).nan_to_num(0.0, 0.0, 0.0)
         c, x = searcher.intercept(slope, upper)
         value, left = c + slope * x, x < middle
         a, fa = torch.where(left, x, a), torch.where(left, value, fa)
         b, fb = torch.where(left, b, x), torch.where(left, fb, value)
-        reached = sign * (c + slope * middle)
+        reached = (sign * (c + slope * middle)).minimum(most)
         better = reached > height
         best, height = torch.where(better, slope, best), torch.where(better, reached, height)
     return best[0], best[1]

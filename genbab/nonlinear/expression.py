@@ -1,6 +1,6 @@
 """Functions of one variable as straight-line programs of sums, products and functions of the library.
 
-Everything that is elementwise in one tensor becomes one of these, however a model spelled it; `compose.py`
+Everything that is elementwise in one tensor becomes one of these, however a model spelled it; `composed.py`
 finds out where it bends. Equal programs are equal values, whatever order they were put together in.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,8 @@ def interval(fn: Nonlinearity, l: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:  
     inner = prepare(fn, l.clamp(-largest, largest), u.clamp(-largest, largest))
     zero = torch.zeros_like(l)
     lo, hi = inner.intercept(zero, False)[0], inner.intercept(zero, True)[0]
-    lo, hi = lo.clamp(*fn.bounds), hi.clamp(*fn.bounds)
+    bounds = _outward(fn.bounds, l.dtype)
+    lo, hi = lo.clamp(*bounds), hi.clamp(*bounds)
     beyond = torch.isinf(l) | torch.isinf(u) | torch.isnan(l) | torch.isnan(u)
     if bool(beyond.any()):
         for end in (l, u):
@@ -31,4 +34,16 @@ def interval(fn: Nonlinearity, l: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:  
             hi = torch.where(
                 beyond, torch.maximum(hi, limit.nan_to_num(torch.inf, torch.inf, -torch.inf)), hi
             )
-    return lo.clamp(*fn.bounds), hi.clamp(*fn.bounds)
+    return lo.clamp(*bounds), hi.clamp(*bounds)
+
+
+@functools.lru_cache(maxsize=256)
+def _outward(bounds: tuple[float, float], dtype: torch.dtype) -> tuple[float, float]:
+    """Bounds in a dtype: as they are where it has them, else the next number outside."""
+    near = torch.tensor(bounds, dtype=dtype)
+    far = torch.nextafter(near, torch.tensor([-torch.inf, torch.inf], dtype=dtype))
+    low, high = (
+        (n if (n - b) * side >= 0 else f)
+        for n, f, b, side in zip(near.tolist(), far.tolist(), bounds, (-1.0, 1.0), strict=True)
+    )
+    return low, high

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear.blending import Side
-from genbab.nonlinear.inverse import CELLS, lookup, refine, slope_ends, table
+from genbab.nonlinear.inverse import ENTRIES, Part, lookup, part_ends, parts, refine, slope_ends, table
 from genbab.nonlinear.record import Nonlinearity
 
 _APART = 1e-6
@@ -41,35 +41,34 @@ class Piece:
 
 @dataclass(frozen=True)
 class Slot:
-    """What one lookup serves: the segments in its table and the pieces of the lower and the upper side."""
+    """What one lookup serves: the parts in its table and the pieces of the lower and the upper side."""
 
-    segments: tuple[int, ...]
+    parts: tuple[Part, ...]
     lower: tuple[Piece, ...]
     upper: tuple[Piece, ...]
 
 
-def _groups(fn: Nonlinearity, curvature: int) -> list[list[int]]:
-    """Segments of this curvature in groups of ascending, non-overlapping slopes."""
-    groups: list[list[int]] = []
+def _groups(fn: Nonlinearity, curvature: int) -> list[list[Part]]:
+    """Parts of segments of this curvature in groups of ascending, non-overlapping slopes."""
+    groups: list[list[Part]] = []
     for segment in sorted(fn.segments(curvature), key=lambda s: min(slope_ends(fn, s))):
         for group in groups:
-            if max(slope_ends(fn, group[-1])) + _APART < min(slope_ends(fn, segment)):
-                group.append(segment)
+            if max(slope_ends(fn, group[-1][0])) + _APART < min(slope_ends(fn, segment)):
+                group.extend(parts(fn, segment))
                 break
         else:
-            groups.append([segment])
+            groups.append(list(parts(fn, segment)))
     return groups
 
 
-def _pieces(fn: Nonlinearity, group: list[int], offset: int) -> tuple[Piece, ...]:
+def _pieces(fn: Nonlinearity, group: list[Part], offset: int) -> tuple[Piece, ...]:
     pieces, below = [], 0.0
-    for i, segment in enumerate(group):
-        first, last = slope_ends(fn, segment)
-        threshold = 0.5 * (below + min(first, last))
-        pieces.append(
-            Piece(segment, first, 1.0 / (last - first), float((offset + i) * (CELLS + 1)), threshold)
-        )
-        below = max(first, last)
+    for i, part in enumerate(group):
+        slopes = [slope for _, slope in part_ends(fn, part)]
+        threshold = 0.5 * (below + min(slopes))
+        start, factor = slopes[0], 1.0 / (slopes[1] - slopes[0])
+        pieces.append(Piece(part[0], start, factor, float((offset + i) * ENTRIES), threshold))
+        below = max(slopes)
     return tuple(pieces)
 
 
@@ -122,11 +121,11 @@ def point(fn: Nonlinearity, slot: Slot, k: Tensor, side: Side) -> Tensor:
     """About the point of slope k on the segment that matters for each element; not clipped to the box."""
     start, factor, offset = _columns(slot, k, side)
     relative = torch.sub(k, start).mul_(factor)
-    return lookup(table(fn, slot.segments, k.dtype, k.device), relative, offset)
+    return lookup(table(fn, slot.parts, k.dtype, k.device), relative, offset)
 
 
 def refined(fn: Nonlinearity, slot: Slot, k: Tensor, side: Side) -> Tensor:
     """The same to about 12 digits, in float64."""
     start, factor, offset = _columns(slot, k, side)
     relative = torch.sub(k, start).mul_(factor)
-    return refine(fn, slot.segments, k, relative, offset, _NEWTON_STEPS)
+    return refine(fn, slot.parts, k, relative, offset, _NEWTON_STEPS)

@@ -50,6 +50,9 @@ class Nonlinearity:
     at most 1e-12 for second, for value and for derivative, apart from eps * |x| * (size of the next
     derivative) near their zeros. At a break it may give either side's value.
 
+    `derivative` is that of the right side of a kink or jump from `clear` away from it on (0: from the next
+    number on).
+
     `bulges[i]`, for facts that were computed: segment i, of curvature 0, stays within bulges[i] of its chord
     (and both its ends are kinks). `enclose(l, u)`: a rigorous range on boxes that leave the domain, where the
     domain is only the part of the line on which the facts are certain.
@@ -70,6 +73,8 @@ class Nonlinearity:
     domain: tuple[float, float] = (-math.inf, math.inf)
     bounds: tuple[float, float] = (-math.inf, math.inf)
     noise: float = 8.0
+    drift: tuple[float, float] = (0.0, 0.0)
+    clear: float = 0.0
     second: TensorMap | None = None
     turns: tuple[float, ...] = ()
     bulges: tuple[float, ...] = ()
@@ -117,6 +122,15 @@ class Nonlinearity:
             before, after = self.breaks[-1] - self.period, self.breaks[0] + self.period
         ends = (before, *self.breaks, after)
         return max(ends[index], self.domain[0]), min(ends[index + 1], self.domain[1])
+
+    def reliable(self, index: int) -> tuple[float, float]:
+        """The part of segment `index` on which `derivative` is that of the segment: off its kinks."""
+        low, high = self.segment(index)
+        if low in self.kinks:
+            low = math.nextafter(low + self.clear, math.inf)
+        if high in self.kinks:
+            high = math.nextafter(high - self.clear, -math.inf)
+        return low, high
 
     def segments(self, curvature: int) -> tuple[int, ...]:
         """Indices of the segments with this curvature (of one period only, if the function is periodic)."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear import pieces
-from genbab.nonlinear.blending import Side, better, blend, flip_, less
+from genbab.nonlinear.blending import Side, better, blend, blend_infinite, flip_, less
 from genbab.nonlinear.box import Box
 from genbab.nonlinear.extended import FAR
 from genbab.nonlinear.shape import Shape, kink_slopes, one_piece, shape
@@ -24,6 +24,8 @@ from genbab.nonlinear.shape import Shape, kink_slopes, one_piece, shape
 _TINY_SCALE = 1e-15
 _PUSH = 1e15
 _TIE_STEPS = 5
+_STEEPEST = {torch.float32: 1e22, torch.float64: 1e290}
+"""Of tie lines, where values are infinite: finite still when pushed."""
 
 Found = tuple[Tensor, Tensor]
 """(c, x*)"""
@@ -64,9 +66,18 @@ class Searcher:
     def _plain(self, k: Tensor, side: Side) -> Found:
         c, x = self._way(k, side)
         if self.box.undefined is not None:
-            nothing = (side - 0.5) * torch.inf
-            c = torch.where(self.box.undefined, nothing, c)
+            c = torch.where(self.box.undefined, self._outer(k, side), c)
         return c, x
+
+    def _outer(self, k: Tensor, side: Side) -> Tensor:
+        """What holds where the facts end: from the range of the function, if that is known."""
+        box = self.box
+        if box.outer is None:
+            return torch.as_tensor((side - 0.5) * torch.inf, dtype=k.dtype, device=k.device)
+        low, high = (end.to(k.dtype) for end in box.outer)
+        at_l, at_u = (torch.where(k == 0, 0.0, k * end) for end in (box.given_l, box.given_u))
+        lower, upper = low - torch.maximum(at_l, at_u), high - torch.minimum(at_l, at_u)
+        return blend_infinite(lower, upper, side)
 
     @cached_property
     def _way(self) -> Callable[[Tensor, Side], Found]:
@@ -136,11 +147,12 @@ class Searcher:
         far, ffar, near = (box.u, box.fu, box.l) if left_half else (box.l, box.fl, box.u)
         half = torch.clamp_max(box.u, centre) if left_half else torch.clamp_min(box.l, centre)
         low, high = (box.l, torch.maximum(half, box.l)) if left_half else (torch.minimum(half, box.u), box.u)
-        slope, touch = self.chord, near
+        slope, touch, steep = self.chord, near, _STEEPEST[box.l.dtype]
         for _ in range(_TIE_STEPS):
             touch = torch.clamp(fn.stationary(slope, 0 if left_half else 1), low, high)
             step = (ffar - fn.value(touch)) / (far - touch)
-            slope = torch.where(far == touch, slope, step)
+            known = (far != touch) & ~step.isnan()
+            slope = torch.where(known, step, slope).clamp(-steep, steep)
         none = far <= centre if left_half else far >= centre
         return torch.where(none, FAR if fn.curvature[0] == 1 else -FAR, slope), touch
 

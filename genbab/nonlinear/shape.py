@@ -25,7 +25,8 @@ class Shape(enum.Enum):
 def kink_slopes(fn: Nonlinearity, place: float) -> tuple[float, float]:
     """Derivative just left and just right of a break."""
     sides = torch.tensor(
-        [math.nextafter(place, -math.inf), math.nextafter(place, math.inf)], dtype=torch.float64
+        [math.nextafter(place - fn.clear, -math.inf), math.nextafter(place + fn.clear, math.inf)],
+        dtype=torch.float64,
     )
     left, right = fn.derivative(sides).tolist()
     return left, right

@@ -41,6 +41,9 @@ def boxes(fn: Nonlinearity, dtype: torch.dtype, count: int, seed: int = 0) -> tu
     low = torch.cat([centre - share * width, special[:, 0]])
     high = torch.cat([centre + (1.0 - share) * width, special[:, 1]])
     low, high = _inside(fn, low).to(dtype), _inside(fn, high).to(dtype)
+    if math.isfinite(fn.domain[1]):
+        low[:count:2] *= 0.1
+        high[:count:2] = (high[:count:2] * 0.1).maximum(low[:count:2])
     if fn.domain[0] == 0.0:
         low = low.abs()
         low, high = torch.minimum(low, high), torch.maximum(low, high)
@@ -52,10 +55,21 @@ def moderate(fn: Nonlinearity, dtype: torch.dtype, count: int, seed: int = 0) ->
     random = torch.Generator().manual_seed(seed)
     low = torch.randn(count, generator=random, dtype=torch.float64) * 2.0
     high = low + 0.1 + 5.9 * torch.rand(count, generator=random, dtype=torch.float64)
-    pole = any(math.isinf(limit) for _, _, *limits in fn.jumps for limit in limits)
-    if pole or fn.domain[0] == 0.0:
-        low, high = low.abs() + 0.1, low.abs() + 0.1 + (high - low)
+    poles = [place for place, _, *limits in fn.jumps if math.inf in map(abs, limits)]
+    if fn.period and poles:
+        low, high = _squeezed(low, high, poles[0] - fn.period, poles[0])
+    elif math.isfinite(fn.domain[1]):
+        low, high = _squeezed(low, high, *fn.domain)
+    elif poles or fn.domain[0] >= 0.0:
+        start = 0.1 + fn.domain[0] if math.isfinite(fn.domain[0]) else 0.1
+        low, high = low.abs() + start, low.abs() + start + (high - low)
     return low.to(dtype), high.to(dtype)
+
+
+def _squeezed(low: Tensor, high: Tensor, start: float, end: float) -> tuple[Tensor, Tensor]:
+    """The same intervals in another unit: those of [-8, 8] fill 90 % of (start, end)."""
+    scale, middle = 0.9 * (end - start) / 16.0, 0.5 * (start + end)
+    return middle + scale * low.clamp(-8.0, 7.9), middle + scale * high.clamp(-7.9, 8.0)
 
 
 def slopes(fn: Nonlinearity, l: Tensor, u: Tensor, seed: int = 1) -> Tensor:  # noqa: E741

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 
 import pytest
@@ -29,8 +30,13 @@ def inside(fn: Nonlinearity, segment: int, reach: float = 12.0) -> Tensor:
 
 @each
 def test_derivative_is_that_of_value(fn: Nonlinearity) -> None:
+    """Off ends of the domain other than 0, where torch's own gradient loses digits."""
+    ends = [end for end in fn.domain if math.isfinite(end) and end]
     for segment in range(len(fn.curvature)):
-        x = inside(fn, segment).requires_grad_()
+        x = inside(fn, segment)
+        for end in ends:
+            x = x[(x - end).abs() > 1e-3]
+        x.requires_grad_()
         value = fn.value(x)
         assert value.requires_grad or not fn.derivative(x.detach()).any()
         if value.requires_grad:
@@ -57,7 +63,7 @@ def test_value_is_continuous_but_at_jumps(fn: Nonlinearity) -> None:
         step = 1e-9
         left, right = fn.value(torch.tensor([place - step, place + step], dtype=torch.float64)).tolist()
         if place in jumps:
-            assert jumps[place] == [left, right] or max(map(abs, (left, right))) > 1e8
+            assert jumps[place] == pytest.approx([left, right], abs=2e-9) or max(abs(left), abs(right)) > 1e8
         else:
             assert abs(left - right) < 1e-7
 
@@ -90,13 +96,13 @@ def test_stationary_is_never_nan(fn: Nonlinearity) -> None:
 @each
 def test_symmetric_and_periodic_as_declared(fn: Nonlinearity) -> None:
     x = torch.linspace(-7.0, 7.0, 141, dtype=torch.float64) + 0.01
+    x = x[(x > fn.domain[0]) & (x < fn.domain[1])]
     if fn.symmetric:
         centre = 2.0 * fn.breaks[0]
         torch.testing.assert_close(fn.derivative(centre - x), fn.derivative(x))
     if fn.period:
         torch.testing.assert_close(fn.value(x + fn.period), fn.value(x) + fn.rise)
-    assert bool((fn.value(x[x > fn.domain[0]]) >= fn.bounds[0]).all())
-    assert bool((fn.value(x[x > fn.domain[0]]) <= fn.bounds[1]).all())
+    assert bool((fn.value(x) >= fn.bounds[0]).all() and (fn.value(x) <= fn.bounds[1]).all())
 
 
 @each
@@ -133,6 +139,10 @@ def test_registry_explains_itself() -> None:
         make("no such function")
     with pytest.raises(UsageError, match="already registered"):
         register("relu", lambda: make("relu"))
-    for wrong in (("power", 1.0), ("power", 0.0), ("elu", -1.0), ("leaky_relu", float("nan"))):
+    wrongs: list[tuple[str, *tuple[float, ...]]] = [("power", 1.0), ("power", 0.0), ("elu", -1.0)]
+    wrongs += [("leaky_relu", math.nan), ("celu", 0.0), ("selu", 1.0, -1.0), ("clip", 1.0, 1.0)]
+    wrongs += [("clip", -math.inf, 1.0), ("hard_sigmoid", 0.0, 0.5), ("shrink", 0.0, -1.0)]
+    wrongs += [("thresholded_relu", math.inf), ("sawtooth", 0.0)]
+    for wrong in wrongs:
         with pytest.raises(UsageError):
             make(*wrong)

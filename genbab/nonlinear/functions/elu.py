@@ -1,9 +1,10 @@
-"""elu(x) = x for x > 0, alpha*(exp(x) - 1) otherwise."""
+"""Lines that bend into an exponential at 0: elu(alpha), selu(alpha, gamma) = gamma*elu, celu(alpha)."""
 
 from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,38 +12,76 @@ from torch import Tensor
 from genbab.errors import UsageError
 from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
+
+SELU_ALPHA, SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
+"""The defaults of ONNX."""
 
 
-def _value(x: Tensor, alpha: float) -> Tensor:
-    return x.clamp_min(0.0) + alpha * torch.expm1(x.clamp_max(0.0))
+def _value(x: Tensor, size: float, rate: float, slope: float) -> Tensor:
+    """slope*x right of 0, size*(exp(rate*x) - 1) left of it."""
+    left, right = x.clamp_max(0.0), x.clamp_min(0.0)
+    left = torch.expm1(left if rate == 1.0 else rate * left)
+    return torch.add(right if slope == 1.0 else slope * right, left, alpha=size)
 
 
-def _derivative(x: Tensor, alpha: float) -> Tensor:
-    return torch.where(x > 0, 1.0, alpha * torch.exp(x.clamp_max(0.0)))
+def _derivative(x: Tensor, size: float, rate: float, slope: float) -> Tensor:
+    return torch.where(x > 0, slope, size * rate * torch.exp(rate * x.clamp_max(0.0)))
 
 
-def _stationary(k: Tensor, segment: int, alpha: float) -> Tensor:
-    return extended.log(k / alpha)
+def _second(x: Tensor, size: float, rate: float, slope: float) -> Tensor:
+    return torch.where(x > 0, 0.0, size * rate * rate * torch.exp(rate * x.clamp_max(0.0)))
 
 
-def elu(alpha: float = 1.0) -> Nonlinearity:
-    """UsageError unless alpha is positive and finite."""
-    alpha = float(alpha)
-    if not 0.0 < alpha < math.inf:
-        raise UsageError(f"elu({alpha:g}): alpha must be positive and finite")
+def _stationary(k: Tensor, segment: int, size: float, rate: float) -> Tensor:
+    return extended.log(k / (size * rate)).div_(rate)
+
+
+def _bent(
+    name: str, params: tuple[float, ...], size: float, rate: float = 1.0, slope: float = 1.0
+) -> Nonlinearity:
+    """UsageError unless all parameters are positive and finite."""
+    if not all(0.0 < p < math.inf for p in (*params, size, rate)):
+        text = ", ".join(f"{p:g}" for p in params)
+        raise UsageError(f"{name}({text}): its parameters must be positive and finite")
+    facts: dict[str, Any] = {"size": size, "rate": rate, "slope": slope}
     return Nonlinearity(
-        "elu",
-        functools.partial(_value, alpha=alpha),
-        functools.partial(_derivative, alpha=alpha),
-        params=(alpha,),
+        name,
+        functools.partial(_value, **facts),
+        functools.partial(_derivative, **facts),
+        params=params,
         breaks=(0.0,),
         curvature=(1, 0),
-        kinks=() if alpha == 1.0 else (0.0,),
-        stationary=functools.partial(_stationary, alpha=alpha),
-        bounds=(-alpha, math.inf),
-        noise=8.0 * max(1.0, alpha),
+        kinks=() if name == "celu" or size == slope else (0.0,),
+        stationary=functools.partial(_stationary, size=size, rate=rate),
+        bounds=(math.nextafter(-size, -math.inf), math.inf),
+        noise=8.0 * max(1.0, size, slope),
+        second=functools.partial(_second, **facts),
     )
 
 
-register("elu", elu, [(1.0,), (0.5,), (1.7,)])
+def elu(alpha: float = 1.0) -> Nonlinearity:
+    """x for x > 0, alpha*(exp(x) - 1) otherwise."""
+    return _bent("elu", (float(alpha),), float(alpha))
+
+
+def selu(alpha: float = SELU_ALPHA, gamma: float = SELU_GAMMA) -> Nonlinearity:
+    """gamma*elu(alpha)."""
+    alpha, gamma = float(alpha), float(gamma)
+    return _bent("selu", (alpha, gamma), gamma * alpha, slope=gamma)
+
+
+def celu(alpha: float = 1.0) -> Nonlinearity:
+    """x for x > 0, alpha*(exp(x/alpha) - 1) otherwise; its slope does not jump."""
+    alpha = float(alpha)
+    return _bent("celu", (alpha,), alpha, 1.0 / alpha if alpha else math.inf)
+
+
+register("elu", elu, [(1.0,), (0.5,), (1.7,)], onnx=[Operator("Elu", (("alpha", 1.0),))])
+register(
+    "selu",
+    selu,
+    [(), (1.0, 2.0)],
+    onnx=[Operator("Selu", (("alpha", SELU_ALPHA), ("gamma", SELU_GAMMA)))],
+)
+register("celu", celu, [(1.0,), (0.4,), (2.5,)], onnx=[Operator("Celu", (("alpha", 1.0),))])

@@ -9,13 +9,17 @@ from torch import Tensor
 
 from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
 
 _PEAK = 2.0 / math.sqrt(math.pi)
 
 
 def derivative(x: Tensor) -> Tensor:
     return _PEAK * torch.exp(-x * x)
+
+
+def second(x: Tensor) -> Tensor:
+    return -2.0 * x * derivative(x)
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
@@ -33,7 +37,9 @@ def erf() -> Nonlinearity:
         stationary=stationary,
         symmetric=True,
         bounds=(-1.0, 1.0),
+        second=second,
+        turns=(-math.sqrt(0.5), math.sqrt(0.5)),
     )
 
 
-register("erf", erf)
+register("erf", erf, onnx=[Operator("Erf")])

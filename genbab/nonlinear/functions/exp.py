@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
@@ -17,7 +17,9 @@ def stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def exp() -> Nonlinearity:
-    return Nonlinearity("exp", torch.exp, torch.exp, stationary=stationary, bounds=(0.0, math.inf))
+    return Nonlinearity(
+        "exp", torch.exp, torch.exp, stationary=stationary, bounds=(0.0, math.inf), second=torch.exp
+    )
 
 
-register("exp", exp)
+register("exp", exp, onnx=[Operator("Exp")])

@@ -13,7 +13,9 @@ from genbab.nonlinear.registry import register
 _ROOT_HALF = math.sqrt(0.5)
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 _SCALE, _CUBIC = math.sqrt(2.0 / math.pi), 0.044715
-_TANH_INFLECTION = 1.4185040087908284
+_FAR = 1e3
+"""Beyond it the second derivative underflows."""
+_TANH_INFLECTION, _TANH_TURN = 1.4185040087908283, 2.013480724624258
 
 
 def value(x: Tensor) -> Tensor:
@@ -22,6 +24,11 @@ def value(x: Tensor) -> Tensor:
 
 def derivative(x: Tensor) -> Tensor:
     return 0.5 * torch.erfc(-_ROOT_HALF * x) + _DENSITY * x * torch.exp(-0.5 * x * x)
+
+
+def second(x: Tensor) -> Tensor:
+    square = x.clamp(-_FAR, _FAR).square_()
+    return _DENSITY * torch.exp(-0.5 * square) * (2.0 - square)
 
 
 def tanh_value(x: Tensor) -> Tensor:
@@ -37,14 +44,40 @@ def tanh_derivative(x: Tensor) -> Tensor:
     return gate * (1.0 + torch.nan_to_num(rise * torch.sigmoid(-double)))
 
 
+def tanh_second(x: Tensor) -> Tensor:
+    """s(1-s)*(2d' + x*d'' - x*d'**2*tanh(d/2)) for x*s(d), s the sigmoid."""
+    x = x.clamp(-_FAR, _FAR)
+    square = x * x
+    double = 2.0 * _SCALE * x * (1.0 + _CUBIC * square)
+    rise = 2.0 * _SCALE * (1.0 + 3.0 * _CUBIC * square)
+    bend = 2.0 * rise + 12.0 * _SCALE * _CUBIC * square - x * rise * rise * torch.tanh(0.5 * double)
+    return torch.sigmoid(double) * torch.sigmoid(-double) * bend
+
+
 def gelu() -> Nonlinearity:
     root_two = math.sqrt(2.0)
-    return Nonlinearity("gelu", value, derivative, breaks=(-root_two, root_two), curvature=(-1, 1, -1))
+    return Nonlinearity(
+        "gelu",
+        value,
+        derivative,
+        breaks=(-root_two, root_two),
+        curvature=(-1, 1, -1),
+        second=second,
+        turns=(-2.0, 0.0, 2.0),
+    )
 
 
 def gelu_tanh() -> Nonlinearity:
     places = (-_TANH_INFLECTION, _TANH_INFLECTION)
-    return Nonlinearity("gelu_tanh", tanh_value, tanh_derivative, breaks=places, curvature=(-1, 1, -1))
+    return Nonlinearity(
+        "gelu_tanh",
+        tanh_value,
+        tanh_derivative,
+        breaks=places,
+        curvature=(-1, 1, -1),
+        second=tanh_second,
+        turns=(-_TANH_TURN, 0.0, _TANH_TURN),
+    )
 
 
 register("gelu", gelu)

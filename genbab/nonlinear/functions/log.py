@@ -9,7 +9,11 @@ from torch import Tensor
 
 from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
+
+
+def second(x: Tensor) -> Tensor:
+    return -torch.reciprocal(x).square_()
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
@@ -18,8 +22,14 @@ def stationary(k: Tensor, segment: int) -> Tensor:
 
 def log() -> Nonlinearity:
     return Nonlinearity(
-        "log", torch.log, torch.reciprocal, curvature=(-1,), stationary=stationary, domain=(0.0, math.inf)
+        "log",
+        torch.log,
+        torch.reciprocal,
+        curvature=(-1,),
+        stationary=stationary,
+        domain=(0.0, math.inf),
+        second=second,
     )
 
 
-register("log", log)
+register("log", log, onnx=[Operator("Log")])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
 
 
 def _relu_derivative(x: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def _leaky_derivative(x: Tensor, a: float) -> Tensor:
 
 
 def _bent(name: str, **facts: Any) -> Nonlinearity:
-    return Nonlinearity(name, breaks=(0.0,), curvature=(0, 0), kinks=(0.0,), **facts)
+    return Nonlinearity(name, breaks=(0.0,), curvature=(0, 0), kinks=(0.0,), second=torch.zeros_like, **facts)
 
 
 def relu() -> Nonlinearity:
@@ -47,6 +47,11 @@ def leaky_relu(a: float = 0.01) -> Nonlinearity:
     return _bent("leaky_relu", value=value, derivative=derivative, params=(a,))
 
 
-register("relu", relu)
-register("abs", absolute)
-register("leaky_relu", leaky_relu, [(0.01,), (0.3,), (2.0,), (-0.5,)])
+register("relu", relu, onnx=[Operator("Relu")])
+register("abs", absolute, onnx=[Operator("Abs")])
+register(
+    "leaky_relu",
+    leaky_relu,
+    [(0.01,), (0.3,), (2.0,), (-0.5,)],
+    onnx=[Operator("LeakyRelu", (("alpha", 0.01),))],
+)

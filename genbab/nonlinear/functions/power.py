@@ -23,6 +23,10 @@ def _derivative(x: Tensor, p: float) -> Tensor:
     return p * torch.pow(x, p - 1.0)
 
 
+def _second(x: Tensor, p: float) -> Tensor:
+    return p * (p - 1.0) * torch.pow(x, p - 2.0)
+
+
 def _root(k: Tensor, p: float) -> Tensor:
     """The x >= 0 with p*x**(p-1) = k, for k/p clipped to be positive."""
     base = (k / p).clamp_min_(extended.TINY)
@@ -83,7 +87,9 @@ def power(p: float) -> Nonlinearity:
     if not math.isfinite(p) or p in (0.0, 1.0):
         raise UsageError(f"power({p:g}) is affine or undefined; the exponent must be finite, not 0 and not 1")
     value, derivative = functools.partial(_value, p=p), functools.partial(_derivative, p=p)
-    return Nonlinearity("power", value, derivative, params=(p,), **_facts(p))
+    turns = (0.0,) if p > 2.0 and p % 2.0 == 0.0 else ()
+    facts = {"second": functools.partial(_second, p=p), "turns": turns, **_facts(p)}
+    return Nonlinearity("power", value, derivative, params=(p,), **facts)
 
 
 register("power", power, [(2,), (3,), (4,), (5,), (-2,), (-3,), (1.5,), (0.5,), (-0.5,)])

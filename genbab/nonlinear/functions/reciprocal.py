@@ -9,11 +9,15 @@ from torch import Tensor
 
 from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
 
 
 def derivative(x: Tensor) -> Tensor:
     return -torch.reciprocal(x).square_()
+
+
+def second(x: Tensor) -> Tensor:
+    return 2.0 * torch.reciprocal(x).pow_(3)
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
@@ -32,7 +36,8 @@ def reciprocal() -> Nonlinearity:
         jumps=((0.0, 0.0, -math.inf, math.inf),),
         stationary=stationary,
         symmetric=True,
+        second=second,
     )
 
 
-register("reciprocal", reciprocal)
+register("reciprocal", reciprocal, onnx=[Operator("Reciprocal")])

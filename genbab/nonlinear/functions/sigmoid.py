@@ -7,11 +7,17 @@ from torch import Tensor
 
 from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
+
+_TURN = 1.3169578969248168
 
 
 def derivative(x: Tensor) -> Tensor:
     return torch.sigmoid(x) * torch.sigmoid(-x)
+
+
+def second(x: Tensor) -> Tensor:
+    return -derivative(x) * torch.tanh(0.5 * x)
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
@@ -32,7 +38,9 @@ def sigmoid() -> Nonlinearity:
         stationary=stationary,
         symmetric=True,
         bounds=(0.0, 1.0),
+        second=second,
+        turns=(-_TURN, _TURN),
     )
 
 
-register("sigmoid", sigmoid)
+register("sigmoid", sigmoid, onnx=[Operator("Sigmoid")])

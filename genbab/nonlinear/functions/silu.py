@@ -8,7 +8,7 @@ from torch import Tensor
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import register
 
-_INFLECTION = 2.3993572805154677
+_INFLECTION, _TURN = 2.3993572805154675, 3.435840993535111
 
 
 def value(x: Tensor) -> Tensor:
@@ -19,8 +19,20 @@ def derivative(x: Tensor) -> Tensor:
     return torch.sigmoid(x) * (1.0 + x * torch.sigmoid(-x))
 
 
+def second(x: Tensor) -> Tensor:
+    return torch.sigmoid(x) * torch.sigmoid(-x) * (2.0 - x * torch.tanh(0.5 * x))
+
+
 def silu() -> Nonlinearity:
-    return Nonlinearity("silu", value, derivative, breaks=(-_INFLECTION, _INFLECTION), curvature=(-1, 1, -1))
+    return Nonlinearity(
+        "silu",
+        value,
+        derivative,
+        breaks=(-_INFLECTION, _INFLECTION),
+        curvature=(-1, 1, -1),
+        second=second,
+        turns=(-_TURN, 0.0, _TURN),
+    )
 
 
 register("silu", silu)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
 
 
 def _arcsin(k: Tensor) -> Tensor:
@@ -17,6 +17,10 @@ def _arcsin(k: Tensor) -> Tensor:
 
 def _minus_sin(x: Tensor) -> Tensor:
     return -torch.sin(x)
+
+
+def _minus_cos(x: Tensor) -> Tensor:
+    return -torch.cos(x)
 
 
 def _sin_stationary(k: Tensor, segment: int) -> Tensor:
@@ -40,6 +44,8 @@ def sin() -> Nonlinearity:
         stationary=_sin_stationary,
         period=2.0 * math.pi,
         bounds=(-1.0, 1.0),
+        second=_minus_sin,
+        turns=(0.5 * math.pi, 1.5 * math.pi),
     )
 
 
@@ -53,8 +59,10 @@ def cos() -> Nonlinearity:
         stationary=_cos_stationary,
         period=2.0 * math.pi,
         bounds=(-1.0, 1.0),
+        second=_minus_cos,
+        turns=(0.0, math.pi),
     )
 
 
-register("sin", sin)
-register("cos", cos)
+register("sin", sin, onnx=[Operator("Sin")])
+register("cos", cos, onnx=[Operator("Cos")])

@@ -9,11 +9,15 @@ from torch import Tensor
 
 from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
 
 
 def value(x: Tensor) -> Tensor:
     return x.clamp_min(0.0) + torch.log1p(torch.exp(-x.abs()))
+
+
+def second(x: Tensor) -> Tensor:
+    return torch.sigmoid(x) * torch.sigmoid(-x)
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
@@ -24,7 +28,15 @@ def stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def softplus() -> Nonlinearity:
-    return Nonlinearity("softplus", value, torch.sigmoid, stationary=stationary, bounds=(0.0, math.inf))
+    return Nonlinearity(
+        "softplus",
+        value,
+        torch.sigmoid,
+        stationary=stationary,
+        bounds=(0.0, math.inf),
+        second=second,
+        turns=(0.0,),
+    )
 
 
-register("softplus", softplus)
+register("softplus", softplus, onnx=[Operator("Softplus")])

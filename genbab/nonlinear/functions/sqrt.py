@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
 
 
 def derivative(x: Tensor) -> Tensor:
     return 0.5 / torch.sqrt(x)
+
+
+def second(x: Tensor) -> Tensor:
+    return -0.25 / (x * torch.sqrt(x))
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
@@ -28,7 +32,8 @@ def sqrt() -> Nonlinearity:
         stationary=stationary,
         domain=(0.0, math.inf),
         bounds=(0.0, math.inf),
+        second=second,
     )
 
 
-register("sqrt", sqrt)
+register("sqrt", sqrt, onnx=[Operator("Sqrt")])

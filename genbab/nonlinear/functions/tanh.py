@@ -7,13 +7,19 @@ from torch import Tensor
 
 from genbab.nonlinear import extended
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.registry import Operator, register
+
+_TURN = 0.6584789484624084
 
 
 def derivative(x: Tensor) -> Tensor:
     """1 - tanh(x)**2, without its cancellation in the tails."""
     double = x + x
     return 4.0 * torch.sigmoid(double) * torch.sigmoid(-double)
+
+
+def second(x: Tensor) -> Tensor:
+    return -2.0 * torch.tanh(x) * derivative(x)
 
 
 def stationary(k: Tensor, segment: int) -> Tensor:
@@ -34,7 +40,9 @@ def tanh() -> Nonlinearity:
         stationary=stationary,
         symmetric=True,
         bounds=(-1.0, 1.0),
+        second=second,
+        turns=(-_TURN, _TURN),
     )
 
 
-register("tanh", tanh)
+register("tanh", tanh, onnx=[Operator("Tanh")])
