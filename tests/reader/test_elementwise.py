@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from onnx import helper
 
 from genbab.errors import UnsupportedError
-from genbab.network import evaluate
+from genbab.network import Nonlinear, evaluate
+from genbab.nonlinear.registry import OPERATORS, Operator
 from genbab.reader import Model
+from genbab.reader.convert import convert
+from genbab.reader.load import read_proto
+
+from .conftest import node_model
 
 Load = Callable[..., Model]
 F = np.float32
@@ -25,13 +31,19 @@ def array(*values: float, shape: tuple[int, ...] | None = None) -> Any:
 PLAIN = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Sin": "sin", "Cos": "cos", "Exp": "exp",
     "Log": "log", "Sqrt": "sqrt", "Reciprocal": "reciprocal", "Abs": "abs", "Softplus": "softplus",
-    "Erf": "erf", "Floor": "floor", "Elu": "elu(1)", "LeakyRelu": "leaky_relu(0.01)",
+    "Erf": "erf", "Floor": "floor", "Elu": "elu(1)", "LeakyRelu": "leaky_relu(0.01)", "Sign": "sign",
+    "Ceil": "ceil", "Round": "round", "Acos": "acos", "Acosh": "acosh", "Asin": "asin", "Asinh": "asinh",
+    "Atan": "atan", "Atanh": "atanh", "Cosh": "cosh", "Sinh": "sinh", "Tan": "tan", "Softsign": "softsign",
+    "Celu": "celu(1)", "Selu": "selu(1.67326, 1.0507)", "HardSigmoid": "hard_sigmoid(0.2, 0.5)",
+    "HardSwish": "hard_swish", "Mish": "mish", "ThresholdedRelu": "thresholded_relu(1)",
+    "Shrink": "shrink(0, 0.5)",
 }  # fmt: skip
+OPSETS = {"Mish": 18}
 
 
 @pytest.mark.parametrize("operator", PLAIN)
 def test_one_function(lowered: Load, operator: str) -> None:
-    model = lowered(operator, (1, 3, 2))
+    model = lowered(operator, (1, 3, 2), opset=OPSETS.get(operator, 17))
     assert model.functions == {PLAIN[operator]: 6}
     assert len(model.network.nodes) == 2
     assert model.output_shapes == ((1, 3, 2),)
@@ -42,19 +54,19 @@ def test_one_function(lowered: Load, operator: str) -> None:
     [
         ("LeakyRelu", {"alpha": 0.3}),
         ("Elu", {"alpha": 0.7}),
-        ("Selu", {}),
+        ("Selu", {"alpha": 1.2, "gamma": 0.8}),
         ("Celu", {"alpha": 1.5}),
         ("Gelu", {"opset": 20}),
         ("Gelu", {"opset": 20, "approximate": "tanh"}),
         ("HardSigmoid", {"alpha": 0.3, "beta": 0.4}),
-        ("HardSwish", {}),
-        ("Softsign", {}),
-        ("Mish", {"opset": 18}),
+        ("HardSigmoid", {"alpha": -0.7, "beta": 0.2}),
         ("ThresholdedRelu", {"alpha": 0.3}),
+        ("ThresholdedRelu", {"alpha": -0.4}),
+        ("ThresholdedRelu", {"alpha": 0.0}),
+        ("Shrink", {"bias": 0.2, "lambd": 0.3}),
+        ("Shrink", {"bias": 0.3, "lambd": 0.0}),
         ("Neg", {}),
         ("Identity", {}),
-        ("Sign", {}),
-        ("Ceil", {}),
         ("Dropout", {}),
         ("MeanVarianceNormalization", {"axes": [1], "opset": 13}),
     ],
@@ -97,8 +109,7 @@ def test_powers(lowered: Load, exponent: float) -> None:
 def test_powers_with_varying_exponents(lowered: Load) -> None:
     lowered("Pow", array(2.0, 0.5), (1, 2))
     lowered("Pow", (1, 2), (1, 2))
-    with pytest.raises(UnsupportedError, match="differ from entry to entry"):
-        lowered("Pow", (1, 2), array(2.0, 3.0))
+    lowered("Pow", (1, 2), array(2.0, 3.0))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +122,7 @@ def test_clip(lowered: Load, limits: tuple[Any, Any]) -> None:
 
 def test_clip_with_attributes(lowered: Load) -> None:
     model = lowered("Clip", (1, 9), opset=7, min=0.0, max=6.0)
-    assert model.functions == {"relu": 18}
+    assert model.functions == {"clip(0, 6)": 9}
     assert lowered("Clip", (1, 9), opset=7, min=0.0).functions == {"relu": 9}
 
 
@@ -160,3 +171,53 @@ def test_attributes_left_out_are_float32_numbers(
     assert evaluate(network, torch.tensor([point], dtype=torch.float64)).item() == pytest.approx(
         value, rel=1e-13
     )
+
+
+def test_every_operator_of_the_library_is_tried() -> None:
+    assert set(PLAIN) == {kind for domain, kind in OPERATORS if not domain}
+
+
+@pytest.mark.parametrize("divisor", [1.0, 0.7, -0.3])
+def test_remainders(lowered: Load, divisor: float) -> None:
+    lowered("Mod", (1, 9), array(divisor), fmod=1)
+    lowered("Mod", (1, 9), array(*[divisor] * 9), fmod=1)
+
+
+def test_remainder_at_a_jump(lowered: Load) -> None:
+    network = lowered("Mod", (1, 1), array(3.0), fmod=1).network
+    x = torch.tensor([6.0], dtype=torch.float64)
+    assert evaluate(network, x).item() == 0.0 and evaluate(network, -x).item() == 0.0
+
+
+def test_what_has_no_rule_says_why(lowered: Load, written: Load) -> None:
+    with pytest.raises(UnsupportedError, match="differ from entry to entry"):
+        lowered("Mod", (1, 2), array(1.0, 2.0), fmod=1)
+    with pytest.raises(UnsupportedError, match="divisor that depends"):
+        lowered("Mod", (1, 2), (1, 2), fmod=1)
+    with pytest.raises(UnsupportedError, match="not finite"):
+        written("a = IsNaN(x) y = Cast<to=1>(a)")
+    with pytest.raises(UnsupportedError, match="not finite"):
+        written("a = IsInf(x) y = Cast<to=1>(a)")
+    with pytest.raises(UnsupportedError, match="threshold not negative"):
+        lowered("Shrink", (1, 2), lambd=-0.5)
+
+
+def test_equality(written: Load) -> None:
+    written(
+        "h = Constant<value=float {0.5}>() r = Round(x) f = Floor(x) a = Equal(r, f) b = Less(x, h) "
+        "c = Equal(a, b) d = Xor(a, b) p = Cast<to=1>(a) q = Cast<to=1>(c) s = Cast<to=1>(d) y = Sum(p, q, s)"
+    )
+
+
+def test_custom_operators_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function registered after the reader was imported is found, with its attributes."""
+    operator = Operator("Bent", (("alpha", 0.25),), "com.example")
+    monkeypatch.setitem(OPERATORS, ("com.example", "Bent"), ("elu", operator))
+    cases: list[tuple[dict[str, Any], str]] = [({}, "elu(0.25)"), ({"alpha": 0.5}, "elu(0.5)")]
+    for options, name in cases:
+        proto = node_model("Bent", (1, 3), domain="com.example", **options)
+        proto.opset_import.append(helper.make_opsetid("com.example", 1))
+        read, signature = read_proto(proto)
+        shapes = list(zip(signature.input_names, signature.input_shapes, strict=True))
+        network = convert(read, shapes, "the model").network
+        assert [str(n.fn) for n in network.nodes if isinstance(n, Nonlinear)] == [name]

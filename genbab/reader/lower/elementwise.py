@@ -1,4 +1,4 @@
-"""Elementwise operators of numbers."""
+"""Elementwise operators of numbers; those that are one function come from the library's own table."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from genbab.nonlinear.registry import OPERATORS
 from genbab.reader.arithmetic import (
     add,
     apply,
@@ -17,68 +18,62 @@ from genbab.reader.arithmetic import (
     multiply,
     raised,
     scale,
-    shift,
     subtract,
 )
 from genbab.reader.builder import Builder
+from genbab.reader.lower.movement import arrange
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Op, Refused, Value, Var, constant, given, needed, scalar, uniform
-
-PLAIN = {
-    "Relu": "relu",
-    "Sigmoid": "sigmoid",
-    "Tanh": "tanh",
-    "Sin": "sin",
-    "Cos": "cos",
-    "Exp": "exp",
-    "Log": "log",
-    "Sqrt": "sqrt",
-    "Reciprocal": "reciprocal",
-    "Abs": "abs",
-    "Softplus": "softplus",
-    "Erf": "erf",
-    "Floor": "floor",
-}
-"""ONNX operators that are one function of the library, without parameters."""
+from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, scalar, uniform
 
 
-@lowering(*PLAIN)
-def _plain(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    return apply(b, PLAIN[op.kind], needed(inputs, 0))
+EXPONENTS = 64
+"""The most different exponents in one tensor."""
 
 
-@lowering("Add")
+def _library(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """The library's function that is this operator."""
+    name, operator = OPERATORS["", op.kind]
+    parameters = (op.number(attribute, default) for attribute, default in operator.attributes)
+    return apply(b, name, needed(inputs, 0), *parameters)
+
+
+for (_domain, _kind), (_name, _) in OPERATORS.items():
+    if not _domain:
+        lowering(_kind, how=f"one function: {_name}")(_library)
+
+
+@lowering("Add", how="affine")
 def _add(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return add(b, needed(inputs, 0), needed(inputs, 1))
 
 
-@lowering("Sub")
+@lowering("Sub", how="affine")
 def _sub(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return subtract(b, needed(inputs, 0), needed(inputs, 1))
 
 
-@lowering("Mul")
+@lowering("Mul", how="products x · y, or affine")
 def _mul(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return multiply(b, needed(inputs, 0), needed(inputs, 1))
 
 
-@lowering("Div")
+@lowering("Div", how="products x · (1/y), or affine")
 def _div(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return divide(b, needed(inputs, 0), needed(inputs, 1))
 
 
-@lowering("Neg")
+@lowering("Neg", how="affine")
 def _neg(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return scale(b, needed(inputs, 0), -1.0)
 
 
-@lowering("Sum", "Mean")
+@lowering("Sum", "Mean", how="affine")
 def _sum(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     share = 1.0 / len(inputs) if op.kind == "Mean" else 1.0
     return combine(b, [(needed(inputs, i), share) for i in range(len(inputs))])
 
 
-@lowering("Max", "Min")
+@lowering("Max", "Min", how="y + relu(x - y), in a tree")
 def _extreme(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     choose = maximum if op.kind == "Max" else minimum
     values = [needed(inputs, i) for i in range(len(inputs))]
@@ -88,14 +83,14 @@ def _extreme(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return values[0]
 
 
-@lowering("Pow")
+@lowering("Pow", how="one function: power, or exp(y · log x) for x > 0")
 def _pow(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     base, exponent = needed(inputs, 0), needed(inputs, 1)
     if not isinstance(exponent, Var):
         same = uniform(exponent.astype(np.float64))
-        if same is None:
-            raise Refused("exponents that differ from entry to entry")
         shape = np.broadcast_shapes(base.shape, exponent.shape)
+        if same is None:
+            return _powers(b, b.expand(base, shape), np.broadcast_to(exponent.astype(np.float64), shape))
         return b.expand(raised(b, base, same), shape)
     if isinstance(base, Var):
         return apply(b, "exp", multiply(b, apply(b, "log", base), exponent))
@@ -104,22 +99,34 @@ def _pow(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return apply(b, "exp", scale(b, exponent, np.log(base.astype(np.float64))))
 
 
-@lowering("Clip")
+def _powers(b: Builder, base: Value, exponents: Array) -> Value:
+    """Each entry raised to its own exponent: those with the same exponent together."""
+    each, group = np.unique(exponents, return_inverse=True)
+    if len(each) > EXPONENTS:
+        raise Refused(f"more than {EXPONENTS} different exponents")
+    places = np.arange(exponents.size)
+    members = [places[group.reshape(-1) == g] for g in range(len(each))]
+    parts = [raised(b, b.gather(base, at), float(e)) for at, e in zip(members, each, strict=True)]
+    order = np.argsort(np.concatenate(members)).reshape(exponents.shape)
+    made = arrange(b, parts, lambda values: [np.concatenate(values)[order]])[0]
+    assert isinstance(made, Var | np.ndarray)
+    return made
+
+
+@lowering("Clip", how="one function: clip, or relu for one limit")
 def _clip(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     low, high = given(inputs, 1), given(inputs, 2)
     x = needed(inputs, 0)
     least = scalar(low, "its lower limit", op.number("min", -math.inf))
     most = scalar(high, "its upper limit", op.number("max", math.inf))
     big = 3.4e38  # the limits that old exporters write for "none"
-    return clip(b, x, -math.inf if least <= -big else least, math.inf if most >= big else most)
+    least, most = -math.inf if least <= -big else least, math.inf if most >= big else most
+    if -math.inf < least < most < math.inf:
+        return apply(b, "clip", x, least, most)
+    return clip(b, x, least, most)
 
 
-@lowering("LeakyRelu")
-def _leaky_relu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    return apply(b, "leaky_relu", needed(inputs, 0), op.number("alpha", 0.01))
-
-
-@lowering("PRelu")
+@lowering("PRelu", how="one function: leaky_relu, or relu and a line per slope")
 def _prelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, slope = needed(inputs, 0), constant(needed(inputs, 1), "its slope")
     assert slope is not None
@@ -130,50 +137,29 @@ def _prelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return add(b, scale(b, x, slopes), scale(b, apply(b, "relu", x), 1.0 - slopes))
 
 
-@lowering("Elu")
-def _elu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    return apply(b, "elu", needed(inputs, 0), op.number("alpha", 1.0))
-
-
-@lowering("Selu")
-def _selu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    alpha, gamma = op.number("alpha", 1.6732632423543772), op.number("gamma", 1.0507009873554805)
-    return scale(b, apply(b, "elu", needed(inputs, 0), alpha), gamma)
-
-
-@lowering("Celu")
-def _celu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    alpha = op.number("alpha", 1.0)
-    return scale(b, apply(b, "elu", scale(b, needed(inputs, 0), 1.0 / alpha), 1.0), alpha)
-
-
-@lowering("Gelu")
+@lowering("Gelu", how="one function: gelu or gelu_tanh")
 def _gelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return apply(b, "gelu_tanh" if op.text("approximate", "none") == "tanh" else "gelu", needed(inputs, 0))
 
 
-@lowering("Swish")
+@lowering("Swish", how="one function, scaled: silu")
 def _swish(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     alpha = op.number("alpha", 1.0)
     return scale(b, apply(b, "silu", scale(b, needed(inputs, 0), alpha)), 1.0 / alpha)
 
 
-@lowering("HardSigmoid", "HardSwish")
-def _hard(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    x = needed(inputs, 0)
-    swish = op.kind == "HardSwish"
-    slope = 1.0 / 6.0 if swish else op.number("alpha", 0.2)
-    gate = clip(b, shift(b, scale(b, x, slope), 0.5 if swish else op.number("beta", 0.5)), 0.0, 1.0)
-    return multiply(b, x, gate) if swish else gate
-
-
-@lowering("Softsign")
-def _softsign(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    x = needed(inputs, 0)
-    return divide(b, x, shift(b, apply(b, "abs", x), 1.0))
-
-
-@lowering("Mish")
-def _mish(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    x = needed(inputs, 0)
-    return multiply(b, x, apply(b, "tanh", apply(b, "softplus", x)))
+@lowering("Mod", how="a sawtooth per sign, by a constant")
+def _mod(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """What is left of x after whole steps towards 0, with the sign of x: s(max(x, 0)) - s(max(-x, 0))."""
+    x, step = needed(inputs, 0), needed(inputs, 1)
+    if isinstance(step, Var):
+        raise Refused("a divisor that depends on the network's input")
+    if not op.integer("fmod", 0):
+        raise Refused("fmod=0, which is for integers; numbers need fmod=1")
+    same = uniform(step.astype(np.float64))
+    if same is None:
+        raise Refused("divisors that differ from entry to entry")
+    x = b.expand(x, np.broadcast_shapes(x.shape, step.shape))
+    halves = (apply(b, "relu", x), apply(b, "relu", scale(b, x, -1.0)))
+    right, left = (apply(b, "sawtooth", half, abs(same)) for half in halves)
+    return subtract(b, right, left)
