@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from genbab.api import load, verify
     from genbab.config import Config
     from genbab.errors import GenbabError, ModelError, ResourceError, SpecError, UnsupportedError, UsageError
+    from genbab.nonlinear import Expression, Nonlinearity
+    from genbab.nonlinear.custom import register
     from genbab.result import Counterexample, Result, Verdict
     from genbab.specs import Spec
 
@@ -22,8 +24,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Config",
     "Counterexample",
+    "Expression",
     "GenbabError",
     "ModelError",
+    "Nonlinearity",
     "ResourceError",
     "Result",
     "Spec",
@@ -34,14 +38,17 @@ __all__ = [
     "__version__",
     "load",
     "output_bounds",
+    "register",
     "verify",
 ]
 
 _HOME = {
     "Config": ("genbab.config", "Config"),
     "Counterexample": ("genbab.result", "Counterexample"),
+    "Expression": ("genbab.nonlinear", "Expression"),
     "GenbabError": ("genbab.errors", "GenbabError"),
     "ModelError": ("genbab.errors", "ModelError"),
+    "Nonlinearity": ("genbab.nonlinear", "Nonlinearity"),
     "ResourceError": ("genbab.errors", "ResourceError"),
     "Result": ("genbab.result", "Result"),
     "Spec": ("genbab.specs", "Spec"),
@@ -51,6 +58,7 @@ _HOME = {
     "Verdict": ("genbab.result", "Verdict"),
     "load": ("genbab.api", "load"),
     "output_bounds": ("genbab.api", "bounds"),
+    "register": ("genbab.nonlinear.custom", "register"),
     "verify": ("genbab.api", "verify"),
 }
 

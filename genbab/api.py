@@ -17,21 +17,27 @@ from genbab.device import resolve
 from genbab.driver import Run
 from genbab.errors import SpecError, UsageError
 from genbab.network import Network
-from genbab.reader import Model, load_onnx, load_torch
+from genbab.reader import Model, is_program, load_onnx, load_program, load_torch
 from genbab.result import Progress, Result
 from genbab.specs import Spec, read_vnnlib
 
 if TYPE_CHECKING:
+    from torch.export import ExportedProgram
     from torch.nn import Module
+    from torch.onnx import ONNXProgram
+
+    Program = ExportedProgram | ONNXProgram
 
 METHODS = ("interval", "forward", "backward", "optimised")
 
 
-def load(model: str | Path | bytes | Model | Module, example: Any = None) -> Model:
+def load(model: str | Path | bytes | Model | Module | Program, example: Any = None) -> Model:
     """The model in normal form, checked against onnxruntime.
 
-    model: an ONNX file (also .gz), its bytes, or a `torch.nn.Module` together with an `example` input. Raises
-    `ModelError` when it cannot be read and `UnsupportedError` when operators have no sound rule.
+    model: an ONNX file (also .gz), its bytes, a `torch.nn.Module` together with an `example` input (a tensor,
+    or a list of them), a `torch.export.ExportedProgram` or a `torch.onnx.ONNXProgram`. All outputs of a
+    module are concatenated. Raises `ModelError` when it cannot be read and `UnsupportedError` when operators
+    have no sound rule.
     """
     if isinstance(model, Model):
         return model
@@ -39,6 +45,8 @@ def load(model: str | Path | bytes | Model | Module, example: Any = None) -> Mod
         if example is None:
             raise UsageError("a torch module needs an example input: genbab.load(module, example=x)")
         return load_torch(model, example)
+    if is_program(model):
+        return load_program(model)
     if not isinstance(model, str | Path | bytes):
         raise UsageError(
             "a model is a path, the bytes of an ONNX file, a torch module or a loaded model, "

@@ -44,6 +44,7 @@ class Challenge:
     ) -> None:
         self.spec, self.network, self.deadline, self.config = spec, network, deadline, config
         self.device = resolve(config.device)
+        self.replayable = model.replayable
         self.replayer = Replayer(model)
         self.attacker = Attacker(network, spec, self.confirm, self.device, max(1 << 26, config.memory // 8))
 
@@ -58,7 +59,7 @@ class Challenge:
         `Falsified` or `DeadlineReached`.
         """
         config = self.config
-        if not config.attack_restarts:
+        if not config.attack_restarts or not self.replayable:
             return
         bounded = replace(
             effort,
@@ -75,7 +76,7 @@ class Challenge:
 
     def refine(self, points: Tensor, clauses: Sequence[int]) -> None:
         """Short descents from points (M, D), each towards its clause; raises like `attack`."""
-        if not self.config.attack_restarts:
+        if not self.config.attack_restarts or not self.replayable:
             return
         found = self.attacker.refine(points.cpu().numpy(), clauses, REFINE_STEPS, self.deadline)
         self._judge(found.counterexample)
@@ -84,8 +85,11 @@ class Challenge:
         """Why a proof cannot be trusted, or "": the network proved about against onnxruntime, inside the
         boxes.
 
-        The check at load uses inputs of order 1; this one uses inputs of the property itself.
+        The check at load uses inputs of order 1; this one uses inputs of the property itself. "" for a model
+        that onnxruntime cannot run: its notes say so.
         """
+        if not self.replayable:
+            return ""
         generator = torch.Generator().manual_seed(self.config.seed)
         count = min(CHECKED_BOXES, self.spec.lower.shape[0])
         low, high = (torch.from_numpy(end[:count, None].copy()) for end in (self.spec.lower, self.spec.upper))

@@ -36,9 +36,10 @@ class Replayer:
     def confirm(self, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
         """The counterexample at x (D,) rounded to float32 numbers INSIDE its box, or None.
 
-        It is one only if both sessions give finite outputs that meet some clause of the spec exactly.
+        It is one only if both sessions give finite outputs that meet some clause of the spec exactly. None
+        for a model that onnxruntime cannot run.
         """
-        inside = self.rounded(spec, x)
+        inside = self.rounded(spec, x) if self._model.replayable else None
         if inside is None:
             return None
         y = self.replay(inside)[: spec.output_size]

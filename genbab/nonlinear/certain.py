@@ -2,9 +2,9 @@
 
 On a convex piece [p, q] and for any point x of it, g = f - k*x satisfies
     g >= g(x) + min(0, g'(x)*(p - x), g'(x)*(q - x)),
-so the bound is sound however badly x was found, and tight where g'(x) = 0. Rounding is covered once, at the
-end: a computed candidate errs by a few eps of |f| + |k*x| <= |g| + 2|k|X, X = max(|l|, |u|), and the
-derivative by a few eps times the width.
+so the bound is sound however badly x was found, and tight where g'(x) = 0. Rounding of the derivative is
+covered there, the rest once, at the end: a computed candidate errs by a few eps of |f| + |k*x| <= |g| +
+2|k|X, X = max(|l|, |u|).
 
 Everything is computed as a lower bound of sign*f with slope sign*k, sign = -1 for the upper side.
 """
@@ -109,11 +109,20 @@ def _pieces(box: Box, k: Tensor, side: Side) -> list[Piece]:
     return [_closed(box, slot, k, side) for slot in _slots(box.fn)]
 
 
-def _drop(slope: Tensor, piece: Piece) -> Tensor:
-    """How far g can fall below its value at the point: at most to the lower end of the tangent."""
+def _drop(box: Box, derivative: Tensor, steep: Tensor, piece: Piece) -> Tensor:
+    """How far g can fall below its value at the point: at most to the lower end of a tangent.
+
+    The derivative may be wrong by its noise, to either side.
+    """
     x, p, q = piece
-    slope = slope.clamp(-_STEEP, _STEEP)
-    return torch.minimum((p - x).mul_(slope), (q - x).mul_(slope)).clamp_max_(0.0)
+    fn = box.fn
+    room = derivative.abs().add_(1.0).mul_((2.0 * fn.noise + 4.0) * _EPS)
+    room.add_(steep.abs(), alpha=4.0 * _EPS)
+    if fn.drift[1]:
+        room.add_(torch.maximum(box.l.abs(), box.u.abs()), alpha=2.0 * _EPS * fn.drift[1])
+    slope = derivative.sub_(steep)
+    falls = (p - x).mul_((slope + room).clamp_(-_STEEP, _STEEP))
+    return torch.minimum(falls, (q - x).mul_(slope.sub_(room).clamp_(-_STEEP, _STEEP))).clamp_max_(0.0)
 
 
 def _lowest(box: Box, k: Tensor, sign: Tensor | float, side: Side) -> tuple[Tensor, Tensor]:
@@ -125,8 +134,8 @@ def _lowest(box: Box, k: Tensor, sign: Tensor | float, side: Side) -> tuple[Tens
     else:
         for piece in _pieces(box, k, side):
             x = piece[0]
-            slope = sign * fn.derivative(x) - steep
-            pairs.append((x, (sign * fn.value(x)).addcmul_(steep, x, value=-1.0).add_(_drop(slope, piece))))
+            drop = _drop(box, sign * fn.derivative(x), steep, piece)
+            pairs.append((x, (sign * fn.value(x)).addcmul_(steep, x, value=-1.0).add_(drop)))
     place, best = pairs[0]
     where = place.expand_as(best).clone()
     for place, g in pairs[1:]:
@@ -141,10 +150,9 @@ def _slack(box: Box, k: Tensor, best: Tensor) -> Tensor:
     noise = box.fn.noise
     fixed = torch.full_like(reach, _TINY)
     if noise:
-        fixed += 2.0 * noise * _EPS * (1.0 + (box.u - box.l))
-    if any(box.fn.drift):
-        drift, turn = box.fn.drift
-        fixed += 2.0 * _EPS * reach * (drift + turn * (box.u - box.l))
+        fixed += 2.0 * noise * _EPS
+    if box.fn.drift[0]:
+        fixed += 2.0 * _EPS * box.fn.drift[0] * reach
     if box.bulge is not None:
         fixed += box.bulge
     if box.fn.period:

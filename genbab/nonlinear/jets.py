@@ -85,14 +85,16 @@ def _combined(step: Combine, known: list[Jet], like: Tensor) -> Jet:
         mass = mass + abs(w) * size(part.value)
         slope_mass = slope_mass + abs(w) * size(part.first)
     roundings = (len(parts) + 2) * _EPS
-    return Jet(
-        value,
-        first,
-        second,
-        (error + roundings * mass) * (1 + roundings),
-        (slope_error + roundings * slope_mass) * (1 + roundings),
-        *_flags(parts, like),
+    error = torch.where(_exact(value, error), 0.0, (error + roundings * mass) * (1 + roundings))
+    slope_error = torch.where(
+        _exact(first, slope_error), 0.0, (slope_error + roundings * slope_mass) * (1 + roundings)
     )
+    return Jet(value, first, second, error, slope_error, *_flags(parts, like))
+
+
+def _exact(ends: Ends, error: Tensor) -> Tensor:
+    """Whether a sum is one number, known without rounding, of parts that are computed without error."""
+    return (ends[0] == ends[1]) & (error == 0)
 
 
 def _flags(parts: list[Jet], like: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from genbab.reader.load import read_proto
 from genbab.reader.model import Model, load_onnx
-from genbab.reader.torch_export import load_torch
+from genbab.reader.torch_export import is_program, load_program, load_torch
 
-__all__ = ["Model", "load_onnx", "load_torch", "read_proto"]
+__all__ = ["Model", "is_program", "load_onnx", "load_program", "load_torch", "read_proto"]

@@ -9,11 +9,7 @@ import torch
 
 from genbab.network import Affine, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
 from genbab.nonlinear import Gate, Nonlinearity, Product
-from genbab.reader.forms import Form, itself
 from genbab.reader.values import Array, Value, Var, count
-
-GATES = frozenset({"sigmoid", "tanh", "erf"})
-"""Functions whose products with their own argument are looked at for SiLU and GELU."""
 
 
 class Builder:
@@ -23,15 +19,10 @@ class Builder:
         self.nodes: list[Node] = [Input(input_size)]
         self.names: list[str] = ["input"]
         self.label = ""
-        self.forms: dict[int, Form] = {}
 
     def network(self, output: int) -> Network:
         """The network built so far, with this node as its output."""
         return Network(tuple(self.nodes), output, tuple(self.names))
-
-    def form(self, node: int) -> Form:
-        """What is known about the node as an elementwise polynomial."""
-        return self.forms.get(node) or itself(node)
 
     def affine(
         self, shape: Sequence[int], terms: Sequence[tuple[int, LinearMap]], bias: Array | None = None
@@ -45,12 +36,7 @@ class Builder:
 
     def nonlinear(self, fn: Nonlinearity | Product | Gate, *args: Var) -> Var:
         """fn(*args), elementwise, in the shape of the first argument; sizes must be equal."""
-        var = self._append(Nonlinear(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
-        if len(args) == 1 and fn.name in GATES:
-            inner = self.form(args[0].node)
-            if inner.gate is None:
-                self.forms[var.node] = Form(inner.root, var.node, {(0, 1): 1.0})
-        return var
+        return self._append(Nonlinear(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
 
     def gather(self, x: Value, index: Array) -> Value:
         """The tensor of index's shape whose entries are x.ravel()[index], and 0 where the index is -1."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +12,17 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from genbab.errors import ModelError, UnsupportedError, UsageError
 from genbab.network import Index, LinearMap, Network
+from genbab.nonlinear.registry import OPERATORS
+from genbab.reader.arithmetic import apply
 from genbab.reader.builder import Builder
+from genbab.reader.control import CONTROL
 from genbab.reader.fold import fold, literal, shape_of
+from genbab.reader.integers import marked, refuse_rounding
 from genbab.reader.lower import LOWERINGS, MOVES, move
-from genbab.reader.values import Array, Op, Refused, Value, Var, count
+from genbab.reader.lower.masked import lower_masked, makes_mask
+from genbab.reader.lower.table import RANDOM, REFUSED
+from genbab.reader.sequences import SEQUENCES
+from genbab.reader.values import Array, Masked, Op, Refused, Value, Var, count
 
 DOMAINS = ("", "ai.onnx")
 
@@ -24,7 +32,8 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
-Known = Value | Unknown
+Known = Any
+"""A `Value`, a `Masked`, a tuple of them (a sequence of tensors), or `UNKNOWN`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +70,7 @@ def convert(proto: ModelProto, shapes: Sequence[tuple[str, tuple[int, ...]]], so
     _inputs(builder, shapes, tensors)
     _nodes(run, proto.graph.node, tensors, needed_names(proto.graph))
     if run.problems:
-        raise UnsupportedError(source, run.problems)
+        raise UnsupportedError(source, list(dict.fromkeys(run.problems)))
     outputs = [_output(run, tensors, o.name) for o in proto.graph.output]
     output = outputs[0] if len(outputs) == 1 else _joined(builder, outputs)
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
@@ -134,20 +143,20 @@ def _nodes(run: _Run, nodes: Sequence[NodeProto], tensors: dict[str, Known], nee
         if any(isinstance(v, Unknown) for v in inputs):
             outputs: Sequence[Known] = []
         else:
-            outputs = _lowered(run, op, [v for v in inputs if not isinstance(v, Unknown)], (tensors, needed))
+            outputs = _lowered(run, op, inputs, tensors)
         for i, name in enumerate(node.output):
             tensors[name] = outputs[i] if i < len(outputs) else UNKNOWN
         if len(outputs) < len(node.output) and outputs and needed.intersection(node.output[len(outputs) :]):
             run.problems.append((op.label, op.kind, f"its output {len(outputs)} is used"))
 
 
-def _lowered(
-    run: _Run, op: Op, inputs: list[Value | None], scope: tuple[dict[str, Known], set[str]]
-) -> Sequence[Known]:
+def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]) -> Sequence[Known]:
     """The outputs of one node; an empty list after noting down why it has no rule."""
     run.builder.label = op.label
     try:
-        return _branch(run, op, inputs, scope) if op.kind == "If" else _outputs(run, op, inputs)
+        if op.kind in CONTROL and op.node.domain in DOMAINS:
+            return CONTROL[op.kind](run.builder, op, inputs, _Body(run, scope))
+        return marked(op, inputs, _outputs(run, op, inputs))
     except Refused as reason:
         run.problems.append((op.label, op.kind, str(reason)))
     except UsageError as error:
@@ -161,46 +170,84 @@ def _lowered(
     return []
 
 
-def _outputs(run: _Run, op: Op, inputs: list[Value | None]) -> Sequence[Value]:
-    ours = op.node.domain in DOMAINS
-    if ours and op.kind == "Constant":
-        value = literal(op)
-        if value.dtype.kind == "f" and bool(np.isnan(value).any()):
-            raise ModelError(f"{run.source}: constant '{op.label}' contains NaN")
-        return [value]
-    if ours and op.kind in ("Shape", "Size") and inputs[0] is not None:
+def _outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+    if op.node.domain not in DOMAINS:
+        return [_registered(run, op, inputs)]
+    if op.kind == "Constant":
+        return [_literal(run, op)]
+    if op.kind in SEQUENCES:
+        return [SEQUENCES[op.kind](run.builder, op, inputs)]
+    if any(isinstance(v, tuple) for v in inputs):
+        if op.kind != "Identity":
+            raise Refused("a sequence of tensors as its input")
+        return [inputs[0]]
+    if op.kind in ("Shape", "Size") and inputs[0] is not None:
         return [shape_of(op, inputs[0])]
-    constant = not any(isinstance(v, Var) for v in inputs)
-    rule = MOVES.get(op.kind) if ours else None
-    first_varies = bool(inputs) and isinstance(inputs[0], Var)
-    if rule is not None and not (op.kind == "Where" and first_varies):
+    rule = MOVES.get(op.kind)
+    if rule is not None and not (op.kind == "Where" and isinstance(inputs[0], Var)):
         return move(run.builder, op, rule, inputs)
-    if constant:
-        return fold(op, [v for v in inputs if not isinstance(v, Var)])
-    lower = LOWERINGS.get(op.kind) if ours else None
+    return _computed(run, op, inputs)
+
+
+def _computed(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+    """The outputs of an operator that does more than move numbers."""
+    if not any(isinstance(v, Var | Masked) for v in inputs) and op.kind not in RANDOM:
+        return fold(op, inputs)
+    if makes_mask(op, inputs):
+        return lower_masked(run.builder, op, inputs)
+    refuse_rounding(op, inputs)
+    lower = LOWERINGS.get(op.kind)
     if lower is None:
-        raise Refused("no rule for this operator" if ours else f"no rule for operators of '{op.node.domain}'")
-    made = lower(run.builder, op, inputs)
+        if ("", op.kind) in OPERATORS:
+            return [_registered(run, op, inputs)]
+        raise Refused(REFUSED.get(op.kind, "no rule for this operator"))
+    made = lower(run.builder, op, list(inputs))
     return made if isinstance(made, list) else [made]
 
 
-def _branch(
-    run: _Run, op: Op, inputs: list[Value | None], scope: tuple[dict[str, Known], set[str]]
-) -> Sequence[Known]:
-    """`If` on a constant condition: the branch that is taken."""
-    if isinstance(inputs[0], Var) or inputs[0] is None:
-        raise Refused("its condition depends on the network's input")
-    graph = op.attributes["then_branch" if bool(inputs[0].reshape(-1)[0]) else "else_branch"]
-    tensors = dict(scope[0])
-    _initialisers(run, graph, tensors)
-    _nodes(run, graph.node, tensors, needed_names(graph))
-    return [tensors[o.name] for o in graph.output]
+def _literal(run: _Run, op: Op) -> Array:
+    value = literal(op)
+    if value.dtype.kind == "f" and bool(np.isnan(value).any()):
+        raise ModelError(f"{run.source}: constant '{op.label}' contains NaN")
+    return value
+
+
+def _registered(run: _Run, op: Op, inputs: Sequence[Known]) -> Value:
+    """An operator that is one function of the library."""
+    domain = "" if op.node.domain in DOMAINS else op.node.domain
+    if (domain, op.kind) not in OPERATORS:
+        raise Refused(f"no rule for operators of '{domain}'")
+    name, operator = OPERATORS[domain, op.kind]
+    if len(inputs) != 1 or not isinstance(inputs[0], Var | np.ndarray):
+        raise Refused(f"the function '{name}' takes one tensor")
+    return apply(run.builder, name, inputs[0], *(op.number(a, default) for a, default in operator.attributes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Body:
+    """Makes the outputs of a subgraph that sees the tensors of `scope`."""
+
+    run: _Run
+    scope: dict[str, Known]
+
+    def __call__(self, graph: GraphProto, inputs: Mapping[str, Known]) -> list[Known]:
+        tensors = {**self.scope, **inputs}
+        label = self.run.builder.label
+        _initialisers(self.run, graph, tensors)
+        _nodes(self.run, graph.node, tensors, needed_names(graph))
+        self.run.builder.label = label
+        if any(isinstance(tensors.get(o.name, UNKNOWN), Unknown) for o in graph.output):
+            raise Refused("its body has operators without a rule")
+        return [tensors[o.name] for o in graph.output]
 
 
 def _output(run: _Run, tensors: dict[str, Known], name: str) -> Var:
     value = tensors.get(name)
     if value is None or isinstance(value, Unknown):
         raise ModelError(f"{run.source}: nothing makes the output '{name}'")
+    if isinstance(value, Masked | tuple):
+        what = "a sequence of tensors" if isinstance(value, tuple) else "entries of minus infinity"
+        raise UnsupportedError(run.source, [(name, "output", what)])
     run.builder.label = name
     return run.builder.variable(value)
 

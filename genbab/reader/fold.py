@@ -49,7 +49,37 @@ def _product(op: Op, a: list[Array]) -> Array:
     return np.asarray(np.prod(a[0], axis=over, keepdims=bool(op.integer("keepdims", 1)))).astype(a[0].dtype)
 
 
+def _affine_grid(op: Op, a: list[Array]) -> Array:
+    """theta (N, rank, rank + 1) applied to the coordinates, -1 to 1, of an image of this size (N, C, ...)."""
+    theta, size = a[0], [int(n) for n in a[1].ravel()[2:]]
+    axes = []
+    for n in size:
+        step = np.arange(n, dtype=theta.dtype)
+        corners = op.integer("align_corners", 0)
+        axes.append(step * 2 / max(n - 1, 1) - 1 if corners else (step * 2 + 1) / n - 1)
+    grid = np.stack([*np.meshgrid(*axes, indexing="ij")[::-1], np.ones(size)], axis=-1)
+    return np.asarray(np.einsum("...k,njk->n...j", grid, theta)).astype(theta.dtype)
+
+
+def _spread(op: Op, parameter: Array | None, x: Array) -> Array:
+    """A scale or zero point as it meets x: for all of x, per axis, or per block."""
+    if parameter is None or parameter.size == 1:
+        return np.zeros(()) if parameter is None else parameter.reshape(())
+    axis, block = op.integer("axis", 1), op.integer("block_size", 0)
+    if block:
+        return np.repeat(parameter, block, axis=axis)[tuple(slice(n) for n in x.shape)]
+    return parameter.reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
+
+
+def _dequantize(op: Op, a: list[Any]) -> Array:
+    zero = a[2] if len(a) > 2 else None
+    whole = a[0].astype(np.float64) - _spread(op, zero, a[0]).astype(np.float64)
+    return np.asarray(whole * _spread(op, a[1], a[0])).astype(a[1].dtype)
+
+
 FOLDS: dict[str, Fold] = {
+    "AffineGrid": _affine_grid,
+    "DequantizeLinear": _dequantize,
     "Add": lambda op, a: np.asarray(a[0] + a[1]),
     "Sub": lambda op, a: np.asarray(a[0] - a[1]),
     "Mul": lambda op, a: np.asarray(a[0] * a[1]),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnx import ModelProto, defs, helper
+from onnx import ModelProto, defs, helper, shape_inference
 
+from genbab.nonlinear.registry import OPERATORS
+from genbab.reader.control import CONTROL
 from genbab.reader.fold import FOLDS
 from genbab.reader.lower import LOWERINGS, MOVES
+from genbab.reader.lower.table import REFUSED
+from genbab.reader.sequences import SEQUENCES
 
-BUILT_IN = frozenset({"Constant", "Shape", "Size", "If", *FOLDS})
+BUILT_IN = frozenset({"Constant", "Shape", "Size", *CONTROL, *FOLDS, *SEQUENCES})
 
 
 def inlined(proto: ModelProto) -> ModelProto:
@@ -29,6 +33,7 @@ def _defined(proto: ModelProto) -> list[tuple[str, str]]:
     found = set()
     for node in proto.graph.node:
         known = node.op_type in LOWERINGS or node.op_type in MOVES or node.op_type in BUILT_IN
+        known = known or ("", node.op_type) in OPERATORS or node.op_type in REFUSED
         if known or node.domain not in ("", "ai.onnx") or not defs.has(node.op_type, opset, ""):
             continue
         schema: Any = defs.get_schema(node.op_type, opset, "")
@@ -50,5 +55,5 @@ def _spelled_out(proto: ModelProto, operators: list[tuple[str, str]]) -> ModelPr
             typed.graph.input.append(info)
     try:
         return inliner.inline_selected_functions(typed, operators, inline_schema_functions=True)
-    except RuntimeError:
+    except (RuntimeError, shape_inference.InferenceError):
         return proto

@@ -14,10 +14,13 @@ from onnx import ModelProto
 
 from genbab.network import Affine, Network, Nonlinear, simplify
 from genbab.reader.convert import convert
+from genbab.reader.fusion import fuse
 from genbab.reader.gates import fuse_gates
+from genbab.reader.guards import without_guards
 from genbab.reader.inline import inlined
 from genbab.reader.load import Signature, read_proto
 from genbab.reader.selfcheck import self_check
+from genbab.reader.spelling import spelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,8 @@ class Model:
 
     The network's input is the concatenation of all inputs in the graph's order, each flattened row-major; its
     output likewise. `proto` are the bytes of a self-contained ONNX model with the input shapes given here.
-    `operators` counts the ONNX operators, `notes` are remarks for the user. Weights are float64.
+    `operators` counts the ONNX operators, `notes` are remarks for the user. Weights are float64. Not
+    `replayable`: it has operators, brought by the user as facts only, that onnxruntime cannot run.
     """
 
     source: str
@@ -40,6 +44,7 @@ class Model:
     opset: int
     operators: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    replayable: bool = True
 
     @property
     def functions(self) -> dict[str, int]:
@@ -90,13 +95,19 @@ def load_onnx(source: str | os.PathLike[str] | bytes | ModelProto, check: bool =
 
 def build_model(proto: ModelProto, signature: Signature, check: bool = True) -> Model:
     """The model of a checked proto."""
-    plain = inlined(proto)
+    written, alone = spelled(proto, signature.source)
+    operators = Counter(n.op_type for n in proto.graph.node)
+    proto = written
+    plain = without_guards(inlined(proto))
     converted = convert(
         plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source
     )
     converted.network.check()
-    network = simplify(fuse_gates(converted.network))
-    notes = self_check(proto, signature, converted, network) if check else ()
+    network = simplify(fuse_gates(fuse(converted.network)))
+    notes = self_check(proto, signature, converted, network) if check and not alone else ()
+    if alone:
+        what = f"onnxruntime does not know {', '.join(alone)}"
+        notes = (f"{what}: not checked against it, and no counterexample can be replayed",)
     return Model(
         source=signature.source,
         network=network,
@@ -107,6 +118,7 @@ def build_model(proto: ModelProto, signature: Signature, check: bool = True) -> 
         output_names=tuple(o.name for o in proto.graph.output),
         output_shapes=converted.output_shapes,
         opset=signature.opset,
-        operators=Counter(n.op_type for n in proto.graph.node),
+        operators=operators,
         notes=notes,
+        replayable=not alone,
     )

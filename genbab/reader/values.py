@@ -19,12 +19,13 @@ class Var:
     """A tensor that depends on the inputs: node `node` of the network, whose flat value has this row-major
     shape.
 
-    `boolean` marks truth values, carried as 0 and 1.
+    `boolean` marks truth values, carried as 0 and 1; `whole` tensors of an integer type.
     """
 
     node: int
     shape: tuple[int, ...]
     boolean: bool = False
+    whole: bool = False
 
     @property
     def size(self) -> int:
@@ -32,10 +33,28 @@ class Var:
 
     def reshaped(self, shape: Sequence[int]) -> Var:
         """The same numbers in the same order under another shape."""
-        return Var(self.node, tuple(int(n) for n in shape), self.boolean)
+        return Var(self.node, tuple(int(n) for n in shape), self.boolean, self.whole)
 
 
 Value = Var | Array
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """A tensor whose entries where `hidden` (of its shape) is true are minus infinity; `value` is 0 there or
+    anything else.
+    """
+
+    value: Var
+    hidden: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def size(self) -> int:
+        return self.value.size
 
 
 class Refused(Exception):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genbab.errors import UnsupportedError
 from genbab.reader import Model
 from genbab.reader.lower import softmax
 
@@ -70,12 +69,6 @@ def test_gemm(lowered: Load, turned: tuple[int, int], offset: Any) -> None:
 )
 def test_einsum(lowered: Load, equation: str, left: Any, right: Any) -> None:
     lowered("Einsum", *(v for v in (left, right) if v is not None), equation=equation)
-
-
-def test_einsum_that_is_refused(lowered: Load) -> None:
-    for equation, number in (("...i,i->...", 2), ("ii->i", 1), ("i,i,i->i", 3)):
-        with pytest.raises(UnsupportedError, match="the equation"):
-            lowered("Einsum", *[(2,) if number > 1 else (2, 2)] * number, equation=equation)
 
 
 REDUCTIONS = "Sum Mean Max Min L1 L2 SumSquare LogSum LogSumExp Prod".split()

@@ -12,13 +12,16 @@ from genbab.reader.lower import LOWERINGS
 from genbab.reader.values import Value
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]> agraph (float[1,4] x) => (float y) '
-CHAIN = HEAD + "{ a = Sin(x) b = Softplus(a) c = Exp(b) y = Sin(c) }"
+CHAIN = HEAD + (  # means taken off in between keep the functions apart
+    "{ a = Sin(x) k = ReduceMean<axes=[1]>(a) d = Sub(a, k) b = Softplus(d) l = ReduceMean<axes=[1]>(b) "
+    "e = Sub(b, l) c = Exp(e) m = ReduceMean<axes=[1]>(c) f = Sub(c, m) y = Sin(f) }"
+)
 
 
 def test_a_wrong_lowering_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LOWERINGS, "Softplus", LOWERINGS["Neg"])
     proto = onnx.parser.parse_model(CHAIN)
-    proto.graph.node[1].name = "the culprit"
+    proto.graph.node[3].name = "the culprit"
     with pytest.raises(
         ModelError, match=r"node 'the culprit' \(Softplus\) does not give what onnxruntime gives"
     ):

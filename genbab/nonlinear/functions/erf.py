@@ -24,6 +24,7 @@ def second(x: Tensor) -> Tensor:
 
 def stationary(k: Tensor, segment: int) -> Tensor:
     root = (k / _PEAK).clamp_(extended.TINY, extended.below(1.0, k)).log_().neg_().sqrt_()
+    root.add_(k.clamp(-1e-3, 0.0), alpha=-1e15)
     return root.neg_() if segment == 0 else root
 
 

@@ -5,17 +5,24 @@ tables.
 from __future__ import annotations
 
 from genbab.reader.lower import (  # noqa: F401 - importing a file fills the tables
+    attention,
+    blocks,
     comparison,
     convolution,
     einsum,
     elementwise,
+    indexing,
     linear,
     normalisation,
     padding,
     pooling,
+    quantisation,
+    recurrent,
     reductions,
     resize,
+    sampling,
     softmax,
+    winners,
 )
 from genbab.reader.lower.movement import move
 from genbab.reader.lower.table import LOWERINGS, MOVES, Lowering, Move

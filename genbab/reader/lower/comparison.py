@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbab.reader.arithmetic import add, apply, combine, multiply, shift, subtract
+from genbab.reader.arithmetic import add, apply, combine, multiply, subtract
 from genbab.reader.builder import Builder
 from genbab.reader.lower.table import lowering
 from genbab.reader.values import Op, Refused, Value, Var, needed
@@ -23,7 +23,7 @@ def _number(x: Value) -> Value:
     return Var(x.node, x.shape) if isinstance(x, Var) else x.astype(np.float64)
 
 
-@lowering("GreaterOrEqual", "LessOrEqual", "Greater", "Less")
+@lowering("GreaterOrEqual", "LessOrEqual", "Greater", "Less", how="a step of the difference")
 def _compare(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, y = needed(inputs, 0), needed(inputs, 1)
     if op.kind in ("GreaterOrEqual", "Less"):
@@ -33,50 +33,58 @@ def _compare(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return _truth(at_least if op.kind.endswith("Equal") else _not(b, at_least))
 
 
-@lowering("Not")
+@lowering("Not", how="1 - a of a truth value")
 def _negation(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return _truth(_not(b, needed(inputs, 0)))
 
 
-@lowering("And")
+@lowering("And", how="a product of truth values")
 def _and(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return _truth(multiply(b, _number(needed(inputs, 0)), _number(needed(inputs, 1))))
 
 
-@lowering("Or")
+@lowering("Or", how="a product of negated truth values")
 def _or(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, y = _not(b, needed(inputs, 0)), _not(b, needed(inputs, 1))
     return _truth(_not(b, multiply(b, x, y)))
 
 
-@lowering("Where")
+@lowering("Where", how="no + condition · (yes - no)")
 def _where(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """no + condition · (yes - no)."""
     condition, yes, no = (needed(inputs, i) for i in range(3))
     return add(b, no, multiply(b, _number(condition), subtract(b, yes, no)))
 
 
-@lowering("Sign")
-def _sign(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    return apply(b, "sign", needed(inputs, 0))
+@lowering("Equal", how="two steps; of truth values a product")
+def _equal(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """x >= y and y >= x; not both fail."""
+    x, y = needed(inputs, 0), needed(inputs, 1)
+    if all(value.boolean if isinstance(value, Var) else value.dtype == np.bool_ for value in (x, y)):
+        return _truth(_not(b, _exclusive(b, x, y)))
+    steps = [apply(b, "step", subtract(b, *pair)) for pair in ((x, y), (y, x))]
+    return _truth(combine(b, [(steps[0], 1.0), (steps[1], 1.0), (np.ones(()), -1.0)]))
 
 
-@lowering("Ceil")
-def _ceil(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    return combine(b, [(apply(b, "floor", combine(b, [(needed(inputs, 0), -1.0)])), -1.0)])
+@lowering("IsNaN", "IsInf", how="refused")
+def _finite(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    raise Refused("a test for numbers that are not finite, on what depends on the network's input")
 
 
-@lowering("ThresholdedRelu")
-def _thresholded_relu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    """x where x > alpha, else 0."""
-    x, alpha = needed(inputs, 0), op.number("alpha", 1.0)
-    above = _not(b, apply(b, "step", shift(b, combine(b, [(x, -1.0)]), alpha)))
-    return multiply(b, x, above)
+@lowering("Xor", how="a + b - 2ab of truth values")
+def _xor(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    return _truth(_exclusive(b, needed(inputs, 0), needed(inputs, 1)))
 
 
-@lowering("Cast", "CastLike")
+def _exclusive(b: Builder, x: Value, y: Value) -> Value:
+    """1 where one of two truth values is true: a + b - 2ab."""
+    x, y = _number(x), _number(y)
+    return combine(b, [(x, 1.0), (y, 1.0), (multiply(b, x, y), -2.0)])
+
+
+@lowering("Cast", "CastLike", how="the same number, between types that hold it")
 def _cast(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    """The number itself, between float32 and float64, and for truth values made numbers."""
+    """The number itself, between float32 and float64, for truth values made numbers, and for integers."""
     x = needed(inputs, 0)
     if op.kind == "CastLike":
         like = needed(inputs, 1)
@@ -94,6 +102,8 @@ def _cast(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         return x.astype(kind)
     if kind == np.bool_ and x.boolean:
         return x
-    if kind in (np.float32, np.float64) or (x.boolean and kind.kind in "iu"):
+    if kind in (np.float32, np.float64):
         return Var(x.node, x.shape)
+    if kind.kind in "iu" and (x.boolean or (x.whole and kind.itemsize >= 4)):
+        return Var(x.node, x.shape, whole=True)
     raise Refused(f"a conversion to {kind}, which rounds")

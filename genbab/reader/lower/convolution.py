@@ -14,11 +14,10 @@ from genbab.reader.lower.windows import pads, windows
 from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed
 
 
-def _parts(op: Op, inputs: list[Value | None]) -> tuple[Var, Array, Array | None]:
+def _parts(x: Value, weight: Value, offset: Value | None) -> tuple[Var, Array, Array | None]:
     """(image, kernel, bias) with the kernel in float64."""
-    x = needed(inputs, 0)
-    kernel = constant(needed(inputs, 1), "its kernel")
-    bias = constant(given(inputs, 2), "its bias")
+    kernel = constant(weight, "its kernel")
+    bias = constant(offset, "its bias")
     assert kernel is not None
     if not isinstance(x, Var):
         raise Refused("a convolution of a constant")
@@ -29,9 +28,14 @@ def _parts(op: Op, inputs: list[Value | None]) -> tuple[Var, Array, Array | None
     return x, kernel.astype(np.float64), bias
 
 
-@lowering("Conv")
+@lowering("Conv", how="affine")
 def _conv(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    x, kernel, bias = _parts(op, inputs)
+    return convolve(b, op, needed(inputs, 0), needed(inputs, 1), given(inputs, 2))
+
+
+def convolve(b: Builder, op: Op, image: Value, weight: Value, offset: Value | None) -> Value:
+    """The convolution of an image with a constant kernel and bias."""
+    x, kernel, bias = _parts(image, weight, offset)
     group = op.integer("group", 1)
     if x.shape[1] != kernel.shape[1] * group:
         raise ValueError(
@@ -42,16 +46,16 @@ def _conv(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     if not w.symmetric or min(pad) < 0:
         x, pad = _padded(b, x, w.before, w.after), (0,) * len(pad)
     images = x.shape[0]
-    weight = torch.from_numpy(np.concatenate([kernel] * images))
+    repeated = torch.from_numpy(np.concatenate([kernel] * images))
     shape = (images, kernel.shape[0], *w.number)
     sizes = (images * x.shape[1], *x.shape[2:]), (images * kernel.shape[0], *w.number)
-    made = Conv(weight, *sizes, w.strides, pad, w.dilations, group * images)
+    made = Conv(repeated, *sizes, w.strides, pad, w.dilations, group * images)
     return b.affine(shape, [(x.node, made)], _per_channel(bias, len(shape)))
 
 
-@lowering("ConvTranspose")
+@lowering("ConvTranspose", how="affine")
 def _conv_transpose(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    x, kernel, bias = _parts(op, inputs)
+    x, kernel, bias = _parts(needed(inputs, 0), needed(inputs, 1), given(inputs, 2))
     group, rank = op.integer("group", 1), kernel.ndim - 2
     strides = tuple(op.integers("strides") or [1] * rank)
     dilations = tuple(op.integers("dilations") or [1] * rank)

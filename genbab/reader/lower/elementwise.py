@@ -25,7 +25,6 @@ from genbab.reader.lower.movement import arrange
 from genbab.reader.lower.table import lowering
 from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, scalar, uniform
 
-
 EXPONENTS = 64
 """The most different exponents in one tensor."""
 

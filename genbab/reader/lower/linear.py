@@ -13,12 +13,12 @@ from genbab.reader.lower.table import lowering
 from genbab.reader.values import Array, Op, Value, Var, constant, count, given, needed, positive_axis
 
 
-@lowering("MatMul")
+@lowering("MatMul", how="affine; of two variable tensors: multiply, sum")
 def _matmul(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return matmul(b, needed(inputs, 0), needed(inputs, 1))
 
 
-@lowering("Gemm")
+@lowering("Gemm", how="affine; of two variable tensors: multiply, sum")
 def _gemm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, y, offset = needed(inputs, 0), needed(inputs, 1), given(inputs, 2)
     x = _swapped(b, x) if op.integer("transA", 0) else x
@@ -32,7 +32,7 @@ def _gemm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return made if offset is None else add(b, made, offset if beta == 1.0 else scale(b, offset, beta))
 
 
-@lowering("CumSum")
+@lowering("CumSum", how="affine")
 def _cumulative_sum(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, at = needed(inputs, 0), constant(needed(inputs, 1), "its axis")
     assert at is not None

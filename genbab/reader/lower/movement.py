@@ -4,6 +4,7 @@ numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,64 +13,89 @@ import torch
 from genbab.network import Index, LinearMap
 from genbab.reader.builder import Builder
 from genbab.reader.lower.table import Move, moves
-from genbab.reader.values import Array, Op, Refused, Value, Var, positive_axis
+from genbab.reader.values import Array, Masked, Op, Refused, Value, Var, positive_axis
 
 
-def move(b: Builder, op: Op, rule: Move, inputs: list[Value | None]) -> list[Value]:
+def move(b: Builder, op: Op, rule: Move, inputs: Sequence[Value | Masked | None]) -> list[Value | Masked]:
     """The outputs of a moving operator: on variables it is run on numbers that name their entries (0: a
     zero).
     """
     positions = range(len(inputs)) if rule.data is None else rule.data
     sources = [p for p in positions if p < len(inputs) and inputs[p] is not None]
-    if not any(isinstance(inputs[p], Var) for p in sources):
-        return [np.asarray(a) for a in _listed(rule.function(op, _checked(op, inputs, sources)))]
-    start = 1
-    codes: list[Any] = list(_checked(op, inputs, sources))
-    ranges: list[tuple[Value, int]] = []
-    for p in sources:
-        value = inputs[p]
-        assert value is not None
-        codes[p] = np.arange(start, start + value.size, dtype=np.int64).reshape(value.shape)
-        ranges.append((value, start))
-        start += value.size
-    return [_decoded(b, np.asarray(out), ranges) for out in _listed(rule.function(op, codes))]
-
-
-def _checked(op: Op, inputs: list[Value | None], sources: list[int]) -> list[Any]:
     for p, value in enumerate(inputs):
-        if isinstance(value, Var) and p not in sources:
+        if isinstance(value, Var | Masked) and p not in sources:
             raise Refused(f"its input {p} depends on the network's input")
-    return list(inputs)
+
+    def moved(parts: list[Any]) -> list[Any]:
+        given: list[Any] = list(inputs)
+        for p, part in zip(sources, parts, strict=True):
+            given[p] = part
+        out = rule.function(op, given)
+        return out if isinstance(out, list) else [out]
+
+    return arrange(b, [value for p in sources if (value := inputs[p]) is not None], moved)
 
 
-def _listed(out: Any) -> list[Any]:
-    return out if isinstance(out, list) else [out]
+def arrange(
+    b: Builder, parts: Sequence[Value | Masked], function: Callable[[list[Any]], list[Any]]
+) -> list[Value | Masked]:
+    """What a numpy function that only moves numbers makes of tensors: it is run on their values, or on
+    numbers that name their entries.
+    """
+    if not any(isinstance(part, Var | Masked) for part in parts):
+        return [np.asarray(out) for out in function(list(parts))]
+    start = 1
+    codes: list[Any] = []
+    ranges: list[tuple[Value | Masked, int]] = []
+    for part in parts:
+        codes.append(np.arange(start, start + part.size, dtype=np.int64).reshape(part.shape))
+        ranges.append((part, start))
+        start += part.size
+    return [_decoded(b, np.asarray(out), ranges) for out in function(codes)]
 
 
-def _decoded(b: Builder, codes: Array, ranges: list[tuple[Value, int]]) -> Value:
+def _decoded(b: Builder, codes: Array, ranges: list[tuple[Value | Masked, int]]) -> Value | Masked:
     """The tensor whose entries these numbers name."""
     bias = np.zeros(codes.shape)
     picked: list[tuple[Var, Array]] = []
+    arrays: list[Array] = []
     for value, start in ranges:
         inside = (codes >= start) & (codes < start + value.size)
         if not inside.any():
             continue
         local = np.where(inside, codes - start, -1)
-        if isinstance(value, Var):
+        if isinstance(value, Masked):
+            out = inside & value.hidden.reshape(-1)[local]
+            bias[out] = -np.inf
+            picked.append((value.value, np.where(out, -1, local)))
+        elif isinstance(value, Var):
             picked.append((value, local))
         else:
+            arrays.append(value)
             bias[inside] = value.reshape(-1)[local[inside]]
     if not picked:
-        return bias
+        kinds = {a.dtype for a in arrays}
+        return bias.astype(kinds.pop()) if len(kinds) == 1 else bias
+    hidden = np.isneginf(bias)
+    if hidden.any():
+        made = _picked(b, codes.shape, picked, np.where(hidden, 0.0, bias))
+        return Masked(made, hidden)
+    return _picked(b, codes.shape, picked, bias)
+
+
+def _picked(b: Builder, shape: tuple[int, ...], picked: list[tuple[Var, Array]], bias: Array) -> Var:
+    """bias plus the entries of tensors that are picked by index (-1: none)."""
     if len(picked) == 1 and not bias.any():
-        return b.gather(*picked[0])
+        gathered = b.gather(*picked[0])
+        assert isinstance(gathered, Var)
+        return gathered
     if not np.isfinite(bias).all():
         raise Refused("it puts in a constant that is not a finite number")
     terms: list[tuple[int, LinearMap]] = []
     for var, local in picked:
         index = torch.from_numpy(np.ascontiguousarray(local.reshape(-1), dtype=np.int64))
         terms.append((var.node, Index(index, var.size)))
-    made = b.affine(codes.shape, terms, bias)
+    made = b.affine(shape, terms, bias)
     return Var(made.node, made.shape, all(var.boolean for var, _ in picked))
 
 
@@ -153,50 +179,6 @@ def _slice_of(start: int, end: int, step: int, size: int) -> slice:
     return slice(min(max(start, 0), size - 1), None if end < 0 else end, step)
 
 
-@moves("Gather")
-def _gather(op: Op, a: list[Any]) -> Array:
-    axis = positive_axis(op.integer("axis", 0), a[0].ndim)
-    return np.asarray(np.take(a[0], a[1].astype(np.int64), axis=axis))
-
-
-@moves("GatherElements")
-def _gather_elements(op: Op, a: list[Any]) -> Array:
-    axis = positive_axis(op.integer("axis", 0), a[0].ndim)
-    index = np.where(a[1] < 0, a[1] + a[0].shape[axis], a[1]).astype(np.int64)
-    grid = list(np.indices(index.shape))
-    grid[axis] = index
-    return np.asarray(a[0][tuple(grid)])
-
-
-@moves("GatherND")
-def _gather_nd(op: Op, a: list[Any]) -> Array:
-    batch = op.integer("batch_dims", 0)
-    index = a[1].astype(np.int64)
-    lead: Any = np.indices(index.shape[:-1])[:batch] if batch else []
-    return np.asarray(a[0][(*lead, *np.moveaxis(index, -1, 0))])
-
-
-@moves("ScatterND", data=(0, 2))
-def _scatter_nd(op: Op, a: list[Any]) -> Array:
-    if op.text("reduction", "none") != "none":
-        raise Refused("scattering with a reduction")
-    out = np.array(a[0])
-    out[tuple(np.moveaxis(a[1].astype(np.int64), -1, 0))] = a[2]
-    return out
-
-
-@moves("ScatterElements", data=(0, 2))
-def _scatter_elements(op: Op, a: list[Any]) -> Array:
-    if op.text("reduction", "none") != "none":
-        raise Refused("scattering with a reduction")
-    axis = positive_axis(op.integer("axis", 0), a[0].ndim)
-    grid = list(np.indices(a[1].shape))
-    grid[axis] = np.where(a[1] < 0, a[1] + a[0].shape[axis], a[1]).astype(np.int64)
-    out = np.array(a[0])
-    out[tuple(grid)] = a[2]
-    return out
-
-
 @moves("Concat", data=None)
 def _concat(op: Op, a: list[Any]) -> Array:
     return np.asarray(np.concatenate(a, axis=op.integer("axis", 1)))
@@ -224,24 +206,3 @@ def _where(op: Op, a: list[Any]) -> Array:
 def _trilu(op: Op, a: list[Any]) -> Array:
     k = int(a[1].item()) if len(a) > 1 and a[1] is not None else 0
     return np.asarray(np.triu(a[0], k) if op.integer("upper", 1) else np.tril(a[0], k))
-
-
-@moves("DepthToSpace")
-def _depth_to_space(op: Op, a: list[Any]) -> Array:
-    n, c, h, w = a[0].shape
-    s = op.integer("blocksize", 1)
-    if op.text("mode", "DCR") == "DCR":
-        return np.asarray(
-            a[0].reshape(n, s, s, c // s**2, h, w).transpose(0, 3, 4, 1, 5, 2).reshape(n, -1, h * s, w * s)
-        )
-    return np.asarray(
-        a[0].reshape(n, c // s**2, s, s, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, -1, h * s, w * s)
-    )
-
-
-@moves("SpaceToDepth")
-def _space_to_depth(op: Op, a: list[Any]) -> Array:
-    n, c, h, w = a[0].shape
-    s = op.integer("blocksize", 1)
-    blocks = a[0].reshape(n, c, h // s, s, w // s, s).transpose(0, 3, 5, 1, 2, 4)
-    return np.asarray(blocks.reshape(n, c * s * s, h // s, w // s))

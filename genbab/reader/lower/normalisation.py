@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from genbab.reader.arithmetic import add, multiply, raised, scale, shift, subtract
+from genbab.reader.arithmetic import add, apply, divide, multiply, raised, scale, shift, subtract
 from genbab.reader.builder import Builder
-from genbab.reader.lower.reductions import reduce_mean
+from genbab.reader.lower.pooling import powers, window_sums
+from genbab.reader.lower.reductions import reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
 from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, positive_axis
 
@@ -25,7 +28,7 @@ def _variable(inputs: list[Value | None]) -> Var:
     return x
 
 
-@lowering("BatchNormalization")
+@lowering("BatchNormalization", how="affine")
 def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = _variable(inputs)
     if op.integer("training_mode", 0):
@@ -38,48 +41,95 @@ def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return add(b, scale(b, x, factor), bias - mean * factor)
 
 
-def _normalised(b: Builder, x: Var, axes: list[int], epsilon: float, centre: bool = True) -> Value:
-    """(x - mean) / sqrt(variance + epsilon) over the axes; without `centre` the root mean square is divided
-    out.
-    """
-    centred = subtract(b, x, reduce_mean(b, x, axes)) if centre else x
+@dataclass(frozen=True, eq=False)
+class Normalised:
+    """(x - mean) / sqrt(variance + epsilon), the mean, and the reciprocal of that root."""
+
+    value: Value
+    mean: Value
+    inverse: Value
+
+
+def _normalised(b: Builder, x: Var, axes: list[int], epsilon: float, centre: bool = True) -> Normalised:
+    """x normalised over the axes; without `centre` the root mean square is divided out."""
+    mean = reduce_mean(b, x, axes)
+    centred = subtract(b, x, mean) if centre else x
     squares = multiply(b, centred, centred)
-    assert isinstance(squares, Var)
-    spread = shift(b, reduce_mean(b, squares, axes), epsilon)
-    return multiply(b, centred, raised(b, spread, -0.5))
+    if not isinstance(squares, Var):  # nothing is left of a single entry
+        return Normalised(np.zeros(x.shape), mean, np.full(mean.shape, epsilon**-0.5))
+    inverse = raised(b, shift(b, reduce_mean(b, squares, axes), epsilon), -0.5)
+    return Normalised(multiply(b, centred, inverse), mean, inverse)
 
 
-@lowering("LayerNormalization", "RMSNormalization")
-def _layer_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+NORM = "mean, mean of squares, power -1/2, product"
+
+
+@lowering("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", how=NORM)
+def _layer_norm(b: Builder, op: Op, inputs: list[Value | None]) -> list[Value]:
     x = _variable(inputs)
     first = positive_axis(op.integer("axis", -1), len(x.shape))
     centre = op.kind == "LayerNormalization"
-    y = _normalised(b, x, list(range(first, len(x.shape))), op.number("epsilon", 1e-5), centre)
+    made = _normalised(b, x, list(range(first, len(x.shape))), op.number("epsilon", 1e-5), centre)
     gain, bias = given(inputs, 1), given(inputs, 2)
-    y = y if gain is None else multiply(b, y, gain)
-    return y if bias is None else add(b, y, bias)
+    y = made.value if gain is None else multiply(b, made.value, gain)
+    y = y if bias is None else add(b, y, bias)
+    return [y, made.mean, made.inverse] if centre else [y, made.inverse]
 
 
-@lowering("InstanceNormalization")
+@lowering("InstanceNormalization", how=NORM)
 def _instance_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = _variable(inputs)
     gain, bias = (
         _per_channel(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias"))
     )
-    y = _normalised(b, x, list(range(2, len(x.shape))), op.number("epsilon", 1e-5))
+    y = _normalised(b, x, list(range(2, len(x.shape))), op.number("epsilon", 1e-5)).value
     return add(b, multiply(b, y, gain), bias)
 
 
-@lowering("GroupNormalization")
+@lowering("GroupNormalization", how=NORM)
 def _group_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """Scale and bias are one number per group before opset 21, one per channel from then on."""
     x = _variable(inputs)
-    groups = op.integer("num_groups", 1)
+    groups, rank = op.integer("num_groups", 1), len(x.shape)
+    gain, bias = (_per_channel(given(inputs, i), n, rank) for i, n in ((1, "its scale"), (2, "its bias")))
     if op.opset < 21:
-        raise Refused("the form of opset 18, which ONNX withdrew")
-    gain, bias = (
-        _per_channel(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias"))
-    )
+        gain, bias = (np.repeat(a, x.shape[1] // groups, axis=0) for a in (gain, bias))
     split = x.reshaped((x.shape[0], groups, x.size // (x.shape[0] * groups)))
-    y = _normalised(b, split, [2], op.number("epsilon", 1e-5))
-    assert isinstance(y, Var)
-    return add(b, multiply(b, y.reshaped(x.shape), gain), bias)
+    y = _normalised(b, split, [2], op.number("epsilon", 1e-5)).value
+    whole = y.reshaped(x.shape) if isinstance(y, Var) else y.reshape(x.shape)
+    return add(b, multiply(b, whole, gain), bias)
+
+
+@lowering("MeanVarianceNormalization", how=NORM)
+def _mean_variance_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """(x - mean) / (sqrt(variance) + 1e-9), as ONNX defines it."""
+    x = _variable(inputs)
+    axes = [positive_axis(a, len(x.shape)) for a in op.integers("axes") or (0, 2, 3)]
+    centred = subtract(b, x, reduce_mean(b, x, axes))
+    squares = multiply(b, centred, centred)
+    assert isinstance(squares, Var)
+    spread = apply(b, "sqrt", reduce_mean(b, squares, axes))
+    return divide(b, centred, shift(b, spread, 1e-9))
+
+
+@lowering("LpNormalization", how="root of a sum of powers, reciprocal, product")
+def _lp_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x, p = _variable(inputs), op.integer("p", 2)
+    axis = positive_axis(op.integer("axis", -1), len(x.shape))
+    total = reduce_sum(b, powers(b, x, p), [axis])
+    return multiply(b, x, raised(b, total, -1.0 / p))
+
+
+@lowering("LRN", how="sum of squares, power, product")
+def _local_response(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """x · (bias + alpha / size · sum of the squares of neighbouring channels) ** -beta."""
+    x, size = _variable(inputs), op.integer("size", 1)
+    channels = x.shape[1]
+    near = np.arange(channels)[:, None] + np.arange(size)[None, :] - (size - 1) // 2
+    places = np.moveaxis(np.arange(x.size).reshape(x.shape), 1, 0)
+    padded = np.concatenate([places, np.full((1, *places.shape[1:]), -1)])
+    entries = padded[np.where((near < 0) | (near >= channels), channels, near)]  # (channels, size, ...)
+    entries = np.moveaxis(np.moveaxis(entries, 1, -1), 0, 1).reshape(x.size, size)
+    weight = np.full(x.size, op.number("alpha", 1e-4) / size)
+    total = window_sums(b, powers(b, x, 2), entries, x.shape, weight)
+    return multiply(b, x, raised(b, shift(b, total, op.number("bias", 1.0)), -op.number("beta", 0.75)))

@@ -1,16 +1,19 @@
-"""Pooling: averages are affine, maxima are a balanced tree of max(a, b) = a + relu(b - a)."""
+"""Pooling: averages are affine, maxima are a balanced tree of max(a, b) = a + relu(b - a), norms are sums of
+powers.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from genbab.network import Adjoint, Compose, Conv, Diagonal, Index
+from genbab.network import Adjoint, Compose, Conv, Diagonal, Index, LinearMap
+from genbab.reader.arithmetic import apply, raised
 from genbab.reader.builder import Builder
 from genbab.reader.functions import function
 from genbab.reader.lower.table import lowering
 from genbab.reader.lower.windows import Windows, windows
-from genbab.reader.values import Array, Op, Refused, Value, Var, count, needed
+from genbab.reader.values import Array, Op, Refused, Value, Var, count, given, known_integers, needed
 
 
 def tree_max(b: Builder, x: Var, groups: Array, shape: tuple[int, ...]) -> Var:
@@ -63,18 +66,24 @@ def _kernel(op: Op) -> tuple[int, ...]:
     return tuple(kernel)
 
 
-@lowering("MaxPool")
+@lowering("MaxPool", how="balanced tree of max(a, b) = a + relu(b - a)")
 def _max_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    x = _image(inputs)
+    return max_pool(b, op, _image(inputs), None)
+
+
+def max_pool(b: Builder, op: Op, x: Var, hidden: Array | None) -> Var:
+    """The largest entry of each window; entries where `hidden` is true are minus infinity, like padding."""
     w = windows(op, x.shape[2:], _kernel(op))
     entries = w.entries(count(x.shape[:2]))
+    if hidden is not None:
+        entries = np.where(hidden.reshape(-1)[entries], -1, entries)
     if (entries < 0).all(axis=1).any():
         raise Refused("a window that lies in the padding altogether")
     real = entries.max(axis=1, keepdims=True)  # an entry of the window stands in for its padding
     return tree_max(b, x, np.where(entries < 0, real, entries), (*x.shape[:2], *w.number))
 
 
-@lowering("AveragePool")
+@lowering("AveragePool", how="affine")
 def _average_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = _image(inputs)
     w = windows(op, x.shape[2:], _kernel(op))
@@ -86,11 +95,57 @@ def _average_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         weight = torch.full((channels, 1, *w.kernel), 1.0 / count(w.kernel), dtype=torch.float64)
         sizes = (channels, *w.size), (channels, *w.number)
         return b.affine(shape, [(x.node, Conv(weight, *sizes, w.strides, w.before, w.dilations, channels))])
-    entries = w.entries(channels)
     share = 1.0 / np.tile(_counted(w, padded), channels)
+    return window_sums(b, x, w.entries(channels), shape, share)
+
+
+@lowering("LpPool", how="root of a sum of powers")
+def _lp_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x = _image(inputs)
+    w = windows(op, x.shape[2:], _kernel(op))
+    p = op.integer("p", 2)
+    entries = w.entries(count(x.shape[:2]))
+    total = window_sums(b, powers(b, x, p), entries, (*x.shape[:2], *w.number))
+    return root(b, total, p)
+
+
+@lowering("Col2Im", how="affine")
+def _columns_to_image(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """Each entry of the image is the sum of the entries of the windows that lie on it."""
+    x = _image(inputs)
+    size = known_integers(given(inputs, 1), "the shape of its image")
+    kernel = known_integers(given(inputs, 2), "the shape of its blocks")
+    w = windows(op, tuple(size), tuple(kernel))
+    channels = x.shape[0] * (x.shape[1] // count(kernel))
+    entries = w.entries(channels).reshape(channels, -1, count(kernel))
+    owner = np.swapaxes(entries, 1, 2)
+    made = Adjoint(_index(owner, channels * count(size)))
+    return b.affine((x.shape[0], channels // x.shape[0], *size), [(x.node, made)])
+
+
+def window_sums(
+    b: Builder, x: Var, entries: Array, shape: tuple[int, ...], factors: Array | None = None
+) -> Var:
+    """A tensor of this shape: entry g is the sum of x.ravel()[entries[g, k]] over k (-1: nothing), times its
+    factor.
+    """
     owner = _index(np.repeat(np.arange(len(entries)), entries.shape[1]), len(entries))
-    made = Compose((_index(entries, x.size), Adjoint(owner), Diagonal(torch.from_numpy(share))))
-    return b.affine(shape, [(x.node, made)])
+    chain: list[LinearMap] = [_index(entries, x.size), Adjoint(owner)]
+    if factors is not None:
+        chain.append(Diagonal(torch.from_numpy(factors)))
+    return b.affine(shape, [(x.node, Compose(tuple(chain)))])
+
+
+def powers(b: Builder, x: Var, p: int) -> Var:
+    """|x| ** p."""
+    made = raised(b, x if p % 2 == 0 else apply(b, "abs", x), p)
+    assert isinstance(made, Var)
+    return made
+
+
+def root(b: Builder, x: Var, p: int) -> Value:
+    """x ** (1 / p), for x >= 0."""
+    return raised(b, x, 1.0 / p)
 
 
 def _counted(w: Windows, padded: bool) -> Array:

@@ -1,5 +1,5 @@
-"""The two tables of lowerings: operators that only move numbers, and all others; filled when this package is
-imported.
+"""The tables of operators: those that only move numbers, all others, and those refused with a reason; filled
+when this package is imported.
 """
 
 from __future__ import annotations
@@ -28,23 +28,45 @@ class Move:
 
 LOWERINGS: dict[str, Lowering] = {}
 MOVES: dict[str, Move] = {}
+HOW: dict[str, str] = {}
+"""Per operator of the two tables, a few words for people: what it becomes."""
+
+RANDOM = frozenset(
+    "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split()
+)
+"""Operators whose outputs are random, whatever their inputs are."""
+
+_SHAPE = "the shape of its output depends on the network's input"
+REFUSED: dict[str, str] = {
+    "TopK": "its outputs are sorted by the network's input; ReduceMax and ArgMax have rules",
+    "Unique": _SHAPE,
+    "NonZero": _SHAPE,
+    "NonMaxSuppression": _SHAPE,
+    "Det": "no sound rule for determinants",
+    **dict.fromkeys(RANDOM, "its output is random"),
+}
+"""Operators without a rule on variable tensors, and why."""
 
 
-def lowering(*operators: str) -> Callable[[Lowering], Lowering]:
-    """Registers a function that appends what these operators mean to a network."""
+def lowering(*operators: str, how: str = "") -> Callable[[Lowering], Lowering]:
+    """Registers a function that appends what these operators mean to a network; `how` says it to people."""
 
     def register(function: Lowering) -> Lowering:
         LOWERINGS.update(dict.fromkeys(operators, function))
+        HOW.update(dict.fromkeys(operators, how))
         return function
 
     return register
 
 
-def moves(*operators: str, data: tuple[int, ...] | None = (0,)) -> Callable[[Mover], Mover]:
+def moves(
+    *operators: str, data: tuple[int, ...] | None = (0,), how: str = "affine: numbers are moved"
+) -> Callable[[Mover], Mover]:
     """Registers a numpy function that moves numbers (see `Move`); it serves constants and variables alike."""
 
     def register(function: Mover) -> Mover:
         MOVES.update(dict.fromkeys(operators, Move(function, data)))
+        HOW.update(dict.fromkeys(operators, how))
         return function
 
     return register

@@ -1,0 +1,188 @@
+"""Univariate fusion: elementwise operations on one tensor become one function, however a model writes them.
+
+One relaxation of the whole is tighter than a chain of relaxations, so nothing that is a function of one
+number per entry reaches the bounds in parts, except where its facts cannot be certified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genbab.errors import UsageError
+from genbab.network import Affine, Compose, Diagonal, Identity, Index, LinearMap, Network, Node, Nonlinear
+from genbab.nonlinear import Nonlinearity
+from genbab.reader.fusion_classes import Forms
+from genbab.reader.fusion_pieces import Piece, finite, pieces
+from genbab.reader.fusion_roots import Roots
+
+CONE = 256
+"""So many nodes at most become one function."""
+
+COPIES = 256
+"""A sum of functions of fewer entries than its own is fused up to this size only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """Entry j of a node is pieces[labels[j]] of the root's entry place[j]; None: the first piece, entry j."""
+
+    root: int
+    place: Tensor | None
+    pieces: tuple[Piece, ...]
+    labels: Tensor | None
+
+
+def fuse(network: Network) -> Network:
+    """The same function with every chain of elementwise operations on one tensor as one node, where that
+    makes bounds tighter; nodes that the output does not need are left out.
+    """
+    roots = Roots(network)
+    plans: dict[int, Fused] = {}
+    needed = {network.output, 0}
+    forms: dict[int, Forms] = {}
+    for i in reversed(range(len(network.nodes))):
+        if i not in needed:
+            continue
+        plan = _plan(roots, forms, i)
+        if plan is None:
+            needed.update(network.sources(i))
+        else:
+            plans[i] = plan
+            needed.add(plan.root)
+    return _rebuilt(network, needed, plans)
+
+
+def _plan(roots: Roots, forms: dict[int, Forms], i: int) -> Fused | None:
+    """How node i is made from the highest root for which that pays and can be certified."""
+    node = roots.network.nodes[i]
+    if isinstance(node, Affine) and not roots.joins(i):
+        return None
+    chain = roots.chain(i)
+    tried = set()
+    for n in reversed(range(len(chain))):
+        root = _start(roots, chain[: n + 1])
+        if root in tried:
+            continue
+        tried.add(root)
+        between = roots.between(i, root, CONE)
+        if between is None or not _pays(roots.network, between):
+            continue
+        try:
+            form = forms.setdefault(root, Forms(roots, root)).of(between)
+            made = tuple(pieces(form.expressions))
+        except UsageError:
+            continue
+        if all(map(finite, made)):
+            return Fused(root, roots.place(i, root), made, form.labels)
+    return None
+
+
+def _start(roots: Roots, chain: Sequence[int]) -> int:
+    """The root at the end of the chain, or the one nearest to its front that is an affine function of it."""
+    root = chain[-1]
+    for nearer in reversed(chain[:-1]):
+        between = roots.between(nearer, root, CONE)
+        if between is None or any(isinstance(roots.network.nodes[b], Nonlinear) for b in between):
+            break
+        root = nearer
+    return root
+
+
+def _pays(network: Network, between: Sequence[int]) -> bool:
+    """Whether the nodes have more than one nonlinear step, and none of them is made much longer."""
+    nodes = [network.nodes[b] for b in between]
+    steps = [node for node in nodes if isinstance(node, Nonlinear)]
+    if len(steps) < 2 and not any(len(step.args) == 2 for step in steps):
+        return False
+    return nodes[-1].size <= max(COPIES, *(step.size for step in steps))
+
+
+def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Network:
+    nodes: list[Node] = []
+    names: list[str] = []
+    number: dict[int, int] = {}
+    for i, node in enumerate(network.nodes):
+        if i not in needed:
+            continue
+        if i in plans:
+            _emit(nodes, plans[i], number[plans[i].root], node.size)
+        elif isinstance(node, Affine):
+            nodes.append(Affine(tuple((number[s], one) for s, one in node.terms), node.bias))
+        elif isinstance(node, Nonlinear):
+            nodes.append(Nonlinear(node.fn, tuple(number[a] for a in node.args), node.size))
+        else:
+            nodes.append(node)
+        number[i] = len(nodes) - 1
+        names += [network.name(i)] * (len(nodes) - len(names))
+    return Network(tuple(nodes), number[network.output], tuple(names))
+
+
+def _emit(nodes: list[Node], plan: Fused, root: int, size: int) -> None:
+    """Append the nodes of a plan; the last of them has its value."""
+    in_size = nodes[root].size
+    terms: list[tuple[int, LinearMap]] = []
+    slope, shift = (
+        _spread([getattr(p, name) for p in plan.pieces], plan, size) for name in ("slope", "shift")
+    )
+    if bool(slope.any()):
+        terms += _terms(root, plan.place, slope, in_size)
+    functions: dict[Nonlinearity, list[int]] = {}
+    for n, piece in enumerate(plan.pieces):
+        if piece.fn is not None:
+            functions.setdefault(piece.fn, []).append(n)
+    for fn, members in functions.items():
+        entries = None if plan.labels is None else _entries(plan.labels, members)
+        entries = None if entries is not None and entries.numel() == size else entries
+        count = size if entries is None else entries.numel()
+        argument = _argument(nodes, plan, root, entries, size)
+        nodes.append(Nonlinear(fn, (argument,), count))
+        factor = _spread([p.factor for p in plan.pieces], plan, size)
+        back: Tensor | None = None
+        if entries is not None:
+            back = torch.full((size,), -1, dtype=torch.long)
+            back[entries] = torch.arange(count)
+            factor = factor.masked_fill(back < 0, 1.0)
+        terms += _terms(len(nodes) - 1, back, factor, count)
+    alone = len(terms) == 1 and isinstance(terms[0][1], Identity) and not bool(shift.any())
+    if not alone or terms[0][0] != len(nodes) - 1:
+        nodes.append(Affine(tuple(terms), shift))
+
+
+def _argument(nodes: list[Node], plan: Fused, root: int, entries: Tensor | None, size: int) -> int:
+    """The node with inside·x + offset for these entries (None: all)."""
+    inside, offset = (
+        _spread([getattr(p, name) for p in plan.pieces], plan, size) for name in ("inside", "offset")
+    )
+    place = plan.place
+    if entries is not None:
+        inside, offset = inside[entries], offset[entries]
+        place = entries if place is None else place[entries]
+    terms = _terms(root, place, inside, nodes[root].size)
+    if len(terms) == 1 and isinstance(terms[0][1], Identity) and not bool(offset.any()):
+        return root
+    nodes.append(Affine(tuple(terms), offset))
+    return len(nodes) - 1
+
+
+def _terms(source: int, place: Tensor | None, weight: Tensor, in_size: int) -> list[tuple[int, LinearMap]]:
+    """weight · source[place] as the terms of an affine node."""
+    chain: list[LinearMap] = [] if place is None else [Index(place, in_size)]
+    if bool((weight != 1.0).any()):
+        chain.append(Diagonal(weight))
+    if len(chain) == 2:
+        return [(source, Compose(tuple(chain)))]
+    return [(source, chain[0] if chain else Identity(in_size))]
+
+
+def _spread(numbers: Sequence[float], plan: Fused, size: int) -> Tensor:
+    """Per entry the number of its piece, (N,)."""
+    table = torch.tensor(numbers, dtype=torch.float64)
+    return table[0].expand(size).clone() if plan.labels is None else table[plan.labels]
+
+
+def _entries(labels: Tensor, members: Sequence[int]) -> Tensor:
+    return torch.isin(labels, torch.tensor(members)).nonzero().reshape(-1)

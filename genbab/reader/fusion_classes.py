@@ -1,0 +1,142 @@
+"""Nodes below a root as expressions in it: entries with equal constants share one expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genbab.errors import UsageError
+from genbab.network import Affine, Nonlinear
+from genbab.nonlinear import Gate, Nonlinearity
+from genbab.nonlinear.expression import Expression, X, apply, combine, multiply
+from genbab.reader.fusion_roots import Roots
+
+CLASSES = 1024
+"""A node with more different functions of its root than this is not looked at."""
+
+WORK = 8192
+"""Nor is one for which more expressions than this would be written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """Entry j is expressions[labels[j]] of the root's entry; labels (N,), or None when all are the first."""
+
+    expressions: tuple[Expression, ...]
+    labels: Tensor | None = None
+
+
+class Forms:
+    """The forms of nodes below one root; UsageError where there are too many different functions."""
+
+    def __init__(self, roots: Roots, root: int) -> None:
+        self.roots = roots
+        self.known: dict[int, Form] = {root: Form((X,))}
+        self.work = 0
+
+    def of(self, between: Sequence[int]) -> Form:
+        """The form of the last of these nodes, which are all those between it and the root, in order."""
+        for i in between:
+            if i not in self.known:
+                self.known[i] = self._form(i)
+        return self.known[between[-1]]
+
+    def _form(self, i: int) -> Form:
+        node = self.roots.network.nodes[i]
+        if isinstance(node, Affine):
+            return self._affine(i, node)
+        assert isinstance(node, Nonlinear)
+        forms = [self.known[a] for a in node.args]
+        fn = node.fn
+        if isinstance(fn, Nonlinearity):
+            single = forms[0]
+            return self._made([single.labels], lambda k: _applied(fn, single.expressions[k[0]]))
+        x, y = forms
+        inner = fn.g if isinstance(fn, Gate) else None
+
+        def times(k: Sequence[int]) -> Expression:
+            second = y.expressions[k[1]]
+            return multiply(x.expressions[k[0]], second if inner is None else _applied(inner, second))
+
+        return self._made([x.labels, y.labels], times)
+
+    def _affine(self, i: int, node: Affine) -> Form:
+        reads = self.roots.reads[i]
+        assert reads is not None
+        columns: list[Tensor | None] = []
+        tables: list[list[float]] = []
+        for read in reads:
+            form, dead = self.known[read.source], read.dead
+            labels = form.labels
+            if labels is not None and read.index is not None:
+                labels = labels[read.index.clamp(min=0)]
+            weight = torch.ones(node.size, dtype=torch.float64) if read.weight is None else read.weight
+            if dead is not None:
+                weight = weight.masked_fill(dead, 0.0)
+            numbers, table = _numbered(weight)
+            columns += [labels, numbers]
+            tables.append(table)
+        numbers, table = _numbered(node.bias)
+        columns.append(numbers)
+        forms = [self.known[read.source] for read in reads]
+
+        def total(k: Sequence[int]) -> Expression:
+            parts = [(form.expressions[k[2 * n]], tables[n][k[2 * n + 1]]) for n, form in enumerate(forms)]
+            return combine([(e, w) for e, w in parts if w != 0.0], table[k[-1]])
+
+        return self._made(columns, total)
+
+    def _made(self, columns: Sequence[Tensor | None], make: Callable[[Sequence[int]], Expression]) -> Form:
+        """One expression for every different row of the columns; None is a column of zeros."""
+        given = [(n, c) for n, c in enumerate(columns) if c is not None]
+        if not given:
+            self._count(1)
+            return Form((make([0] * len(columns)),))
+        rows = given[0][1]
+        for _, column in given[1:]:  # one number per row, counted afresh so that it stays small
+            rows = torch.unique(rows * (int(column.max()) + 1) + column, return_inverse=True)[1]
+        kinds, labels = torch.unique(rows, return_inverse=True)
+        self._count(kinds.numel())
+        first = torch.full((kinds.numel(),), labels.numel(), dtype=torch.long)
+        first.scatter_reduce_(0, labels, torch.arange(labels.numel()), "amin")
+        picked = torch.zeros(kinds.numel(), len(columns), dtype=torch.long)
+        for n, column in given:
+            picked[:, n] = column[first]
+        return _merged([make(k) for k in picked.tolist()], labels)
+
+    def _count(self, classes: int) -> None:
+        self.work += classes
+        if classes > CLASSES or self.work > WORK:
+            raise UsageError("too many different functions of one variable")
+
+
+def _applied(fn: Nonlinearity, u: Expression) -> Expression:
+    if u.affine is not None and u.affine[0] == 0.0:
+        raise UsageError("a function of a constant is no function of x")
+    return apply(fn, u)
+
+
+def _numbered(values: Tensor) -> tuple[Tensor | None, list[float]]:
+    """(per entry the number of its value in the list, the list); None when all are the first."""
+    if values.numel() and bool((values == values[0]).all()):
+        return None, [float(values[0])]
+    table, numbers = torch.unique(values, return_inverse=True)
+    return numbers, [float(v) for v in table]
+
+
+def _merged(expressions: Sequence[Expression], labels: Tensor) -> Form:
+    """Equal expressions become one."""
+    number: dict[str, int] = {}
+    kept: list[Expression] = []
+    new = []
+    for expression in expressions:
+        if expression.digest not in number:
+            number[expression.digest] = len(kept)
+            kept.append(expression)
+        new.append(number[expression.digest])
+    if len(kept) == 1:
+        return Form((kept[0],))
+    return Form(tuple(kept), torch.tensor(new)[labels])

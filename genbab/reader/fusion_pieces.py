@@ -1,0 +1,190 @@
+"""Expressions as known or composed functions with affine wrapping: what a fused node is made of."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from genbab.errors import UsageError
+from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear.composed import compose
+from genbab.nonlinear.expression import (
+    Apply,
+    Expression,
+    Multiply,
+    Variable,
+    X,
+    apply,
+    combine,
+    multiply,
+)
+from genbab.nonlinear.identities import rewritten
+from genbab.nonlinear.polynomial import opened, outermost
+
+GROUPS = 64
+"""So many different functions may stand side by side in one fused node."""
+
+FUNCTIONS = 48
+"""Expressions with more nonlinear steps are not composed."""
+
+REACH = 8.0
+"""A composed function must be certain up to here on both sides, where it is defined at all: elsewhere its
+lines are constants, and the parts taken one by one may be tighter.
+"""
+
+
+STAIRS = 1e5
+"""The same for functions with endless jumps, such as rounding: a staircase is followed as a whole or not at
+all.
+"""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """shift + slope·x + factor·fn(inside·x + offset); fn is None where the function is affine."""
+
+    fn: Nonlinearity | None
+    factor: float = 1.0
+    inside: float = 1.0
+    offset: float = 0.0
+    slope: float = 0.0
+    shift: float = 0.0
+
+
+def pieces(expressions: Sequence[Expression]) -> list[Piece]:
+    """One piece per expression; UsageError where one cannot be certified, or for too many functions."""
+    known = [rewritten(expression) for expression in expressions]
+    found = [_simple(expression) for expression in known]
+    rest = [n for n, piece in enumerate(found) if piece is None]
+    if rest:
+        for n, piece in zip(rest, _composed([known[n] for n in rest]), strict=True):
+            found[n] = piece
+    made = [piece for piece in found if piece is not None]
+    if len({piece.fn for piece in made}) > GROUPS:
+        raise UsageError("too many different functions of one variable")
+    return made
+
+
+def _simple(expression: Expression) -> Piece | None:
+    """The piece, when the expression is affine but for one function of an affine argument."""
+    if expression.affine is not None:
+        return Piece(None, slope=expression.affine[0], shift=expression.affine[1])
+    parts, shift = opened(expression)
+    slope, piece = 0.0, None
+    for part, factor in parts:
+        if part.affine is not None:
+            slope += factor * part.affine[0]
+            continue
+        found = outermost(part)
+        inner = found[1].affine if found is not None else None
+        if found is None or inner is None or piece is not None:
+            return None
+        piece = Piece(found[0], factor, *inner)
+    assert piece is not None
+    return Piece(piece.fn, piece.factor, piece.inside, piece.offset, slope, shift)
+
+
+def _composed(expressions: Sequence[Expression]) -> list[Piece]:
+    if len({e.digest for e in expressions}) == 1:
+        return [Piece(certified(expressions[0]))] * len(expressions)
+    cores = [_core(e) for e in expressions]
+    moved = [_reparametrised(*core) for core in cores]
+    if len({piece[0].digest for piece in moved}) >= len({e.digest for e, _ in cores}):
+        moved = cores
+    if len({e.digest for e, _ in moved}) > GROUPS:
+        raise UsageError("too many different functions of one variable")
+    made = []
+    for core, wrapping in moved:
+        simple = _simple(core)
+        piece = Piece(certified(core)) if simple is None else simple
+        made.append(_wrapped(piece, wrapping))
+    return made
+
+
+def _core(expression: Expression) -> tuple[Expression, Piece]:
+    """(e, wrapping) with the constant and the factor of the first term outside."""
+    parts, shift = opened(expression)
+    factor = parts[0][1]
+    return combine([(part, w / factor) for part, w in parts]), Piece(None, factor, shift=shift)
+
+
+def _reparametrised(expression: Expression, wrapping: Piece) -> tuple[Expression, Piece]:
+    """The expression over t = a·x + b, the first affine argument of a function in it."""
+    first = next((inner for inner in _arguments(expression) if inner != (1.0, 0.0)), None)
+    if first is None or (1.0, 0.0) in _arguments(expression):
+        return expression, wrapping
+    core, outer = _core(_over(expression, *first))
+    return core, Piece(None, wrapping.factor * outer.factor, *first, 0.0, wrapping.shift)
+
+
+def _arguments(expression: Expression) -> list[tuple[float, float]]:
+    """The affine arguments of functions."""
+    places = [step.a for step in expression.steps if isinstance(step, Apply)]
+    found = [Expression(expression.steps[: place + 1]).affine for place in places]
+    return [inner for inner in found if inner is not None]
+
+
+def _over(expression: Expression, a: float, b: float) -> Expression:
+    """The expression as one in t = a·x + b; an argument that is t becomes t exactly."""
+    parts: list[Expression] = []
+    for n, step in enumerate(expression.steps):
+        if isinstance(step, Variable):
+            parts.append(combine([(X, 1.0 / a)], -b / a))
+        elif isinstance(step, Apply):
+            parts.append(apply(step.fn, parts[step.a]))
+        elif isinstance(step, Multiply):
+            parts.append(multiply(parts[step.a], parts[step.b]))
+        elif Expression(expression.steps[: n + 1]).affine == (a, b):
+            parts.append(X)
+        else:
+            parts.append(combine([(parts[source], w) for source, w in step.terms], step.shift))
+    return parts[-1]
+
+
+def _wrapped(piece: Piece, by: Piece) -> Piece:
+    """by.factor · piece(by.inside·x + by.offset) + by.shift."""
+    return Piece(
+        piece.fn,
+        by.factor * piece.factor,
+        piece.inside * by.inside,
+        piece.inside * by.offset + piece.offset,
+        by.factor * piece.slope * by.inside,
+        by.factor * (piece.slope * by.offset + piece.shift) + by.shift,
+    )
+
+
+def certified(expression: Expression) -> Nonlinearity:
+    """The composed function; UsageError where it is not certain on enough of the line."""
+    made = _certified(expression)
+    if isinstance(made, str):
+        raise UsageError(made)
+    return made
+
+
+@functools.lru_cache(maxsize=1024)
+def _certified(expression: Expression) -> Nonlinearity | str:
+    """The composed function, or why there is none."""
+    if expression.functions > FUNCTIONS:
+        return f"'{expression}' has too many steps"
+    try:
+        record = compose(expression)
+    except UsageError as error:
+        return str(error)
+    low, high = record.domain
+    stairs = any(isinstance(s, Apply) and s.fn.period and s.fn.jumps for s in expression.steps)
+    reach = STAIRS if stairs else REACH
+    beyond = torch.linspace(-reach, reach, 241, dtype=torch.float64)
+    beyond = beyond[(beyond < low) | (beyond > high)]
+    if beyond.numel() and bool(torch.isfinite(expression.value(beyond)).any()):
+        return f"'{expression}' is certain on [{low:g}, {high:g}] only"
+    return record
+
+
+def finite(piece: Piece) -> bool:
+    """Whether all numbers of the wrapping are finite."""
+    numbers = (piece.factor, piece.inside, piece.offset, piece.slope, piece.shift)
+    return all(map(math.isfinite, numbers))

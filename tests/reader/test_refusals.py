@@ -1,0 +1,73 @@
+"""What has no sound rule is refused with its reason, never computed with another meaning."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+
+from genbab.errors import UnsupportedError
+from genbab.reader import load_onnx
+
+MASK = "o = Constant<value=float[4] {1, 0, 1, 1}>() m = Log(o) a = Add(x, m) "
+NOTHING = "o = Constant<value=float[4] {0, 0, 0, 0}>() m = Log(o) a = Add(x, m) "
+LOOP = (
+    "{start} e = Loop<body = g (int64 i, bool go, float[1,4] s) => (bool on, float[1,4] t) "
+    "{{ {turn} t = Sin(s) }}>(n, c, x) y = Relu(e)"
+)
+CASES = [
+    ("k = Constant<value=int64[1] {2}>() v, y = TopK(x, k)", "TopK", "sorted"),
+    ("y = Unique(x)", "Unique", "shape of its output depends"),
+    ("n = NonZero(x) y = Cast<to=1>(n)", "NonZero", "shape of its output depends"),
+    ("y = RandomNormalLike(x)", "RandomNormalLike", "random"),
+    ("r = RandomNormal<shape=[1,4]>() y = Add(x, r)", "RandomNormal", "random"),
+    ("y = Bernoulli(x)", "Bernoulli", "random"),
+    ("h = Cast<to=10>(x) r = Relu(h) y = Cast<to=1>(r)", "Cast", "float16"),
+    ("h = Cast<to=16>(x) r = Relu(h) y = Cast<to=1>(r)", "Cast", "bfloat16"),
+    ("a = ArgMax<axis=1>(x) w = Constant<value=int64 {2}>() d = Div(a, w) y = Cast<to=1>(d)", "Div", "rounds"),
+    (MASK + "y = Tanh(a)", "Tanh", "minus infinity"),
+    (MASK + "z = Mul(a, x) y = Softmax(z)", "Mul", "minus infinity"),
+    (MASK + "y = Identity(a)", "output", "minus infinity"),
+    (NOTHING + "y = Softmax(a)", "Softmax", "all minus infinity"),
+    ("y = Resize<antialias=1, mode=\"linear\">(x, , s)", "Resize", "interpolation"),
+    ("i = ArgMax<axis=1>(x) y = Gather<axis=1>(x, i)", "Gather", "depends on the network's input"),
+    ("s = SequenceConstruct(x, x) i = ArgMax<axis=1>(x) y = SequenceAt(s, i)", "SequenceAt", "position depends"),
+]  # fmt: skip
+
+
+def problems(body: str, opset: int = 18) -> list[tuple[str, str]]:
+    """(operator, reason) of everything that is refused in a graph from x to y."""
+    scales = "s = Constant<value=float[2] {1, 2}>() "
+    text = f'<ir_version: 8, opset_import: ["" : {opset}]> g (float[1,4] x) => (float y) {{ {scales}{body} }}'
+    if "s = Sequence" in body:
+        text = text.replace(scales, "")
+    with pytest.raises(UnsupportedError) as caught:
+        load_onnx(onnx.parser.parse_model(text))
+    return [(operator, reason) for _, operator, reason in caught.value.problems]
+
+
+@pytest.mark.parametrize(("body", "operator", "reason"), CASES)
+def test_the_reason_is_given(body: str, operator: str, reason: str) -> None:
+    found = problems(body)
+    assert any(name == operator and reason in why for name, why in found), found
+
+
+def test_loops_whose_turns_depend_on_the_input() -> None:
+    counted = "a = ArgMax<axis=1, keepdims=0>(x) n = Identity(a) c = Constant<value=bool {1}>()"
+    found = problems(LOOP.format(start=counted, turn="on = Identity(go)"))
+    assert found == [("Loop", "its trip count depends on the network's input")]
+    fixed = "n = Constant<value=int64 {3}>() c = Constant<value=bool {1}>()"
+    asked = "z = Constant<value=float {0}>() r = ReduceSum<keepdims=0>(s) on = Less(z, r)"
+    found = problems(LOOP.format(start=fixed, turn=asked))
+    assert found == [("Loop", "the condition of its body depends on the network's input")]
+    endless = "n = Constant<value=int64 {100000}>() c = Constant<value=bool {1}>()"
+    body = LOOP.format(start=endless, turn="on = Identity(go)").replace("t = Sin(s)", "t = Identity(s)")
+    assert problems(body) == [("Loop", "more than 10000 turns")]
+
+
+def test_a_branch_that_depends_on_the_input() -> None:
+    body = (
+        "z = Constant<value=float {0}>() r = ReduceSum<keepdims=0>(x) c = Less(z, r) "
+        "y = If<then_branch = a () => (float[1,4] p) { p = Relu(x) }, "
+        "else_branch = b () => (float[1,4] q) { q = Sin(x) }>(c)"
+    )
+    assert problems(body) == [("If", "its condition depends on the network's input")]
