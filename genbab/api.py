@@ -119,7 +119,7 @@ def node_intervals(engine: Engine, box: Interval, method: str, steps: int) -> li
     if method == "forward":
         return forward(engine.exact, box)
     chosen = Steps.of(steps if method == "optimised" else 0)
-    relaxation = tighten_all(engine, box, propagate(engine.exact, box), Steps(0), outputs=chosen.count == 0)
+    relaxation = tighten_all(engine, box, propagate(engine.exact, box), Steps(0), outputs=True)
     if chosen.count:
         relaxation = tighten_all(engine, box, relaxation.intervals, chosen, outputs=True)
     return relaxation.intervals

@@ -16,7 +16,7 @@ from genbab.bounds import (
     Relaxation,
     Rows,
     Steps,
-    cheap_intervals,
+    cheap_forms,
     interval_rows,
     row_bounds,
     tighten_all,
@@ -55,10 +55,10 @@ def cheap(engine: Engine, query: Query, output: int) -> RootState:
     """Interval arithmetic, forward bounds where few inputs vary, and one backward pass where these do not
     decide.
     """
-    intervals = cheap_intervals(engine, (query.lower, query.upper))
+    intervals, linear = cheap_forms(engine, (query.lower, query.upper))
     bounds = interval_rows(query.matrix, intervals[output], query.on_input, (query.lower, query.upper))
     state = RootState(query, query.margins(bounds), intervals)
-    return _backward(engine, state, output)
+    return _backward(engine, state, output, Relaxation(engine.exact, intervals, torch.float64, linear=linear))
 
 
 def tightened(engine: Engine, state: RootState, output: int, share: float) -> RootState:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from genbab.bounds.ascent import Freedom, Steps, optimise
-from genbab.bounds.backward import Chosen, Rows, certify, descend
+from genbab.bounds.backward import Chosen, Rows, certified, certify, descend
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, intersect, interval_rows, propagate
-from genbab.bounds.plan import Engine, cheap_intervals, line_gap, row_bounds, tighten_all, tightening_cost
+from genbab.bounds.plan import (
+    Engine,
+    cheap_forms,
+    cheap_intervals,
+    line_gap,
+    row_bounds,
+    tighten_all,
+    tightening_cost,
+)
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 
 __all__ = [
@@ -19,7 +27,9 @@ __all__ = [
     "Rows",
     "Slopes",
     "Steps",
+    "certified",
     "certify",
+    "cheap_forms",
     "cheap_intervals",
     "descend",
     "forward",

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from genbab.bounds.curvature import Curvature, factors
 from genbab.bounds.interval import Interval, gamma, magnitude
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.network import Affine, Network, Nonlinear
@@ -105,13 +106,25 @@ def certify(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S)).
 
+    As `certified`, without what it says about curvature.
+    """
+    return certified(network, relaxation, rows, box, slopes)[:3]
+
+
+def certified(
+    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S), curvature).
+
     Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step
     the exact form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's
     interval, so γ<|A|, |W||x|> is subtracted at once. `<coefficients, x> + constant` lies below the rows on
-    the box, rounding included.
+    the box, rounding included. Curvature (B, S, D): how much each input takes part in the products that a
+    row is made of, None if that is not known.
     """
     forms, constant = _begun(relaxation, rows, box)
     slack = torch.zeros_like(constant)
+    curved = None if relaxation.linear is None else Curvature(relaxation.linear)
     for i in range(rows.target, 0, -1):
         a = forms.pop(i, None)
         if a is None:
@@ -125,10 +138,15 @@ def certify(
         elif isinstance(node, Nonlinear):
             picked, intercept, mass = _certified_lines(relaxation.lines(i), a, slopes.get(i))
             constant = constant + dot(a, intercept)
+            pair = None if curved is None or i in slopes else factors(network, i)
+            if curved is not None and pair is not None:
+                curved.add(pair, a, picked, intercept)
             slack = slack + gamma(node.size + len(network.nodes), a.dtype) * dot(a.abs(), mass)
             for argument, k in zip(node.args, picked, strict=True):
                 _add(forms, argument, a * k)
     form, corner = _arrived(forms, constant, box)
+    if curved is not None:
+        constant = constant + curved.improvement()
     wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1)
     constant = (
         constant
@@ -137,7 +155,7 @@ def certify(
     )
     bound = constant + (form * corner).sum(-1)
     bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
-    return bound, form, constant
+    return bound, form, constant, None if curved is None else curved.shares(box)
 
 
 def _begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int, Tensor], Tensor]:

@@ -12,12 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genbab.bounds.curvature import Forms, Linearised, linearised
 from genbab.bounds.interval import Interval, affine_range, gamma, intersect, known_below, nonlinear_range
 from genbab.bounds.relaxation import Relaxation
 from genbab.network import Affine, Input, Network, Nonlinear
-
-Forms = tuple[Tensor, Tensor]
-"""(lower, upper), each (B, D+1, N)."""
 
 
 def varying(box: Interval) -> Tensor:
@@ -31,6 +29,13 @@ def forward(network: Network, box: Interval, known: dict[int, Interval] | None =
     """Sound intervals of every node from forward linear bounds, cut with interval arithmetic and with
     `known`.
     """
+    return forward_forms(network, box, known)[0]
+
+
+def forward_forms(
+    network: Network, box: Interval, known: dict[int, Interval] | None = None
+) -> tuple[list[Interval], Linearised | None]:
+    """The intervals of `forward`, and the arguments of products as affine functions of the varying inputs."""
     known = known or {}
     active = varying(box)
     radius = ((box[1] - box[0]) / 2)[:, active]
@@ -51,7 +56,7 @@ def forward(network: Network, box: Interval, known: dict[int, Interval] | None =
             )
         intervals.append(intersect(interval, known[i]) if i in known else interval)
         forms.append(form)
-    return intervals
+    return intervals, linearised(network, forms, active, radius)
 
 
 def concretise(forms: Forms, radius: Tensor) -> Interval:

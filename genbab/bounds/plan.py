@@ -18,7 +18,8 @@ from torch import Tensor
 
 from genbab.bounds.ascent import Steps, Stop, optimise
 from genbab.bounds.backward import Chosen, Rows, certify
-from genbab.bounds.forward import forward, varying
+from genbab.bounds.curvature import Linearised
+from genbab.bounds.forward import forward_forms, varying
 from genbab.bounds.interval import Interval, propagate, refined
 from genbab.bounds.relaxation import Relaxation
 from genbab.config import Config
@@ -91,9 +92,16 @@ def cheap_intervals(
     engine: Engine, box: Interval, known: dict[int, Interval] | None = None
 ) -> list[Interval]:
     """Interval arithmetic, and forward linear bounds where few inputs vary."""
+    return cheap_forms(engine, box, known)[0]
+
+
+def cheap_forms(
+    engine: Engine, box: Interval, known: dict[int, Interval] | None = None
+) -> tuple[list[Interval], Linearised | None]:
+    """The intervals of `cheap_intervals`, and the arguments of products as affine functions of few inputs."""
     if varying(box).numel() <= FORWARD_INPUTS:
-        return forward(engine.exact, box, known)
-    return propagate(engine.exact, box, known)
+        return forward_forms(engine.exact, box, known)
+    return propagate(engine.exact, box, known), None
 
 
 def row_bounds(
@@ -118,15 +126,17 @@ def tighten_all(  # noqa: PLR0913
     steps: Steps,
     share: float = float("inf"),
     outputs: bool = False,
+    linear: Linearised | None = None,
 ) -> Relaxation:
     """Every nonlinear argument (and the outputs, if asked) bounded backwards, layer after layer, each using
     the last.
 
     Returns the exact relaxation on the intervals found. `share` is the time in seconds after which no
     further chunk of rows is begun; each node gets a part of what is left in proportion to its rows' cost.
+    `linear` are the arguments of products on the same boxes, where they are known.
     """
     end = time.monotonic() + share
-    exact = Relaxation(engine.exact, intervals, torch.float64)
+    exact = Relaxation(engine.exact, intervals, torch.float64, linear=linear)
     search = Relaxation(engine.search, intervals, engine.dtype) if steps.count else exact
     layers = {*engine.exact.relaxed, engine.exact.output} if outputs else engine.exact.relaxed
     wanted = [i for i in sorted(layers) if not _already_exact(engine.exact, i)]

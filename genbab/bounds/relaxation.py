@@ -13,6 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from genbab.bounds.curvature import Linearised
 from genbab.bounds.interval import Interval, affine_mass
 from genbab.network import Affine, Network, Nonlinear
 from genbab.nonlinear import (
@@ -132,10 +133,12 @@ class Relaxation:
         intervals: list[Interval],
         dtype: torch.dtype,
         mass: dict[int, tuple[int, Tensor]] | None = None,
+        linear: Linearised | None = None,
     ) -> None:
         self.network = network
         self.dtype = dtype
         self.intervals = intervals
+        self.linear = linear
         self._lines: dict[int, Lines] = {}
         self._mass = {} if mass is None else mass
 
@@ -148,7 +151,7 @@ class Relaxation:
         """The relaxation on other boxes; lines of nodes whose arguments kept the very same tensors are kept
         too.
         """
-        other = Relaxation(self.network, intervals, self.dtype)
+        other = Relaxation(self.network, intervals, self.dtype, linear=self.linear)
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         sources = self.network.sources
         other._lines = {i: line for i, line in self._lines.items() if all(same[s] for s in sources(i))}

@@ -8,13 +8,27 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds import Engine, Interval, Relaxation, Rows, Steps, certify, cheap_intervals, tighten_all
+from genbab.bounds import (
+    Engine,
+    Interval,
+    Relaxation,
+    Rows,
+    Steps,
+    certified,
+    certify,
+    cheap_forms,
+    tighten_all,
+)
 from genbab.branch.conjunction import clip, combine
 from genbab.branch.domains import INPUT, Domains, Splits
 from genbab.branch.search import Bound
+from genbab.problem import Query
 
 RETRY = 16
 """Rounds after which bounding hidden rows is tried once more where it did not pay."""
+
+STRAIGHT = 0.3
+"""Weight of an input's share in a row's linear form, against its share in the curvature."""
 
 
 @dataclass
@@ -65,59 +79,80 @@ def bound_by_inputs(engine: Engine, output: int, tighten: bool) -> Bound:
         engine.check()
         count += 1
         tight = tighten and (balance.pays or count % RETRY == 0)
-        margins, form, constant = _margins(engine, children, output, balance if tight else None)
+        margins, form, constant, curved = _margins(engine, children, output, balance if tight else None)
         margins = combine(children.query, margins, form, constant)
         worst = torch.maximum(children.query.worst(margins), children.bound)
         lower, upper = clip(children.query, margins, form, constant)
         worst = torch.where((lower > upper).any(-1) & ~(worst > 0), torch.inf, worst)
         clipped = replace(children, query=replace(children.query, lower=lower, upper=upper), bound=worst)
-        return replace(clipped, splits=choose_input(clipped, margins, form))
+        return replace(clipped, splits=choose_input(clipped, margins, form, curved))
 
     return bound
 
 
 def _margins(
     engine: Engine, domains: Domains, output: int, balance: Balance | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(margins (B, S), coefficients (B, S, D), constant (B, S)) with default slopes.
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """(margins (B, S), coefficients (B, S, D), constant (B, S), curvature (B, S, D) or None).
 
-    `<coefficients, x> + constant` lies below the rows on each box. With a balance, hidden rows are bounded
-    backwards
-    in the boxes still open, and it is told the cost and the gain.
+    With default slopes; `<coefficients, x> + constant` lies below the rows on each box. With a balance,
+    hidden rows are bounded backwards in the boxes still open, and it is told the cost and the gain.
     """
     query, started = domains.query, time.monotonic()
     box: Interval = (query.lower, query.upper)
-    intervals = cheap_intervals(engine, box)
-    exact = Relaxation(engine.exact, intervals, torch.float64)
-    bounds, form, constant = certify(engine.exact, exact, Rows(output, query.matrix, query.on_input), box, {})
+    intervals, linear = cheap_forms(engine, box)
+    exact = Relaxation(engine.exact, intervals, torch.float64, linear=linear)
+    rows, place = _distinct(query, output)
+    bounds, form, constant, curved = certified(engine.exact, exact, rows, box, {})
+    bounds, form, constant = bounds[:, place], form[:, place], constant[:, place]
+    curved = None if curved is None else curved[:, place]
     margins = query.margins(bounds)
     undecided = (~(query.worst(margins) > 0)).nonzero().squeeze(-1)
     if balance is None or not undecided.numel():
-        return margins, form, constant
+        return margins, form, constant, curved
     between, before = time.monotonic(), query.worst(margins)[undecided]
     some = query.take(undecided)
     box = (some.lower, some.upper)
     intervals = [(low[undecided], high[undecided]) for low, high in intervals]
-    exact = tighten_all(engine, box, intervals, Steps(0))
-    bounds, better, base = certify(engine.exact, exact, Rows(output, some.matrix, some.on_input), box, {})
+    exact = tighten_all(engine, box, intervals, Steps(0), linear=linear and linear.take(undecided))
+    rows, place = _distinct(some, output)
+    bounds, better, base = (t[:, place] for t in certify(engine.exact, exact, rows, box, {}))
     margins[undecided] = torch.maximum(margins[undecided], some.margins(bounds))
     form, constant = form.clone(), constant.clone()
     form[undecided], constant[undecided] = better, base
     seconds = (between - started, time.monotonic() - between)
     after = query.worst(margins)[undecided]
     balance.add(seconds, after - before, after - domains.bound[undecided])
-    return margins, form, constant
+    return margins, form, constant, curved
 
 
-def choose_input(domains: Domains, margins: Tensor, form: Tensor) -> Splits:
-    """The input whose width weighs most in the rows still open: |coefficient| · width, split in the middle.
+def _distinct(query: Query, output: int) -> tuple[Rows, Tensor]:
+    """(rows, place): row s of the query is row place[s] of these, each of which is there only once."""
+    whole = query.matrix if query.on_input is None else torch.cat([query.matrix, query.on_input], -1)
+    if not bool((whole == whole[:1]).all()):
+        return Rows(output, query.matrix, query.on_input), torch.arange(whole.shape[1], device=whole.device)
+    found, place = torch.unique(whole[0], dim=0, return_inverse=True)
+    size = query.matrix.shape[-1]
+    on_input = None if query.on_input is None else found[None, :, size:]
+    return Rows(output, found[None, :, :size], on_input), place
 
+
+def choose_input(domains: Domains, margins: Tensor, form: Tensor, curved: Tensor | None = None) -> Splits:
+    """The input that weighs most in the rows still open, split in the middle.
+
+    It weighs |coefficient| · width or, where products make up the rows, mostly its part in their curvature
+    (B, S, D): the corner where a linear form is least is a corner of one child too, the gap above it shrinks.
     Splits that float64 cannot express (no number strictly between the ends) are not offered.
     """
     query = domains.query
     width = query.upper - query.lower
     still = (~(margins > 0)).to(form.dtype)
-    weight = torch.einsum("bs,bsd->bd", still, form.abs()) * width
+    part = form.abs() * width[:, None]
+    if curved is not None:
+        bent = curved.sum(-1, keepdim=True)
+        share = curved / bent + STRAIGHT * part / part.sum(-1, keepdim=True)
+        part = torch.where((bent > 0).any(1, keepdim=True), torch.nan_to_num(share, nan=0.0), part)
+    weight = torch.einsum("bs,bsd->bd", still, part)
     weight = torch.nan_to_num(weight, nan=0.0) + 1e-12 * width
     middle = query.lower + width / 2
     weight = torch.where((middle > query.lower) & (middle < query.upper), weight, -1.0)

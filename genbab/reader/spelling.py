@@ -77,7 +77,7 @@ class _Writer:
             )
         name = output or f"{self.node.output[0]}/{len(self.made)}"
         label = self.node.name or self.node.output[0]
-        self.made.append(helper.make_node(kind, list(inputs), [name], f"{label}/{kind}", **attributes))
+        self.made.append(helper.make_node(kind, list(inputs), [name], f"{label}/{len(self.made)}/{kind}", **attributes))
         return name
 
     def _constant(self, value: float) -> str:

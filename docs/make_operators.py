@@ -1,0 +1,160 @@
+"""Writes docs/operators.md from genbab's own tables: `python docs/make_operators.py`; --check only compares."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().with_name("operators.md")
+sys.path.insert(0, str(PAGE.parent.parent))
+
+from genbab.nonlinear import REGISTRY, Nonlinearity, functions
+from genbab.nonlinear.describe import curvature, domain, jumps, operators, solved, title
+from genbab.nonlinear.formula import signature
+from genbab.nonlinear.registry import OPERATORS
+from genbab.reader.control import CONTROL
+from genbab.reader.lower import LOWERINGS, MOVES
+from genbab.reader.lower.table import HOW, REFUSED
+from genbab.reader.sequences import SEQUENCES
+
+HEAD = """\
+# What genbab reads
+
+Written by `python docs/make_operators.py` from genbab's own tables; do not edit.
+
+A node whose inputs are all constant is computed when the model is loaded, whatever its operator. The table says
+what becomes of a node that depends on the network's input: it is *affine* (exact), or one *function* of one
+variable from the library below, or products and sums of these. Elementwise operators of one tensor in a row are put
+together to one function, however the model spells it. Operators that ONNX defines by others, and functions that a
+model defines, are spelled out first. Whatever is refused is named, with the reason, when the model is loaded.
+"""
+
+ALIKE = {
+    "If": "the branch that is taken; the condition must be constant",
+    "Loop": "the turns one after the other; trip count and conditions must be constant",
+    "Scan": "the turns one after the other",
+}
+DEPENDS = ("constant", "scalar", "integers", "known_integers")
+"""Functions of the reader that refuse what depends on the network's input; their second argument says what it is."""
+
+
+def page() -> str:
+    """The text of docs/operators.md."""
+    made = [HEAD, "## ONNX operators\n", *_table(("operator", "becomes", "refused"), sorted(_operators()))]
+    made += ["", "Refused on anything that depends on the network's input:\n"]
+    made += _table(("operator", "reason"), sorted(REFUSED.items()))
+    made += ["", "## Functions\n", _about_functions()]
+    made += _table(
+        ("function", "ONNX operator", "curvature", "jumps", "domain", "point of a given slope"),
+        [_function(record) for record in _examples()],
+    )
+    return "\n".join(made) + "\n"
+
+
+def _about_functions() -> str:
+    return (
+        f"{len(REGISTRY)} functions; the facts are those at the parameters of the first column. Any expression in "
+        'them is a function, too:\n`genbab relax "x + sin(x)**2" -4 4` shows it.\n'
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[Any]) -> list[str]:
+    lines = [head, ("---",) * len(head), *rows]
+    return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+def _operators() -> Iterator[tuple[str, str, str]]:
+    """(operator, what it becomes, what is refused)."""
+    for kind in LOWERINGS.keys() | MOVES.keys() | {kind for space, kind in OPERATORS if not space}:
+        rules: list[Callable[..., Any]] = []
+        if kind in LOWERINGS:
+            rules.append(LOWERINGS[kind])
+        if kind in MOVES:
+            rules.append(MOVES[kind].function)
+        how = HOW.get(kind) or f"one function: {OPERATORS['', kind][0]}"
+        yield kind, how, "; ".join(dict.fromkeys(r for rule in rules for r in reasons(rule)))
+    for kind, rule in {**CONTROL, **SEQUENCES}.items():
+        yield kind, ALIKE.get(kind, "sequences of tensors are followed"), "; ".join(reasons(rule))
+    yield "Constant", "a constant", ""
+    yield "Shape", "a constant: every shape is known", ""
+    yield "Size", "a constant: every shape is known", ""
+
+
+def reasons(rule: Callable[..., Any]) -> list[str]:
+    """The reasons for which a rule, or a function of its module that it calls, refuses a node."""
+    found: dict[str, None] = {}
+    waiting, seen = [rule], {rule}
+    while waiting:
+        function = waiting.pop(0)
+        for name, call in _calls(function):
+            if name == "Refused" and call.args:
+                found.update(dict.fromkeys(_texts(call.args[0], "{}")))
+            elif name in DEPENDS and len(call.args) > 1:
+                found.update(dict.fromkeys(_texts(call.args[1], "{} depends on the network's input")))
+            called = function.__globals__.get(name)
+            if inspect.isfunction(called) and called.__module__ == rule.__module__ and called not in seen:
+                seen.add(called)
+                waiting.append(called)
+    return list(found)
+
+
+def _calls(function: Callable[..., Any]) -> Iterator[tuple[str, ast.Call]]:
+    """Every call in a function by the plain name that is called."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id, node
+
+
+def _texts(node: ast.expr, frame: str) -> list[str]:
+    """A string of the source, parts of which may be known only when it runs; none if it is no string."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [frame.format(node.value)]
+    if isinstance(node, ast.JoinedStr):
+        parts = (str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        return [frame.format("".join(parts))]
+    return []
+
+
+def _examples() -> list[Nonlinearity]:
+    """One record per function, by name."""
+    first: dict[str, Nonlinearity] = {}
+    for record in functions():
+        first.setdefault(record.name, record)
+    return [first[name] for name in sorted(first)]
+
+
+def _function(record: Nonlinearity) -> tuple[str, ...]:
+    given = f" at {', '.join(f'{p:g}' for p in record.params)}" if record.params else ""
+    onnx = ", ".join(operators(record.name))
+    return (
+        f"`{signature(record.name)}`{given}",
+        onnx,
+        curvature(record),
+        jumps(record),
+        domain(record),
+        solved(record),
+    )
+
+
+def main() -> int:
+    """Write the page, or (--check) compare it; 1 when it is not current."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only")
+    text = page()
+    if not parser.parse_args().check:
+        PAGE.write_text(text, encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
+        sys.stderr.write("docs/operators.md is not current: run python docs/make_operators.py\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""Functions that users bring: what is traced is what runs, what is wrong is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from genbab.errors import UsageError
+from genbab.nonlinear import Nonlinearity, functions, intercept, make, registry
+from genbab.nonlinear.checking import problems
+from genbab.nonlinear.custom import CUSTOM, register
+from genbab.nonlinear.expression import X, multiply
+from genbab.nonlinear.tracing import trace
+
+from .expressions import call
+
+CODE: dict[str, Callable[[Any], Any]] = {
+    "snake": lambda x: x + torch.sin(x) ** 2,
+    "silu": lambda x: x * torch.sigmoid(x),
+    "gelu": lambda x: F.gelu(x, approximate="tanh") * 2 - 1,
+    "cats": lambda x: torch.where(x.abs() >= 0.5, x, torch.zeros_like(x)),
+    "clamp": lambda x: torch.clamp(x, -1, 2),
+    "cubed": lambda x: x.clamp(min=0.0) ** 3,
+    "logistic": lambda x: 1 / (1 + torch.exp(-x)),
+    "window": lambda x: torch.where((x > 0) & (x < 1), x, 0.0),
+    "outside": lambda x: torch.where(~((x >= 0) & (x <= 1)), 1.0, x),
+    "maximum": lambda x: torch.maximum(x, x**2),
+    "from a tensor": lambda x: torch.tensor(1.0) - x.relu() / torch.tensor(2.0),
+    "softplus": lambda x: F.softplus(x, beta=2.0),
+    "names": lambda x: F.leaky_relu(x, 0.2) + F.elu(x) - F.hardtanh(x) + torch.rsqrt(x * x + 1),
+    "methods": lambda x: x.tanh().square().neg().add(1.0).mul(x),
+}
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """What a test registers is gone afterwards."""
+    tables: tuple[dict[Any, Any], ...] = (registry.REGISTRY, registry.OPERATORS, registry._EXAMPLES, CUSTOM)
+    kept = [dict(table) for table in tables]
+    yield
+    for table, before in zip(tables, kept, strict=True):
+        table.clear()
+        table.update(before)
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_the_trace_computes_what_the_code_computes(name: str) -> None:
+    x = torch.linspace(-5.1, 5.3, 733, dtype=torch.float64)
+    torch.testing.assert_close(trace(CODE[name]).value(x), CODE[name](x), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (lambda x: x if x > 0 else 0 * x, "branches"),
+        (lambda x: torch.fft.fft(x), "fft"),
+        (lambda x: x.sum(), "sum"),
+        (lambda x: 3.0, "float"),
+        (lambda x: x + "a", "str"),
+        (lambda x: x**x, "number"),
+        (lambda x: torch.where(x, x, x), "condition"),
+        (lambda x, y: x, "followed"),
+    ],
+)
+def test_what_cannot_be_followed_is_named(code: Callable[..., Any], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        register("odd one", code)
+    assert "odd one" not in registry.REGISTRY
+
+
+def test_a_family_takes_its_parameters() -> None:
+    made = register(
+        "snake", lambda x, a: x + torch.sin(a * x) ** 2 / a, parameters={"a": 1.0}, onnx="com.example::Snake"
+    )
+    assert made(2.0) == make("snake", 2.0) != made() and str(made(2.0)) == "snake(2)"
+    assert registry.OPERATORS["com.example", "Snake"][0] == "snake"
+    x = torch.linspace(-2.0, 2.0, 101, dtype=torch.float64)
+    torch.testing.assert_close(made(2.0).value(x), x + torch.sin(2 * x) ** 2 / 2)
+    with pytest.raises(UsageError, match="1 parameters, not 2"):
+        made(1.0, 2.0)
+
+
+def test_lines_of_a_registered_function_are_sound() -> None:
+    fn = register("wobble", lambda x: torch.tanh(x) * torch.cos(2 * x))()
+    l, u = torch.tensor([-2.0, 0.1]).double(), torch.tensor([1.5, 0.2]).double()  # noqa: E741
+    x = l + (u - l) * torch.linspace(0, 1, 1001).double()[:, None]
+    for k in (-1.0, 0.0, 0.5):
+        slope = torch.full_like(l, k)
+        assert bool((fn.value(x) - k * x >= intercept(fn, slope, l, u, False)[0]).all())
+        assert bool((fn.value(x) - k * x <= intercept(fn, slope, l, u, True)[0]).all())
+
+
+def test_taken_names_and_operators_are_refused() -> None:
+    register("mine", lambda x: x * torch.tanh(x), onnx="com.example::Mine")
+    with pytest.raises(UsageError, match="already registered"):
+        register("mine", lambda x: x * torch.sin(x))
+    with pytest.raises(UsageError, match="already the function 'mine'"):
+        register("other", lambda x: x * torch.sin(x), onnx="com.example::Mine")
+    for onnx in ("Mine", "::Mine", "com.example::", "ai.onnx::Relu"):
+        with pytest.raises(UsageError, match="domain::Operator"):
+            register("other", lambda x: x * torch.sin(x), onnx=onnx)
+
+
+def test_code_that_remembers_is_caught() -> None:
+    calls = []
+
+    def fickle(x: Any) -> Any:
+        calls.append(1)
+        return torch.sin(x) if len(calls) > 1 else torch.cos(x)
+
+    with pytest.raises(UsageError, match="the code gives"):
+        register("fickle", fickle)
+
+
+def test_an_expression_can_be_registered() -> None:
+    assert register("silu again", multiply(X, call("sigmoid")))().curvature.count(1) == 1
+
+
+GOOD = make("silu")
+
+
+def _with(**facts: Any) -> Nonlinearity:
+    return dataclasses.replace(GOOD, name="mine", **facts)
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        (_with(derivative=lambda x: torch.sigmoid(x)), "derivative: at x = "),
+        (_with(breaks=(-1.0, 2.3993572805154677)), r"curvature: segment \d.*bends the other way"),
+        (_with(breaks=(), curvature=(1,)), "curvature: segment 0"),
+        (_with(bounds=(-0.2, float("inf"))), "bounds: the value at x = "),
+        (_with(second=torch.sigmoid), "second: at x = "),
+        (_with(stationary=lambda k, i: k), "stationary: on segment"),
+        (_with(value=lambda x: torch.where(x > 1, x * torch.nan, x)), "not a number"),
+        (_with(value=lambda x: x.sum()), "elementwise"),
+        (_with(value=lambda x: x.mul_(2.0)), "changes the tensor"),
+        (_with(value=lambda x: torch.zeros(3) @ x), "raises RuntimeError"),
+        (dataclasses.replace(make("relu"), name="mine", kinks=()), "kinks: the derivative jumps"),
+        (dataclasses.replace(make("step"), name="mine", jumps=()), "jumps: the value jumps"),
+        (
+            dataclasses.replace(make("step"), name="mine", jumps=((0.0, 0.0, 0.0, 2.0),), bounds=(0.0, 3.0)),
+            "jumps: the limit at x = 0 is 1, not 2",
+        ),
+        (dataclasses.replace(make("sin"), name="mine", period=6.0), "period: the value"),
+    ],
+)
+def test_wrong_facts_are_named_with_their_place(record: Nonlinearity, text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        register("mine", record)
+
+
+@pytest.mark.parametrize("fn", functions(), ids=str)
+def test_the_librarys_own_facts_pass(fn: Nonlinearity) -> None:
+    assert problems(fn) == []
+
+
+def test_a_true_record_is_taken() -> None:
+    def value(x: Tensor) -> Tensor:
+        return x / torch.sqrt(1.0 + x * x)
+
+    def derivative(x: Tensor) -> Tensor:
+        return (1.0 + x * x) ** -1.5
+
+    record = Nonlinearity(
+        "algebraic", value, derivative, breaks=(0.0,), curvature=(1, -1), bounds=(-1.0, 1.0)
+    )
+    assert register("algebraic", record)() == record == make("algebraic")
+    with pytest.raises(UsageError, match="named 'algebraic'"):
+        register("another", record)
+    with pytest.raises(UsageError, match="parameters inside"):
+        register("another", record, parameters={"a": 1.0})
+    with pytest.raises(UsageError, match="not int"):
+        register("another", 3)  # type: ignore[arg-type]
