@@ -103,8 +103,10 @@ class _Writer:
         if fn.name == "step":
             above = self._node("GreaterOrEqual", x, self._constant(0.0))
             return self._node("Cast", above, to=TensorProto.FLOAT)
-        if fn.name == "gelu_tanh":
-            return self._node("Gelu", x, approximate="tanh")
+        if fn.name in ("gelu", "gelu_tanh"):
+            return self._node("Gelu", x, approximate="none" if fn.name == "gelu" else "tanh")
+        if fn.name == "clip":
+            return self._node("Clip", x, *map(self._constant, fn.params))
         if fn.name == "silu":
             return self._node("Mul", x, self._node("Sigmoid", x))
         if fn.name not in _SPELLED:

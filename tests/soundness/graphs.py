@@ -28,10 +28,23 @@ from genbab.network import (
     TokenDense,
     evaluate,
 )
-from genbab.nonlinear import Gate, Nonlinearity, Product, functions
+from genbab.nonlinear import Gate, Nonlinearity, Product
+from genbab.nonlinear import functions as known
+from genbab.nonlinear.registry import OPERATORS
 
-WILD = {"exp", "power", "reciprocal", "log", "sqrt"}
-"""Functions that grow fast or are not defined everywhere: they get an argument in [0.3, 2.7]."""
+WILD = {
+    **dict.fromkeys(("exp", "power", "reciprocal", "log", "sqrt", "sinh", "cosh"), (1.5, 1.2)),
+    **dict.fromkeys(("asin", "acos", "atanh", "tan"), (0.1, 0.8)),
+    "acosh": (2.4, 1.2),
+}
+"""Functions that grow fast or are not defined everywhere: they get an argument in centre ± radius."""
+
+
+KINDS = {name: (kind, operator) for (domain, kind), (name, operator) in OPERATORS.items() if not domain}
+"""Function to ONNX operator, where it is one."""
+
+SPELLED = {*KINDS, "silu", "power", "step", "clip", "gelu", "gelu_tanh"}
+"""Functions that `to_onnx` can write."""
 
 
 class Builder:
@@ -127,15 +140,15 @@ class Builder:
     def univariate(self, fn: Nonlinearity, source: int) -> int:
         """fn of a node, tamed first where fn is wild."""
         if fn.name in WILD:
-            source = self.tame(source)
+            source = self.tame(source, *WILD[fn.name])
         return self.add(Nonlinear(fn, (source,), self.nodes[source].size))
 
-    def tame(self, source: int) -> int:
-        """1.5 + 1.2 tanh(node): values in [0.3, 2.7]."""
+    def tame(self, source: int, centre: float, radius: float) -> int:
+        """centre + radius · tanh(node)."""
         size = self.nodes[source].size
         squashed = self.add(Nonlinear(_tanh(), (source,), size))
-        scale = torch.full((size,), 1.2).float().double()
-        return self.add(Affine(((squashed, Diagonal(scale)),), torch.full((size,), 1.5).double()))
+        scale, shift = (torch.full((size,), v).float().double() for v in (radius, centre))
+        return self.add(Affine(((squashed, Diagonal(scale)),), shift))
 
     def binary(self, fn: Product | Gate, source: int) -> int:
         """A product or gate of two nodes of one size (sometimes twice the same)."""
@@ -143,6 +156,11 @@ class Builder:
         same = [i for i, node in enumerate(self.nodes) if node.size == size]
         other = same[self.integer(0, len(same) - 1)]
         return self.add(Nonlinear(fn, (source, other), size))
+
+
+def functions() -> list[Nonlinearity]:
+    """The library's functions, as far as an ONNX file can hold them."""
+    return [fn for fn in known() if fn.name in SPELLED]
 
 
 def _tanh() -> Nonlinearity:
@@ -234,32 +252,9 @@ def to_onnx(network: Network) -> bytes:
         [value(f"v{network.output}", TensorProto.FLOAT, [1, network.output_size])],
         write.weights,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
-
-
-OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
-    "relu": ("Relu", {}),
-    "leaky_relu": ("LeakyRelu", {}),
-    "elu": ("Elu", {}),
-    "abs": ("Abs", {}),
-    "sigmoid": ("Sigmoid", {}),
-    "tanh": ("Tanh", {}),
-    "sin": ("Sin", {}),
-    "cos": ("Cos", {}),
-    "exp": ("Exp", {}),
-    "log": ("Log", {}),
-    "sqrt": ("Sqrt", {}),
-    "reciprocal": ("Reciprocal", {}),
-    "softplus": ("Softplus", {}),
-    "erf": ("Erf", {}),
-    "gelu": ("Gelu", {}),
-    "gelu_tanh": ("Gelu", {"approximate": "tanh"}),
-    "sign": ("Sign", {}),
-    "floor": ("Floor", {}),
-}
-"""ONNX operator and attributes of the functions that are one operator (a parameter is its alpha)."""
 
 
 class _Writer:
@@ -308,8 +303,11 @@ class _Writer:
         if fn.name == "step":
             above = self.op("Greater", [x, self.constant(0.0)])
             return self.op("Cast", [above], out, to=TensorProto.FLOAT)
-        kind, attributes = OPERATORS[fn.name]
-        values = dict(attributes)
-        if fn.params:
-            values["alpha"] = fn.params[0]
-        return self.op(kind, [x], out, **values)
+        if fn.name == "clip":
+            return self.op("Clip", [x, *map(self.constant, fn.params)], out)
+        if fn.name in ("gelu", "gelu_tanh"):
+            return self.op("Gelu", [x], out, approximate="none" if fn.name == "gelu" else "tanh")
+        kind, operator = KINDS[fn.name]
+        return self.op(
+            kind, [x], out, **dict(zip((n for n, _ in operator.attributes), fn.params, strict=True))
+        )

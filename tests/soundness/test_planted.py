@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from genbab.network import Affine, Dense, Input, Network, Nonlinear, evaluate
-from genbab.nonlinear import Nonlinearity, functions
+from genbab.nonlinear import Nonlinearity
 from genbab.specs import Clause, Spec
 
-from .graphs import grid, random_box, random_network, to_onnx
+from .graphs import functions, grid, random_box, random_network, to_onnx
 
 api = pytest.importorskip("genbab.api", reason="verify is not there yet")
 attack = pytest.importorskip("genbab.attack")
