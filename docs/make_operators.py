@@ -1,4 +1,4 @@
-"""Writes docs/operators.md from genbab's own tables: `python docs/make_operators.py`; --check only compares."""
+"""Writes docs/operators.md from genbab's own tables: `python docs/make_operators.py` (--check: compares)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().with_name("operators.md")
-sys.path.insert(0, str(PAGE.parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from genbab.nonlinear import REGISTRY, Nonlinearity, functions
-from genbab.nonlinear.describe import curvature, domain, jumps, operators, solved, title
+from genbab.nonlinear.describe import curvature, domain, jumps, operators, solved
 from genbab.nonlinear.formula import signature
 from genbab.nonlinear.registry import OPERATORS
 from genbab.reader.control import CONTROL
@@ -23,16 +22,18 @@ from genbab.reader.lower import LOWERINGS, MOVES
 from genbab.reader.lower.table import HOW, REFUSED
 from genbab.reader.sequences import SEQUENCES
 
+PAGE = Path(__file__).resolve().with_name("operators.md")
+
 HEAD = """\
 # What genbab reads
 
 Written by `python docs/make_operators.py` from genbab's own tables; do not edit.
 
-A node whose inputs are all constant is computed when the model is loaded, whatever its operator. The table says
+A node whose inputs are all constant is computed on loading, whatever its operator. The tables say
 what becomes of a node that depends on the network's input: it is *affine* (exact), or one *function* of one
-variable from the library below, or products and sums of these. Elementwise operators of one tensor in a row are put
-together to one function, however the model spells it. Operators that ONNX defines by others, and functions that a
-model defines, are spelled out first. Whatever is refused is named, with the reason, when the model is loaded.
+variable from the library below, or products and sums of these. Elementwise operators of one tensor in a row
+are put together to one function, however the model spells it. Operators that ONNX defines by others, and
+functions that a model defines, are spelled out first. What is refused is named, with the reason, on loading.
 """
 
 ALIKE = {
@@ -41,7 +42,7 @@ ALIKE = {
     "Scan": "the turns one after the other",
 }
 DEPENDS = ("constant", "scalar", "integers", "known_integers")
-"""Functions of the reader that refuse what depends on the network's input; their second argument says what it is."""
+"""They refuse what depends on the network's input; their second argument says what it is."""
 
 
 def page() -> str:
@@ -59,8 +60,8 @@ def page() -> str:
 
 def _about_functions() -> str:
     return (
-        f"{len(REGISTRY)} functions; the facts are those at the parameters of the first column. Any expression in "
-        'them is a function, too:\n`genbab relax "x + sin(x)**2" -4 4` shows it.\n'
+        f"{len(REGISTRY)} functions; the facts are those at the parameters given in the first column. Any "
+        'formula in them\nis a function, too: `genbab relax "x + sin(x)**2" -4 4` shows it.\n'
     )
 
 
@@ -79,7 +80,8 @@ def _operators() -> Iterator[tuple[str, str, str]]:
             rules.append(MOVES[kind].function)
         how = HOW.get(kind) or f"one function: {OPERATORS['', kind][0]}"
         yield kind, how, "; ".join(dict.fromkeys(r for rule in rules for r in reasons(rule)))
-    for kind, rule in {**CONTROL, **SEQUENCES}.items():
+    others: dict[str, Callable[..., Any]] = {**CONTROL, **SEQUENCES}
+    for kind, rule in others.items():
         yield kind, ALIKE.get(kind, "sequences of tensors are followed"), "; ".join(reasons(rule))
     yield "Constant", "a constant", ""
     yield "Shape", "a constant: every shape is known", ""
@@ -90,18 +92,17 @@ def reasons(rule: Callable[..., Any]) -> list[str]:
     """The reasons for which a rule, or a function of its module that it calls, refuses a node."""
     found: dict[str, None] = {}
     waiting, seen = [rule], {rule}
-    while waiting:
-        function = waiting.pop(0)
+    for function in waiting:
         for name, call in _calls(function):
             if name == "Refused" and call.args:
                 found.update(dict.fromkeys(_texts(call.args[0], "{}")))
             elif name in DEPENDS and len(call.args) > 1:
-                found.update(dict.fromkeys(_texts(call.args[1], "{} depends on the network's input")))
-            called = function.__globals__.get(name)
+                found.update(dict.fromkeys(_texts(call.args[1], "{}, if not constant")))
+            called = getattr(function, "__globals__", {}).get(name)
             if inspect.isfunction(called) and called.__module__ == rule.__module__ and called not in seen:
                 seen.add(called)
                 waiting.append(called)
-    return list(found)
+    return [reason for reason in found if not reason.endswith("of a constant")]
 
 
 def _calls(function: Callable[..., Any]) -> Iterator[tuple[str, ast.Call]]:

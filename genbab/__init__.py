@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from genbab.errors import GenbabError, ModelError, ResourceError, SpecError, UnsupportedError, UsageError
     from genbab.nonlinear import Expression, Nonlinearity
     from genbab.nonlinear.custom import register
+    from genbab.plot import plot_relaxation
     from genbab.result import Counterexample, Result, Verdict
     from genbab.specs import Spec
 
@@ -38,6 +39,7 @@ __all__ = [
     "__version__",
     "load",
     "output_bounds",
+    "plot_relaxation",
     "register",
     "verify",
 ]
@@ -58,6 +60,7 @@ _HOME = {
     "Verdict": ("genbab.result", "Verdict"),
     "load": ("genbab.api", "load"),
     "output_bounds": ("genbab.api", "bounds"),
+    "plot_relaxation": ("genbab.plot", "plot_relaxation"),
     "register": ("genbab.nonlinear.custom", "register"),
     "verify": ("genbab.api", "verify"),
 }

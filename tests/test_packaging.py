@@ -23,7 +23,7 @@ MAPPED = ("kernels", "lut", "specs")  # top-level folders installed inside genba
 FLOOR = {
     **dict.fromkeys(("errors", "kernels"), 1),
     **dict.fromkeys(("config", "deadline", "device", "nonlinear", "result", "specs"), 2),
-    **dict.fromkeys(("lut", "network"), 3),
+    **dict.fromkeys(("lut", "network", "plot"), 3),
     **dict.fromkeys(("bounds", "problem", "reader"), 4),
     **dict.fromkeys(("attack", "branch", "root"), 5),
     "driver": 6,
@@ -35,6 +35,7 @@ FLOOR = {
 # Libraries that only some places may import; a place is a module name or the start of one.
 ONLY_IN = {
     "google": ("reader",),
+    "matplotlib": ("plot",),
     "numba": ("kernels.cpu",),
     "onnx": ("reader", "attack.replay"),
     "onnxruntime": ("reader", "attack.replay"),
@@ -181,7 +182,7 @@ def test_leaf_folder_imports_only_its_libraries(leaf: str) -> None:
 
 def test_imported_libraries_are_the_declared_ones() -> None:
     declared = {re.split(r"[<>=!~ \[;]", line)[0] for line in PROJECT["project"]["dependencies"]}
-    optional = {"numba", "triton"}  # backends of kernels, used where they are installed
+    optional = {"matplotlib", "numba", "triton"}  # drawings, backends of kernels: where they are installed
     named = {"google": "protobuf"}  # imported by another name than installed
     used = {named.get(name, name) for name in (i.target.split(".")[0] for i in EXTERNAL)}
     assert used - optional <= declared

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.network import Affine, Input, LinearMap, Network, Node, Nonlinear
+from genbab.network import Affine, Input, LinearMap, Network, Node, Nonlinear, nonnegative
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
@@ -97,7 +97,11 @@ def affine_range(node: Node, sources: list[Interval]) -> Interval:
         lower, upper, size = lower + low, upper + high, size + mass
         terms += one.terms
     slack = gamma(terms, node.bias.dtype) * size
-    return known_below(lower - slack), -known_below(-upper - slack)
+    lower = known_below(lower - slack)
+    if sources and all(bool((low >= 0).all()) for low, _ in sources):
+        if all(nonnegative(one) for _, one in node.terms):  # rounding must not push a sum of squares below 0
+            lower = torch.maximum(lower, node.bias)
+    return lower, -known_below(-upper - slack)
 
 
 def _mapped(one: LinearMap, source: Interval) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The command line: `genbab verify`, `genbab run`, `genbab inspect`.
+"""The command line: `genbab verify`, `genbab run`, `genbab inspect`, `genbab relax`.
 
 Exit codes:
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genbab.cli.output import write_atomically
+from genbab.cli.output import write_json
 from genbab.cli.verify import readable
 from genbab.errors import ModelError, UnsupportedError
-from genbab.result import plain
 
 if TYPE_CHECKING:
     from genbab.network import Network
@@ -32,11 +30,11 @@ def command(options: argparse.Namespace) -> int:
         facts = describe(load_onnx(path))
     except UnsupportedError as error:
         if options.json:
-            _put({"schema": SCHEMA, "model": str(path), "unsupported": _listed(error)}, options.json)
+            write_json({"schema": SCHEMA, "model": str(path), "unsupported": _listed(error)}, options.json)
         raise
     facts = {"schema": SCHEMA, "model": str(path), **facts, "unsupported": []}
     if options.json:
-        _put(facts, options.json)
+        write_json(facts, options.json)
     else:
         _show(facts)
     return 0
@@ -112,14 +110,6 @@ def function_name(fn: Any) -> str:
 
 def _listed(error: UnsupportedError) -> list[dict[str, str]]:
     return [{"node": name, "operator": op, "reason": why} for name, op, why in error.problems]
-
-
-def _put(facts: dict[str, Any], place: str) -> None:
-    text = json.dumps(plain(facts), indent=2, allow_nan=False) + "\n"
-    if place == "-":
-        sys.stdout.write(text)
-    else:
-        write_atomically(Path(place), text)
 
 
 def _show(facts: dict[str, Any]) -> None:

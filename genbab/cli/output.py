@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -9,9 +10,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from genbab.errors import UsageError
-from genbab.result import Result, Verdict
+from genbab.result import Result, Verdict, plain
 
 VNNCOMP = {
     Verdict.VERIFIED: "unsat",
@@ -37,6 +39,15 @@ def write_atomically(path: Path, text: str) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_json(facts: dict[str, Any], place: str) -> None:
+    """The facts as strict JSON, to a file or ("-") to stdout."""
+    text = json.dumps(plain(facts), indent=2, allow_nan=False) + "\n"
+    if place == "-":
+        sys.stdout.write(text)
+    else:
+        write_atomically(Path(place), text)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import NoReturn
@@ -36,7 +37,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if options.version:
         options.command = _version
     elif options.name is None:
-        parser.error("which command? verify, run or inspect")
+        parser.error("which command? verify, run, inspect or relax")
     return options
 
 
@@ -80,7 +81,51 @@ def _parser() -> Parser:
     inspect.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
     inspect.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     inspect.set_defaults(command=_call("genbab.cli.inspect"))
+    _add_relax(commands)
     return parser
+
+
+class _Alone(argparse.Action):
+    """A flag with which nothing else is required."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option: object = None,
+    ) -> None:
+        setattr(namespace, self.dest, True)
+        for action in parser._actions:
+            action.required = False
+
+
+def _add_relax(commands: argparse._SubParsersAction[Parser]) -> None:
+    relax = commands.add_parser(
+        "relax",
+        help="show a function and the lines that bound it",
+        description="Show the facts of a function, its range on [L, U] and the lines that bound it there.",
+        allow_abbrev=False,
+    )
+    relax._negative_number_matcher = re.compile("-[^-]")  # -1e3 is a number, -x**2 a formula
+    about = 'a function ("gelu", "power(3)") or a formula in x ("x*sigmoid(x)")'
+    relax.add_argument("names", metavar="NAME", nargs="+", help=about)
+    relax.add_argument("lower", metavar="L", help="the lower end of the interval")
+    relax.add_argument("upper", metavar="U", help="the upper end of the interval")
+    relax.add_argument(
+        "--slope",
+        metavar="K",
+        action="append",
+        default=[],
+        help="show the lines of this slope, too (repeat it)",
+    )
+    relax.add_argument("--plot", metavar="FILE", help="draw it: .png, .svg or .pdf (needs genbab[plot])")
+    relax.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
+    relax.add_argument(
+        "--list", action=_Alone, nargs=0, default=False, help="list the functions of the library"
+    )
+    relax.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    relax.set_defaults(command=_call("genbab.cli.relax"))
 
 
 def _finish(parser: argparse.ArgumentParser, command: Command) -> None:

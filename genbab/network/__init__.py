@@ -6,7 +6,16 @@ from genbab.network.convolution import Conv
 from genbab.network.graph import Affine, Input, Network, Node, Nonlinear, evaluate, values
 from genbab.network.index import Index
 from genbab.network.joins import compose
-from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
+from genbab.network.maps import (
+    Adjoint,
+    Compose,
+    Dense,
+    Diagonal,
+    Identity,
+    LinearMap,
+    TokenDense,
+    nonnegative,
+)
 from genbab.network.simplify import simplify
 
 __all__ = [
@@ -26,6 +35,7 @@ __all__ = [
     "TokenDense",
     "compose",
     "evaluate",
+    "nonnegative",
     "simplify",
     "values",
 ]

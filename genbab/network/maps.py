@@ -63,6 +63,14 @@ class LinearMap(ABC):
         return None
 
 
+def nonnegative(one: LinearMap) -> bool:
+    """Whether no weight of the map is below 0."""
+    if isinstance(one, Compose):
+        return all(nonnegative(part) for part in one.maps)
+    weight = one._weight()
+    return weight is None or bool((weight >= 0).all())
+
+
 @dataclass(frozen=True, eq=False)
 class Identity(LinearMap):
     """x itself."""

@@ -86,6 +86,10 @@ def _periodic_jump(fn: Nonlinearity, jump: Jump, box: tuple[Tensor, Tensor], fl:
         l, u = l - margin, u + margin  # noqa: E741
     after, at = torch.floor((l - place) / fn.period) + 1.0, torch.ceil((l - place) / fn.period)
     final = torch.floor((u - place) / fn.period)
+    # the differences are rounded, so each may be one too far
+    after = after - l.lt(place + (after - 1.0) * fn.period).to(l.dtype)
+    at = at - l.le(place + (at - 1.0) * fn.period).to(l.dtype)
+    final = final - u.lt(place + final * fn.period).to(l.dtype)
     points = []
     for limit, turns, reaches in (
         (left, after, l.lt),

@@ -115,7 +115,7 @@ def _drop(box: Box, derivative: Tensor, steep: Tensor, piece: Piece) -> Tensor:
     The derivative may be wrong by its noise, to either side.
     """
     x, p, q = piece
-    fn = box.fn
+    fn, derivative = box.fn, derivative.clamp(-_STEEP, _STEEP)
     room = derivative.abs().add_(1.0).mul_((2.0 * fn.noise + 4.0) * _EPS)
     room.add_(steep.abs(), alpha=4.0 * _EPS)
     if fn.drift[1]:

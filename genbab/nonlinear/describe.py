@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from genbab.nonlinear.formula import signature
+from genbab.nonlinear.lines import Relaxation
 from genbab.nonlinear.record import Jump, Nonlinearity
 from genbab.nonlinear.registry import OPERATORS
 
@@ -70,7 +70,7 @@ def jumps(fn: Nonlinearity, most: int = 8) -> str:
 
 
 def jump(one: Jump) -> str:
-    """"at 0 from 0 to 1"; a pole has infinite limits."""
+    """ "at 0 from 0 to 1"; a pole has infinite limits."""
     low, high, left, right = one
     kind = "pole at" if math.isinf(left) or math.isinf(right) else "at"
     return f"{kind} {number(0.5 * low + 0.5 * high)} from {number(left)} to {number(right)}"
@@ -90,6 +90,25 @@ def solved(fn: Nonlinearity) -> str:
     return "table" if fn.stationary is None else "closed form"
 
 
+def verdict(shown: Relaxation) -> str:
+    """The area between the default lines beside the best possible, in words; or why there is none."""
+    missing = [name for name, side in (("lower", shown.lower), ("upper", shown.upper)) if not side.finite]
+    if missing:
+        low, high = shown.fn.domain
+        outside = (shown.l < low or shown.u > high) and shown.fn.enclose is None
+        known = "the function is unbounded" if math.isinf(shown.least_area) else "none is certain"
+        why = f"it is defined for {domain(shown.fn)}" if outside else known
+        return f"no {' and no '.join(missing)} line: {why}"
+    if math.isinf(shown.area):
+        return "the area between the lines is too large for a number"
+    if shown.excess < 5e-5:
+        return f"area between the lines {number(shown.area)}, the best possible"
+    return (
+        f"area between the lines {number(shown.area)}, best possible {number(shown.least_area)} "
+        f"(+{100.0 * shown.excess:.2g} %)"
+    )
+
+
 def operators(name: str) -> list[str]:
     """The ONNX operators that are this function of the library: "LeakyRelu(alpha=0.01)"."""
     found = []
@@ -98,11 +117,6 @@ def operators(name: str) -> list[str]:
             attributes = ", ".join(f"{a}={default:g}" for a, default in operator.attributes)
             found.append((f"{space}::" if space else "") + kind + (f"({attributes})" if attributes else ""))
     return found
-
-
-def known(names: list[str]) -> list[dict[str, object]]:
-    """Name, parameters and ONNX operators of functions of the library."""
-    return [{"name": n, "signature": signature(n), "operators": operators(n)} for n in names]
 
 
 def number(value: float) -> str:

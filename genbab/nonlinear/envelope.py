@@ -12,7 +12,7 @@ from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.search import Searcher
 from genbab.nonlinear.shape import Shape, kink_slopes, shape
 
-_ROUNDS = 4
+_ROUNDS = 5
 _STEEP = 1e3
 
 Pair = tuple[Tensor, Tensor]
@@ -22,8 +22,8 @@ def slope_range(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E741
     """(least, largest) derivative of fn on [l, u]: the natural scale of a slope there; same shape as l,
     finite.
 
-    Cut at 1000 times the usual slope, as the derivative may be infinite at an end. A jump inside counts as
-    the slope from it to an end, cut likewise.
+    Cut at 1000 times the usual slope, as the derivative may be infinite at an end, but not below the slopes
+    at breaks inside. A jump inside counts as the slope from it to an end, cut likewise.
     """
     return _range(Searcher(make_box(fn, l.detach(), u.detach())))
 
@@ -31,17 +31,17 @@ def slope_range(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E741
 def _range(searcher: Searcher) -> Pair:
     box = searcher.box
     fn, l, u = box.fn, box.l, box.u  # noqa: E741
-    slopes = [fn.derivative(l), fn.derivative(u)]
+    slopes, natural = [fn.derivative(l), fn.derivative(u)], torch.zeros_like(l)
     for place in fn.breaks:
         turn = torch.ceil((l - place) / fn.period) * fn.period if fn.period else torch.zeros_like(l)
         inside = (l < place + turn) & (place + turn < u)
-        for side in kink_slopes(fn, place) if place in fn.kinks else ():
+        at = torch.minimum(torch.maximum(place + turn, l), u)
+        for side in kink_slopes(fn, place) if place in fn.kinks else (fn.derivative(at),):
             slopes.append(torch.where(inside, side, slopes[0]))
-        if place not in fn.kinks:
-            slopes.append(fn.derivative(torch.minimum(torch.maximum(place + turn, l), u)))
+            natural = torch.maximum(natural, slopes[-1].abs().nan_to_num(0.0, 0.0, 0.0) * inside)
     for (at, value), (other, its) in _across(box):
         slopes.append(((value - its) / (at - other)).nan_to_num(0.0, 0.0, 0.0))
-    steepest = _steepest(searcher)
+    steepest = torch.maximum(_steepest(searcher), natural)
     stacked = torch.stack(slopes).nan_to_num(0.0, torch.inf, -torch.inf)
     low = torch.minimum(torch.maximum(stacked.amin(0), -steepest), steepest)
     high = torch.minimum(torch.maximum(stacked.amax(0), -steepest), steepest)

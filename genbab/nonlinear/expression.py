@@ -301,7 +301,9 @@ def _whole_power(program: _Program, i: int) -> tuple[int, int]:
 
 
 def apply(fn: Nonlinearity, x: Expression = X) -> Expression:
-    """fn(x), x being no constant."""
+    """fn(x), x being no constant; a composed function is opened."""
+    if isinstance(fn.written, Expression):
+        return substitute(fn.written, x)
     program = _Program()
     return program.upto(program.add(Apply(fn, program.include(x))))
 

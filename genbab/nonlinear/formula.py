@@ -13,11 +13,11 @@ import torch
 
 from genbab.errors import UsageError
 from genbab.nonlinear.composed import compose
-from genbab.nonlinear.expression import Expression, apply, combine
+from genbab.nonlinear.expression import Expression, X, apply, combine
 from genbab.nonlinear.identities import rewritten
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import REGISTRY, make
-from genbab.nonlinear.tracing import CALLS, Traced, X
+from genbab.nonlinear.tracing import CALLS, Traced
 
 _LONGEST = 2000
 _CONSTANTS = {"pi": math.pi}
@@ -74,6 +74,12 @@ def signature(name: str) -> str:
     return f"{name}({', '.join(listed)})" if listed else name
 
 
+def suggested(name: str) -> str:
+    """Words to add to an unknown name: which functions are called nearly so."""
+    near = difflib.get_close_matches(name, [*REGISTRY, *_CHOICES], 3, 0.55)
+    return f" (did you mean {' or '.join(near)}?)" if near else "; genbab relax --list shows all"
+
+
 def _tree(text: str) -> ast.expr:
     if not text:
         raise UsageError("the formula is empty")
@@ -82,7 +88,7 @@ def _tree(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        place = min(max((error.offset or 1) - 1, 0), len(text))
+        place = min((error.offset or len(text) + 1) - 1, len(text))
         raise UsageError(_pointed(text, place, error.msg)) from None
     except (ValueError, RecursionError, MemoryError):
         raise UsageError("the formula cannot be read: it is nested too deeply, or no text") from None
@@ -129,7 +135,9 @@ class _Reader:
         return found
 
     def _term(self, node: ast.expr) -> Term:
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+            if isinstance(node.value, bool):
+                raise self.wrong(node, "a number is needed here")
             return float(node.value)
         if isinstance(node, ast.Name):
             return self._name(node)
@@ -203,9 +211,7 @@ class _Reader:
     def known(self, name: ast.Name) -> None:
         """Raises UsageError for what is no function, with those of a similar name."""
         if name.id not in REGISTRY and name.id not in _CHOICES:
-            near = difflib.get_close_matches(name.id, [*REGISTRY, *_CHOICES], 3, 0.55)
-            hint = f" (did you mean {' or '.join(near)}?)" if near else "; genbab relax --list shows all"
-            raise self.wrong(name, f"unknown function '{name.id}'{hint}")
+            raise self.wrong(name, f"unknown function '{name.id}'{suggested(name.id)}")
 
     def record(self, node: ast.expr, name: ast.Name, params: list[float]) -> Nonlinearity:
         """The function of the library at these parameters."""

@@ -20,7 +20,8 @@ from genbab.errors import UsageError
 from genbab.nonlinear.record import Nonlinearity
 
 _FAR = 1e6
-_BISECTIONS = 100
+_BISECTIONS = 30
+_GRID, _GRID_OCTAVES = 64, 70
 _OCTAVES = 80
 _SHIFT = 16
 _PER_OCTAVE = 1 << (23 - _SHIFT)
@@ -83,7 +84,7 @@ def parts(fn: Nonlinearity, segment: int) -> tuple[Part, ...]:
 def part_ends(fn: Nonlinearity, part: Part) -> tuple[tuple[float, float], tuple[float, float]]:
     """((x, slope) at the end of smaller |slope|, (x, slope) at the other end)."""
     segment, half = part
-    low, high = (max(-_FAR, min(_FAR, end)) for end in fn.segment(segment))
+    low, high = (max(-_FAR, min(_FAR, end)) for end in fn.reliable(segment))
     ends = sorted(zip((low, high), slope_ends(fn, segment), strict=True), key=lambda end: abs(end[1]))
     if not half:
         return ends[0], ends[1]
@@ -95,9 +96,22 @@ def part_ends(fn: Nonlinearity, part: Part) -> tuple[tuple[float, float], tuple[
 def _bisected(
     fn: Nonlinearity, target: Tensor, places: tuple[float, float], slopes: tuple[float, float]
 ) -> Tensor:
-    """x between two places at which the derivative takes the target slopes."""
-    left, right = torch.full_like(target, places[0]), torch.full_like(target, places[1])
+    """x between two places at which the derivative takes the target slopes.
+
+    A grid that is dense at both places and at 0 brackets it, bisection does the rest.
+    """
     rising = slopes[1] > slopes[0]
+    share = 2.0 ** (torch.arange(-_GRID_OCTAVES * _GRID, 0, dtype=torch.float64) / _GRID - 1.0)
+    span = places[1] - places[0]
+    around = torch.cat([-_FAR * share, _FAR * share])
+    grid = torch.cat([places[0] + span * share, places[1] - span * share, around])
+    grid = grid.clamp(min(places), max(places)).sort(descending=span < 0).values
+    grid = torch.cat([grid.new_full((1,), places[0]), grid, grid.new_full((1,), places[1])])
+    slope = fn.derivative(grid)
+    slope[0], slope[-1] = slopes
+    slope = (slope if rising else -slope).cummax(0).values
+    place = torch.searchsorted(slope, target if rising else -target).clamp_(1, len(grid) - 1)
+    left, right = grid[place - 1], grid[place]
     for _ in range(_BISECTIONS):
         middle = 0.5 * (left + right)
         before = (fn.derivative(middle) < target) == rising

@@ -169,8 +169,9 @@ def _errors(fn: Nonlinearity, a: Jet, ranges: tuple[Ends, Ends, Ends]) -> tuple[
     value, first, second = (size(r) for r in ranges)
     steep, reach = size(a.first), size(a.value)
     own = _own_error(fn, value, first, reach)
-    error = first * a.error * (1.0 + 1e-6) + second * a.error**2 + own
-    outer = second * a.error * (1.0 + 1e-6) + _own_error(fn, first, second, reach)
+    exact = a.error == 0  # even where the function is steep without limit
+    error = torch.where(exact, 0.0, first * a.error * (1.0 + 1e-6) + second * a.error**2) + own
+    outer = torch.where(exact, 0.0, second * a.error * (1.0 + 1e-6)) + _own_error(fn, first, second, reach)
     slope_error = first * a.slope_error + (steep + a.slope_error) * outer + 2.0 * _EPS * first * steep
     return error.nan_to_num(torch.inf), slope_error.nan_to_num(torch.inf)
 

@@ -17,7 +17,7 @@ from genbab.nonlinear.record import Nonlinearity
 
 _POINTS = 4097
 _ROUNDS = 200
-_DUST = 1e-6
+_DUST, _CLOSE = 1e-6, 1e-5
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Relaxation:
 
 @dataclass(frozen=True)
 class Place:
-    """Where something happens: an "inflection", a "kink" or a "jump"."""
+    """Where something happens: an "inflection", a "kink", a "jump" or a "pole"."""
 
     x: float
     kind: str
@@ -137,7 +137,9 @@ def _samples(fn: Nonlinearity, l: float, u: float) -> tuple[Tensor, Tensor]:  # 
     f = fn.value(x)
     box = make_box(fn, *_tensors(l, u))
     if fn.jumps and box.undefined is None:
-        jumps = torch.tensor([p.x for p in places(fn, l, u) if p.kind == "jump"], dtype=torch.float64)
+        jumps = torch.tensor(
+            [p.x for p in places(fn, l, u) if p.kind in ("jump", "pole")], dtype=torch.float64
+        )
         kept = ~torch.isin(x, jumps)
         x = torch.cat([x[kept], *(place.reshape(-1) for place, _ in box.points)])
         f = torch.cat([f[kept], *(limit.reshape(-1) for _, limit in box.points)])
@@ -163,12 +165,36 @@ def _hull(x: Tensor, f: Tensor, middle: float) -> float:
     return height
 
 
+def touches(fn: Nonlinearity, side: Line, l: float, u: float) -> list[float]:  # noqa: E741
+    """Where the line comes closest, and where else it touches as far as dense values tell; both ends of a
+    stretch along which it lies on the function.
+    """
+    if not side.finite or l == u:
+        return [side.touch] if side.finite else []
+    x, f = _samples(fn, l, u)
+    gap = (side.slope * x + side.intercept - f) * (1.0 if side.upper else -1.0)
+    inside = f[torch.isfinite(f)]
+    if inside.numel() == 0 or float(gap.min()) > _CLOSE * (scale := float(inside.max() - inside.min())):
+        return [side.touch]
+    near = torch.nonzero(gap <= _CLOSE * scale).reshape(-1)
+    apart = x[near[1:]] - x[near[:-1]] > 0.01 * (u - l)
+    found = []
+    for run in torch.tensor_split(near, (torch.nonzero(apart).reshape(-1) + 1).tolist()):
+        first, last = float(x[run[0]]), float(x[run[-1]])
+        long = last - first > 0.05 * (u - l)
+        found += [first, last] if long else [float(x[run[int(gap[run].argmin())]])]
+    close = any(abs(at - side.touch) <= 0.02 * (u - l) for at in found)
+    return sorted(found if close else [*found, side.touch])
+
+
 def places(fn: Nonlinearity, l: float, u: float, most: int = 1000) -> list[Place]:  # noqa: E741
     """Breaks inside [l, u], ascending; of a periodic function with more than `most` of them, none."""
-    jumping = {end for low, high, _, _ in fn.jumps for end in (low, high)}
+    kinds = {**dict.fromkeys(fn.breaks, "inflection"), **dict.fromkeys(fn.kinks, "kink")}
+    for low, high, left, right in fn.jumps:
+        kind = "jump" if math.isfinite(left) and math.isfinite(right) else "pole"
+        kinds.update({low: kind, high: kind})
     found = []
-    for at in fn.breaks:
-        kind = "jump" if at in jumping else "kink" if at in fn.kinks else "inflection"
+    for at, kind in kinds.items():
         if not fn.period:
             found.append(Place(at, kind))
             continue

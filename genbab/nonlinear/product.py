@@ -137,6 +137,7 @@ class Prepared2:
                 at_l, at_u = sign * (x - ky) * ly, sign * (x - ky) * uy
                 mask = less(at_u, at_l)
                 bound, y = torch.minimum(at_l, at_u), torch.lerp(ly.expand_as(mask), uy.expand_as(mask), mask)
+                bound = bound.masked_fill(torch.isinf(x - ky), -torch.inf)
             found.append((bound - sign * kx * x, y))
         (g, y), (other, its) = found
         mask, best = less(other, g), torch.minimum(g, other)
@@ -166,11 +167,13 @@ def intercept2(
 def interval2(fn: Bivariate, x: Pair, y: Pair) -> Pair:
     """(lo, hi) of f on the box, tight to a few ulp: the products of the ends of x and of g(y)."""
     low, high = y if isinstance(fn, Product) else interval(fn.g, *y)
-    ends = [(a.double() * b.double()) for a in x for b in (low, high)]
-    ends = [torch.where(torch.isnan(end), 0.0, end) for end in ends]
-    stacked = torch.stack(ends)
-    lo, hi = stacked.amin(0), stacked.amax(0)
-    lo, hi = lo - _EPS * lo.abs(), hi + _EPS * hi.abs()
+    pairs = [(a.double(), b.double()) for a in x for b in (low, high)]
+    ends = torch.stack([a * b for a, b in pairs])
+    faint = torch.stack([(a != 0.0) & (b != 0.0) for a, b in pairs]) & (ends.abs() < _TINY)
+    ends = torch.where(torch.isnan(ends), 0.0, ends)
+    largest, denormal = torch.finfo(torch.float64).max, 1e-322 * faint.any(0).double()
+    lo, hi = ends.amin(0).clamp_max(largest), ends.amax(0).clamp_min(-largest)
+    lo, hi = lo - (_EPS * lo.abs() + denormal), hi + (_EPS * hi.abs() + denormal)
     bad = torch.stack([torch.isnan(end) for end in (*x, low, high)]).any(0)
     lo, hi = torch.where(bad, -torch.inf, lo), torch.where(bad, torch.inf, hi)
     return round_down(lo, x[0].dtype), round_up(hi, x[0].dtype)

@@ -55,7 +55,8 @@ class Nonlinearity:
 
     `bulges[i]`, for facts that were computed: segment i, of curvature 0, stays within bulges[i] of its chord
     (and both its ends are kinks). `enclose(l, u)`: a rigorous range on boxes that leave the domain, where the
-    domain is only the part of the line on which the facts are certain.
+    domain is only the part of the line on which the facts are certain. `written`: the expression that the
+    function was composed from; composing it further opens it.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Nonlinearity:
     turns: tuple[float, ...] = ()
     bulges: tuple[float, ...] = ()
     enclose: Enclosure | None = None
+    written: object = None
 
     def __post_init__(self) -> None:
         problems = []

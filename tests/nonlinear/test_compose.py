@@ -15,7 +15,7 @@ from torch import Tensor
 from genbab.errors import UsageError
 from genbab.nonlinear import Expression, Nonlinearity, compose, default_slopes, intercept, interval, make
 from genbab.nonlinear import cache as remembered
-from genbab.nonlinear.composed import MOST_SEGMENTS, Facts, certified
+from genbab.nonlinear.certified import MOST_SEGMENTS, Facts, certified
 from genbab.nonlinear.expression import X, apply, combine, multiply, substitute
 from genbab.nonlinear.jets import jet
 

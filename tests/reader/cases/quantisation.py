@@ -11,7 +11,7 @@ PER_AXIS = (
 )
 WEIGHT = "w = Constant<value=int8[2,3] {1, -2, 3, 4, 0, -6}>() v = Constant<value=int8 {1}>() "
 KERNEL = "w = Constant<value=uint8[1,1,2] {1, 4}>() v = Constant<value=uint8 {2}>() "
-OUT = "t = Constant<value=float {0.05}>() u = Constant<value=float {0.4}>() o = Constant<value=int8 {-9}>() "
+OUT = "t = Constant<value=float {0.05}>() u = Constant<value=float {0.3}>() o = Constant<value=uint8 {3}>() "
 QUANTISED = "q = QuantizeLinear(x, s, z) "
 
 CASES = [
@@ -41,13 +41,13 @@ CASES = [
     ),
     written(
         "QLinearMatMul",
-        STEP.replace("uint8", "int8") + WEIGHT + OUT + QUANTISED
+        STEP + WEIGHT + OUT + QUANTISED
         + "p = QLinearMatMul(q, s, z, w, t, v, u, o) y = DequantizeLinear(p, u, o)",
         "1,2",
     ),
     written(
         "QLinearConv",
-        STEP + KERNEL + OUT.replace("int8 {-9}", "uint8 {9}")
+        STEP + KERNEL + OUT
         + "b = Constant<value=int32[1] {50}>() " + QUANTISED
         + "p = QLinearConv<pads=[1,1]>(q, s, z, w, t, v, u, o, b) y = DequantizeLinear(p, u, o)",
         "1,1,3",
