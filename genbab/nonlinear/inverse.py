@@ -119,7 +119,7 @@ def _bisected(
     return right
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _places(fn: Nonlinearity, part: Part) -> Tensor:
     """x at the entries, from the end of smaller |slope| to the other: (ENTRIES,) float64."""
     (near, slope), (far, steepest) = part_ends(fn, part)
@@ -129,7 +129,7 @@ def _places(fn: Nonlinearity, part: Part) -> Tensor:
     return x
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=32)
 def table(fn: Nonlinearity, found: tuple[Part, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """The tables of several parts, one after the other: (len(found) * ENTRIES,)."""
     return torch.cat([_places(fn, part) for part in found]).to(device=device, dtype=dtype)
@@ -145,7 +145,7 @@ def lookup(places: Tensor, relative: Tensor, offset: Tensor | float) -> Tensor:
     return places.index_select(0, index.to(torch.int32).reshape(-1)).reshape(relative.shape)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=32)
 def _bends(fn: Nonlinearity, found: tuple[Part, ...], device: torch.device) -> Tensor:
     """1 / (second derivative averaged over a cell), laid out as `table`; 0 where the slope is constant."""
     places = [_places(fn, part) for part in found]
