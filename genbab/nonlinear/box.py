@@ -116,6 +116,7 @@ def _outside(fn: Nonlinearity, l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
 
 def make_box(fn: Nonlinearity, l: Tensor, u: Tensor) -> Box:  # noqa: E741
     """Evaluate fn at the ends and breaks of [l, u]."""
+    l, u = l + 0.0, u + 0.0  # noqa: E741 - a negative zero is a zero, also under a root
     given = l, u
     bad = _outside(fn, l, u)
     undefined = bad if bool(bad.any()) else None

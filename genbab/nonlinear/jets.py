@@ -21,6 +21,7 @@ from genbab.nonlinear.outward import Ends, size
 from genbab.nonlinear.record import Jump, Nonlinearity
 
 _EPS = torch.finfo(torch.float64).eps
+_TINY = torch.finfo(torch.float64).tiny
 _RELATIVE = 1e-12
 
 
@@ -243,7 +244,8 @@ class _Inside:
         whole = interval(self.fn, self.l, self.u)
         ends = outward.hull([self.fn.value(self.l), self.fn.value(self.u)])
         if self.fn.noise:
-            ends = outward.widen(ends, _RELATIVE * size(ends) + 4.0 * _EPS * size(first) * self.reach)
+            room = _RELATIVE * size(ends) + 4.0 * _EPS * size(first) * self.reach
+            ends = outward.widen(ends, room + _TINY)  # what underflows is not 0
         monotone = ((first[0] >= 0) | (first[1] <= 0)) & ~self.flags()[2]
         monotone &= torch.isfinite(ends[0]) & torch.isfinite(ends[1])
         low, high = outward.meet(whole, ends)

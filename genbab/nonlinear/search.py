@@ -192,6 +192,8 @@ class Searcher:
         return [(place, value.clamp(-FAR, FAR)) for place, value in (*self.box.ends, *self.box.points)]
 
     def _general(self, k: Tensor, side: Side) -> Found:
+        if self.box.fn.jumps:  # beside a pole slopes may be so steep that k*x overflows
+            k = k.clamp(-FAR, FAR)
         (place, value), *others = self._fixed
         kept = torch.addcmul(value, k, place, value=-1), place.expand_as(k).clone()
         for place, value in others:

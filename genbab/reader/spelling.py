@@ -77,7 +77,8 @@ class _Writer:
             )
         name = output or f"{self.node.output[0]}/{len(self.made)}"
         label = self.node.name or self.node.output[0]
-        self.made.append(helper.make_node(kind, list(inputs), [name], f"{label}/{len(self.made)}/{kind}", **attributes))
+        label = f"{label}/{len(self.made)}/{kind}"
+        self.made.append(helper.make_node(kind, list(inputs), [name], label, **attributes))
         return name
 
     def _constant(self, value: float) -> str:
