@@ -27,7 +27,7 @@ from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
 from genbab.errors import DeadlineReached, ResourceError
-from genbab.network import Network, Nonlinear
+from genbab.network import Grouped, Network, Nonlinear
 from genbab.problem import queries
 from genbab.reader import Model
 from genbab.result import Counterexample, Progress, Result, Verdict
@@ -268,7 +268,7 @@ def _worst(state: RootState) -> float:
 
 
 def _nonlinear_size(network: Network) -> int:
-    return max(1, sum(node.size for node in network.nodes if isinstance(node, Nonlinear)))
+    return max(1, sum(node.size for node in network.nodes if isinstance(node, Nonlinear | Grouped)))
 
 
 class Timer:

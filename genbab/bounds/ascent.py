@@ -96,9 +96,7 @@ def optimise(  # noqa: PLR0913
             break
         adam.step += 1
         slopes = {
-            i: _stepped(
-                relaxation.lines(i), line, i, adam, rate, None if freedom is None else freedom.steps.get(i)
-            )
+            i: _stepped(relaxation, line, i, adam, rate, None if freedom is None else freedom.steps.get(i))
             for i, line in sweep(network, one).items()
         }
         rate *= steps.decay
@@ -106,9 +104,17 @@ def optimise(  # noqa: PLR0913
 
 
 def _stepped(  # noqa: PLR0913
-    lines: Lines, line: Chosen, node: int, adam: Adam, rate: float, free: Slopes | None
+    relaxation: Relaxation, line: Chosen, node: int, adam: Adam, rate: float, free: Slopes | None
 ) -> Chosen:
-    """The swept line with its slopes moved uphill."""
+    """The swept line with its slopes moved uphill.
+
+    The planes of a grouped node touch a convex function at a point; moving it towards where the form is
+    least (Frank & Wolfe, 1956) never lowers the bound at first.
+    """
+    if line.planes is not None:
+        at = line.slopes[0] + rate * (line.point[0] - line.slopes[0])
+        return replace(line, slopes=(at,), planes=None)
+    lines = relaxation.lines(node)
     slopes: list[Tensor] = []
     scale = lines.scale(line.upper)
     for place, (k, partial) in enumerate(zip(line.slopes, gradient(line), strict=True)):

@@ -21,7 +21,9 @@ from torch import Tensor
 from genbab.bounds.curvature import Curvature, factors
 from genbab.bounds.interval import Interval, gamma, magnitude
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
-from genbab.network import Affine, Network, Nonlinear
+from genbab.network import Affine, Grouped, Network, Nonlinear
+from genbab.nonlinear.softmax import SoftmaxBox
+from genbab.nonlinear.softmax_planes import Planes, planes, roundings
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ class Chosen:
     masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept, touch
     points;
     point: the arguments' values at the input that minimises the form, once a sweep has found them.
+    planes: of a grouped node; its only "slopes" are the point at which they touch, `intercept` is unused.
     """
 
     coefficients: Tensor
@@ -57,6 +60,7 @@ class Chosen:
     intercept: Tensor
     touch: tuple[Tensor, ...]
     point: tuple[Tensor, ...] = ()
+    planes: Planes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +101,11 @@ def descend(
             constant = constant + dot(a, taken.intercept)
             for argument, k in zip(node.args, taken.slopes, strict=True):
                 _add(forms, argument, a * k)
+        elif isinstance(node, Grouped):
+            found = _planes(relaxation.groups(i), a, slopes.get(i), rigorous=False)
+            chosen[i] = _planes_taken(a, found)
+            constant = constant + found.constants.sum(-1)
+            _add(forms, node.args[0], found.form)
     form, corner = _arrived(forms, constant, box)
     return Pass(form, constant, constant + (form * corner).sum(-1), corner, chosen)
 
@@ -144,6 +153,13 @@ def certified(
             slack = slack + gamma(node.size + len(network.nodes), a.dtype) * dot(a.abs(), mass)
             for argument, k in zip(node.args, picked, strict=True):
                 _add(forms, argument, a * k)
+        elif isinstance(node, Grouped):
+            found = _planes(relaxation.groups(i), a, slopes.get(i), rigorous=True)
+            assert found.masses is not None
+            constant = constant + found.constants.sum(-1)
+            terms = roundings(node.fn.length) + node.size + len(network.nodes)
+            slack = slack + gamma(terms, a.dtype) * found.masses.sum(-1)
+            _add(forms, node.args[0], found.form)
     form, corner = _arrived(forms, constant, box)
     if curved is not None:
         constant = constant + curved.improvement()
@@ -194,13 +210,24 @@ def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> C
     return Chosen(a, upper, slopes, intercept, touch)
 
 
+def _planes(box: SoftmaxBox, a: Tensor, earlier: Chosen | None, rigorous: bool) -> Planes:
+    """The planes for coefficients a (B, S, N): at the points of `earlier`, or at the centre of the box."""
+    at = box.middle if earlier is None else earlier.slopes[0].to(a.dtype)
+    return planes(box, a, at, rigorous=rigorous)
+
+
+def _planes_taken(a: Tensor, found: Planes) -> Chosen:
+    upper = found.upper.flatten(-2).to(a.dtype)
+    return Chosen(a, upper, (found.at.expand(a.shape),), found.form, (), planes=found)
+
+
 def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
     """The lines of the pass with `point` filled in: one forward sweep of the minimising corner along the
     lines.
     """
     known: dict[int, Tensor] = {0: one.corner}
     swept: dict[int, Chosen] = {}
-    needed = {a for i in one.chosen for a in network.sources(i)}
+    needed = {a for i in one.chosen for a in _arguments(network, i)}
     reach = set(one.chosen).union(*(network.ancestors[i] for i in needed))
     for i in sorted(reach - {0}):
         node = network.nodes[i]
@@ -216,7 +243,17 @@ def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
             for k, v in zip(line.slopes, point, strict=True):
                 value = torch.addcmul(value, k, v)
             known[i], swept[i] = value, replace(line, point=point)
+        elif isinstance(node, Grouped):
+            line, point = one.chosen[i], (known[node.args[0]],)
+            assert line.planes is not None
+            known[i], swept[i] = line.planes.along(point[0]), replace(line, point=point)
     return swept
+
+
+def _arguments(network: Network, i: int) -> tuple[int, ...]:
+    """The nodes that the value of node i depends on."""
+    sources = network.sources(i)
+    return sources[:1] if isinstance(network.nodes[i], Grouped) else sources
 
 
 def gradient(line: Chosen) -> Slopes:

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from genbab.bounds.curvature import Forms, Linearised, linearised
 from genbab.bounds.interval import Interval, affine_range, gamma, intersect, known_below, nonlinear_range
-from genbab.bounds.relaxation import Relaxation
-from genbab.network import Affine, Input, Network, Nonlinear
+from genbab.bounds.relaxation import Relaxation, grouped_box, shaped
+from genbab.network import Affine, Grouped, Input, Network, Nonlinear
+from genbab.nonlinear.softmax import by_rows
+from genbab.nonlinear.softmax_planes import planes, roundings
 
 
 def varying(box: Interval) -> Tensor:
@@ -118,6 +120,8 @@ def _nonlinear_forms(
     network: Network, i: int, forms: list[Forms], intervals: list[Interval], radius: Tensor
 ) -> Forms:
     node = network.nodes[i]
+    if isinstance(node, Grouped):
+        return _grouped_forms(node, [forms[a] for a in node.args], [intervals[a] for a in node.args], radius)
     assert isinstance(node, Nonlinear)
     padded = intervals + [intervals[0]] * (len(network.nodes) - len(intervals))
     lines = Relaxation(network, padded, radius.dtype).lines(i)
@@ -134,4 +138,27 @@ def _nonlinear_forms(
         slack = gamma(4, mass.dtype) * mass
         total[:, -1:] += constant + slack if upper else constant - slack
         sides.append(total)
+    return sides[0], sides[1]
+
+
+def _grouped_forms(node: Grouped, forms: list[Forms], intervals: list[Interval], radius: Tensor) -> Forms:
+    """Every entry's own plane at the centre of the box, below and above."""
+    length = node.fn.length
+    box = grouped_box(node, [shaped(interval, radius.dtype) for interval in intervals])
+    unit = torch.eye(length, dtype=radius.dtype, device=radius.device).repeat(1, node.size // length)
+    low, high = (by_rows(form, length) for form in forms[0])  # (B, D+1, R, K)
+    reach = by_rows(torch.maximum(*(_mass(form, radius) for form in forms[0]))[:, 0], length)
+    sides: list[Tensor] = []
+    for sign in (1.0, -1.0):
+        rows = (sign * unit)[None].expand(radius.shape[0], -1, -1)
+        found = planes(box, rows, box.middle, rigorous=True)
+        assert found.masses is not None
+        form = by_rows(found.form, length)  # (B, K, R, K)
+        total = torch.einsum("bkrj,bdrj->bdrk", form.clamp(min=0), low)
+        total = total + torch.einsum("bkrj,bdrj->bdrk", form.clamp(max=0), high)
+        mass = torch.einsum("bkrj,brj->brk", form.abs(), reach) + found.constants.abs().mT
+        slack = gamma(2 * length + 4, mass.dtype) * mass
+        slack = slack + gamma(roundings(length), mass.dtype) * found.masses.mT
+        total[:, -1] += found.constants.mT - slack
+        sides.append(sign * total.flatten(-2))
     return sides[0], sides[1]

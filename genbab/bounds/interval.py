@@ -12,10 +12,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.network import Affine, Input, LinearMap, Network, Node, Nonlinear, nonnegative
+from genbab.network import Affine, Grouped, Input, LinearMap, Network, Node, Nonlinear, nonnegative
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
+from genbab.nonlinear.softmax import SoftmaxBox
 
 Interval = tuple[Tensor, Tensor]
 
@@ -52,7 +53,7 @@ def propagate(network: Network, box: Interval, known: dict[int, Interval] | None
     for i, node in enumerate(network.nodes):
         if isinstance(node, Input):
             interval = box
-        elif isinstance(node, Nonlinear):
+        elif isinstance(node, Nonlinear | Grouped):
             interval = nonlinear_range(node, [boxes[a] for a in node.args])
         else:
             interval = affine_range(node, [boxes[s] for s, _ in node.terms])
@@ -73,13 +74,20 @@ def refined(network: Network, intervals: list[Interval], i: int, found: Interval
         if i not in network.ancestors[j]:
             continue
         args = [cut[s] for s in network.sources(j)]
-        follows = nonlinear_range(node, args) if isinstance(node, Nonlinear) else affine_range(node, args)
+        if isinstance(node, Nonlinear | Grouped):
+            follows = nonlinear_range(node, args)
+        else:
+            follows = affine_range(node, args)
         cut[j] = intersect(cut[j], follows)
     return cut
 
 
-def nonlinear_range(node: Nonlinear, args: list[Interval]) -> Interval:
-    """The range of an elementwise function over its arguments' intervals."""
+def nonlinear_range(node: Nonlinear | Grouped, args: list[Interval]) -> Interval:
+    """The range of a function over its arguments' intervals."""
+    if isinstance(node, Grouped):
+        boxes = [(low[:, None], high[:, None]) for low, high in args]
+        low, high = SoftmaxBox(node.fn, *boxes[0], boxes[1] if len(boxes) > 1 else None).range
+        return low.flatten(1), high.flatten(1)
     if isinstance(node.fn, Nonlinearity):
         return range_of(node.fn, *args[0])
     return range_of_two(node.fn, args[0], args[1])

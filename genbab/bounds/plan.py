@@ -23,7 +23,7 @@ from genbab.bounds.forward import forward_forms, varying
 from genbab.bounds.interval import Interval, propagate, refined
 from genbab.bounds.relaxation import Relaxation
 from genbab.config import Config
-from genbab.network import Affine, Compose, Index, Input, LinearMap, Network, Nonlinear
+from genbab.network import Affine, Compose, Grouped, Index, Input, LinearMap, Network, Node, Nonlinear
 
 FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""
@@ -171,7 +171,8 @@ def _tighten_node(  # noqa: PLR0913
     if not matter:
         return None
     order = torch.tensor(matter, device=lower.device)
-    straight = not any(isinstance(engine.exact.nodes[j], Nonlinear) for j in engine.exact.ancestors[i])
+    before = [engine.exact.nodes[j] for j in engine.exact.ancestors[i]]
+    straight = not any(isinstance(node, Nonlinear | Grouped) for node in before)
     size = max(1, engine.chunk(lower.shape[0], i, steps.count) // 2)
     for chunk in torch.split(order, size):
         engine.check()
@@ -200,6 +201,10 @@ def rows_that_matter(relaxation: Relaxation, i: int) -> Tensor:
     for reader in network.consumers[i]:
         if isinstance(network.nodes[reader], Nonlinear):
             gap = torch.maximum(gap, line_gap(relaxation, reader))
+        elif isinstance(network.nodes[reader], Grouped):
+            for place, argument in enumerate(network.sources(reader)):
+                if argument == i:
+                    gap = torch.maximum(gap, relaxation.groups(reader).curved[place])
     worst = torch.nan_to_num(gap, nan=torch.inf, posinf=1e300).amax(0)
     order = worst.argsort(descending=True)
     return order[worst[order] > 1e-9]
@@ -242,10 +247,15 @@ def tightening_cost(engine: Engine) -> float:
 
 def _row_costs(network: Network, layers: list[int]) -> list[float]:
     """Multiply-adds of a backward pass for both sides of every neuron of each node."""
-    cost = [
-        sum(one.cost for _, one in n.terms) if isinstance(n, Affine) else 4 * n.size for n in network.nodes
-    ]
+    cost = [_step_cost(node) for node in network.nodes]
     return [float(2 * network.nodes[i].size * sum(cost[j] for j in network.ancestors[i])) for i in layers]
+
+
+def _step_cost(node: Node) -> int:
+    """Multiply-adds of one row's step through the node, about."""
+    if isinstance(node, Affine):
+        return sum(one.cost for _, one in node.terms)
+    return (60 if isinstance(node, Grouped) else 4) * node.size
 
 
 def _already_exact(network: Network, i: int) -> bool:

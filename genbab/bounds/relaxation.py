@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genbab.bounds.curvature import Linearised
 from genbab.bounds.interval import Interval, affine_mass
-from genbab.network import Affine, Network, Nonlinear
+from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.nonlinear import (
     Gate,
     Nonlinearity,
@@ -30,6 +30,7 @@ from genbab.nonlinear import (
     slope_range2,
     slope_spans,
 )
+from genbab.nonlinear.softmax import SoftmaxBox
 
 Slopes = tuple[Tensor, ...]
 """One slope tensor per argument of a nonlinear node, each (B, S, N) or broadcastable to it."""
@@ -140,6 +141,7 @@ class Relaxation:
         self.intervals = intervals
         self.linear = linear
         self._lines: dict[int, Lines] = {}
+        self._groups: dict[int, SoftmaxBox] = {}
         self._mass = {} if mass is None else mass
 
     @property
@@ -155,6 +157,7 @@ class Relaxation:
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         sources = self.network.sources
         other._lines = {i: line for i, line in self._lines.items() if all(same[s] for s in sources(i))}
+        other._groups = {i: box for i, box in self._groups.items() if all(same[s] for s in sources(i))}
         other._mass = {i: mass for i, mass in self._mass.items() if all(same[s] for s in sources(i))}
         return other
 
@@ -165,6 +168,14 @@ class Relaxation:
             assert isinstance(node, Nonlinear)
             self._lines[i] = Lines(node.fn, tuple(shaped(self.intervals[a], self.dtype) for a in node.args))
         return self._lines[i]
+
+    def groups(self, i: int) -> SoftmaxBox:
+        """What grouped node i offers on its arguments' boxes."""
+        if i not in self._groups:
+            node = self.network.nodes[i]
+            assert isinstance(node, Grouped)
+            self._groups[i] = grouped_box(node, [shaped(self.intervals[a], self.dtype) for a in node.args])
+        return self._groups[i]
 
     def mass(self, i: int) -> tuple[int, Tensor]:
         """For affine node i: the length of its longest sums, and |W||x| + |bias| over its sources' boxes
@@ -179,6 +190,11 @@ class Relaxation:
             mass = torch.nan_to_num(affine_mass(node, self.intervals), nan=torch.inf, posinf=torch.inf)
             self._mass[i] = terms, mass
         return self._mass[i]
+
+
+def grouped_box(node: Grouped, boxes: list[Interval]) -> SoftmaxBox:
+    """The node's function on boxes (B, 1, N) of its arguments."""
+    return SoftmaxBox(node.fn, *boxes[0], boxes[1] if len(boxes) > 1 else None)
 
 
 def shaped(interval: Interval, dtype: torch.dtype) -> Interval:

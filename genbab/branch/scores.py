@@ -10,8 +10,9 @@ from torch import Tensor
 from genbab.bounds import Chosen, Interval, Relaxation
 from genbab.bounds.relaxation import Lines, shaped
 from genbab.branch.domains import Domains, Splits
-from genbab.network import Network, Nonlinear
+from genbab.network import Grouped, Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear.softmax_planes import lost
 
 Point = Callable[[Network, int, Tensor, Tensor], Tensor]
 """(network, node, lower (B, N), upper) -> where to split each neuron of the node, strictly inside."""
@@ -54,7 +55,10 @@ def line_score(
             line = chosen.get(reader)
             if line is None or not line.point:
                 continue
-            gain = line.coefficients.abs() * _improvement(relaxation, reader, node, cut, line)
+            if isinstance(network.nodes[reader], Grouped):
+                gain = _lost(relaxation, reader, node, line)
+            else:
+                gain = line.coefficients.abs() * _improvement(relaxation, reader, node, cut, line)
             total = total + torch.einsum("bs,bsn->bn", weight.to(gain.dtype), gain).to(total.dtype)
         gains.append(total)
     return gains[0] + gains[1]
@@ -76,6 +80,13 @@ def _improvement(relaxation: Relaxation, reader: int, node: int, cut: Interval, 
         own = torch.addcmul(own, k - before, v)
     gain = torch.maximum(same, own * outward)
     return torch.nan_to_num(gain, nan=0.0, posinf=1e6).clamp_(min=0)
+
+
+def _lost(relaxation: Relaxation, reader: int, node: int, line: Chosen) -> Tensor:
+    """What the relaxation of each argument of a grouped node loses at the line's point; (B, S, N), >= 0."""
+    parts = lost(relaxation.groups(reader), line.coefficients, line.slopes[0], line.point[0])
+    place = relaxation.network.sources(reader).index(node)
+    return torch.nan_to_num(parts[place] / 2, nan=0.0, posinf=1e6)
 
 
 def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[..., Splits]:

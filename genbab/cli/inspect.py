@@ -81,11 +81,11 @@ def numbers(part: Any) -> int:
 
 def functions(network: Network) -> dict[str, dict[str, int]]:
     """Per nonlinear function: how many nodes use it, on how many numbers in all."""
-    from genbab.network import Nonlinear
+    from genbab.network import Grouped, Nonlinear
 
     found: dict[str, dict[str, int]] = {}
     for node in network.nodes:
-        if isinstance(node, Nonlinear):
+        if isinstance(node, Nonlinear | Grouped):
             entry = found.setdefault(function_name(node.fn), {"nodes": 0, "size": 0})
             entry["nodes"] += 1
             entry["size"] += node.size
@@ -94,12 +94,12 @@ def functions(network: Network) -> dict[str, dict[str, int]]:
 
 def layers(network: Network) -> list[dict[str, Any]]:
     """The nonlinear nodes in order: node, function, size."""
-    from genbab.network import Nonlinear
+    from genbab.network import Grouped, Nonlinear
 
     return [
         {"node": network.name(i), "function": function_name(node.fn), "size": node.size}
         for i, node in enumerate(network.nodes)
-        if isinstance(node, Nonlinear)
+        if isinstance(node, Nonlinear | Grouped)
     ]
 
 

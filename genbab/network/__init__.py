@@ -1,9 +1,9 @@
-"""The normal form: a DAG of three kinds of node, and the linear maps on its edges."""
+"""The normal form: a DAG of four kinds of node, and the linear maps on its edges."""
 
 from __future__ import annotations
 
 from genbab.network.convolution import Conv
-from genbab.network.graph import Affine, Input, Network, Node, Nonlinear, evaluate, values
+from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, evaluate, values
 from genbab.network.index import Index
 from genbab.network.joins import compose
 from genbab.network.maps import (
@@ -25,6 +25,7 @@ __all__ = [
     "Conv",
     "Dense",
     "Diagonal",
+    "Grouped",
     "Identity",
     "Index",
     "Input",

@@ -1,4 +1,4 @@
-"""Networks in normal form: `Input`, `Affine` and `Nonlinear` nodes in topological order, all values flat.
+"""Networks in normal form: `Input`, `Affine`, `Nonlinear` and `Grouped` nodes in topological order.
 
 The value of a node is a vector of `size` numbers (row-major flattening of the tensor it came from, batch axis
 dropped); every function here takes any leading axes.
@@ -15,6 +15,7 @@ from torch import Tensor
 from genbab.errors import ModelError
 from genbab.network.maps import Compose, LinearMap
 from genbab.nonlinear import Gate, Nonlinearity, Product
+from genbab.nonlinear.softmax import Softmax
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,16 @@ class Nonlinear:
     size: int
 
 
-Node = Input | Affine | Nonlinear
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """fn(args[0]) by rows of equal length; further arguments are redundant, only their intervals are used."""
+
+    fn: Softmax
+    args: tuple[int, ...]
+    size: int
+
+
+Node = Input | Affine | Nonlinear | Grouped
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +81,7 @@ class Network:
         """Nodes that are an argument of a nonlinear node: those whose intervals are needed, in topological
         order.
         """
-        return tuple(sorted({a for node in self.nodes if isinstance(node, Nonlinear) for a in node.args}))
+        return tuple(sorted({a for n in self.nodes if isinstance(n, Nonlinear | Grouped) for a in n.args}))
 
     @cached_property
     def consumers(self) -> tuple[tuple[int, ...], ...]:
@@ -95,7 +105,7 @@ class Network:
         node = self.nodes[i]
         if isinstance(node, Affine):
             return tuple(source for source, _ in node.terms)
-        return node.args if isinstance(node, Nonlinear) else ()
+        return node.args if isinstance(node, Nonlinear | Grouped) else ()
 
     def name(self, i: int) -> str:
         """The name a person knows node i by."""
@@ -133,6 +143,11 @@ class Network:
             arity = 1 if isinstance(node.fn, Nonlinearity) else 2
             if len(node.args) != arity or any(self.nodes[a].size != node.size for a in node.args):
                 raise ModelError(f"network: {self.name(i)} has arguments of the wrong number or size")
+        elif isinstance(node, Grouped):
+            wanted = node.fn.sizes(node.size)[: len(node.args)]
+            given = tuple(self.nodes[a].size for a in node.args)
+            if not given or given != wanted or node.size % node.fn.length:
+                raise ModelError(f"network: {self.name(i)} has arguments of the wrong number or size")
 
 
 def _finite(one: LinearMap) -> bool:
@@ -147,7 +162,7 @@ def values(network: Network, x: Tensor) -> list[Tensor]:
     for node in network.nodes:
         if isinstance(node, Input):
             known.append(x)
-        elif isinstance(node, Nonlinear):
+        elif isinstance(node, Nonlinear | Grouped):
             known.append(node.fn.value(*(known[a] for a in node.args)))
         else:
             total = node.bias.expand(*x.shape[:-1], node.size)

@@ -10,7 +10,7 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-from genbab.network.graph import Affine, Input, Network, Node, Nonlinear
+from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear
 from genbab.network.index import Index
 from genbab.network.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, compose
 from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap
@@ -158,6 +158,8 @@ def _without_copies(network: Network) -> Network:
             node = Affine(tuple((origin[s], one) for s, one in node.terms), node.bias)
         elif isinstance(node, Nonlinear):
             node = Nonlinear(node.fn, tuple(origin[a] for a in node.args), node.size)
+        elif isinstance(node, Grouped):
+            node = Grouped(node.fn, tuple(origin[a] for a in node.args), node.size)
         nodes.append(node)
     return Network(tuple(nodes), origin[network.output], network.names)
 
@@ -173,6 +175,8 @@ def _renumber(network: Network) -> Network:
             nodes.append(Affine(tuple((number[s], m) for s, m in node.terms), node.bias))
         elif isinstance(node, Nonlinear):
             nodes.append(Nonlinear(node.fn, tuple(number[a] for a in node.args), node.size))
+        elif isinstance(node, Grouped):
+            nodes.append(Grouped(node.fn, tuple(number[a] for a in node.args), node.size))
         else:
             nodes.append(Input(node.size))
     return Network(tuple(nodes), number[network.output], tuple(network.name(old) for old in keep))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from genbab.network import Affine, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
+from genbab.network import Affine, Grouped, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
 from genbab.nonlinear import Gate, Nonlinearity, Product
+from genbab.nonlinear.softmax import Softmax
 from genbab.reader.values import Array, Value, Var, count
 
 
@@ -37,6 +38,10 @@ class Builder:
     def nonlinear(self, fn: Nonlinearity | Product | Gate, *args: Var) -> Var:
         """fn(*args), elementwise, in the shape of the first argument; sizes must be equal."""
         return self._append(Nonlinear(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
+
+    def grouped(self, fn: Softmax, *args: Var) -> Var:
+        """fn(args[0]) by rows, in its shape; see `Grouped`."""
+        return self._append(Grouped(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
 
     def gather(self, x: Value, index: Array) -> Value:
         """The tensor of index's shape whose entries are x.ravel()[index], and 0 where the index is -1."""

@@ -13,7 +13,18 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.network import Affine, Compose, Diagonal, Identity, Index, LinearMap, Network, Node, Nonlinear
+from genbab.network import (
+    Affine,
+    Compose,
+    Diagonal,
+    Grouped,
+    Identity,
+    Index,
+    LinearMap,
+    Network,
+    Node,
+    Nonlinear,
+)
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.fusion_classes import Forms
 from genbab.reader.fusion_pieces import Piece, finite, pieces
@@ -114,6 +125,8 @@ def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Net
             nodes.append(Affine(tuple((number[s], one) for s, one in node.terms), node.bias))
         elif isinstance(node, Nonlinear):
             nodes.append(Nonlinear(node.fn, tuple(number[a] for a in node.args), node.size))
+        elif isinstance(node, Grouped):
+            nodes.append(Grouped(node.fn, tuple(number[a] for a in node.args), node.size))
         else:
             nodes.append(node)
         number[i] = len(nodes) - 1

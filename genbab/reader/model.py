@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto
 
-from genbab.network import Affine, Network, Nonlinear, simplify
+from genbab.network import Affine, Grouped, Network, Nonlinear, simplify
 from genbab.reader.convert import convert
 from genbab.reader.fusion import fuse
 from genbab.reader.gates import fuse_gates
@@ -51,14 +51,14 @@ class Model:
         """Per nonlinear function, how many neurons have it."""
         counted: Counter[str] = Counter()
         for node in self.network.nodes:
-            if isinstance(node, Nonlinear):
+            if isinstance(node, Nonlinear | Grouped):
                 counted[str(node.fn) if len(node.args) == 1 else node.fn.name] += node.size
         return dict(counted)
 
     def summary(self) -> str:
         """A few lines for people: what was read and what it became."""
         affine = sum(isinstance(n, Affine) for n in self.network.nodes)
-        relaxed = sum(isinstance(n, Nonlinear) for n in self.network.nodes)
+        relaxed = sum(isinstance(n, Nonlinear | Grouped) for n in self.network.nodes)
         tensors = [
             f"  {kind} {name} {list(shape)}"
             for kind, names, shapes in (

@@ -40,6 +40,7 @@ def values(network: Network, x: Rationals) -> list[Rationals]:
             zero = np.full(node.size, Fraction(0), dtype=object)
             known.append(np.maximum(known[node.args[0]], zero))
         else:
+            assert isinstance(node, Affine)
             total = rational(node.bias)
             for source, one in node.terms:
                 total = total + rational(one.dense()).dot(known[source])

@@ -1,4 +1,4 @@
-"""What every ONNX operator means in terms of the three kinds of node: one small function per operator, in two
+"""What every ONNX operator means in terms of the four kinds of node: one small function per operator, in two
 tables.
 """
 

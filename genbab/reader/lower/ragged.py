@@ -1,4 +1,4 @@
-"""Softmax over rows of which some entries take no part: causal masks, and masks of large negative numbers."""
+"""Log softmax over rows of which some entries take no part: causal masks, and large negative numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from genbab.network import Adjoint, Compose, Diagonal, Index
-from genbab.reader.arithmetic import add, apply, multiply, scale, shift, sum_groups
+from genbab.reader.arithmetic import add, apply, scale, shift, sum_groups
 from genbab.reader.builder import Builder
 from genbab.reader.lower.movement import arrange
 from genbab.reader.values import Array, Value, Var
@@ -57,39 +57,39 @@ def difference(b: Builder, x: Var, plus: Array, minus: Array) -> Var:
     return b.affine(plus.shape, terms)
 
 
-def ragged_softmax(b: Builder, x: Var, rows: Ragged, log: bool) -> Value:
-    """(entries,): the (log) softmax of each entry within its row.
+def ragged_log_softmax(b: Builder, x: Var, rows: Ragged) -> Value:
+    """(entries,): the log softmax of each entry within its row.
 
-    Entries that are far below others are exp(x - reference) times the softmax of the reference: no power
+    Entries that are far below others are x - reference plus the log softmax of the reference: no power
     overflows.
     """
     own, other = rows.pairs()
     if len(own) > PAIRS_LIMIT:
-        return _shifted(b, x, rows, log)
+        return _shifted(b, x, rows)
     near = np.flatnonzero(~rows.far)
     rank = np.cumsum(~rows.far) - 1  # of each near entry among the near
     if len(own) == 0:
-        value: Value = np.zeros(len(near)) if log else np.ones(len(near))
+        value: Value = np.zeros(len(near))
     else:
         powers = apply(b, "exp", difference(b, x, rows.places[other], rows.places[own]))
         assert isinstance(powers, Var)
         total = shift(b, sum_groups(b, powers, rank[own], (len(near),)), 1.0)
-        value = scale(b, apply(b, "log", total), -1.0) if log else apply(b, "reciprocal", total)
+        value = scale(b, apply(b, "log", total), -1.0)
     far = np.flatnonzero(rows.far)
     if len(far) == 0:
         return value
     reference = rows.reference[rows.row[far]]
     below = difference(b, x, rows.places[far], rows.places[reference])
     there = b.gather(value, rank[reference])
-    distant = add(b, below, there) if log else multiply(b, apply(b, "exp", below), there)
+    distant = add(b, below, there)
     order = np.argsort(np.concatenate([near, far]))
     made = arrange(b, [value, distant], lambda parts: [np.concatenate(parts)[order]])[0]
     assert isinstance(made, Var | np.ndarray)
     return made
 
 
-def _shifted(b: Builder, x: Var, rows: Ragged, log: bool) -> Value:
-    """exp(x - m) / sum of exp(x - m), with the mean m of the entries of the row that are not far."""
+def _shifted(b: Builder, x: Var, rows: Ragged) -> Value:
+    """x - m - log of the sum of exp(x - m), with the mean m of the entries of the row that are not far."""
     near = np.flatnonzero(~rows.far)
     owner = rows.row[near]
     number = np.bincount(owner, minlength=len(rows.reference))
@@ -105,9 +105,7 @@ def _shifted(b: Builder, x: Var, rows: Ragged, log: bool) -> Value:
     powers = apply(b, "exp", centred)
     assert isinstance(powers, Var)
     total = sum_groups(b, powers, rows.row, number.shape)
-    if log:
-        return add(b, centred, scale(b, b.gather(apply(b, "log", total), rows.row), -1.0))
-    return multiply(b, powers, b.gather(apply(b, "reciprocal", total), rows.row))
+    return add(b, centred, scale(b, b.gather(apply(b, "log", total), rows.row), -1.0))
 
 
 def _index(places: Array, size: int) -> Index:

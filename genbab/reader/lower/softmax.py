@@ -1,9 +1,11 @@
-"""Softmax in the form whose bounds are tightest, as far as its size allows.
+"""Softmax as one node per length of row, log softmax as functions of one variable.
 
-softmax_i = 1 / (1 + Σ_{j≠i} exp(x_j - x_i)): the differences are affine, so what the entries have in common
-cancels (K(K - 1) terms). Two entries are a sigmoid of their difference. Long rows use exp(x_i - m) / Σ_j
-exp(x_j - m) with the mean m of the row: the shift is affine and exact, cannot be chosen wrongly, and keeps
-the arguments small.
+The node of short rows also has the differences of a row's entries, whose intervals are narrower than those of
+the entries suggest where these have something in common. Two entries are a sigmoid of their difference, and 1
+less it.
+
+log softmax_i = -log(1 + Σ_{j≠i} exp(x_j - x_i)) with K(K - 1) differences per row; long rows use x_i - m -
+log Σ_j exp(x_j - m) with the mean m of the row: the shift is affine and exact and keeps the arguments small.
 """
 
 from __future__ import annotations
@@ -11,17 +13,22 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from genbab.network import Affine, Identity, Index
-from genbab.reader.arithmetic import apply, divide, scale, shift, subtract
+from genbab.network import Affine, Compose, Diagonal, Identity, Index
+from genbab.nonlinear.softmax import Softmax
+from genbab.reader.arithmetic import apply, scale, shift, subtract
 from genbab.reader.builder import Builder
 from genbab.reader.guards import EMPTY_ROWS
-from genbab.reader.lower.ragged import Ragged, difference, ragged_softmax
+from genbab.reader.lower.movement import arrange
+from genbab.reader.lower.ragged import Ragged, difference, ragged_log_softmax
 from genbab.reader.lower.reductions import reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
 from genbab.reader.values import Array, Masked, Op, Refused, Value, Var, needed, positive_axis
 
 PAIRS_LIMIT = 4096
-"""Largest number of differences x_j - x_i that are made nodes."""
+"""Largest number of differences x_j - x_i that a log softmax is made of."""
+
+DIFFERENCES = 2048
+"""Largest number of differences x_i - x_j, i < j, that a softmax is given."""
 
 FAR = 500.0
 """Entries whose constant part lies this far below that of another in the row are taken to be masked by a
@@ -32,7 +39,7 @@ number.
 @lowering(
     "Softmax",
     "LogSoftmax",
-    how="reciprocal of 1 + sums of exp of differences; long rows exp / sum of exp, shifted by the mean",
+    how="one node; rows of two are a sigmoid; log softmax is -log(1 + sums of exp of differences)",
 )
 def _softmax(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = needed(inputs, 0)
@@ -72,11 +79,14 @@ def softmax_of_rows(b: Builder, x: Var, rows: Array, hidden: Array, log: bool = 
     offsets = np.where(kept, _constant_part(b, x.node)[rows], -np.inf)
     far = kept & (offsets < offsets.max(axis=1, keepdims=True) - FAR)
     back = np.full(x.size, -1, dtype=np.int64)
-    if kept.all() and not far.any():
-        y = _rows(b, x, rows, log)
+    if not log:
+        y = _by_length(b, x, rows, kept)
+        back[rows[kept]] = np.arange(int(kept.sum()))
+    elif kept.all() and not far.any():
+        y = _log_rows(b, x, rows)
         back[rows.reshape(-1)] = np.arange(rows.size)
     else:
-        y = ragged_softmax(b, x, Ragged.of(rows, kept, far, offsets), log)
+        y = ragged_log_softmax(b, x, Ragged.of(rows, kept, far, offsets))
         back[rows[kept]] = np.arange(int(kept.sum()))
     made = b.gather(y, back.reshape(x.shape))
     return Masked(made, hidden) if log and hidden.any() and isinstance(made, Var) else made
@@ -96,24 +106,68 @@ def _constant_part(b: Builder, node: int, depth: int = 8) -> Array:
     return np.asarray(total.numpy())
 
 
-def _rows(b: Builder, x: Var, rows: Array, log: bool) -> Value:
-    """(rows, K): the (log) softmax over the entries x.ravel()[rows[r]] of each row."""
+def _by_length(b: Builder, x: Var, rows: Array, kept: Array) -> Value:
+    """(entries kept,): the softmax over the kept entries of each row, in the order of the rows."""
+    count = kept.sum(axis=1)
+    parts: list[Value] = []
+    order = []
+    number = (np.cumsum(kept) - 1).reshape(kept.shape)
+    for length in np.unique(count):
+        which = np.broadcast_to((count == length)[:, None], kept.shape) & kept
+        made = _rows(b, x, rows[which].reshape(-1, length))
+        parts.append(made.reshaped((made.size,)) if isinstance(made, Var) else made.reshape(-1))
+        order.append(number[which])
+    if len(parts) == 1:
+        return parts[0]
+    back = np.argsort(np.concatenate(order))
+    joined = arrange(b, parts, lambda arrays: [np.concatenate(arrays)[back]])[0]
+    assert isinstance(joined, Var | np.ndarray)
+    return joined
+
+
+def _rows(b: Builder, x: Var, rows: Array) -> Value:
+    """(rows, K): the softmax over the entries x.ravel()[rows[r]] of each row."""
     length = rows.shape[1]
     if length == 1:
-        return np.zeros(rows.shape) if log else np.ones(rows.shape)
+        return np.ones(rows.shape)
+    if length == 2:
+        return _two(b, x, rows)
+    ordered = b.variable(b.gather(x, rows))
+    if rows.size * (length - 1) // 2 > DIFFERENCES:
+        return b.grouped(Softmax(length), ordered)
+    first, second = np.triu_indices(length, 1)
+    return b.grouped(Softmax(length), ordered, difference(b, x, rows[:, first], rows[:, second]))
+
+
+def _two(b: Builder, x: Var, rows: Array) -> Var:
+    """(rows, 2): the sigmoid of the difference, and 1 less it."""
+    first = apply(b, "sigmoid", difference(b, x, rows[:, 0], rows[:, 1]))
+    assert isinstance(first, Var)
+    repeated = Index(torch.arange(len(rows)).repeat_interleave(2), len(rows))
+    signs = Diagonal(torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(len(rows)))
+    return b.affine(rows.shape, [(first.node, Compose((repeated, signs)))], np.array([[0.0, 1.0]]))
+
+
+def _log_rows(b: Builder, x: Var, rows: Array) -> Value:
+    """(rows, K): the log softmax over the entries x.ravel()[rows[r]] of each row."""
+    length = rows.shape[1]
+    if length == 1:
+        return np.zeros(rows.shape)
     if rows.size * (length - 1) > PAIRS_LIMIT:
-        return _shifted(b, x, rows, log)
+        ordered = b.gather(x, rows)
+        assert isinstance(ordered, Var)
+        centred = subtract(b, ordered, reduce_mean(b, ordered, [1]))
+        powers = apply(b, "exp", centred)
+        assert isinstance(powers, Var)
+        return subtract(b, centred, apply(b, "log", reduce_sum(b, powers, [1])))
     own, other = _pairs(length)
     differences = difference(b, x, rows[:, other], rows[:, own])
     if length == 2:
-        flat = differences.reshaped(rows.shape)
-        if log:
-            return scale(b, apply(b, "softplus", flat), -1.0)
-        return apply(b, "sigmoid", scale(b, flat, -1.0))
+        return scale(b, apply(b, "softplus", differences.reshaped(rows.shape)), -1.0)
     powers = apply(b, "exp", differences)
     assert isinstance(powers, Var)
     total = shift(b, reduce_sum(b, powers, [2], keep=False), 1.0)
-    return scale(b, apply(b, "log", total), -1.0) if log else apply(b, "reciprocal", total)
+    return scale(b, apply(b, "log", total), -1.0)
 
 
 def _pairs(length: int) -> tuple[Array, Array]:
@@ -121,13 +175,3 @@ def _pairs(length: int) -> tuple[Array, Array]:
     own = np.repeat(np.arange(length)[:, None], length - 1, axis=1)
     other = np.arange(length - 1)[None, :] + (np.arange(length - 1)[None, :] >= np.arange(length)[:, None])
     return own, other
-
-
-def _shifted(b: Builder, x: Var, rows: Array, log: bool) -> Value:
-    ordered = b.gather(x, rows)
-    assert isinstance(ordered, Var)
-    centred = subtract(b, ordered, reduce_mean(b, ordered, [1]))
-    powers = apply(b, "exp", centred)
-    assert isinstance(powers, Var)
-    total = reduce_sum(b, powers, [1])
-    return subtract(b, centred, apply(b, "log", total)) if log else divide(b, powers, total)

@@ -56,6 +56,7 @@ CASES = [
     case("LogSoftmax", (1, 4)),
     case("LogSoftmax", (1, 2), low=-300.0, high=300.0),
     written("Softmax", "y = Softmax(x)", "1,70"),
+    written("Softmax", "c = Constant<value_float=1048576.0>() a = Mul(x, c) y = Softmax(a)", "2,4"),
     written("Softmax", "m = Constant<value=float[4] {0, -1e9, 0, -3.4e38}>() a = Add(x, m) y = Softmax(a)"),
     written("LogSoftmax", "m = Constant<value=float[4] {0, -1e9, 0, 0}>() a = Add(x, m) y = LogSoftmax(a)"),
 ]
