@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import platformdirs
+import torch
 
 from genbab.nonlinear.expression import Apply, Expression
+from genbab.nonlinear.record import Nonlinearity
 
-METHOD = 3
+METHOD = 4
 """Count this up whenever the way of finding facts changes."""
 
 _Facts = TypeVar("_Facts")
@@ -38,7 +40,18 @@ def key(expression: Expression) -> str:
             fn = step.fn
             text.append(repr((fn.name, fn.params, fn.breaks, fn.curvature, fn.kinks, fn.jumps, fn.turns)))
             text.append(repr((fn.period, fn.rise, fn.domain, fn.bounds, fn.noise, fn.drift)))
+            text.append(_sampled(fn))
     return hashlib.sha256("\n".join(text).encode()).hexdigest()
+
+
+def _sampled(fn: Nonlinearity) -> str:
+    """Values and slopes at some points: two functions may share a name and all other facts."""
+    places = torch.logspace(-6.0, 3.0, 91, dtype=torch.float64)
+    x = torch.cat([-places, places, *(b + torch.linspace(-0.5, 0.5, 21).double() for b in fn.breaks)])
+    x = x.clamp(*fn.domain)
+    shapes = [fn.value, fn.derivative] if fn.second is None else [fn.value, fn.derivative, fn.second]
+    seen = [shape(x).double().numpy().tobytes() for shape in shapes]
+    return hashlib.sha256(b"".join(seen)).hexdigest()
 
 
 def recall(expression: Expression, kind: type[_Facts]) -> _Facts | None:

@@ -12,7 +12,8 @@ from genbab.errors import UsageError
 from genbab.nonlinear import registry
 from genbab.nonlinear.checking import problems
 from genbab.nonlinear.composed import compose
-from genbab.nonlinear.expression import Expression
+from genbab.nonlinear.expression import Combine, Expression
+from genbab.nonlinear.jets import jet
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import Operator
 from genbab.nonlinear.tracing import trace
@@ -104,16 +105,36 @@ def _factory(
     return made, written
 
 
+def _probes(expression: Expression) -> torch.Tensor:
+    """Points to compare at: many sizes, whole and half numbers, and around every threshold written in it."""
+    even = torch.linspace(-6.3, 6.7, _SAMPLES, dtype=torch.float64)
+    sizes = torch.logspace(-8.0, 6.0, 281, dtype=torch.float64)
+    whole = torch.linspace(-50.0, 50.0, 201, dtype=torch.float64)
+    places = [
+        -step.shift / step.terms[0][1]
+        for step in expression.steps
+        if isinstance(step, Combine) and len(step.terms) == 1 and step.terms[0][0] == 0
+    ]
+    near = torch.tensor(places, dtype=torch.float64)
+    around = [near * (1.0 + d) for d in (-1e-9, 0.0, 1e-9)]
+    return torch.cat([even, -sizes, sizes, whole, *around])
+
+
 def _agree(name: str, expression: Expression, function: Callable[..., Any], given: tuple[float, ...]) -> None:
     """What was traced must be what the code computes."""
-    x = torch.linspace(-6.3, 6.7, _SAMPLES, dtype=torch.float64)
-    theirs, ours = function(x, *given), expression.value(x)
+    x = _probes(expression)
+    try:
+        theirs = function(x.clone(), *given)
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises
+        raise UsageError(f"{name}: it fails on a tensor: {type(error).__name__}: {error}") from error
+    ours = expression.value(x)
     if not isinstance(theirs, torch.Tensor) or theirs.shape != x.shape:
         raise UsageError(
             f"{name}: it is not elementwise: a tensor of one shape must give one of the same shape"
         )
     both = torch.isfinite(theirs) & torch.isfinite(ours)
-    bad = both & ((theirs.double() - ours).abs() > 1e-8 * (1.0 + ours.abs()))
+    room = 1e-8 * (1.0 + ours.abs()) + 4.0 * jet(expression, x, x).error
+    bad = both & ((theirs.double() - ours).abs() > room)
     if bool(bad.any()):
         i = int(bad.to(torch.int64).argmax())
         raise UsageError(

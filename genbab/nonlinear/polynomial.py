@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 from genbab.nonlinear.expression import (
@@ -36,14 +37,20 @@ ONE: Monomial = ()
 
 @dataclass(frozen=True)
 class Polynomial:
-    """Σ terms[m] · m; a monomial m lists (digest of an atom, power > 0), atoms are X and functions.
+    """Σ exact[m] · m; a monomial m lists (digest of an atom, power > 0), atoms are X and functions.
 
-    `mass[m]` is the sum of the sizes of what was added up to terms[m].
+    Coefficients are rational, so that nothing is lost where they cancel; what is written out again is rounded
+    once. `mass[m]` is the sum of the sizes of what was added up to exact[m].
     """
 
     atoms: Mapping[str, Expression]
-    terms: Mapping[Monomial, float]
+    exact: Mapping[Monomial, Fraction]
     mass: Mapping[Monomial, float]
+
+    @cached_property
+    def terms(self) -> Mapping[Monomial, float]:
+        """The coefficients in float64, each rounded once."""
+        return {m: float(c) for m, c in self.exact.items()}
 
     @cached_property
     def clean(self) -> bool:
@@ -56,14 +63,14 @@ class Polynomial:
 
     def only(self, wanted: Callable[[Monomial], bool]) -> Polynomial:
         """The terms whose monomials are wanted."""
-        kept = {m: c for m, c in self.terms.items() if wanted(m)}
+        kept = {m: c for m, c in self.exact.items() if wanted(m)}
         return Polynomial(self.atoms, kept, {m: self.mass[m] for m in kept})
 
     def divided(self, atom: str) -> Polynomial | None:
         """Q, where the terms in which the atom occurs are Q · atom and Q is free of it."""
-        found: dict[Monomial, float] = {}
+        found: dict[Monomial, Fraction] = {}
         mass: dict[Monomial, float] = {}
-        for m, c in self.terms.items():
+        for m, c in self.exact.items():
             powers = dict(m)
             if powers.pop(atom, 0) > 1:
                 return None
@@ -73,13 +80,13 @@ class Polynomial:
         return Polynomial(self.atoms, found, mass)
 
     def plus(self, other: Polynomial, factor: float) -> Polynomial:
-        """self + factor · other; what only rounding left over is left out."""
-        total = dict(self.terms)
+        """self + factor · other, exactly."""
+        total = dict(self.exact)
         mass = dict(self.mass)
-        for m, c in other.terms.items():
-            total[m] = total.get(m, 0.0) + factor * c
+        for m, c in other.exact.items():
+            total[m] = total.get(m, Fraction(0)) + Fraction(factor) * c
             mass[m] = mass.get(m, 0.0) + abs(factor) * other.mass[m]
-        kept = {m: c for m, c in total.items() if abs(c) > ROUNDING * mass[m]}
+        kept = {m: c for m, c in total.items() if c}
         return Polynomial({**self.atoms, **other.atoms}, kept, {m: mass[m] for m in kept})
 
     def over(self, other: Polynomial) -> float | None:
@@ -131,33 +138,34 @@ def expanded(expression: Expression) -> Polynomial | None:
 
 def _atom(atom: Expression) -> Polynomial:
     itself: Monomial = ((atom.digest, 1),)
-    return Polynomial({atom.digest: atom}, {itself: 1.0}, {itself: 1.0})
+    return Polynomial({atom.digest: atom}, {itself: Fraction(1)}, {itself: 1.0})
 
 
 def _sum(step: Combine, parts: list[Polynomial]) -> Polynomial | None:
     start = {ONE: step.shift} if step.shift else {}
-    total = Polynomial({}, start, {m: abs(c) for m, c in start.items()})
+    exact = {m: Fraction(c) for m, c in start.items()}
+    total = Polynomial({}, exact, {m: abs(c) for m, c in start.items()})
     for source, factor in step.terms:
         total = total.plus(parts[source], factor)
     return total if len(total.terms) <= MAX_TERMS else None
 
 
 def _product(x: Polynomial, y: Polynomial) -> Polynomial | None:
-    terms: dict[Monomial, float] = {}
+    terms: dict[Monomial, Fraction] = {}
     mass: dict[Monomial, float] = {}
-    for m, c in x.terms.items():
-        for n, d in y.terms.items():
+    for m, c in x.exact.items():
+        for n, d in y.exact.items():
             powers = dict(m)
             for atom, power in n:
                 powers[atom] = powers.get(atom, 0) + power
             if sum(powers.values()) > MAX_DEGREE:
                 return None
             both = tuple(sorted(powers.items()))
-            terms[both] = terms.get(both, 0.0) + c * d
+            terms[both] = terms.get(both, Fraction(0)) + c * d
             mass[both] = mass.get(both, 0.0) + x.mass[m] * y.mass[n]
     if len(terms) > MAX_TERMS:
         return None
-    kept = {m: c for m, c in terms.items() if abs(c) > ROUNDING * mass[m]}
+    kept = {m: c for m, c in terms.items() if c}
     return Polynomial({**x.atoms, **y.atoms}, kept, {m: mass[m] for m in kept})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +61,17 @@ class Traced:
     def __getattr__(self, method: str) -> Any:
         if method.startswith("__"):
             raise AttributeError(method)
+        if method not in CALLS and method not in REGISTRY and not method.endswith("_"):
+            raise UsageError(f"it asks for '{method}' of its argument, which genbab cannot follow")
         return lambda *args, **kwargs: _called(method, (self, *args), kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        raise UsageError("it asks whether its argument equals something; write it with >= and <=")
+
+    def __ne__(self, other: object) -> bool:
+        return self.__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
         raise UsageError("it branches on the value of its argument; write torch.where instead")
@@ -193,7 +204,11 @@ def _clamp(x: Any, low: Any = None, high: Any = None, **named: Any) -> Traced:
 
 
 def _softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Traced:
-    """The true softplus: beyond the threshold torch's own formula is off by exp(-threshold)/beta."""
+    """The true softplus, which torch's own formula leaves by up to exp(-threshold)/beta."""
+    if math.exp(-threshold) > 1e-8 * abs(beta):
+        raise UsageError(
+            f"softplus with beta={beta:g}, threshold={threshold:g} jumps; leave the threshold out"
+        )
     return _apply("softplus", x * beta) * (1.0 / beta)
 
 
@@ -201,9 +216,17 @@ def _gelu(x: Any, approximate: str = "none") -> Traced:
     return _apply("gelu_tanh" if approximate == "tanh" else "gelu", x)
 
 
+def _converted(x: Traced, *args: Any, **named: Any) -> Traced:
+    """The number itself, in another floating-point type."""
+    kinds = [a for a in (*args, *named.values()) if isinstance(a, torch.dtype)]
+    if any(not kind.is_floating_point for kind in kinds) or any(isinstance(a, str) for a in args):
+        raise UsageError("it converts its argument to another type of number")
+    return Traced(x.expression)
+
+
 CALLS: dict[str, Callable[..., Traced]] = {
-    **{name: (lambda x, *a, _name=name, **k: _apply(_name, x)) for name in PLAIN},
-    **{name: (lambda x, *a, _name=ours, **k: _apply(_name, x)) for name, ours in SAME.items()},
+    **{name: functools.partial(_apply, name) for name in PLAIN},
+    **{name: functools.partial(_apply, ours) for name, ours in SAME.items()},
     "add": lambda x, y, alpha=1.0: _traced(x) + _traced(y) * alpha,
     "sub": lambda x, y, alpha=1.0: _traced(x) - _traced(y) * alpha,
     "mul": lambda x, y: _traced(x) * _traced(y),
@@ -238,7 +261,8 @@ CALLS: dict[str, Callable[..., Traced]] = {
     "logical_and": lambda x, y: _traced(x) & y,
     "logical_or": lambda x, y: _traced(x) | y,
     "logical_not": lambda x: ~x,
-    "to": lambda x, *a, **k: Traced(x.expression),
+    "to": _converted,
+    "type": _converted,
     "float": lambda x: Traced(x.expression),
     "double": lambda x: Traced(x.expression),
     "type_as": lambda x, y: Traced(x.expression),
@@ -251,7 +275,11 @@ CALLS: dict[str, Callable[..., Traced]] = {
 
 
 def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+    if (name.endswith("_") and not name.startswith("__")) or kwargs.get("inplace"):
+        raise UsageError(f"it changes its argument in place ('{name}')")
     plain = name.strip("_").removeprefix("r") if name.startswith("__r") else name.strip("_")
+    if plain in ("eq", "ne"):
+        raise UsageError("it asks whether its argument equals something; write it with >= and <=")
     if name in ("__rsub__", "rsub", "__rtruediv__", "__rdiv__"):
         args = args[::-1]
         plain = "sub" if "sub" in name else "div"

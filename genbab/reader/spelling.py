@@ -26,14 +26,16 @@ def spelled(proto: ModelProto, source: str) -> tuple[ModelProto, tuple[str, ...]
     ModelError where the model's opset has no operator for a part.
     """
     alone: set[str] = set()
-    if not any((node.domain, node.op_type) in CUSTOM for node in proto.graph.node):
+    own = {(f.domain, f.name) for f in proto.functions}  # what the file defines itself is what it means
+    known = {key: custom for key, custom in CUSTOM.items() if key not in own}
+    if not any((node.domain, node.op_type) in known for node in proto.graph.node):
         return proto, ()
     opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
     copy = ModelProto()
     copy.CopyFrom(proto)
     del copy.graph.node[:]
     for node in proto.graph.node:
-        custom = CUSTOM.get((node.domain, node.op_type))
+        custom = known.get((node.domain, node.op_type))
         if custom is None or custom.written is None:
             copy.graph.node.append(node)
             alone |= {f"{node.domain}::{node.op_type}"} if custom is not None else set()
@@ -42,7 +44,7 @@ def spelled(proto: ModelProto, source: str) -> tuple[ModelProto, tuple[str, ...]
         try:
             expression = custom.written(*(op.number(name, default) for name, default in custom.parameters))
             copy.graph.node.extend(_Writer(node, opset).written(expression))
-        except UsageError as error:
+        except (UsageError, ValueError, TypeError, IndexError) as error:
             raise ModelError(f"{source}: node '{op.label}' ({node.domain}::{op.kind}): {error}") from error
     return copy, tuple(sorted(alone))
 

@@ -289,6 +289,16 @@ def test_facts_of_parts_are_part_of_the_key() -> None:
     assert remembered.key(apply(other, affine(X, 2.0))) != before
 
 
+def test_values_of_parts_are_part_of_the_key() -> None:
+    """Two records may share a name and all facts but the values."""
+
+    def record(a: float) -> Nonlinearity:
+        return Nonlinearity("mine", lambda x: a * x * x, lambda x: 2 * a * x, second=lambda x: 0 * x + 2 * a)
+
+    keys = {remembered.key(plus(apply(record(a)), call("cos"))) for a in (2.0, 0.01)}
+    assert len(keys) == 2
+
+
 def test_an_unwritable_folder_does_no_harm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(remembered, "folder", lambda: tmp_path / "file" / "facts")

@@ -66,6 +66,19 @@ def test_the_trace_computes_what_the_code_computes(name: str) -> None:
         (lambda x: x**x, "number"),
         (lambda x: torch.where(x, x, x), "condition"),
         (lambda x, y: x, "followed"),
+        (lambda x: torch.sin(x) + 100.0 * (x == 3.0), "equals"),
+        (lambda x: torch.sin(x) + 100.0 * (x != 3.0), "equals"),
+        (lambda x: torch.where(torch.eq(x, 3.0), 1.0, x), "equals"),
+        (lambda x: (x * 1.0).clamp_(-20, 20) * torch.sigmoid(x), "in place"),
+        (lambda x: F.relu(x * 1.0, inplace=True), "in place"),
+        (lambda x: torch.sin(x) + x.to(torch.int64), "type of number"),
+        (lambda x: x * 2 if x.is_cuda else x, "is_cuda"),
+        (lambda x: F.softplus(x, 0.01, 7), "jumps"),
+        (
+            lambda x: torch.where(x > 60, x, torch.sin(x)) if torch.is_tensor(x) else torch.sin(x),
+            "the code gives",
+        ),
+        (lambda x: torch.sin(x) if x in (1.0, 2.0) else torch.cos(x), "equals"),
     ],
 )
 def test_what_cannot_be_followed_is_named(code: Callable[..., Any], text: str) -> None:
@@ -116,6 +129,16 @@ def test_code_that_remembers_is_caught() -> None:
 
     with pytest.raises(UsageError, match="the code gives"):
         register("fickle", fickle)
+
+
+def test_what_is_rare_is_compared_too() -> None:
+    """Beyond the usual range, and around every threshold of the code."""
+    for code in (
+        lambda x: torch.where(x > 1e4, x, torch.sin(x)) if isinstance(x, Tensor) else torch.sin(x),
+        lambda x: torch.where(x >= 7.25, x - 1, x) if not isinstance(x, Tensor) else x + 0.0 * x.relu(),
+    ):
+        with pytest.raises(UsageError):
+            register("rare", code)
 
 
 def test_an_expression_can_be_registered() -> None:
