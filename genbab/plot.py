@@ -108,6 +108,31 @@ def draw(ax: Axes, shown: Relaxation, further: Sequence[Line] = ()) -> None:
     _words(ax, shown)
 
 
+def plot_points(
+    heading: str,
+    widths: Sequence[float],
+    middles: Sequence[float],
+    points: Sequence[object],
+    *,
+    path: str | Path | None = None,
+) -> None:
+    """A map of branching points for each objective: colour is the point's place in the interval (0 to 1)."""
+    figure = _axes(path).get_figure(root=True)
+    assert figure is not None
+    figure.clear()
+    figure.set_size_inches(11.0, 4.0)
+    axes = figure.subplots(1, 3, sharey=True)
+    for ax, shares, name in zip(axes, points, ("below", "both", "above"), strict=True):
+        image = ax.pcolormesh(middles, widths, shares, vmin=0.0, vmax=1.0, cmap="RdBu", shading="nearest")
+        ax.set_title(f"least area {name}", fontsize=10)
+        ax.set_xlabel("middle of the interval")
+    axes[0].set_ylabel("width")
+    figure.colorbar(image, ax=axes, label="where to split, as a share of the interval")
+    figure.suptitle(heading, fontsize=11)
+    if path is not None:
+        _save(axes[0], Path(path))
+
+
 def _heights(shown: Relaxation, sides: Sequence[Line]) -> tuple[float, float]:
     """What the drawing must show: the function on the box, without the sky of a pole, and the lines."""
     inside = np.concatenate([f for _, f in _curve(shown.fn, shown.l, shown.u)] or [np.zeros(1)])

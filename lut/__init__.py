@@ -1,8 +1,8 @@
-"""Read-only tables of good branching points: reserved, no table is shipped yet.
+"""Read-only tables of good branching points: where to split an interval so that least area is left.
 
-Floor 3. A table says, for one nonlinearity and an interval, where to split it so that the relaxations of the
-two halves are tightest. Until tables exist, splits are made at the function's own break points, else in the
-middle of the interval.
+Floor 3. `table` reads a table, `areas` and `build` make one, `store` keeps it in a file, `generate` knows
+which functions have one. Tables of the library are in `data/`, made by `genbab lut build`; others are made
+when they are first needed and kept in the user's cache folder. No point is ever wrong, only better or worse.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if options.version:
         options.command = _version
     elif options.name is None:
-        parser.error("which command? verify, run, inspect or relax")
+        parser.error("which command? verify, run, inspect, relax or lut")
     return options
 
 
@@ -82,6 +82,7 @@ def _parser() -> Parser:
     inspect.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     inspect.set_defaults(command=_call("genbab.cli.inspect"))
     _add_relax(commands)
+    _add_lut(commands)
     return parser
 
 
@@ -126,6 +127,26 @@ def _add_relax(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     relax.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     relax.set_defaults(command=_call("genbab.cli.relax"))
+
+
+def _add_lut(commands: argparse._SubParsersAction[Parser]) -> None:
+    lut = commands.add_parser(
+        "lut",
+        help="tables of branching points: make them, look at one",
+        description="Tables of the points at which intervals of a function are best split.",
+        allow_abbrev=False,
+    )
+    actions = lut.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser, required=True)
+    build = actions.add_parser("build", help="make the tables that are shipped", allow_abbrev=False)
+    about = "functions without parameters (default: all that profit)"
+    build.add_argument("functions", metavar="FUNCTION", nargs="*", help=about)
+    build.add_argument("--out", metavar="DIR", help="write them there, not into the package")
+    show = actions.add_parser("show", help="print a function's table", allow_abbrev=False)
+    show.add_argument("function", metavar="NAME", help='a function ("gelu") or a formula in x')
+    show.add_argument("--plot", metavar="FILE", help="draw it: .png, .svg or .pdf (needs genbab[plot])")
+    for action in (build, show):
+        action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+        action.set_defaults(command=_call("genbab.cli.lut"))
 
 
 def _finish(parser: argparse.ArgumentParser, command: Command) -> None:

@@ -34,9 +34,14 @@ def _range(searcher: Searcher) -> Pair:
     slopes, natural = [fn.derivative(l), fn.derivative(u)], torch.zeros_like(l)
     for place in fn.breaks:
         turn = torch.ceil((l - place) / fn.period) * fn.period if fn.period else torch.zeros_like(l)
-        inside = (l < place + turn) & (place + turn < u)
         at = torch.minimum(torch.maximum(place + turn, l), u)
-        for side in kink_slopes(fn, place) if place in fn.kinks else (fn.derivative(at),):
+        inside = (l < place + turn) & (place + turn < u)
+        sides = [(fn.derivative(at), inside)]
+        if place in fn.kinks:  # at an end only the slope on the box's side of it counts
+            left, right = kink_slopes(fn, place)
+            sides = [(torch.full_like(l, left), inside | ((l < u) & (u == place + turn)))]
+            sides.append((torch.full_like(l, right), inside | ((l < u) & (l == place + turn))))
+        for side, inside in sides:
             slopes.append(torch.where(inside, side, slopes[0]))
             natural = torch.maximum(natural, slopes[-1].abs().nan_to_num(0.0, 0.0, 0.0) * inside)
     for (at, value), (other, its) in _across(box):

@@ -75,3 +75,12 @@ def test_relu_slopes() -> None:
     lower, upper = default_slopes(make("relu"), l, u)
     torch.testing.assert_close(lower, torch.tensor([1.0, 0.0, 1.0, 0.0]))
     torch.testing.assert_close(upper, torch.tensor([2.0 / 3.0, 1.0 / 3.0, 1.0, 0.0]))
+
+
+@pytest.mark.parametrize(("l", "u"), [(2.64, 3.0), (-3.0, -2.5)])
+def test_the_derivative_beyond_a_kink_does_not_limit_slopes(l: float, u: float) -> None:  # noqa: E741
+    """hard_swish is x(x + 3)/6 on [-3, 3]: below it the tangent at the middle is best."""
+    fn, low, high = make("hard_swish"), *(torch.tensor([end], dtype=torch.float64) for end in (l, u))
+    slope = default_slopes(fn, low, high)[0]
+    middle = 0.5 * (l + u)
+    assert abs(float(slope) - (2.0 * middle + 3.0) / 6.0) < 1e-9
