@@ -10,13 +10,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from genbab.errors import UsageError
 
 GIB = 1 << 30
 SMALLEST_MEMORY = 64 << 20
 Branching = Literal["auto", "input", "neuron", "none"]
+Score = Literal["random", "widest", "babsr", "free", "line", "shortcut", "bbps", "strong"]
+Points = Literal["table", "middle"]
+Retighten = Literal["frozen", "clipped", "reoptimised"]
 SearchDtype = Literal["float32", "float64"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -152,6 +155,28 @@ class Config:
         default="auto",
         metadata=setting(
             _one_of("auto", "input", "neuron", "none"), "auto, input, neuron or none", str, "what to split"
+        ),
+    )
+    branching_score: Score = field(
+        default="bbps",
+        metadata=setting(
+            _one_of(*get_args(Score)),
+            f"one of {', '.join(get_args(Score))}",
+            str,
+            "which neuron to split first",
+        ),
+    )
+    branching_point: Points = field(
+        default="table",
+        metadata=setting(_one_of(*get_args(Points)), "table or middle", str, "where to split a neuron"),
+    )
+    retighten: Retighten = field(
+        default="reoptimised",
+        metadata=setting(
+            _one_of(*get_args(Retighten)),
+            f"one of {', '.join(get_args(Retighten))}",
+            str,
+            "what is done to hidden intervals below the root of neuron splits",
         ),
     )
     attack_restarts: int = field(

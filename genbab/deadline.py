@@ -138,3 +138,16 @@ class Guard:
                 self.signal = self.signal or signal.Signals(sent[0])
                 end, cause = min(end, time.monotonic() + self.grace), self.signal.name
         self.late(cause)
+
+
+class Timer:
+    """Adds the time spent in its block to a table."""
+
+    def __init__(self, table: dict[str, float], name: str) -> None:
+        self.table, self.name = table, name
+
+    def __enter__(self) -> None:
+        self.begun = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.table[self.name] = self.table.get(self.name, 0.0) + time.monotonic() - self.begun

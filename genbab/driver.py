@@ -9,22 +9,25 @@ import torch
 from torch import Tensor
 
 from genbab.attack import FULL, QUICK, Challenge, Effort, Falsified
-from genbab.bounds import Chosen, Engine, Steps, tightening_cost, varying
+from genbab.bounds import Chosen, Engine, Relaxation, Steps, tightening_cost, varying
 from genbab.branch import (
     Domains,
+    Forms,
+    Inside,
     Outcome,
+    Region,
     SearchProgress,
+    Shortcuts,
+    Tally,
+    both_records,
     bound_by_inputs,
-    bound_by_neurons,
-    choose_neuron,
+    chooser,
     kink_or_middle,
-    line_score,
-    neuron_root,
     root_domains,
     search,
 )
 from genbab.config import Config
-from genbab.deadline import Deadline
+from genbab.deadline import Deadline, Timer
 from genbab.device import resolve
 from genbab.errors import DeadlineReached, ResourceError
 from genbab.network import Grouped, Network, Nonlinear
@@ -40,12 +43,10 @@ FEW_INPUTS = 16
 OPEN_ENDED = 120.0
 """Seconds that a run without a time limit plans its root with."""
 
-
 TIGHTEN_COST = 5e7
 """Hidden rows are bounded backwards in every child box where that costs at most this many multiply-adds per
 box.
 """
-
 
 ATTACK_SHARE = 0.1
 """Share of the time left that one attack may take."""
@@ -86,6 +87,7 @@ class Run:
         self.elsewhere = float("inf")
         self.domains = self.earlier = 0
         self.spent: dict[str, float] = {}
+        self.tally = Tally()
 
     def decide(self) -> Result:
         """The verdict, with the reason for it; never raises for lack of time."""
@@ -178,11 +180,17 @@ class Run:
     def _by_neurons(self, state: RootState, share: float, branch: bool) -> str:
         steps = self.config.root_steps
         slopes: dict[int, Chosen] = {}
-        for count, part in ((0, 0.1), (steps, 0.4), (4 * steps, 0.4)):
+        shortcuts = Shortcuts(self.engine, self.config.memory // 8)
+        forms = Forms(self.engine, self.config.memory // 8, state.box)
+        mode = self.config.retighten
+        record = both_records(shortcuts.record, forms.keep) if mode != "frozen" else shortcuts.record
+        stages = ((0, 0.1), (steps, 0.4), (4 * steps, 0.4))[: 2 if mode == "reoptimised" else 3]
+        for count, part in stages:
             begun = time.monotonic()
             self._report("optimising slopes", _worst(state))
             with self._timed("root"):
-                state, slopes = optimised(self.engine, state, self.output, (count, 2 * steps), part * share)
+                counts = (count, 2 * steps)
+                state, slopes = optimised(self.engine, state, self.output, counts, part * share, record)
             if not state.open().numel():
                 self._report("bounding", _worst(state))
                 return ""
@@ -193,17 +201,35 @@ class Run:
         if not branch:
             self._report("bounding", _worst(state))
             return "the bounds at the root are too loose and branching is off"
-        domains, root = neuron_root(
-            self.engine, state.query, state.margins, state.intervals, slopes, self.output
-        )
-        chooser = choose_neuron(line_score, kink_or_middle)
-        bound = bound_by_neurons(self.engine, root, Steps.of(self.config.child_steps), chooser)
-        domains = bound(domains)
-        size = self.config.batch or max(8, min(4096, NEURON_BATCH // _nonlinear_size(self.engine.exact)))
+        spent = time.monotonic() - begun
+        with self._timed("root"):
+            shortcuts.complete(state.box, state.intervals, 0.1 * share)
+            if mode != "frozen":
+                forms.complete(Relaxation(self.engine.exact, state.intervals, torch.float64))
+        region = Region(state.query, state.margins, state.intervals, (), slopes, forms).opened()
+        assert region is not None
         with self._timed("search"):
-            return self._ended(
-                search(domains, bound, self._falsify, self._follow, self.config.memory // 2, lambda: size)
-            )
+            return self._ended(self._search(region, shortcuts, spent))
+
+    def _search(self, region: Region, shortcuts: Shortcuts, spent: float) -> Outcome:
+        """The search below the root, whose hidden rows took the time `spent`."""
+        size = self.config.batch or max(8, min(4096, NEURON_BATCH // _nonlinear_size(self.engine.exact)))
+        inside = Inside(
+            self.engine,
+            self.output,
+            Steps.of(self.config.child_steps),
+            lambda root: chooser(self.config, self.engine, root, shortcuts),
+            self.config.retighten != "frozen",
+            self._falsify,
+            self._follow,
+            self.config.memory // 2,
+            lambda: size,
+        )
+        if self.config.retighten != "reoptimised" or not region.forms.influence.weights:
+            return inside.all(region)
+        return inside.by_regions(
+            region, self.config.memory // 8, lambda: self._share(1.0), spent, kink_or_middle
+        )
 
     def _ended(self, outcome: Outcome) -> str:
         self._know(outcome.progress.bound)
@@ -240,6 +266,7 @@ class Run:
     def _follow(self, progress: SearchProgress) -> None:
         self.domains = self.earlier + progress.visited
         self._know(progress.bound)
+        self.tally.add(progress.gained)
         self.progress(Progress("branching", self.bound, progress.open, self.domains))
         self.deadline.check()
 
@@ -259,6 +286,7 @@ class Run:
     def _result(self, verdict: Verdict, reason: str, found: Counterexample | None = None) -> Result:
         bound = None if self.bound == float("-inf") else self.bound
         statistics = {"domains": self.domains, **{f"seconds {k}": round(v, 3) for k, v in self.spent.items()}}
+        statistics |= self.tally.summary()
         seconds = time.monotonic() - self.started
         return Result(verdict, seconds, bound, reason, found, statistics)
 
@@ -269,16 +297,3 @@ def _worst(state: RootState) -> float:
 
 def _nonlinear_size(network: Network) -> int:
     return max(1, sum(node.size for node in network.nodes if isinstance(node, Nonlinear | Grouped)))
-
-
-class Timer:
-    """Adds the time spent in its block to a table."""
-
-    def __init__(self, table: dict[str, float], name: str) -> None:
-        self.table, self.name = table, name
-
-    def __enter__(self) -> None:
-        self.begun = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self.table[self.name] = self.table.get(self.name, 0.0) + time.monotonic() - self.begun

@@ -7,6 +7,10 @@ JSON form, `schema` 1, strict JSON (no NaN, no Infinity literals):
      "counterexample": null | {"x": [number], "y": [number], "clause": integer},
      "statistics": {string: number | string | list}}
 
+Statistics, where they apply: "domains" bounded; "seconds STAGE"; "gain predicted" and "gain realised": the
+mean over all neuron splits of what a split was expected to and did add to the worst margin, both children
+put together as (√a + √b)² / 4, and "gain correlation" of the two.
+
 Numbers that JSON cannot hold are the strings "inf", "-inf" and "nan", here and inside `statistics`.
 """
 

@@ -13,6 +13,7 @@ from genbab.bounds import (
     Chosen,
     Engine,
     Interval,
+    Record,
     Relaxation,
     Rows,
     Steps,
@@ -67,15 +68,21 @@ def tightened(engine: Engine, state: RootState, output: int, share: float) -> Ro
     return _backward(engine, replace(state, intervals=relaxation.intervals), output, relaxation)
 
 
-def optimised(
-    engine: Engine, state: RootState, output: int, counts: tuple[int, int], share: float
+def optimised(  # noqa: PLR0913
+    engine: Engine,
+    state: RootState,
+    output: int,
+    counts: tuple[int, int],
+    share: float,
+    record: Record | None = None,
 ) -> tuple[RootState, dict[int, Chosen]]:
     """Slopes optimised for hidden rows, layer after layer, then for the specification's rows; with the last
-    slopes. counts: steps for hidden rows (0: none are bounded anew) and for the specification's.
+    slopes. counts: steps for hidden rows (0: none are bounded anew) and for the specification's; `record` is
+    told the linear forms of hidden rows.
     """
     hidden = Steps.of(counts[0])
     if hidden.count:
-        relaxation = tighten_all(engine, state.box, state.intervals, hidden, share)
+        relaxation = tighten_all(engine, state.box, state.intervals, hidden, share, record=record)
     else:
         relaxation = Relaxation(engine.exact, state.intervals, torch.float64)
 

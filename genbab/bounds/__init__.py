@@ -8,6 +8,7 @@ from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, intersect, interval_rows, propagate
 from genbab.bounds.plan import (
     Engine,
+    Record,
     cheap_forms,
     cheap_intervals,
     line_gap,
@@ -23,6 +24,7 @@ __all__ = [
     "Freedom",
     "Interval",
     "Lines",
+    "Record",
     "Relaxation",
     "Rows",
     "Slopes",

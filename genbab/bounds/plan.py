@@ -35,6 +35,11 @@ times more
 per entry."""
 
 
+Record = Callable[[int, Tensor, Tensor, Tensor, dict[int, Chosen]], None]
+"""(node, neurons (n,), form (B, 2n, D), constant (B, 2n), lines of the last step): linear functions of the
+input below +z and -z, sound over the reals, and how they were found."""
+
+
 @dataclass(frozen=True, eq=False)
 class Engine:
     """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is
@@ -127,13 +132,15 @@ def tighten_all(  # noqa: PLR0913
     share: float = float("inf"),
     outputs: bool = False,
     linear: Linearised | None = None,
+    record: Record | None = None,
 ) -> Relaxation:
     """Every nonlinear argument (and the outputs, if asked) bounded backwards, layer after layer, each using
     the last.
 
     Returns the exact relaxation on the intervals found. `share` is the time in seconds after which no
     further chunk of rows is begun; each node gets a part of what is left in proportion to its rows' cost.
-    `linear` are the arguments of products on the same boxes, where they are known.
+    `linear` are the arguments of products on the same boxes, where they are known; `record` is told the
+    linear forms found.
     """
     end = time.monotonic() + share
     exact = Relaxation(engine.exact, intervals, torch.float64, linear=linear)
@@ -147,7 +154,7 @@ def tighten_all(  # noqa: PLR0913
         if now > end:
             break
         part = cost[i] / max(1.0, sum(cost[j] for j in wanted[place:]))
-        found = _tighten_node(engine, box, (exact, search), i, steps, now + part * (end - now))
+        found = _tighten_node(engine, box, (exact, search), i, steps, now + part * (end - now), record)
         if found is not None:
             intervals = refined(engine.exact, exact.intervals, i, found)
             exact = exact.moved(intervals)
@@ -162,6 +169,7 @@ def _tighten_node(  # noqa: PLR0913
     i: int,
     steps: Steps,
     end: float,
+    record: Record | None = None,
 ) -> Interval | None:
     """Node i's interval from backward passes over the rows that matter, or None if there are none."""
     exact, search = relaxations
@@ -185,7 +193,9 @@ def _tighten_node(  # noqa: PLR0913
         if steps.count and not straight:
             cast = engine.cast(box)
             slopes = optimise(engine.search, search, rows.to(engine.dtype), cast, steps, stop=engine.asked)
-        bound, _, _ = certify(engine.exact, exact, rows, box, slopes)
+        bound, form, constant = certify(engine.exact, exact, rows, box, slopes)
+        if record is not None:
+            record(i, chunk, form, constant, slopes)
         low, high = bound[:, : chunk.numel()], bound[:, chunk.numel() :]
         lower[:, chunk] = torch.maximum(lower[:, chunk], low)
         upper[:, chunk] = torch.minimum(upper[:, chunk], -high)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval
+from genbab.branch.clipping import row_limits
 from genbab.problem import Query
 
 ROUNDS = 12
@@ -65,15 +66,7 @@ def clip(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Inter
     its open
     clauses.
     """
-    low, high = query.lower[:, None], query.upper[:, None]
-    reach = form.abs() * torch.maximum(low.abs(), high.abs())
-    least = constant + (form * torch.where(form > 0, low, high)).sum(-1)
-    size = constant.abs() + query.rhs.abs() + reach.sum(-1)
-    room = ((query.rhs - least) + GUARD * size)[..., None].clamp(min=0)
-    span = torch.nan_to_num(room / form.abs(), nan=torch.inf)
-    span = span + GUARD * (span + high.abs() + low.abs())
-    row_low = torch.where(form < 0, torch.maximum(high - span, low), low)
-    row_high = torch.where(form > 0, torch.minimum(low + span, high), high)
+    row_low, row_high = row_limits((query.lower, query.upper), form, query.rhs - constant)
     members = _members(query)
     clause_low, clause_high = row_low[:, members].amax(2), row_high[:, members].amin(2)
     open_clause = ~(margins[:, members].amax(2) > 0) & (clause_low <= clause_high).all(-1)

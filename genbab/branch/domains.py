@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Interval
+from genbab.branch.clipping import HalfSpaces
 from genbab.problem import Query
 
 INPUT = 0
@@ -29,16 +30,72 @@ class Warm:
 @dataclass(frozen=True, eq=False)
 class Splits:
     """What to split next, per domain: node (B,), neuron (B,), point (B,); node -1: nothing is left to
-    split.
+    split. gain (B,): what that is expected to gain, where it was estimated.
     """
 
     node: Tensor
     neuron: Tensor
     point: Tensor
+    gain: Tensor | None = None
 
     def take(self, which: Tensor) -> Splits:
         """The domains selected."""
-        return Splits(self.node[which], self.neuron[which], self.point[which])
+        gain = None if self.gain is None else self.gain[which]
+        return Splits(self.node[which], self.neuron[which], self.point[which], gain)
+
+
+RECENT = 4
+"""Splits of its path that a domain remembers one by one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The last splits that made a domain, newest first: z <= point or, where upper, z >= point of a neuron of
+    a node.
+
+    All (B, P); node -1: there was none.
+    """
+
+    node: Tensor
+    neuron: Tensor
+    point: Tensor
+    upper: Tensor
+
+    @staticmethod
+    def none(count: int, device: torch.device) -> Path:
+        """No splits yet."""
+        nothing = torch.full((count, RECENT), -1, device=device)
+        return Path(
+            nothing, nothing, torch.zeros(count, RECENT, dtype=torch.float64, device=device), nothing > 0
+        )
+
+    def take(self, which: Tensor) -> Path:
+        """The domains selected."""
+        return Path(self.node[which], self.neuron[which], self.point[which], self.upper[which])
+
+    def longer(self, node: int, neuron: int, point: float, upper: bool) -> Path:
+        """The paths with one more split, the same for all."""
+
+        def first(new: float, old: Tensor) -> Tensor:
+            return torch.cat([torch.full_like(old[:, :1], new), old[:, :-1]], 1)
+
+        return Path(
+            first(node, self.node),
+            first(neuron, self.neuron),
+            first(point, self.point),
+            first(upper, self.upper),
+        )
+
+    def split(self, splits: Splits) -> Path:
+        """The paths of the children: first all lower ones, then all upper ones."""
+
+        def longer(new: Tensor, old: Tensor) -> Tensor:
+            return torch.cat([new[:, None], old[:, :-1]], 1).repeat(2, 1)
+
+        node, neuron = longer(splits.node, self.node), longer(splits.neuron, self.neuron)
+        upper = longer(self.upper.new_zeros(len(self.upper)), self.upper)
+        upper[len(self.upper) :, 0] = True
+        return Path(node, neuron, longer(splits.point, self.point), upper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +105,8 @@ class Domains:
     query: boxes and rows; hidden: intervals of split or tightened nodes (node -> (B, N) pair), cut into the
     root's;
     warm: slopes to start from; bound (B,): certified worst margin; depth (B,); splits: the next split of
-    each.
+    each; path: those that made it; released: neurons split so far (node -> (B, N) mask);
+    unsafe: half-spaces of the input in which every unsafe point of the domain lies.
     """
 
     query: Query
@@ -57,6 +115,9 @@ class Domains:
     splits: Splits | None = None
     hidden: dict[int, Interval] = field(default_factory=dict)
     warm: dict[int, Warm] = field(default_factory=dict)
+    path: Path | None = None
+    released: dict[int, Tensor] = field(default_factory=dict)
+    unsafe: HalfSpaces | None = None
 
     def __len__(self) -> int:
         return len(self.query)
@@ -68,6 +129,11 @@ class Domains:
         tensors += [] if self.query.on_input is None else [self.query.on_input]
         tensors += [side for pair in self.hidden.values() for side in pair]
         tensors += [t for w in self.warm.values() for t in (*w.slopes, w.upper)]
+        tensors += list(self.released.values())
+        tensors += (
+            [] if self.path is None else [self.path.node, self.path.neuron, self.path.point, self.path.upper]
+        )
+        tensors += [] if self.unsafe is None else [self.unsafe.normal, self.unsafe.level]
         return sum(t.numel() * t.element_size() for t in tensors)
 
     def take(self, which: Tensor) -> Domains:
@@ -79,6 +145,9 @@ class Domains:
             None if self.splits is None else self.splits.take(which),
             {i: (low[which], high[which]) for i, (low, high) in self.hidden.items()},
             {i: w.take(which) for i, w in self.warm.items()},
+            None if self.path is None else self.path.take(which),
+            {i: mask[which] for i, mask in self.released.items()},
+            None if self.unsafe is None else self.unsafe.take(which),
         )
 
 
@@ -107,7 +176,10 @@ def join(batches: list[Domains]) -> Domains:
     if first.splits is not None:
         parts = [b.splits for b in batches if b.splits is not None]
         splits = Splits(
-            _cat([s.node for s in parts]), _cat([s.neuron for s in parts]), _cat([s.point for s in parts])
+            _cat([s.node for s in parts]),
+            _cat([s.neuron for s in parts]),
+            _cat([s.point for s in parts]),
+            None if first.splits.gain is None else _cat([s.gain for s in parts]),
         )
     hidden = {
         i: (_cat([b.hidden[i][0] for b in batches]), _cat([b.hidden[i][1] for b in batches]))
@@ -120,9 +192,17 @@ def join(batches: list[Domains]) -> Domains:
         )
         for i, w in first.warm.items()
     }
-    return Domains(
-        query, _cat([b.bound for b in batches]), _cat([b.depth for b in batches]), splits, hidden, warm
+    released = {i: _cat([b.released[i] for b in batches]) for i in first.released}
+    halves = [b.unsafe for b in batches if b.unsafe is not None]
+    unsafe = HalfSpaces(_cat([h.normal for h in halves]), _cat([h.level for h in halves])) if halves else None
+    bound, depth = _cat([b.bound for b in batches]), _cat([b.depth for b in batches])
+    paths = [b.path for b in batches if b.path is not None]
+    path = (
+        Path(*(_cat([getattr(p, k) for p in paths]) for k in ("node", "neuron", "point", "upper")))
+        if paths
+        else None
     )
+    return Domains(query, bound, depth, splits, hidden, warm, path, released, unsafe)
 
 
 def bisect(parents: Domains) -> Domains:
@@ -137,15 +217,20 @@ def bisect(parents: Domains) -> Domains:
     query, count = children.query, len(parents)
     lower, upper = query.lower.clone(), query.upper.clone()
     hidden = {i: (low.clone(), high.clone()) for i, (low, high) in children.hidden.items()}
+    released = {i: mask.clone() for i, mask in children.released.items()}
     for node in sorted(set(splits.node.tolist())):
         rows = (splits.node == node).nonzero().squeeze(-1)
         low, high = (lower, upper) if node == INPUT else hidden[node]
         high[rows, splits.neuron[rows]] = splits.point[rows].to(high.dtype)
         low[rows + count, splits.neuron[rows]] = splits.point[rows].to(low.dtype)
+        if node in released:
+            released[node][torch.cat([rows, rows + count]), splits.neuron[rows].repeat(2)] = True
         if node == INPUT and INPUT in hidden:
             hidden[INPUT] = (lower.clone(), upper.clone())
     boxes = Query(lower, upper, query.matrix, query.on_input, query.rhs, query.clause)
-    return Domains(boxes, children.bound, children.depth + 1, None, hidden, children.warm)
+    path = None if parents.path is None else parents.path.split(splits)
+    depth = children.depth + 1
+    return Domains(boxes, children.bound, depth, None, hidden, children.warm, path, released, children.unsafe)
 
 
 def warm_from(chosen: dict[int, Chosen]) -> dict[int, Warm]:

@@ -22,7 +22,8 @@ from genbab.bounds import (
     certify,
     optimise,
 )
-from genbab.branch.domains import Domains, Splits, Warm, start_from, warm_from
+from genbab.branch.domains import Domains, Path, Splits, Warm, start_from, warm_from
+from genbab.branch.retighten import Retighten
 from genbab.branch.search import Bound
 from genbab.network import Affine, Nonlinear
 from genbab.problem import Query
@@ -41,13 +42,17 @@ class Root:
     output: int
 
 
-def bound_by_neurons(engine: Engine, root: Root, steps: Steps, choose: Choose) -> Bound:
+def bound_by_neurons(
+    engine: Engine, root: Root, steps: Steps, choose: Choose, retighten: Retighten | None = None
+) -> Bound:
     """A `Bound` that optimises the slopes of each child's rows, evaluates them in float64 and chooses its
-    split.
+    split; `retighten` first cuts boxes and hidden intervals by what the domain is known to satisfy.
     """
 
     def bound(children: Domains) -> Domains:
         engine.check()
+        if retighten is not None:
+            children = retighten.before(children)
         query = children.query
         box = (query.lower, query.upper)
         rows = Rows(root.output, query.matrix, query.on_input)
@@ -67,11 +72,13 @@ def bound_by_neurons(engine: Engine, root: Root, steps: Steps, choose: Choose) -
             steps,
             start_from(children.warm),
             decided,
-            _freedom(engine, root, children),
+            freedom(engine, root, children),
         )
-        bounds, _, _ = certify(engine.exact, exact, rows, box, chosen)
+        bounds, form, constant = certify(engine.exact, exact, rows, box, chosen)
         margins = query.margins(bounds)
         worst = torch.maximum(query.worst(margins), children.bound)
+        if retighten is not None:
+            children = retighten.after(children, search, chosen, margins, form, constant)
         empty = _empty(children)
         worst = torch.where(empty, torch.inf, worst)
         splits = choose(search, chosen, children, margins)
@@ -85,7 +92,7 @@ def child_intervals(root: Root, domains: Domains) -> list[Interval]:
     return [domains.hidden.get(i, interval) for i, interval in enumerate(root.intervals)]
 
 
-def _freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
+def freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
     """Room for multipliers at every argument whose interval is cut, in steps of the range of f' at the
     root.
     """
@@ -93,7 +100,8 @@ def _freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
     for i, node in enumerate(engine.search.nodes):
         if not isinstance(node, Nonlinear):
             continue
-        cut = [_cut(root.intervals[a], domains.hidden.get(a)) for a in node.args]
+        cut = [domains.released.get(a) for a in node.args]
+        cut = [c if c is not None and bool(c.any()) else None for c in cut]
         if any(c is not None for c in cut):
             ranges = root.lines.lines(i).ranges
             steps[i] = tuple(
@@ -103,16 +111,9 @@ def _freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
     return Freedom(steps)
 
 
-def _cut(before: Interval, now: Interval | None) -> Tensor | None:
-    if now is None:
-        return None
-    changed = (now[0] > before[0]) | (now[1] < before[1])
-    return changed if bool(changed.any()) else None
-
-
 def _empty(domains: Domains) -> Tensor:
     """Domains in which some interval is empty: no input leads there."""
-    empty = torch.zeros(len(domains), dtype=torch.bool, device=domains.bound.device)
+    empty = (domains.query.lower > domains.query.upper).any(-1)
     for low, high in domains.hidden.values():
         empty = empty | (low > high).any(-1)
     return empty
@@ -154,7 +155,9 @@ def neuron_root(
     warm = {i: Warm(tuple(rows(k) for k in c.slopes), rows(c.upper)) for i, c in slopes.items()}
     bound = boxes.worst(rows(margins))
     depth = torch.zeros(count, dtype=torch.long, device=bound.device)
-    return Domains(boxes, bound, depth, None, hidden, warm), Root(
+    released = {i: torch.zeros_like(low, dtype=torch.bool) for i, (low, _) in hidden.items()}
+    path = Path.none(count, bound.device)
+    return Domains(boxes, bound, depth, None, hidden, warm, path, released), Root(
         intervals, mass, Relaxation(engine.search, intervals, engine.dtype), output
     )
 

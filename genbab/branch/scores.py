@@ -1,29 +1,40 @@
-"""Which neuron to split, and where."""
+"""Which neuron to split, and where.
+
+A score estimates, per neuron, what both children gain on every row; `worth` makes one number of that. The
+estimates here need no propagation: O(B·S·N). Those with shortcuts to the input are in `bbps`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Interval, Relaxation
-from genbab.bounds.relaxation import Lines, shaped
-from genbab.branch.domains import Domains, Splits
-from genbab.network import Grouped, Network, Nonlinear
+from genbab.bounds import Chosen, Relaxation, Rows, descend
+from genbab.bounds.backward import sweep
+from genbab.branch.domains import Domains, Splits, start_from, warm_from
+from genbab.branch.trials import Reading, View
+from genbab.network import Affine, Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.softmax_planes import lost
+from genbab.problem import Query
 
-Point = Callable[[Network, int, Tensor, Tensor], Tensor]
-"""(network, node, lower (B, N), upper) -> where to split each neuron of the node, strictly inside."""
+Point = Callable[[Network, int, Tensor, Tensor, Mapping[int, Chosen]], Tensor]
+"""(network, node, lower (B, N), upper, lines of the rows) -> where to split each neuron, strictly inside."""
 
-Score = Callable[[Relaxation, dict[int, Chosen], int, Tensor, Tensor], Tensor]
-"""(relaxation, lines, node, points (B, N), row weights (B, S)) -> the gain expected of splitting each
-neuron (B, N).
-"""
+Gains = tuple[Tensor, Tensor]
+"""What the lower and the upper child of every neuron gain on every row; (B, S, N) each, >= 0."""
+
+Score = Callable[[View], dict[int, Tensor]]
+"""What a split of each neuron is worth: node -> (B, N), >= 0."""
+
+Combine = Callable[[Tensor, Tensor], Tensor]
+"""The gains of both children (B, N) -> the worth of the split."""
 
 
-def kink_or_middle(network: Network, node: int, lower: Tensor, upper: Tensor) -> Tensor:
+def kink_or_middle(
+    network: Network, node: int, lower: Tensor, upper: Tensor, lines: Mapping[int, Chosen] | None = None
+) -> Tensor:
     """The kink of a function that reads the node where one lies inside the interval, else the middle."""
     point = lower + (upper - lower) / 2
     point = torch.where(torch.isfinite(point), point, torch.zeros_like(point))
@@ -35,89 +46,211 @@ def kink_or_middle(network: Network, node: int, lower: Tensor, upper: Tensor) ->
     return point
 
 
-def line_score(
-    relaxation: Relaxation, chosen: dict[int, Chosen], node: int, point: Tensor, weight: Tensor
-) -> Tensor:
-    """The gain of a split where the bound is attained: |A| times how much a child's line improves on the
-    parent's.
+def both(first: Tensor, second: Tensor) -> Tensor:
+    """The sum of the children's gains."""
+    return first + second
 
-    Taken is the better of two lines of the child: the parent's slope with the child's intercept (its gain is
-    guaranteed), and the child's own default line, both at the argument's value v at the minimising input.
-    The gains of
-    both children are added (docs/search.md has the comparison). No propagation: O(B·S·N).
+
+def weaker(first: Tensor, second: Tensor) -> Tensor:
+    """The gain of the worse child."""
+    return torch.minimum(first, second)
+
+
+def geometric(first: Tensor, second: Tensor) -> Tensor:
+    """The geometric mean of the children's gains."""
+    return (first * second).sqrt()
+
+
+def line_gains(view: View, node: int, readings: list[list[Reading]] | None = None) -> Gains:
+    """The gain where the bound is attained, at the argument's value as the lines of the pass have it.
+
+    Taken is the better of the parent's slope with the child's intercept and the child's line of least area.
     """
-    network = relaxation.network
-    lower, upper = relaxation.intervals[node]
-    gains: list[Tensor] = []
-    for cut in ((lower, point), (point, upper)):
-        total = torch.zeros_like(point)
-        for reader in network.consumers[node]:
-            line = chosen.get(reader)
-            if line is None or not line.point:
-                continue
-            if isinstance(network.nodes[reader], Grouped):
-                gain = _lost(relaxation, reader, node, line)
-            else:
-                gain = line.coefficients.abs() * _improvement(relaxation, reader, node, cut, line)
-            total = total + torch.einsum("bs,bsn->bn", weight.to(gain.dtype), gain).to(total.dtype)
-        gains.append(total)
-    return gains[0] + gains[1]
+    return _summed(view, node, lambda reading: reading.attained, readings)
 
 
-def _improvement(relaxation: Relaxation, reader: int, node: int, cut: Interval, line: Chosen) -> Tensor:
-    """How far the better of the child's two lines lies inside the parent's, at the line's point; (B, S, N),
-    >= 0.
+def free_gains(view: View, node: int) -> Gains:
+    """The gain at the parent's slopes: the intercept's improvement times |A|. Certain, but 0 for ReLU."""
+    return _summed(view, node, lambda reading: reading.same)
+
+
+def plain_gains(view: View, node: int) -> Gains:
+    """BaBSR (Bunel et al., 2020) for any function: lines of least area before and after, and the bias of the
+    affine node before the neuron; what lies before that is ignored.
     """
-    reading = relaxation.network.nodes[reader]
-    assert isinstance(reading, Nonlinear)
-    boxes = [cut if a == node else relaxation.intervals[a] for a in reading.args]
-    lines = Lines(reading.fn, tuple(shaped(box, line.intercept.dtype) for box in boxes))
-    outward = 1 - 2 * line.upper
-    same = (lines.intercept(line.slopes, line.upper, rigorous=False)[0] - line.intercept) * outward
-    own_slopes = lines.default(line.upper)
-    own = lines.intercept(own_slopes, line.upper, rigorous=False)[0] - line.intercept
-    for k, before, v in zip(own_slopes, line.slopes, line.point, strict=True):
-        own = torch.addcmul(own, k - before, v)
-    gain = torch.maximum(same, own * outward)
-    return torch.nan_to_num(gain, nan=0.0, posinf=1e6).clamp_(min=0)
+    reading = view.relaxation.network.nodes[node]
+    bias = reading.bias if isinstance(reading, Affine) else view.one.constant.new_zeros(())
+    sides = []
+    for cut in (view.domains.hidden[node], *view.cuts(node)):
+        total: Tensor | float = 0.0
+        for one in view.readings(node, cut):
+            total = total + one.offset + one.slope * bias.to(one.slope.dtype)
+        sides.append(total + view.one.coefficients.new_zeros(1, 1, 1))
+    gains = [torch.nan_to_num(side - sides[0], nan=0.0).clamp(min=0) for side in sides[1:]]
+    extra = view.grouped(node)
+    gains = gains if extra is None else [g + extra for g in gains]
+    return gains[0], gains[1]
 
 
-def _lost(relaxation: Relaxation, reader: int, node: int, line: Chosen) -> Tensor:
-    """What the relaxation of each argument of a grouped node loses at the line's point; (B, S, N), >= 0."""
-    parts = lost(relaxation.groups(reader), line.coefficients, line.slopes[0], line.point[0])
-    place = relaxation.network.sources(reader).index(node)
-    return torch.nan_to_num(parts[place] / 2, nan=0.0, posinf=1e6)
+def _summed(
+    view: View, node: int, gain: Callable[[Reading], Tensor], readings: list[list[Reading]] | None = None
+) -> Gains:
+    found: list[Tensor] = []
+    extra = view.grouped(node)
+    start = view.one.coefficients.new_zeros(1, 1, 1) if extra is None else extra
+    for side in readings or [view.readings(node, cut) for cut in view.cuts(node)]:
+        found.append(sum((gain(one) for one in side), start))
+    return found[0], found[1]
 
 
-def choose_neuron(score: Score, point: Point, width: float = 1e-7) -> Callable[..., Splits]:
-    """A chooser: the neuron of highest score among those at least `width` wide (relative to their size)."""
+def balanced(first: Tensor, second: Tensor) -> Tensor:
+    """The power mean of exponent 1/2: between the mean, which one good child decides, and the geometric."""
+    return (first.sqrt() + second.sqrt()).square() / 4
+
+
+def score_by(gains: Callable[[View, int], Gains], combine: Combine) -> Score:
+    """A score from gains per row."""
+
+    def score(view: View) -> dict[int, Tensor]:
+        query = view.domains.query
+        found = {}
+        for node in view.points:
+            first, second = (worth(query, view.margins, gain) for gain in gains(view, node))
+            found[node] = combine(first, second)
+        return found
+
+    return score
+
+
+line_score = score_by(line_gains, balanced)
+"""The gains of both children where the bound is attained."""
+
+free_score = score_by(free_gains, balanced)
+"""The gains of both children at the parent's slopes."""
+
+plain_score = score_by(plain_gains, weaker)
+"""BaBSR's estimate for the worse child."""
+
+
+def widest_score(view: View) -> dict[int, Tensor]:
+    """The width of the interval."""
+    return {i: (view.domains.hidden[i][1] - view.domains.hidden[i][0]).abs() for i in view.points}
+
+
+def random_score(seed: int) -> Score:
+    """Random numbers in [0, 1)."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def score(view: View) -> dict[int, Tensor]:
+        return {
+            i: torch.rand(p.shape, generator=generator, dtype=torch.float64).to(p.device)
+            for i, p in view.points.items()
+        }
+
+    return score
+
+
+def worth(query: Query, margins: Tensor, gains: Tensor) -> Tensor:
+    """How much nearer (B, N) the clauses come to being refuted if each row gains (B, S, N).
+
+    A clause is refuted by its best row, so what counts is the rise of its best margin, up to what it needs;
+    the rows' mean, a tenth of it, decides between equals. Refuted clauses do not count.
+    """
+    before = torch.nan_to_num(margins, nan=-1e6, posinf=1e6, neginf=-1e6).to(gains.dtype)[..., None]
+    gains = gains.expand(*before.shape[:2], -1)
+    gains = torch.minimum(gains, 1e6 + 0 * before)
+    open_ = (~(query.clause_margins(margins) > 0) & (query.clause >= 0)).to(gains.dtype)[..., None]
+    after = before + gains
+    if before.shape[1] == 1:
+        return torch.minimum(gains, -before)[:, 0].clamp(min=0) * open_[:, 0]
+    same = (query.clause[:, :, None] == query.clause[:, None, :])[..., None]
+    counts = same.sum(2).to(gains.dtype)
+    lowest = torch.full((), -torch.inf, dtype=gains.dtype, device=gains.device)
+    total = torch.zeros_like(gains[:, 0])
+    for s in range(before.shape[1]):
+        mine = same[:, s]
+        rise = torch.where(mine, after, lowest).amax(1).clamp(max=0) - torch.where(mine, before, lowest).amax(
+            1
+        )
+        mean = (gains * mine).sum(1) / counts[:, s]
+        total = total + open_[:, s] * (rise.clamp(min=0) + 0.1 * mean) / counts[:, s]
+    return total
+
+
+def choose_neuron(
+    score: Score, point: Point, width: float = 1e-7, estimates: bool = True
+) -> Callable[..., Splits]:
+    """A chooser: the neuron of highest score among those at least `width` wide (relative to their size).
+
+    estimates: whether the score is meant as a gain, to be compared with what comes of it.
+    """
 
     def choose(
         relaxation: Relaxation, chosen: dict[int, Chosen], domains: Domains, margins: Tensor
     ) -> Splits:
-        network, count = relaxation.network, len(domains)
-        device = margins.device
-        best = torch.zeros(count, dtype=torch.float64, device=device)
-        node = torch.full((count,), -1, device=device)
-        neuron = torch.zeros(count, dtype=torch.long, device=device)
-        where = torch.zeros(count, dtype=torch.float64, device=device)
-        weight = (~(margins > 0)).to(torch.float64)
-        for i in network.relaxed:
-            if i not in domains.hidden:
-                continue
-            lower, upper = domains.hidden[i]
-            points = point(network, i, lower, upper)
-            scores = score(relaxation, chosen, i, points, weight)
-            wide = (upper - lower) > width * (1 + torch.maximum(lower.abs(), upper.abs()))
-            scores = torch.where(
-                wide & (points > lower) & (points < upper), scores + 1e-12 * (upper - lower), 0.0
-            )
-            top, which = scores.max(-1)
-            better = top > best
-            best = torch.where(better, top, best)
-            node = torch.where(better, i, node)
-            neuron = torch.where(better, which, neuron)
-            where = torch.where(better, points.gather(1, which[:, None]).squeeze(1), where)
-        return Splits(node, neuron, where)
+        count, device = len(domains), margins.device
+        found = Splits(
+            torch.full((count,), -1, device=device),
+            torch.zeros(count, dtype=torch.long, device=device),
+            torch.zeros(count, dtype=torch.float64, device=device),
+            torch.zeros(count, dtype=torch.float64, device=device) if estimates else None,
+        )
+        open_ = (~(domains.query.worst(margins) > 0)).nonzero().squeeze(-1)
+        if open_.numel():
+            view = look(relaxation, chosen, domains, margins, open_, point)
+            picked = pick(view, score(view), width)
+            found.node[open_], found.neuron[open_] = picked.node, picked.neuron
+            found.point[open_] = picked.point
+            if found.gain is not None and picked.gain is not None:
+                found.gain[open_] = picked.gain
+        return found
 
     return choose
+
+
+def look(  # noqa: PLR0913
+    relaxation: Relaxation,
+    chosen: dict[int, Chosen],
+    domains: Domains,
+    margins: Tensor,
+    which: Tensor,
+    point: Point,
+) -> View:
+    """The domains selected as scores see them: with one more pass at their slopes, and points to split at."""
+    network, dtype = relaxation.network, relaxation.dtype
+    warm = warm_from(chosen)
+    if which.numel() < len(domains):
+        count = len(domains)
+        domains, margins = domains.take(which), margins[which]
+        warm = {i: one.take(which) for i, one in warm.items()}
+        intervals = [(a[which], b[which]) if a.shape[0] == count else (a, b) for a, b in relaxation.intervals]
+        relaxation = Relaxation(network, intervals, dtype)
+    query = domains.query
+    box = (query.lower.to(dtype), query.upper.to(dtype))
+    rows = Rows(network.output, query.matrix, query.on_input).to(dtype)
+    one = descend(network, relaxation, rows, box, start_from(warm))
+    lines = sweep(network, one)
+    points = {i: point(network, i, *domains.hidden[i], lines) for i in network.relaxed if i in domains.hidden}
+    return View(relaxation, one, lines, domains, margins, points)
+
+
+def pick(view: View, scores: dict[int, Tensor], width: float) -> Splits:
+    """The split of highest score in each domain of the view; equal scores: the widest interval."""
+    count, device = len(view.domains), view.margins.device
+    best = torch.zeros(count, dtype=torch.float64, device=device)
+    node = torch.full((count,), -1, device=device)
+    neuron = torch.zeros(count, dtype=torch.long, device=device)
+    where = torch.zeros(count, dtype=torch.float64, device=device)
+    for i, score in scores.items():
+        lower, upper = view.domains.hidden[i]
+        points = view.points[i]
+        wide = (upper - lower) > width * (1 + torch.maximum(lower.abs(), upper.abs()))
+        total = score.to(torch.float64) + 1e-12 * (upper - lower)
+        total = torch.where(wide & (points > lower) & (points < upper), total, 0.0)
+        top, which = total.max(-1)
+        better = top > best
+        best = torch.where(better, top, best)
+        node = torch.where(better, i, node)
+        neuron = torch.where(better, which, neuron)
+        where = torch.where(better, points.gather(1, which[:, None]).squeeze(1), where)
+    return Splits(node, neuron, where, best)

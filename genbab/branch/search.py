@@ -9,6 +9,7 @@ import torch
 
 from genbab.branch.domains import Domains, bisect
 from genbab.branch.pool import Pool
+from genbab.branch.tally import NOTHING, Sums, gained
 from genbab.errors import DeadlineReached
 
 Bound = Callable[[Domains], Domains]
@@ -22,29 +23,41 @@ Report = Callable[["SearchProgress"], None]
 
 @dataclass
 class SearchProgress:
-    """Where a search stands."""
+    """Where a search stands; `gained` is of the last round."""
 
     bound: float = float("-inf")
     open: int = 0
     visited: int = 0
     rounds: int = 0
     depth: int = 0
+    gained: Sums = NOTHING
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a search ended: `verified`, `falsified`, `stuck` (nothing left to split), `memory` or `timeout`."""
+    """How a search ended: `verified`, `falsified`, `stuck` (nothing left to split), `memory`, `timeout` or
+    `paused`, and then with the domains still open; least: the smallest finite bound of a refuted domain.
+    """
 
     status: str
     progress: SearchProgress = field(default_factory=SearchProgress)
+    rest: Domains | None = None
+    least: float = float("inf")
 
 
 def search(  # noqa: PLR0913
-    root: Domains, bound: Bound, falsify: Falsify, report: Report, memory: int, batch: Callable[[], int]
+    root: Domains,
+    bound: Bound,
+    falsify: Falsify,
+    report: Report,
+    memory: int,
+    batch: Callable[[], int],
+    pause: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Split the worst domains until all are refuted, one holds a counterexample, or no split or time is left.
 
-    A child's bound is never below its parent's: both hold on the child.
+    A child's bound is never below its parent's: both hold on the child. `pause` is asked after each round and
+    may end the search for a while (for good, if some domain cannot be split).
     """
     progress = SearchProgress(bound=float(root.bound.min()) if len(root) else float("inf"), open=len(root))
     stuck, least = float("inf"), _least(root)
@@ -65,6 +78,7 @@ def search(  # noqa: PLR0913
             children = bound(bisect(parents))
             progress.visited += len(inherited)
             progress.rounds += 1
+            progress.gained = gained(parents, children)
             least = min(least, _least(children))
             undecided = children.take(~(children.bound > 0))
             if len(undecided) and falsify(undecided):
@@ -76,6 +90,10 @@ def search(  # noqa: PLR0913
             report(progress)
             if pool.nbytes > memory:
                 return Outcome("memory", progress)
+            if len(pool) and pause():
+                if stuck < float("inf"):
+                    return Outcome("stuck", progress)
+                return Outcome("paused", progress, pool.pop(len(pool)), least)
     except DeadlineReached:
         return Outcome("timeout", progress)
     progress.bound = min(stuck, least)

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.bounds import Engine, Interval, Relaxation, Rows, Steps, cheap_intervals, descend, row_bounds
-from genbab.bounds.backward import sweep
+from genbab.bounds import Engine, Interval, Relaxation, Rows, Steps, cheap_intervals, row_bounds
 from genbab.branch import (
     Domains,
     Root,
@@ -23,7 +22,7 @@ from genbab.branch import (
     root_domains,
 )
 from genbab.branch.inputs import Balance
-from genbab.network import Affine, Dense, Input, Network, Nonlinear
+from genbab.network import Input, Network, Nonlinear
 from genbab.network.graph import values
 from genbab.nonlinear import functions, make
 from genbab.problem import Query
@@ -205,20 +204,6 @@ def test_nothing_is_split_that_is_too_narrow_or_unbounded() -> None:
         )
         splits = chooser(relaxation, {}, replace(domains, hidden=hidden), torch.zeros(1, 1))
         assert splits.node.tolist() == [-1]
-
-
-def test_the_gain_of_a_split_is_never_negative() -> None:
-    """And zero where the function is straight: relu on the positive side."""
-    one = Dense(torch.ones(1, 2).double())
-    relu = make("relu")
-    network = Network((Input(2), Nonlinear(relu, (0,), 2), Affine(((1, one),), torch.zeros(1).double())), 2)
-    box = (torch.tensor([[-1.0, 0.5]]).double(), torch.tensor([[1.0, 1.5]]).double())
-    relaxation = Relaxation(network, [box, box, box], torch.float64)
-    for sign in (1.0, -1.0):
-        rows = Rows(2, torch.full((1, 1, 1), sign, dtype=torch.float64))
-        lines = sweep(network, descend(network, relaxation, rows, box, {}))
-        score = line_score(relaxation, lines, 0, (box[0] + box[1]) / 2, torch.ones(1, 1))
-        assert float(score[0, 1]) == pytest.approx(0.0, abs=1e-6) and float(score[0, 0]) >= 0
 
 
 def test_rows_are_bounded_while_that_pays() -> None:

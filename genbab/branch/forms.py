@@ -1,0 +1,120 @@
+"""Linear forms of hidden neurons in terms of the input, kept from the root's certified passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genbab.bounds import Chosen, Engine, Interval, Record, Relaxation, Rows, certify
+from genbab.bounds.interval import magnitude
+from genbab.bounds.plan import rows_that_matter
+from genbab.branch.influence import Influence
+
+
+@dataclass(eq=False)
+class NodeForms:
+    """Forms of one node of N neurons. Row n < N says <form, x> + constant <= z_n, row N + n that it is <=
+    -z_n.
+
+    place (2N,): where a row is kept, -1 where it is not; rows (K,): the other way round; bound (K,): what the
+    form says on the root's box; form (K, D), constant (K,), mass (K,) >= Σ|form|·|x| + |constant| there.
+    """
+
+    place: Tensor
+    rows: Tensor
+    bound: Tensor
+    form: Tensor
+    constant: Tensor
+    mass: Tensor
+
+
+@dataclass(eq=False)
+class Forms:
+    """The tightest form seen of each hidden row, as many as fit `memory` bytes; every one holds on the root's
+    box.
+
+    Rows come in the order in which the root bounds them: those with the widest gap first.
+    """
+
+    engine: Engine
+    memory: int
+    box: Interval
+    nodes: dict[int, NodeForms] = field(default_factory=dict)
+    influence: Influence = field(default_factory=Influence)
+
+    def keep(self, i: int, neurons: Tensor, form: Tensor, constant: Tensor, lines: dict[int, Chosen]) -> None:
+        """Keep forms of both sides of these neurons (C,) of node i: form (1, 2C, D), constant (1, 2C), first
+        below z, then below -z, as `certify` finds them; lines: of the pass that found them.
+        """
+        size, form, constant = self.engine.exact.nodes[i].size, form[0].double(), constant[0].double()
+        middle, radius = (self.box[0] + self.box[1])[0] / 2, (self.box[1] - self.box[0])[0] / 2
+        bound = constant + form @ middle - form.abs() @ radius
+        rows = torch.cat([neurons, size + neurons])
+        self.influence.add(self.engine, i, neurons, lines)
+        mine = self.nodes.setdefault(i, self._empty(size, form))
+        good = torch.isfinite(bound) & torch.isfinite(form).all(-1) & torch.isfinite(constant)
+        budget = self._rows_of(i) - len(mine.rows)
+        new = (good & (mine.place[rows] < 0)).nonzero().squeeze(-1)[: max(0, budget)]
+        old = (good & (mine.place[rows] >= 0)).nonzero().squeeze(-1)
+        old = old[bound[old] > mine.bound[mine.place[rows[old]]]]
+        mass = form.abs() @ magnitude(self.box)[0] + constant.abs()
+        where = mine.place[rows[old]]
+        for kept, fresh in (
+            (mine.bound, bound),
+            (mine.form, form),
+            (mine.constant, constant),
+            (mine.mass, mass),
+        ):
+            kept[where] = fresh[old]
+        mine.place[rows[new]] = len(mine.rows) + torch.arange(len(new), device=rows.device)
+        mine.rows = torch.cat([mine.rows, rows[new]])
+        mine.bound, mine.form = torch.cat([mine.bound, bound[new]]), torch.cat([mine.form, form[new]])
+        mine.constant, mine.mass = (
+            torch.cat([mine.constant, constant[new]]),
+            torch.cat([mine.mass, mass[new]]),
+        )
+
+    def complete(self, relaxation: Relaxation) -> None:
+        """Add default forms of nodes of which none was kept: those so near the input that the root had none
+        to find.
+        """
+        engine = self.engine
+        for i in engine.exact.relaxed:
+            if i in self.nodes or i == 0:
+                continue
+            order = rows_that_matter(relaxation, i)[: max(0, self._rows_of(i) // 2)]
+            size = max(1, engine.chunk(1, i, 0) // 2)
+            for chunk in torch.split(order, size):
+                engine.check()
+                units = torch.zeros(
+                    len(chunk), engine.exact.nodes[i].size, dtype=torch.float64, device=chunk.device
+                )
+                units[torch.arange(len(chunk), device=chunk.device), chunk] = 1.0
+                rows = Rows(i, torch.cat([units, -units])[None])
+                _, form, constant = certify(engine.exact, relaxation, rows, self.box, {})
+                self.keep(i, chunk, form, constant, {})
+
+    def _rows_of(self, i: int) -> int:
+        """How many rows of node i fit its part of the memory."""
+        network = self.engine.exact
+        sizes = sum(network.nodes[j].size for j in network.relaxed if j)
+        part = self.memory * network.nodes[i].size // max(1, sizes)
+        return int(part // (8 * (network.input_size + 4)))
+
+    @staticmethod
+    def _empty(size: int, form: Tensor) -> NodeForms:
+        nothing = form.new_zeros(0)
+        place = torch.full((2 * size,), -1, device=form.device)
+        return NodeForms(place, place[:0], nothing, form[:0], nothing, nothing)
+
+
+def both_records(first: Record, second: Record) -> Record:
+    """Tells both."""
+
+    def record(i: int, neurons: Tensor, form: Tensor, constant: Tensor, lines: dict[int, Chosen]) -> None:
+        first(i, neurons, form, constant, lines)
+        second(i, neurons, form, constant, lines)
+
+    return record

@@ -1,0 +1,149 @@
+"""Scores: what they promise is never negative, and counts open rows only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genbab.bounds import Relaxation, Rows
+from genbab.branch import kink_or_middle
+from genbab.branch.bbps import bbps_score, matrix_score
+from genbab.branch.choice import score_named
+from genbab.branch.domains import Domains
+from genbab.branch.scores import (
+    balanced,
+    both,
+    free_gains,
+    geometric,
+    line_score,
+    look,
+    pick,
+    plain_gains,
+    weaker,
+    worth,
+)
+from genbab.config import Config
+from genbab.network import Affine, Dense, Input, Network, Nonlinear
+from genbab.nonlinear import make
+from genbab.problem import Query
+from tests.branch.rooted import F64, SEEDS, seen
+
+SCORES = ("random", "widest", "babsr", "free", "line", "shortcut", "bbps", "strong")
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_scores_are_not_negative_and_zero_for_what_is_decided(name: str) -> None:
+    for seed in SEEDS:
+        view, shortcuts, engine, root = seen(seed)
+        score = score_named(Config(branching_score=name), engine, root, shortcuts)  # type: ignore[arg-type]
+        for value in score(view).values():
+            assert bool((value >= 0).all()) and bool(value.isfinite().all())
+        decided = replace(view, margins=torch.ones_like(view.margins))
+        if name not in ("random", "widest"):
+            assert all(not bool(value.any()) for value in score(decided).values())
+
+
+def test_degenerate_intervals_gain_nothing_and_are_not_picked() -> None:
+    for seed in SEEDS:
+        view, shortcuts, engine, root = seen(seed)
+        for node in view.points:
+            lower, _ = view.relaxation.intervals[node]
+            intervals = list(view.relaxation.intervals)
+            intervals[node] = (lower, lower)
+            narrow = Relaxation(view.relaxation.network, intervals, F64)
+            domains = replace(view.domains, hidden={**view.domains.hidden, node: (lower, lower)})
+            here = look(narrow, view.lines, domains, view.margins, torch.tensor([0]), kink_or_middle)
+            assert all(float(gain.max()) <= 1e-6 for gain in free_gains(here, node))
+            for name in SCORES:
+                config = Config(branching_score=name)  # type: ignore[arg-type]
+                picked = pick(here, score_named(config, engine, root, shortcuts)(here), 1e-7)
+                assert picked.node.tolist() != [node]
+
+
+def test_the_free_gain_is_certain() -> None:
+    """At the parent's slopes a child gains at least that: one more pass in each child says so."""
+    from genbab.bounds import descend
+
+    for seed in SEEDS:
+        view, *_ = seen(seed)
+        for node in view.points:
+            for gain, cut in zip(free_gains(view, node), view.cuts(node), strict=True):
+                for j in range(gain.shape[-1]):
+                    low, high = (end.clone() for end in view.domains.hidden[node])
+                    low[:, j], high[:, j] = cut[0][:, j], cut[1][:, j]
+                    intervals = list(view.relaxation.intervals)
+                    intervals[node] = (low, high)
+                    child = Relaxation(view.relaxation.network, intervals, F64)
+                    rows = Rows(view.relaxation.network.output, view.domains.query.matrix)
+                    after = descend(child.network, child, rows, view.box, view.lines).bound
+                    assert float(after[0, 0]) >= float(view.one.bound[0, 0] + gain[0, 0, j]) - 1e-7
+
+
+def test_domains_do_not_see_each_other() -> None:
+    for seed in SEEDS:
+        one, shortcuts, engine, root = seen(seed)
+        three, *_ = seen(seed, boxes=3)
+        for score in (line_score, bbps_score(shortcuts), matrix_score(shortcuts)):
+            alone, together = score(one), score(three)
+            for node in alone:
+                assert torch.allclose(together[node], alone[node].expand(3, -1), atol=1e-9)
+
+
+def test_worth_counts_open_clauses_and_no_more_than_they_need() -> None:
+    zero = torch.zeros(1, 0, dtype=F64)
+
+    def value(margins: list[float], clause: list[int], gains: list[float]) -> float:
+        query = Query(
+            zero,
+            zero,
+            torch.zeros(1, len(clause), 1),
+            None,
+            torch.zeros(1, len(clause)),
+            torch.tensor([clause]),
+        )
+        found = worth(query, torch.tensor([margins], dtype=F64), torch.tensor([gains], dtype=F64)[..., None])
+        return float(found[0, 0])
+
+    assert value([-1.0], [0], [0.25]) == 0.25 and value([-1.0], [0], [5.0]) == 1.0
+    assert value([1.0], [0], [3.0]) == 0.0
+    assert value([-1.0, 2.0], [0, 0], [3.0, 3.0]) == 0.0
+    assert value([-1.0, 2.0], [0, 1], [0.5, 3.0]) == pytest.approx(0.5 + 0.05)
+    assert value([-1.0, -5.0], [0, 0], [0.0, 1.0]) < value([-1.0, -5.0], [0, 0], [1.0, 0.0])
+    assert value([-1.0, -5.0], [0, 0], [0.0, 1.0]) > 0
+    assert value([-float("inf")], [0], [2.0]) == 2.0
+
+
+def test_means_of_children_lie_between_the_weaker_and_the_sum() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.rand(2, 50, generator=generator, dtype=F64)
+    assert bool((weaker(first, second) <= geometric(first, second) + 1e-12).all())
+    assert bool((geometric(first, second) <= balanced(first, second) + 1e-12).all())
+    assert bool((balanced(first, second) <= both(first, second) / 2 + 1e-12).all())
+
+
+def test_bisected_relus_gain_as_babsr_says() -> None:
+    """One ReLU read with coefficient -1 on [-1, 1]: chord (z + 1)/2 becomes 0 and z."""
+    one = Dense(torch.ones(1, 1, dtype=F64))
+    nodes = (Input(1), Nonlinear(make("relu"), (0,), 1), Affine(((1, one),), torch.zeros(1, dtype=F64)))
+    network = Network(nodes, 2)
+    low, high = torch.tensor([[-1.0]], dtype=F64), torch.tensor([[1.0]], dtype=F64)
+    query = Query(
+        low,
+        high,
+        -torch.ones(1, 1, 1, dtype=F64),
+        None,
+        torch.zeros(1, 1, dtype=F64),
+        torch.zeros(1, 1, dtype=torch.long),
+    )
+    hidden = {0: (low, high)}
+    margins = torch.full((1, 1), -1.0, dtype=F64)
+    domains = Domains(query, margins[:, 0], torch.zeros(1, dtype=torch.long), None, hidden, {})
+    relaxation = Relaxation(network, [(low, high), (low.clamp(min=0), high), (low, high)], F64)
+    view = look(relaxation, {}, domains, margins, torch.tensor([0]), kink_or_middle)
+    lower, upper = plain_gains(view, 0)
+    assert float(lower) == pytest.approx(0.5) and float(upper) == pytest.approx(0.5)
+    assert [float(g) for g in free_gains(view, 0)] == pytest.approx([0.0, 0.0], abs=1e-6)
+    splits = pick(view, line_score(view), 1e-7)
+    assert splits.node.tolist() == [0] and splits.point.tolist() == [0.0]
