@@ -30,6 +30,9 @@ SLICE = 0.5
 FIRST = 1.0
 """Least seconds of the first search inside the root's region."""
 
+TRIAL = 0.25
+"""Share of the time left that splitting regions may take whatever it has gained."""
+
 Split = tuple[int, int, float, bool]
 """(node, neuron, point, whether the part above the point) of a split that made a region."""
 
@@ -105,11 +108,11 @@ class Coarse:
     report: Callable[[float], None]
     gains: list[tuple[float, float]] = field(default_factory=list)
     least: float = math.inf
+    spent: dict[str, float] = field(default_factory=lambda: {"inside": 0.0, "regions": 0.0})
 
     def run(self, root: Region) -> Outcome:
         """Until every region is decided, the root's region is, or nothing can be."""
         regions, task, ended = [root], self.begin(root), "paused"
-        spent = {"inside": 0.0, "regions": 0.0}
         seconds = max(FIRST, SLICE * self.seconds)
         proved, needed = -math.inf, 0.0
         try:
@@ -118,13 +121,13 @@ class Coarse:
                 self.report(proved)
                 began = time.monotonic()
                 split = self._choose(regions[-1]) if self._pays(regions) else None
-                even = spent["inside"] <= spent["regions"] and self._needed(regions) > needed
+                even = self.spent["inside"] <= self.spent["regions"] and self._needed(regions) > needed
                 turn = "inside" if ended == "paused" and even else "regions"
                 if turn == "inside" or split is None:
                     if ended != "paused":
                         return Outcome(ended, SearchProgress(bound=proved))
                     before = task.worst
-                    ended = task.run(max(seconds, spent["inside"] / 2))
+                    ended = task.run(max(seconds, self.spent["inside"] / 2))
                     needed = _needed(before, task.worst, time.monotonic() - began)
                     if ended == "verified":
                         return Outcome("verified", SearchProgress(bound=float(task.margins.min())))
@@ -133,7 +136,7 @@ class Coarse:
                     regions = self._without(regions, root.query.clause[0], task.margins)
                 else:
                     regions = self._step(regions, split)
-                spent[turn] += time.monotonic() - began
+                self.spent[turn] += time.monotonic() - began
         except DeadlineReached:
             return Outcome("timeout", SearchProgress(bound=proved))
         return Outcome("verified", SearchProgress(bound=self.least))
@@ -166,10 +169,9 @@ class Coarse:
         return sorted(others + self._children(still, split), key=lambda r: -r.worst)
 
     def _pays(self, regions: list[Region]) -> bool:
-        """Whether splitting regions may get through in the time left, by the gains so far."""
-        if not self.gains:
-            return 2 * self.seconds < self.left() / 4
-        return self._needed(regions) < 2 * self.left()
+        """Whether splitting regions may get through in the time left, by the gains so far, or is on trial."""
+        trial = self.spent["regions"] + 2 * self.seconds < TRIAL * self.left()
+        return trial or self._needed(regions) < 2 * self.left()
 
     def _needed(self, regions: list[Region]) -> float:
         """Seconds that splitting all regions would take, by the gains so far."""
