@@ -167,7 +167,7 @@ class _Reader:
         left, right = self.term(node.left), self.term(node.right)
         if isinstance(node.op, ast.Pow):
             return self._power(node, left, right)
-        if isinstance(node.op, ast.Div) and right == 0.0:
+        if isinstance(node.op, ast.Div) and not isinstance(right, Traced) and right == 0.0:
             raise self.wrong(node.right, "division by zero")
         return _BINARY[type(node.op)](left, right)
 
