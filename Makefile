@@ -3,6 +3,7 @@
 #   make test    install, run the whole test suite
 #   make check   lint, format and strict types
 #   make bench   run a folder of benchmarks: make bench FOLDER=path TIMEOUT=60
+#   make gpu-check   on a machine with a GPU: run the kernels' tests on it, time the kernels, write a record
 # Another interpreter: make demo PYTHON=python3.12.  torch without CUDA (a smaller download):
 #   make demo PIP_FLAGS="--extra-index-url ..." with the index of CPU builds from PyTorch's installation page
 
@@ -20,7 +21,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FL
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: demo test lint format types check bench clean
+.PHONY: demo test lint format types check bench gpu-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
@@ -44,6 +45,13 @@ check: lint types
 bench: $(VENV)/.installed
 	@test -n "$(FOLDER)" || { echo "make bench: say which folder: FOLDER=path"; exit 2; }
 	$(BIN)/python benchmarks/run.py "$(FOLDER)" --timeout $(TIMEOUT)
+
+gpu-check: $(VENV)/.installed-dev
+	@$(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())" || \
+		{ echo "make gpu-check: torch sees no GPU here (torch.cuda.is_available() is False)"; exit 2; }
+	$(BIN)/python -m pytest -q tests/kernels
+	$(BIN)/python benchmarks/kernels.py --device cuda --compile
+	$(BIN)/python benchmarks/kernels.py --device cuda --dtype float64 --small
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,10 +1,17 @@
-"""Inner loops on arrays, one signature per loop and one module per backend: reserved, none is needed yet.
+"""Inner loops on arrays: one definition in plain torch, and the same loops compiled for CPUs and GPUs.
 
-Floor 1. The definition of each loop will be plain torch; numba and Triton versions must agree with it. Until
-then the loops are torch code in `genbab.nonlinear` and `genbab.bounds`.
+Floor 1: kernels know tensors and nothing of networks. `reference` is the definition, `cpu` (numba) and `gpu`
+(Triton) agree with it up to rounding. The backend is an argument; Triton and numba are imported only when it
+asks for them.
 """
 
 from __future__ import annotations
 
 if __name__ != "genbab.kernels":
     raise ImportError("this folder is the package genbab.kernels: import genbab.kernels")
+
+from genbab.kernels.backend import Backend, available, implementation
+from genbab.kernels.functions import Function, hot
+from genbab.kernels.reference import Concrete, Relaxed
+
+__all__ = ["Backend", "Concrete", "Function", "Relaxed", "available", "hot", "implementation"]

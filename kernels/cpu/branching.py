@@ -1,0 +1,304 @@
+"""Compiled loops of branch and bound: half-spaces, scores, branching points, children. See `splitting`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from genbab.kernels.cpu.elementary import PLAIN, compiled, num
+from genbab.kernels.cpu.loops import SUMS, at, unbounded
+from genbab.kernels.cpu.rows import row, values
+from genbab.kernels.splitting import (
+    CORNERS,
+    FIRST_STOP,
+    INTERPOLATE,
+    MIDDLE,
+    NEAREST,
+    ON,
+    ONE_SIDED,
+    SNAP,
+    STEPS,
+    WORTH,
+)
+
+
+@compiled(**SUMS)
+def _slope_and_size(scaled: Any, side: Any, weight: Any) -> tuple[Any, Any]:
+    """(Σ sign(y)·side, Σ |y|) of y = scaled + weight·side."""
+    slope, size, zero = num(scaled[0], 0.0), num(scaled[0], 0.0), num(scaled[0], 0.0)
+    for i in range(len(scaled)):
+        y = scaled[i] + weight * side[i]
+        slope += side[i] if y > zero else (-side[i] if y < zero else zero)
+        size += abs(y)
+    return slope, size
+
+
+@compiled(**SUMS)
+def _crossed(scaled: Any, side: Any) -> tuple[Any, Any]:
+    """(Σ scaled·sign(side), Σ |side|)."""
+    total, size, zero = num(scaled[0], 0.0), num(scaled[0], 0.0), num(scaled[0], 0.0)
+    for i in range(len(scaled)):
+        total += scaled[i] if side[i] > zero else (-scaled[i] if side[i] < zero else zero)
+        size += abs(side[i])
+    return total, size
+
+
+@compiled(**PLAIN)
+def _weight(scaled: Any, side: Any, offset: Any) -> Any:
+    zero = num(scaled[0], 0.0)
+    slope, size = _slope_and_size(scaled, side, zero)
+    crossed, whole = _crossed(scaled, side)
+    left, left_slope, right, right_slope = -size, offset - slope, -crossed, offset - whole
+    best, value = zero, left
+    if not (left_slope > zero and right_slope < zero):
+        return best
+    for _ in range(STEPS):
+        weight = (right - left) / (left_slope - right_slope)
+        weight = weight if zero <= weight < np.inf else zero
+        slope, size = _slope_and_size(scaled, side, weight)
+        slope, now = offset - slope, weight * offset - size
+        if now > value:
+            best, value = weight, now
+        if slope > zero:
+            left, left_slope = now - weight * slope, slope
+        else:
+            right, right_slope = now - weight * slope, slope
+    return best
+
+
+@compiled(parallel=True, **PLAIN)
+def weight_rows(form: Any, middle: Any, radius: Any, normal: Any, level: Any, found: Any) -> None:
+    """`weights`."""
+    batch, rows, halves = found.shape
+    for r in prange(batch * rows):
+        b, s = r // rows, r % rows
+        scaled, side = at(form, b, s) * radius[b], np.empty_like(radius[b])
+        for h in range(halves):
+            offset = -level[b, h]
+            for i in range(len(side)):
+                side[i] = normal[b, h, i] * radius[b, i]
+                offset += normal[b, h, i] * middle[b, i]
+            weight = _weight(scaled, side, offset)
+            found[b, s, h] = weight
+            for i in range(len(side)):
+                scaled[i] += weight * side[i]
+
+
+@compiled(**SUMS)
+def _least(joint: Any, mass: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    total, size, zero = num(joint[0], 0.0), num(joint[0], 0.0), num(joint[0], 0.0)
+    for i in range(len(joint)):
+        x = low[i] if joint[i] > zero else high[i]
+        reach = max(abs(low[i]), abs(high[i]))
+        total += zero if joint[i] == zero else joint[i] * x
+        size += zero if mass[i] == zero else mass[i] * reach
+    return total, size
+
+
+@compiled(parallel=True, **PLAIN)
+def dual_rows(
+    form: Any, low: Any, high: Any, normal: Any, level: Any, weight: Any, value: Any, size: Any
+) -> None:
+    """`reference.dual`."""
+    batch, rows = value.shape
+    for r in prange(batch * rows):
+        b, s = r // rows, r % rows
+        joint = at(form, b, s).copy()
+        mass = np.abs(joint)
+        total, wide = num(joint[0], 0.0), num(joint[0], 0.0)
+        for h in range(level.shape[1]):
+            w = weight[b, s, h]
+            total -= w * level[b, h]
+            wide += w * abs(level[b, h])
+            for i in range(len(joint)):
+                joint[i] += w * normal[b, h, i]
+            for i in range(len(joint)):
+                mass[i] += w * abs(normal[b, h, i])
+        least, reach = _least(joint, mass, low[b], high[b])
+        value[b, s], size[b, s] = total + least, wide + reach
+
+
+@compiled(**PLAIN)
+def _gain(a: Any, c: Any, before: Any, gain: Any) -> None:
+    zero, most = num(a[0], 0.0), num(a[0], WORTH)
+    for i in range(len(a)):
+        g = a[i] * (c[i] - before[i])
+        gain[i] = min(g, most) if g > zero else zero
+
+
+@compiled(parallel=True, **PLAIN)
+def free_rows(
+    code: int, p: Any, table: Any, most: Any, reach: Any, any_open: bool,
+    a: Any, k: Any, c: Any, box: Any, no_line: Any, cut: Any, first: Any, second: Any,
+) -> None:  # fmt: skip
+    """`free_gains`; no_line: where there is no (lower, upper) line in the lower child, then in the upper."""
+    batch, rows, size = first.shape
+    for r in prange(batch * rows):
+        b, s = r // rows, r % rows
+        mine, slope, before = at(a, b, s), at(k, b, s), at(c, b, s)
+        l, u, fl, fu = at(box[0], b, 0), at(box[1], b, 0), at(box[2], b, 0), at(box[3], b, 0)  # noqa: E741
+        point, fp, child = at(cut, b, 0), np.empty_like(mine), np.empty_like(mine)
+        x, spare = np.empty_like(mine), np.empty((3, size), mine.dtype)
+        values(code, p, point, fp)
+        row(code, p, table, most, reach, mine, slope, l, point, fl, fp, child, x, spare)
+        if any_open:
+            unbounded(mine, at(no_line[0], b, 0), at(no_line[1], b, 0), child)
+        _gain(mine, child, before, first[b, s])
+        row(code, p, table, most, reach, mine, slope, point, u, fp, fu, child, x, spare)
+        if any_open:
+            unbounded(mine, at(no_line[2], b, 0), at(no_line[3], b, 0), child)
+        _gain(mine, child, before, second[b, s])
+
+
+@compiled(**SUMS)
+def _shift(own: Any, low: Any, high: Any, lows: Any, highs: Any, middle: Any, radius: Any) -> Any:
+    total = num(own[0], 0.0)
+    for i in range(len(own)):
+        change = lows * low[i] + highs * high[i]
+        total += change * middle[i] - (abs(own[i] + change) - abs(own[i])) * radius[i]
+    return total
+
+
+@compiled(parallel=True, **PLAIN)
+def form_rows(
+    form: Any, middle: Any, radius: Any, below: Any, above: Any, which: Any, rows: Any,
+    old: Any, new: Any, gains: Any,
+) -> None:  # fmt: skip
+    """`form_gains`."""
+    zero = num(old[0, 0], 0.0)
+    for p in prange(gains.shape[0]):
+        b, j = which[p], rows[p]
+        for s in range(gains.shape[1]):
+            was = old[p, s]
+            for m in range(gains.shape[2]):
+                lows = max(new[p, s, m], zero) - max(was, zero)
+                highs = min(new[p, s, m], zero) - min(was, zero)
+                gains[p, s, m] = _shift(form[b, s], below[j], above[j], lows, highs, middle[b], radius[b])
+
+
+@compiled(parallel=True, **PLAIN)
+def child_rows(
+    low: Any, high: Any, which: Any, neuron: Any, point: Any, hit: Any, lower: Any, upper: Any
+) -> None:
+    """`children` without marks."""
+    count = len(which)
+    for p in prange(count):
+        lower[p] = low[which[p]]
+        lower[count + p] = low[which[p]]
+        upper[p] = high[which[p]]
+        upper[count + p] = high[which[p]]
+        if hit[p]:
+            upper[p, neuron[p]] = point[p]
+            lower[count + p, neuron[p]] = point[p]
+
+
+@compiled(**PLAIN)
+def _before(ascending: Any, first: int, last: int, x: Any) -> int:
+    """How many of ascending[first:last] are below x."""
+    low, high = first, last
+    while low < high:
+        middle = (low + high) // 2
+        if ascending[middle] < x:
+            low = middle + 1
+        else:
+            high = middle
+    return low - first
+
+
+@compiled(**PLAIN)
+def _nearest(x: Any, ascending: Any) -> Any:
+    i = _before(ascending, 0, len(ascending), x)
+    if i == len(ascending) or (i > 0 and x <= 0.5 * (ascending[i - 1] + ascending[i])):
+        return ascending[i - 1]
+    return ascending[i]
+
+
+@compiled(**PLAIN)
+def _middle(l: Any, u: Any) -> Any:  # noqa: E741
+    point = 0.5 * l + 0.5 * u
+    if np.isinf(u):
+        point = l + max(abs(l), 1.0)
+    if np.isinf(l):
+        point = u - max(abs(u), 1.0)
+    return point if np.isfinite(point) else 0.0
+
+
+@compiled(**PLAIN)
+def _mixed(cell: Any, across: Any, up: Any) -> Any:
+    """The share that the rule of a cell reads from its corners."""
+    a, b, c, d, rule = cell[0], cell[1], cell[2], cell[3], cell[4]
+    if rule == MIDDLE:
+        return 0.5
+    if rule == INTERPOLATE or rule >= FIRST_STOP:
+        first, second = a + across * (b - a), c + across * (d - c)
+        return first + up * (second - first)
+    above = rule == CORNERS + 2 or rule == CORNERS + 3 or (rule == NEAREST and up >= 0.5)
+    beyond = rule == CORNERS + 1 or rule == CORNERS + 3 or (rule == NEAREST and across >= 0.5)
+    if above:
+        return d if beyond else c
+    return b if beyond else a
+
+
+@compiled(**PLAIN)
+def _point(
+    l: Any, u: Any, aim: int, centres: Any, between: Any, places: Any, cells: Any, aims: Any, stops: Any,  # noqa: E741
+    jumps: Any, numbers: Any, rows: int,
+) -> Any:  # fmt: skip
+    first, step, reach, period, start, end, widest = numbers
+    low, high = max(l, start), min(u, end)
+    width, centre = high - low, 0.5 * low + 0.5 * high
+    if not (0.0 < width < np.inf and width <= widest and abs(centre) <= reach):
+        return _middle(l, u)
+    turn = np.floor((centre - centres[0]) / period) * period if period else 0.0
+    nearest, wrapped = _before(between, 0, len(between), centre - turn), 0.0
+    if nearest == len(centres):
+        nearest, wrapped = 0, period
+    z = (centre - turn - (centres[nearest] + wrapped)) / (min(width, period) if period else width)
+    column = _before(places, 1, len(places) - 1, z)
+    across = min(max((z - places[column]) / (places[column + 1] - places[column]), 0.0), 1.0)
+    height = min(max((np.log2(width) - first) / step, 0.0), float(rows))
+    line = min(int(height), rows - 1)
+    cell = cells[((nearest * rows + line) * (len(places) - 1) + column) * 3 + aim]
+    point, rule = low + _mixed(cell, across, height - line) * width, cell[4]
+    if len(aims):
+        back = np.floor((point - centres[0]) / period) * period if period else 0.0
+        goal = _nearest(point - back, aims) + back
+        if abs(goal - point) <= SNAP * width and low < goal < high:
+            point = goal
+    if len(stops):
+        point = _stopped(point, rule, turn + wrapped, low, high, centres, stops, jumps, period)
+    return point if l < point < u else _middle(l, u)
+
+
+@compiled(**PLAIN)
+def _stopped(
+    point: Any, rule: Any, turn: Any, low: Any, high: Any, centres: Any, stops: Any, jumps: Any, period: Any
+) -> Any:
+    """The stop that the rule names where it is inside, else the point, off jumps."""
+    if rule >= FIRST_STOP:
+        i = int(rule) - FIRST_STOP
+        stop, side = stops[i, 0] + turn, stops[i, 1]
+        if side != 0.0:
+            stop = np.nextafter(stop, np.copysign(np.inf, side))
+        if low < stop < high:
+            return stop
+    if len(jumps):
+        back = np.floor((point - centres[0]) / period) * period if period else 0.0
+        jump = _nearest(point - back, jumps) + back
+        if abs(jump - point) <= ON * max(high - low, abs(jump)):
+            return np.nextafter(jump, np.inf if jump - low < high - jump else -np.inf)
+    return point
+
+
+@compiled(parallel=True, **PLAIN)
+def point_rows(
+    l: Any, u: Any, weight: Any, centres: Any, between: Any, places: Any, cells: Any, aims: Any,  # noqa: E741
+    stops: Any, jumps: Any, numbers: Any, rows: int, found: Any,
+) -> None:  # fmt: skip
+    """`points` of flat intervals."""
+    for i in prange(len(l)):
+        below, above = weight[i, 0], weight[i, 1]
+        aim = 1 - int(below > ONE_SIDED * above) + int(above > ONE_SIDED * below)
+        found[i] = _point(l[i], u[i], aim, centres, between, places, cells, aims, stops, jumps, numbers, rows)

@@ -1,0 +1,103 @@
+"""The kernels of branch and bound on arrays: what surrounds the compiled loops."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.kernels import reference, splitting
+from genbab.kernels.cpu import branching
+from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, share_threads, tables_of
+from genbab.kernels.functions import Function
+from genbab.kernels.splitting import Box, Grid
+
+
+def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
+    """`splitting.weights`."""
+    shape = (len(box[0]), form.shape[1], level.shape[1])
+    if 0 in (*shape, form.shape[-1]):
+        return splitting.weights(form, box, normal, level)
+    share_threads()
+    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+    found, array = empty(shape, form)
+    branching.weight_rows(
+        compact(form, 3), *(t.detach().contiguous().numpy() for t in (middle, radius, normal, level)), array
+    )
+    return found
+
+
+def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """`reference.dual`."""
+    shape = (len(box[0]), form.shape[1])
+    if 0 in (*shape, form.shape[-1]):
+        return reference.dual(form, box, normal, level, weight)
+    share_threads()
+    given = (t.detach().contiguous().numpy() for t in (*box, normal, level, weight))
+    value, size = empty(shape, form), empty(shape, form)
+    branching.dual_rows(compact(form, 3), *given, value[1], size[1])
+    return value[0], size[0]
+
+
+def free_gains(
+    fn: Function, a: Tensor, box: Box, slope: Tensor, intercept: Tensor, point: Tensor
+) -> tuple[Tensor, Tensor]:
+    """`splitting.free_gains`."""
+    if a.numel() == 0 or fn.name == "reciprocal":
+        return splitting.free_gains(fn, a, box, slope, intercept, point)
+    share_threads()
+    (l, u, fl, fu), whole = ends_of(fn, *box)  # noqa: E741
+    cut = point.masked_fill(~torch.isfinite(point), 1.0)
+    left, right = (~(torch.isfinite(end) & torch.isfinite(point)) for end in box)
+    none = tuple(full_rows(compact(t, 3), a) for t in (left, left, right, right))
+    first, second = empty(a.shape, a), empty(a.shape, a)
+    branching.free_rows(
+        fn.code, fn.parameter, *tables_of(fn, a), bool(any(t.any() for t in none)),
+        *(full_rows(compact(t, 3), a) for t in (a, slope, intercept)),
+        tuple(full_rows(t, a) for t in (l, u, fl, fu)), none, full_rows(compact(cut, 3), a),
+        first[1], second[1],
+    )  # fmt: skip
+    return first[0], second[0]
+
+
+def form_gains(
+    form: Tensor, box: Box, below: Tensor, above: Tensor, pairs: tuple[Tensor, Tensor], weight: Box
+) -> Tensor:
+    """`splitting.form_gains`."""
+    if 0 in (*weight[1].shape, form.shape[-1]):
+        return splitting.form_gains(form, box, below, above, pairs, weight)
+    share_threads()
+    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+    found, array = empty(tuple(weight[1].shape), form)
+    given = (full(t, tuple(t.shape)) for t in (form, middle, radius, below, above, *pairs, *weight))
+    branching.form_rows(*given, array)
+    return found
+
+
+def children(
+    box: Box, which: Tensor, neuron: Tensor, point: Tensor, hit: Tensor, marks: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """`splitting.children`."""
+    shape = (2 * len(which), box[0].shape[1])
+    if 0 in shape:
+        return splitting.children(box, which, neuron, point, hit, marks)
+    share_threads()
+    lower, upper = empty(shape, box[0]), empty(shape, box[0])
+    given = (full(t, tuple(t.shape)) for t in (*box, which, neuron, point.to(box[0].dtype), hit))
+    branching.child_rows(*given, lower[1], upper[1])
+    if marks is None:
+        return lower[0], upper[0], None
+    marked = marks[which].repeat(2, 1)
+    rows = hit.nonzero().squeeze(-1)
+    marked[torch.cat([rows, len(which) + rows]), neuron[rows].repeat(2)] = True
+    return lower[0], upper[0], marked
+
+
+def points(grid: Grid, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa: E741
+    """`splitting.points`."""
+    share_threads()
+    found, array = empty((l.numel(),), l)
+    flat = (full(t, tuple(t.shape)) for t in (l.reshape(-1), u.reshape(-1), weight.reshape(-1, 2)))
+    tables = (grid.centres, grid.between, grid.places, grid.cells, grid.aims, grid.stops, grid.jumps)
+    numbers = (grid.first, grid.step, grid.reach, grid.period, *grid.domain, grid.widest)
+    branching.point_rows(*flat, *(t.contiguous().numpy() for t in tables), numbers, grid.rows, array)
+    return found.reshape(l.shape)

@@ -1,0 +1,255 @@
+"""The definition of the kernels of branch and bound, in plain torch: weights of half-spaces, scores,
+branching points, children. Conventions as in `reference`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genbab.kernels.conjugates import conjugate
+from genbab.kernels.functions import Function
+
+STEPS = 3
+"""Steps of the search for the weight of one half-space."""
+
+WORTH = 1e6
+"""What an infinite gain counts."""
+
+INTERPOLATE, NEAREST, MIDDLE, CORNERS, FIRST_STOP = 0, 1, 2, 3, 7
+"""Rules of a table's cell; from CORNERS on one of the four corners, from FIRST_STOP on that stop."""
+
+SNAP, ON, ONE_SIDED = 0.006, 1e-12, 4.0
+
+Box = tuple[Tensor, Tensor]
+
+
+def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
+    """λ >= 0 (B, R, H) that nearly maximise `reference.dual`, one half-space after the other; finite.
+
+    form (B or 1, R, D), box (B, D), normal (B, H, D), level (B, H). Each weight's dual is concave and
+    piecewise linear; the search goes where the best tangents of either slope cross (STEPS times).
+    """
+    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+    scaled = form * radius[:, None]
+    found = form.new_empty(*scaled.shape[:2], level.shape[1])
+    for h in range(level.shape[1]):
+        offset = ((normal[:, h] * middle).sum(-1) - level[:, h])[:, None]
+        side = (normal[:, h] * radius)[:, None]
+        best = _weight(scaled, side, offset)
+        found[..., h] = best
+        scaled = scaled + best[..., None] * side
+    return found
+
+
+def _weight(scaled: Tensor, side: Tensor, offset: Tensor) -> Tensor:
+    left, left_slope = -scaled.abs().sum(-1), offset - (scaled.sign() * side).sum(-1)
+    right, right_slope = -(scaled * side.sign()).sum(-1), offset - side.abs().sum(-1)
+    best, value = torch.zeros_like(left), left
+    rising = (left_slope > 0) & (right_slope < 0)
+    for _ in range(STEPS):
+        weight = torch.where(rising, (right - left) / (left_slope - right_slope), 0.0)
+        weight = torch.nan_to_num(weight, nan=0.0, posinf=0.0).clamp_min(0.0)
+        moved = scaled + weight[..., None] * side
+        slope = offset - (moved.sign() * side).sum(-1)
+        now = weight * offset - moved.abs().sum(-1)
+        better = now > value
+        best, value = torch.where(better, weight, best), torch.where(better, now, value)
+        start, up = now - weight * slope, slope > 0
+        left, left_slope = torch.where(up, start, left), torch.where(up, slope, left_slope)
+        right, right_slope = torch.where(up, right, start), torch.where(up, right_slope, slope)
+    return best
+
+
+def free_gains(
+    fn: Function, a: Tensor, box: Box, slope: Tensor, intercept: Tensor, point: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What the rows gain in both children of every neuron at the parent's slopes: (B, S, N) each, >= 0.
+
+    The child's box is [l, point] or [point, u]; its intercept minus the parent's, times a, is a certain gain
+    (up to rounding). box: ends (B or 1, 1, N), point (B or 1, 1, N) inside. Infinite gains count WORTH, what
+    is no number 0.
+    """
+    upper = a < 0
+    low, high, cut = (end.expand_as(a) for end in (*box, point))
+    gains = []
+    for l, u in ((low, cut), (cut, high)):  # noqa: E741
+        c, _ = conjugate(fn, slope.expand_as(a), l, u, upper)
+        gain = torch.nan_to_num(a * (c - intercept), nan=0.0, posinf=WORTH)
+        gains.append(gain.clamp(0.0, WORTH))
+    return gains[0], gains[1]
+
+
+def form_gains(
+    form: Tensor, box: Box, below: Tensor, above: Tensor, pairs: tuple[Tensor, Tensor], weight: Box
+) -> Tensor:
+    """By how much min <form + change, x> exceeds min <form, x> over the boxes, without the change's constant.
+
+    Candidate p is neuron `pairs[1][p]` (a row of below and above, (R, D)) of domain `pairs[0][p]`; its
+    coefficient goes from weight[0] (P, S) to each of weight[1] (P, S, M), and a coefficient w stands for the
+    linear function max(w, 0)·below + min(w, 0)·above of the input. form (B, S, D), box (B, D); (P, S, M).
+    Gains of M weights cost one read of form, below and above; nothing of size P·S·D is kept.
+    """
+    which, row = pairs
+    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+    gains = []
+    for m in range(weight[1].shape[-1]):
+        new, old = weight[1][..., m, None], weight[0][..., None]
+        lows, highs = new.clamp_min(0.0) - old.clamp_min(0.0), new.clamp_max(0.0) - old.clamp_max(0.0)
+        change = lows * below[row][:, None] + highs * above[row][:, None]
+        own, r = form[which], radius[which][:, None]
+        gains.append((change * middle[which][:, None] - ((own + change).abs() - own.abs()) * r).sum(-1))
+    return torch.stack(gains, -1) if gains else weight[1].new_zeros(weight[1].shape)
+
+
+def children(
+    box: Box, which: Tensor, neuron: Tensor, point: Tensor, hit: Tensor, marks: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """(lower, upper) (2P, N) of both children of parents `which` (P,), first all lower children; and marks.
+
+    box (B, N); where hit (P,), neuron (P,) is cut at point (P,): [l, point] and [point, u]; elsewhere both
+    children are copies. marks (B, N) bool: gathered likewise, and set where something is cut.
+    """
+    count = len(which)
+    lower, upper = (end[which].repeat(2, 1) for end in box)
+    rows = hit.nonzero().squeeze(-1)
+    upper[rows, neuron[rows]] = point[rows].to(upper.dtype)
+    lower[count + rows, neuron[rows]] = point[rows].to(lower.dtype)
+    if marks is None:
+        return lower, upper, None
+    marked = marks[which].repeat(2, 1)
+    marked[torch.cat([rows, count + rows]), neuron[rows].repeat(2)] = True
+    return lower, upper, marked
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A table of branching points, laid out for reading; float64.
+
+    centres (C,), places (Z,), cells (C·(W-1)·(Z-1)·3, 5): shares at the corners (w, z), (w, z'), (w', z),
+    (w', z') and the rule; widths are 2**(first + step·i), i <= rows. aims: breaks of all periods in reach,
+    stops (K, 2): place and side, jumps: places of the stops beside which there is something else. All
+    ascending. The period is 0 where there is none; domain: ends.
+    """
+
+    centres: Tensor
+    places: Tensor
+    cells: Tensor
+    aims: Tensor
+    stops: Tensor
+    first: float
+    step: float
+    reach: float
+    period: float
+    domain: tuple[float, float]
+    rows: int
+    jumps: Tensor = field(init=False)
+    between: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        centres = self.centres
+        if self.period:
+            centres = torch.cat([centres, centres[:1] + self.period])
+        object.__setattr__(self, "between", 0.5 * (centres[:-1] + centres[1:]))
+        object.__setattr__(self, "jumps", torch.unique(self.stops[self.stops[:, 1] != 0, 0]))
+
+    @property
+    def columns(self) -> int:
+        """Cells along z."""
+        return len(self.places) - 1
+
+    @property
+    def widest(self) -> float:
+        """The largest width of a periodic function's table."""
+        return float(2.0 ** (self.first + self.step * self.rows)) if self.period else torch.inf
+
+
+def points(grid: Grid, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa: E741
+    """Where to split [l, u] (..., N): strictly inside wherever a number lies strictly inside; float64.
+
+    weight (..., N, 2) >= 0: how much the areas (below, above) the function matter. Infinite or empty
+    intervals, and those that the table does not reach, give their middle.
+    """
+    low, high = l.clamp_min(grid.domain[0]), u.clamp_max(grid.domain[1])
+    width = high - low
+    known = torch.isfinite(width) & (width > 0)
+    width = torch.where(known, width, 1.0)
+    centre = torch.where(known, 0.5 * low + 0.5 * high, 0.0)
+    known &= (centre.abs() <= grid.reach) & (width <= grid.widest)
+    reduced, turn = _reduced(grid, centre)
+    share, rule, wrapped = _share(grid, reduced, width, _objective(weight))
+    point = torch.where(known, low + share * width, 0.0)
+    if grid.aims.numel():
+        reduced, back = _reduced(grid, point)
+        aim = _nearest(reduced, grid.aims) + back
+        point = torch.where(((aim - point).abs() <= SNAP * width) & (low < aim) & (aim < high), aim, point)
+    if grid.stops.numel():
+        stop = _beside(grid.stops[(rule - FIRST_STOP).clamp_min(0).long()], turn + wrapped)
+        stopped = (rule >= FIRST_STOP) & (low < stop) & (stop < high)
+        point = torch.where(stopped, stop, _off_jumps(grid, point, low, high))
+    return torch.where(known & (l < point) & (point < u), point, _middle(l, u))
+
+
+def _reduced(grid: Grid, x: Tensor) -> tuple[Tensor, Tensor]:
+    if not grid.period:
+        return x, torch.zeros_like(x)
+    turn = torch.floor((x - grid.centres[0]) / grid.period) * grid.period
+    return x - turn, turn
+
+
+def _share(grid: Grid, centre: Tensor, width: Tensor, objective: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    nearest = torch.bucketize(centre, grid.between)
+    wrapped = grid.period * (nearest == len(grid.centres)).to(centre.dtype)
+    nearest = nearest % len(grid.centres)
+    unit = width.clamp_max(grid.period) if grid.period else width
+    z = (centre - (grid.centres[nearest] + wrapped)) / unit
+    column = torch.bucketize(z, grid.places[1:-1])
+    left, right = grid.places[column], grid.places[column + 1]
+    across = ((z - left) / (right - left)).clamp(0.0, 1.0)
+    height = ((torch.log2(width) - grid.first) / grid.step).clamp(0.0, float(grid.rows))
+    row = height.long().clamp_max(grid.rows - 1)
+    up = height - row
+    cell = grid.cells[((nearest * grid.rows + row) * grid.columns + column) * 3 + objective]
+    a, b, c, d, rule = cell.unbind(-1)
+    mixed = torch.lerp(torch.lerp(a, b, across), torch.lerp(c, d, across), up)
+    above = (rule == CORNERS + 2) | (rule == CORNERS + 3) | ((rule == NEAREST) & (up >= 0.5))
+    beyond = (rule == CORNERS + 1) | (rule == CORNERS + 3) | ((rule == NEAREST) & (across >= 0.5))
+    corner = torch.where(above, torch.where(beyond, d, c), torch.where(beyond, b, a))
+    share = torch.where((rule == INTERPOLATE) | (rule >= FIRST_STOP), mixed, corner)
+    return torch.where(rule == MIDDLE, 0.5, share), rule, wrapped
+
+
+def _off_jumps(grid: Grid, point: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """On a jump both parts would have it; beside it the shorter one does."""
+    if grid.jumps.numel() == 0:
+        return point
+    reduced, turn = _reduced(grid, point)
+    jump = _nearest(reduced, grid.jumps) + turn
+    side = torch.where(jump - low < high - jump, torch.inf, -torch.inf).to(point.dtype)
+    on = (jump - point).abs() <= ON * torch.maximum(high - low, jump.abs())
+    return torch.where(on, torch.nextafter(jump, side), point)
+
+
+def _beside(stops: Tensor, turn: Tensor) -> Tensor:
+    place, side = stops[..., 0] + turn, stops[..., 1]
+    away = torch.copysign(torch.full_like(side, torch.inf), side)
+    return torch.where(side == 0, place, torch.nextafter(place, away))
+
+
+def _nearest(x: Tensor, ascending: Tensor) -> Tensor:
+    return ascending[torch.bucketize(x, 0.5 * (ascending[:-1] + ascending[1:]))]
+
+
+def _objective(weight: Tensor) -> Tensor:
+    """0: the gap below alone, where it matters much more, 2: above, 1: both."""
+    below, above = weight.unbind(-1)
+    return 1 - (below > ONE_SIDED * above).long() + (above > ONE_SIDED * below).long()
+
+
+def _middle(l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
+    point = 0.5 * l + 0.5 * u
+    point = torch.where(torch.isinf(u), l + l.abs().clamp_min(1.0), point)
+    point = torch.where(torch.isinf(l), u - u.abs().clamp_min(1.0), point)
+    return torch.where(torch.isfinite(point), point, 0.0)

@@ -1,0 +1,172 @@
+"""The definition of the kernels: against the functions' own lines, finite differences and the engine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from genbab.branch.clipping import HalfSpaces, search_weights
+from genbab.kernels import Backend, Function, hot, implementation, reference
+from genbab.kernels.functions import HOT
+from genbab.lut.generate import table_on
+from genbab.nonlinear import default_slopes, functions, prepare, prepare2
+from genbab.nonlinear.product import Product
+from genbab.nonlinear.registry import make as function
+from tests.kernels.cases import DTYPES, FUNCTIONS, Case, attained, make, numbers
+from tests.kernels.grids import grid_of
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDS = [f for f in functions() if hot(*f.key)]
+
+
+def test_every_hot_function_is_a_registered_one() -> None:
+    known = {one.name for f in RECORDS if (one := hot(*f.key))}
+    assert known == set(HOT) - {"product"}
+    assert hot("power", (3.0,)) is None and hot("mish") is None and hot("leaky_relu") is None
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("record", RECORDS, ids=str)
+def test_intercepts_are_the_best_ones(record: object, dtype: torch.dtype) -> None:
+    fn = hot(*record.key)  # type: ignore[attr-defined]
+    assert fn is not None
+    for seed, default in ((0, False), (1, True)):
+        case = make(fn, dtype, (2, 4, 60), seed)
+        low, high = case.boxes[0]
+        usual = tuple((k,) for k in default_slopes(record, low, high))  # type: ignore[arg-type]
+        lines = reference.relax(
+            fn, case.a, case.boxes, None if default else case.slopes, (usual[0], usual[1])
+        )
+        attained(case, lines)
+        assert lines.intercept is not None
+        upper, k = (case.a < 0).double(), lines.slopes[0].double()
+        certain, _ = prepare(record, low.double(), high.double()).intercept(k, upper)  # type: ignore[arg-type]
+        size = 1.0 + certain.abs() + (k * torch.maximum(-low, high)).abs()
+        apart = (1.0 - 2.0 * upper) * (lines.intercept.double() - certain) / size
+        near = 3e-6 if dtype == torch.float32 else 1e-11
+        assert float(apart.min()) >= -near, "a rigorous intercept is never better than the best one"
+        assert float(apart.max()) <= near, "and loses next to nothing"
+
+
+def test_planes_of_products_are_the_best_ones() -> None:
+    case = make(Function("product"), torch.float64, (2, 4, 60))
+    lines = reference.relax(case.fn, case.a, case.boxes, case.slopes, case.defaults)
+    (x, y), (kx, ky) = case.boxes, case.slopes
+    certain = prepare2(Product(), x, y).intercept(kx, ky, (case.a < 0).double())[0]
+    assert lines.intercept is not None
+    torch.testing.assert_close(lines.intercept, certain, rtol=1e-12, atol=1e-9)
+
+
+def moved_by(case: Case, weight: torch.Tensor, where: str, place: int, step: float) -> torch.Tensor:
+    """The weighted results of the step with one argument moved, summed over each row's neurons."""
+    a, slopes = case.a, list(case.slopes)
+    if where == "a":
+        a = a + step
+    else:
+        slopes[place] = slopes[place] + step
+    lines = reference.relax(case.fn, a, case.boxes, tuple(slopes), case.defaults)
+    assert lines.intercept is not None
+    return sum(lines.forms) * weight + a * lines.intercept
+
+
+@pytest.mark.parametrize("fn", FUNCTIONS, ids=lambda f: f.name)
+def test_gradients_are_those_of_finite_differences(fn: Function) -> None:
+    case = make(fn, torch.float64, (1, 2, 300), seed=5)
+    case.a[case.a.abs() < 1e-2] = 0.3
+    lines = reference.relax(case.fn, case.a, case.boxes, case.slopes, case.defaults)
+    v = numbers(8, torch.float64, 1, 2, 300)
+    assert lines.intercept is not None
+    to_a, to_slopes = reference.gradient(fn, case.a, case.boxes, lines, tuple(v for _ in case.slopes))
+    step = 1e-6
+    for found, where, place in [(to_a, "a", 0)] + [(g, "slopes", i) for i, g in enumerate(to_slopes)]:
+        ahead, back = (moved_by(case, v, where, place, s) for s in (step, -step))
+        measured = (ahead - back) / (2.0 * step)
+        size = 1.0 + measured.abs() + 1e-7 * lines.intercept.abs()  # of rounding, over the step
+        apart = (found - measured).abs() / size
+        # where two touching points are as good the function has a kink, and only there they may differ
+        assert float((apart > 2e-3).double().mean()) <= 0.01
+        assert float(apart.median()) <= 1e-6
+
+
+def test_weights_of_half_spaces_are_the_engine_s() -> None:
+    form, middle = numbers(1, torch.float64, 3, 6, 20), numbers(2, torch.float64, 3, 20)
+    radius, normal = numbers(3, torch.float64, 3, 20).abs(), numbers(4, torch.float64, 3, 2, 20)
+    level = numbers(5, torch.float64, 3, 2)
+    box = middle - radius, middle + radius
+    found = reference.weights(form, box, normal, level)
+    engine = search_weights(form, box, HalfSpaces(normal, level), torch.float64)
+    torch.testing.assert_close(found, engine, rtol=1e-9, atol=1e-9)
+    bare = reference.concretise(form, box).bound
+    better, size = reference.dual(form, box, normal, level, found)
+    assert bool((better >= bare - 1e-12 * size).all()) and bool((better > bare + 1e-6).any())
+    inside = middle[:, None] + radius[:, None] * (2.0 * torch.rand(3, 4000, 20, dtype=torch.float64) - 1.0)
+    meets = ((inside @ normal.mT) <= level[:, None]).all(-1)
+    values = (form @ inside.mT).masked_fill(~meets[:, None], torch.inf)
+    assert bool((better <= values.amin(-1) + 1e-12 * size).all()), "below the form on the half-spaces"
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "sin", "gelu", "floor", "reciprocal"])
+def test_branching_points_are_those_of_the_table(name: str) -> None:
+    table = table_on(function(name), torch.device("cpu"))
+    assert table is not None
+    middle, radius = 4.0 * numbers(1, torch.float64, 9, 200), numbers(2, torch.float64, 9, 200).abs() ** 4
+    low, high, weight = middle - radius, middle + radius, numbers(3, torch.float64, 9, 200, 2).abs() ** 3
+    low[0, :4], high[1, :4], low[2, :3] = -torch.inf, torch.inf, torch.nan
+    found, wanted = reference.points(grid_of(table), low, high, weight), table.points(low, high, weight)
+    assert float((found - wanted).abs().max()) <= (1e-5 if table.period else 1e-12)
+    inside = torch.isfinite(high - low) & (high > low)
+    assert bool(((low < found) & (found < high))[inside].all())
+
+
+def test_free_gains_are_what_children_gain() -> None:
+    case = make(Function("tanh"), torch.float64, (2, 3, 50))
+    low, high = case.boxes[0]
+    point = low + 0.4 * (high - low)
+    parent = reference.relax(case.fn, case.a, case.boxes, case.slopes, case.defaults)
+    assert parent.intercept is not None
+    gains = reference.free_gains(case.fn, case.a, (low, high), case.slopes[0], parent.intercept, point)
+    for gain, box in zip(gains, ((low, point), (point, high)), strict=True):
+        child = reference.relax(case.fn, case.a, (box,), case.slopes, case.defaults)
+        torch.testing.assert_close(gain.sum(-1), child.bias - parent.bias)
+        assert bool((gain >= 0).all())
+
+
+def test_gains_of_forms_are_what_the_box_says() -> None:
+    form, middle = numbers(1, torch.float64, 2, 3, 20), numbers(2, torch.float64, 2, 20)
+    radius, below, above = (numbers(s, torch.float64, 2, 20).abs() for s in (3, 4, 5))
+    box, pairs = (middle - radius, middle + radius), (torch.tensor([0, 1]), torch.tensor([1, 0]))
+    old, new = numbers(6, torch.float64, 2, 3), numbers(7, torch.float64, 2, 3, 1)
+    gains = reference.form_gains(form, box, below, above, pairs, (old, new))[..., 0]
+    for p, (b, j) in enumerate(zip(*(t.tolist() for t in pairs), strict=True)):
+        for s in range(3):
+            weights = float(old[p, s]), float(new[p, s, 0])
+            change = [max(w, 0.0) * below[j] + min(w, 0.0) * above[j] for w in weights]
+            both = torch.stack([form[b, s], form[b, s] + change[1] - change[0]])[None]
+            bounds = reference.concretise(both, (box[0][b : b + 1], box[1][b : b + 1])).bound[0]
+            torch.testing.assert_close(gains[p, s], bounds[1] - bounds[0])
+
+
+def test_default_paths_import_neither_numba_nor_triton() -> None:
+    code = """
+import sys, torch, genbab, genbab.api
+from genbab.kernels import Backend, implementation
+assert implementation(Backend.AUTO, torch.device("cpu")).__name__ == "genbab.kernels.reference"
+assert not {"numba", "triton"} & set(sys.modules), sorted(sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_wrong_backends_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="numba.*on the CPU"):
+        monkeypatch.setattr("genbab.kernels.backend.available", lambda b: True)
+        implementation(Backend.NUMBA, torch.device("cuda"))
+    monkeypatch.setattr("genbab.kernels.backend.available", lambda b: b is Backend.TORCH)
+    with pytest.raises(ValueError, match="not installed; accepted here: torch"):
+        implementation(Backend.TRITON, torch.device("cpu"))
+    with pytest.raises(ValueError, match="no hot function 'mish'; there are relu"):
+        Function("mish")
