@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbab.bounds.ascent import Freedom, Steps, optimise
-from genbab.bounds.backward import Chosen, Rows, certified, certify, descend
+from genbab.bounds.backward import Chosen, Rows, descend
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.interval import Interval, intersect, interval_rows, propagate
 from genbab.bounds.plan import (
@@ -12,11 +12,13 @@ from genbab.bounds.plan import (
     cheap_forms,
     cheap_intervals,
     line_gap,
+    pass_cost,
     row_bounds,
     tighten_all,
     tightening_cost,
 )
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
+from genbab.bounds.rigorous import certified, certify
 
 __all__ = [
     "Chosen",
@@ -39,6 +41,7 @@ __all__ = [
     "interval_rows",
     "line_gap",
     "optimise",
+    "pass_cost",
     "propagate",
     "row_bounds",
     "tighten_all",

@@ -15,8 +15,12 @@ from genbab.bounds.backward import Chosen, Rows, descend, gradient, sweep
 from genbab.bounds.interval import Interval
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.network import Network
+from genbab.nonlinear.norm_planes import NormPlanes
 
 Stop = Callable[[Tensor], bool]
+
+SMALLEST = 1e-37
+"""Added to second moments: no square root is taken of a denormal number, which is slow."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Adam:
         m.mul_(self.first).add_(gradient, alpha=1 - self.first)
         v.mul_(self.second).addcmul_(gradient, gradient, value=1 - self.second)
         correction = (1 - self.second**self.step) ** 0.5 / (1 - self.first**self.step)
-        return (m / v.sqrt().add_(1e-20)).mul_(correction)
+        return torch.add(v, SMALLEST).rsqrt_().mul_(m).mul_(correction)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +112,13 @@ def _stepped(  # noqa: PLR0913
 ) -> Chosen:
     """The swept line with its slopes moved uphill.
 
-    The planes of a grouped node touch a convex function at a point; moving it towards where the form is
-    least (Frank & Wolfe, 1956) never lowers the bound at first.
+    Planes of a norm have slopes like any other. Those of a softmax touch a convex function at a point;
+    moving it towards where the form is least (Frank & Wolfe, 1956) never lowers the bound at first.
     """
+    if isinstance(line.planes, NormPlanes):
+        uphill = torch.nan_to_num_(line.planes.uphill(line.point[0]), nan=0.0, posinf=0.0, neginf=0.0)
+        moved = adam.direction((node, 0), uphill) * line.planes.step * rate
+        return replace(line, slopes=(line.slopes[0] + moved,), planes=None)
     if line.planes is not None:
         at = line.slopes[0] + rate * (line.point[0] - line.slopes[0])
         return replace(line, slopes=(at,), planes=None)
@@ -120,7 +128,8 @@ def _stepped(  # noqa: PLR0913
     for place, (k, partial) in enumerate(zip(line.slopes, gradient(line), strict=True)):
         partial = torch.nan_to_num_(partial, nan=0.0, posinf=0.0, neginf=0.0)
         size = scale[place] if free is None else torch.maximum(scale[place], free[place])
-        moved = k + adam.direction((node, place), partial).mul_(size).mul_(rate)
+        direction = adam.direction((node, place), partial)
+        moved = torch.addcmul(k, direction, size, value=rate)
         if free is not None:
             moved = _released(lines, line, place, moved, scale[place])
         slopes.append(moved)

@@ -18,12 +18,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds.curvature import Curvature, factors
-from genbab.bounds.interval import Interval, gamma, magnitude
+from genbab.bounds.interval import Interval, gamma
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
-from genbab.network import Affine, Grouped, Network, Nonlinear
-from genbab.nonlinear.softmax import SoftmaxBox
-from genbab.nonlinear.softmax_planes import Planes, planes, roundings
+from genbab.network import Affine, Grouped, Input, Network, Nonlinear
+from genbab.nonlinear.grouped import GroupBox, GroupPlanes, group_planes
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class Chosen:
     masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept, touch
     points;
     point: the arguments' values at the input that minimises the form, once a sweep has found them.
-    planes: of a grouped node; its only "slopes" are the point at which they touch, `intercept` is unused.
+    planes: of a grouped node; its only "slopes" are the planes' parameters `at`, `intercept` is unused.
     """
 
     coefficients: Tensor
@@ -60,7 +58,7 @@ class Chosen:
     intercept: Tensor
     touch: tuple[Tensor, ...]
     point: tuple[Tensor, ...] = ()
-    planes: Planes | None = None
+    planes: GroupPlanes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +83,7 @@ def descend(
     `slopes` holds the lines of an earlier pass (its `slopes` and `upper`); where a side has changed since,
     or a node is missing, the default slope is taken.
     """
-    forms, constant = _begun(relaxation, rows, box)
+    forms, constant = begun(relaxation, rows, box)
     chosen: dict[int, Chosen] = {}
     for i in range(rows.target, 0, -1):
         a = forms.pop(i, None)
@@ -95,86 +93,22 @@ def descend(
         if isinstance(node, Affine):
             constant = constant + a @ node.bias
             for source, one in node.terms:
-                _add(forms, source, one.pull(a))
+                add(forms, source, one.pull(a))
         elif isinstance(node, Nonlinear):
             chosen[i] = taken = choose(relaxation.lines(i), a, slopes.get(i), rigorous=False)
             constant = constant + dot(a, taken.intercept)
             for argument, k in zip(node.args, taken.slopes, strict=True):
-                _add(forms, argument, a * k)
+                add(forms, argument, a * k)
         elif isinstance(node, Grouped):
-            found = _planes(relaxation.groups(i), a, slopes.get(i), rigorous=False)
+            found = planes_for(relaxation.groups(i), a, slopes.get(i), rigorous=False)
             chosen[i] = _planes_taken(a, found)
             constant = constant + found.constants.sum(-1)
-            _add(forms, node.args[0], found.form)
-    form, corner = _arrived(forms, constant, box)
+            add(forms, node.args[0], found.form)
+    form, corner, _ = arrived(network, forms, constant, box)
     return Pass(form, constant, constant + (form * corner).sum(-1), corner, chosen)
 
 
-def certify(
-    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S)).
-
-    As `certified`, without what it says about curvature.
-    """
-    return certified(network, relaxation, rows, box, slopes)[:3]
-
-
-def certified(
-    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S), curvature).
-
-    Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step
-    the exact form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's
-    interval, so γ<|A|, |W||x|> is subtracted at once. `<coefficients, x> + constant` lies below the rows on
-    the box, rounding included. Curvature (B, S, D): how much each input takes part in the products that a
-    row is made of, None if that is not known.
-    """
-    forms, constant = _begun(relaxation, rows, box)
-    slack = torch.zeros_like(constant)
-    curved = None if relaxation.linear is None else Curvature(relaxation.linear)
-    for i in range(rows.target, 0, -1):
-        a = forms.pop(i, None)
-        if a is None:
-            continue
-        node = network.nodes[i]
-        if isinstance(node, Affine):
-            constant = constant + a @ node.bias
-            slack = slack + _affine_slack(relaxation, i, a)
-            for source, one in node.terms:
-                _add(forms, source, one.pull(a))
-        elif isinstance(node, Nonlinear):
-            picked, intercept, mass = _certified_lines(relaxation.lines(i), a, slopes.get(i))
-            constant = constant + dot(a, intercept)
-            pair = None if curved is None or i in slopes else factors(network, i)
-            if curved is not None and pair is not None:
-                curved.add(pair, a, picked, intercept)
-            slack = slack + gamma(node.size + len(network.nodes), a.dtype) * dot(a.abs(), mass)
-            for argument, k in zip(node.args, picked, strict=True):
-                _add(forms, argument, a * k)
-        elif isinstance(node, Grouped):
-            found = _planes(relaxation.groups(i), a, slopes.get(i), rigorous=True)
-            assert found.masses is not None
-            constant = constant + found.constants.sum(-1)
-            terms = roundings(node.fn.length) + node.size + len(network.nodes)
-            slack = slack + gamma(terms, a.dtype) * found.masses.sum(-1)
-            _add(forms, node.args[0], found.form)
-    form, corner = _arrived(forms, constant, box)
-    if curved is not None:
-        constant = constant + curved.improvement()
-    wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1)
-    constant = (
-        constant
-        - slack
-        - gamma(form.shape[-1] + 4 * len(network.nodes), form.dtype) * (wide + constant.abs())
-    )
-    bound = constant + (form * corner).sum(-1)
-    bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
-    return bound, form, constant, None if curved is None else curved.shares(box)
-
-
-def _begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int, Tensor], Tensor]:
+def begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int, Tensor], Tensor]:
     """(forms by node, constant (B, S)) of a pass that has not yet taken a step."""
     batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
     forms: dict[int, Tensor] = {rows.target: rows.matrix.expand(batch, -1, -1)}
@@ -183,12 +117,27 @@ def _begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int,
     return forms, rows.matrix.new_zeros(batch, rows.matrix.shape[1])
 
 
-def _arrived(forms: dict[int, Tensor], constant: Tensor, box: Interval) -> tuple[Tensor, Tensor]:
-    """(form over the input (B, S, D), the corner of the box that minimises it) at the end of a pass."""
+def arrived(
+    network: Network, forms: dict[int, Tensor], constant: Tensor, box: Interval
+) -> tuple[Tensor, Tensor, Tensor | float]:
+    """(form over the input (B, S, D), the point that minimises it, rounding) at the end of a pass.
+
+    The point is a corner of the box, and in the columns of a ball the ball's own least point where the form
+    is larger there: the minimum over both sets is at least that. Rounding (B, S) pays for the balls.
+    """
     form = forms.get(0)
     if form is None:
         form = constant.new_zeros(*constant.shape, box[0].shape[1])
-    return form, torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
+    corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
+    rounding: Tensor | float = 0.0
+    for ball in network.nodes[0].within if isinstance(network.nodes[0], Input) else ():
+        part, square = form[..., ball.columns], corner[..., ball.columns]
+        point = ball.least(part)
+        better = (part * point).sum(-1, keepdim=True) > (part * square).sum(-1, keepdim=True)
+        corner = corner.index_copy(-1, ball.columns, torch.where(better, point, square))
+        terms = 4 * part.shape[-1] + 64
+        rounding = rounding + gamma(terms, form.dtype) * (part.abs() * ball.reach()).sum(-1)
+    return form, corner, rounding
 
 
 def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> Chosen:
@@ -210,13 +159,12 @@ def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> C
     return Chosen(a, upper, slopes, intercept, touch)
 
 
-def _planes(box: SoftmaxBox, a: Tensor, earlier: Chosen | None, rigorous: bool) -> Planes:
-    """The planes for coefficients a (B, S, N): at the points of `earlier`, or at the centre of the box."""
-    at = box.middle if earlier is None else earlier.slopes[0].to(a.dtype)
-    return planes(box, a, at, rigorous=rigorous)
+def planes_for(box: GroupBox, a: Tensor, earlier: Chosen | None, rigorous: bool) -> GroupPlanes:
+    """The planes for coefficients a (B, S, N), with the parameters of `earlier` or the default ones."""
+    return group_planes(box, a, None if earlier is None else earlier.slopes[0].to(a.dtype), rigorous=rigorous)
 
 
-def _planes_taken(a: Tensor, found: Planes) -> Chosen:
+def _planes_taken(a: Tensor, found: GroupPlanes) -> Chosen:
     upper = found.upper.flatten(-2).to(a.dtype)
     return Chosen(a, upper, (found.at.expand(a.shape),), found.form, (), planes=found)
 
@@ -227,9 +175,7 @@ def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
     """
     known: dict[int, Tensor] = {0: one.corner}
     swept: dict[int, Chosen] = {}
-    needed = {a for i in one.chosen for a in _arguments(network, i)}
-    reach = set(one.chosen).union(*(network.ancestors[i] for i in needed))
-    for i in sorted(reach - {0}):
+    for i in _reached(network, one.chosen):
         node = network.nodes[i]
         if isinstance(node, Affine):
             value = node.bias
@@ -248,6 +194,16 @@ def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
             assert line.planes is not None
             known[i], swept[i] = line.planes.along(point[0]), replace(line, point=point)
     return swept
+
+
+def _reached(network: Network, chosen: dict[int, Chosen]) -> list[int]:
+    """The nodes after the input that the values of the chosen ones depend on, and these, in order."""
+    reach, waiting = set(chosen), list(chosen)
+    while waiting:
+        fresh = set(_arguments(network, waiting.pop())) - reach - {0}
+        reach |= fresh
+        waiting += fresh
+    return sorted(reach)
 
 
 def _arguments(network: Network, i: int) -> tuple[int, ...]:
@@ -271,26 +227,6 @@ def dot(a: Tensor, c: Tensor) -> Tensor:
     return torch.where(a == 0, 0.0, a * c).sum(-1)
 
 
-def _add(forms: dict[int, Tensor], node: int, form: Tensor) -> None:
+def add(forms: dict[int, Tensor], node: int, form: Tensor) -> None:
+    """Add a form to what is known of a node."""
     forms[node] = forms[node] + form if node in forms else form
-
-
-def _affine_slack(relaxation: Relaxation, i: int, a: Tensor) -> Tensor:
-    terms, mass = relaxation.mass(i)
-    return gamma(terms, a.dtype) * dot(a.abs(), mass[:, None, :])
-
-
-def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[Slopes, Tensor, Tensor]:
-    """(slopes, rigorous intercept, rounding scale) for the side that each entry of a (B, S, N) takes.
-
-    Default lines are computed once per box and picked per row; other slopes have their intercept computed
-    per row.
-    """
-    if earlier is not None:
-        taken = choose(lines, a, earlier, rigorous=True)
-        return taken.slopes, taken.intercept, lines.mass(taken.slopes, taken.intercept)
-    upper = torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
-    lower_slopes, upper_slopes, low, high, mass = lines.default_lines
-    slopes = tuple(torch.lerp(k, u, upper) for k, u in zip(lower_slopes, upper_slopes, strict=True))
-    finite = bool(torch.isfinite(low).all()) and bool(torch.isfinite(high).all())
-    return slopes, torch.lerp(low, high, upper) if finite else torch.where(a < 0, high, low), mass

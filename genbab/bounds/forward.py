@@ -14,10 +14,10 @@ from torch import Tensor
 
 from genbab.bounds.curvature import Forms, Linearised, linearised
 from genbab.bounds.interval import Interval, affine_range, gamma, intersect, known_below, nonlinear_range
-from genbab.bounds.relaxation import Relaxation, grouped_box, shaped
+from genbab.bounds.relaxation import Relaxation, shaped
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
+from genbab.nonlinear.grouped import group_box, group_planes, group_roundings
 from genbab.nonlinear.softmax import by_rows
-from genbab.nonlinear.softmax_planes import planes, roundings
 
 
 def varying(box: Interval) -> Tensor:
@@ -142,23 +142,23 @@ def _nonlinear_forms(
 
 
 def _grouped_forms(node: Grouped, forms: list[Forms], intervals: list[Interval], radius: Tensor) -> Forms:
-    """Every entry's own plane at the centre of the box, below and above."""
+    """Every entry's own default plane, below and above."""
     length = node.fn.length
-    box = grouped_box(node, [shaped(interval, radius.dtype) for interval in intervals])
+    box = group_box(node.fn, [shaped(interval, radius.dtype) for interval in intervals])
     unit = torch.eye(length, dtype=radius.dtype, device=radius.device).repeat(1, node.size // length)
     low, high = (by_rows(form, length) for form in forms[0])  # (B, D+1, R, K)
     reach = by_rows(torch.maximum(*(_mass(form, radius) for form in forms[0]))[:, 0], length)
     sides: list[Tensor] = []
     for sign in (1.0, -1.0):
         rows = (sign * unit)[None].expand(radius.shape[0], -1, -1)
-        found = planes(box, rows, box.middle, rigorous=True)
+        found = group_planes(box, rows, None, rigorous=True)
         assert found.masses is not None
         form = by_rows(found.form, length)  # (B, K, R, K)
         total = torch.einsum("bkrj,bdrj->bdrk", form.clamp(min=0), low)
         total = total + torch.einsum("bkrj,bdrj->bdrk", form.clamp(max=0), high)
         mass = torch.einsum("bkrj,brj->brk", form.abs(), reach) + found.constants.abs().mT
         slack = gamma(2 * length + 4, mass.dtype) * mass
-        slack = slack + gamma(roundings(length), mass.dtype) * found.masses.mT
+        slack = slack + gamma(group_roundings(node.fn), mass.dtype) * found.masses.mT
         total[:, -1] += found.constants.mT - slack
         sides.append(sign * total.flatten(-2))
     return sides[0], sides[1]

@@ -16,7 +16,7 @@ from genbab.network import Affine, Grouped, Input, LinearMap, Network, Node, Non
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
-from genbab.nonlinear.softmax import SoftmaxBox
+from genbab.nonlinear.grouped import group_box
 
 Interval = tuple[Tensor, Tensor]
 
@@ -85,8 +85,7 @@ def refined(network: Network, intervals: list[Interval], i: int, found: Interval
 def nonlinear_range(node: Nonlinear | Grouped, args: list[Interval]) -> Interval:
     """The range of a function over its arguments' intervals."""
     if isinstance(node, Grouped):
-        boxes = [(low[:, None], high[:, None]) for low, high in args]
-        low, high = SoftmaxBox(node.fn, *boxes[0], boxes[1] if len(boxes) > 1 else None).range
+        low, high = group_box(node.fn, [(low[:, None], high[:, None]) for low, high in args]).range
         return low.flatten(1), high.flatten(1)
     if isinstance(node.fn, Nonlinearity):
         return range_of(node.fn, *args[0])

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from genbab.bounds.ascent import Steps, Stop, optimise
-from genbab.bounds.backward import Chosen, Rows, certify
+from genbab.bounds.backward import Chosen, Rows
 from genbab.bounds.curvature import Linearised
 from genbab.bounds.forward import forward_forms, varying
 from genbab.bounds.interval import Interval, propagate, refined
 from genbab.bounds.relaxation import Relaxation
+from genbab.bounds.rigorous import certify
 from genbab.config import Config
 from genbab.network import Affine, Compose, Grouped, Index, Input, LinearMap, Network, Node, Nonlinear
 
@@ -29,7 +30,7 @@ FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""
 
 
-CACHED = 150_000
+CACHED = 600_000
 """Numbers in one (B, S, N) tensor of a pass: larger ones fall out of the processor's cache and cost several
 times more
 per entry."""
@@ -66,11 +67,15 @@ class Engine:
 
     def chunk(self, domains: int, target: int, steps: int) -> int:
         """How many rows of node `target` fit the memory at once, for `domains` boxes."""
-        width = sum(self.exact.nodes[i].size for i in self.exact.ancestors[target])
+        skipped = {} if steps else self.exact.contractions
+        passed = self.exact.ancestors[target] - {
+            i for one in skipped.values() for i in (one.node, one.left.node, one.right.node)
+        }
+        width = sum(self.exact.nodes[i].size for i in passed)
         searching = 14 * torch.finfo(self.dtype).bits // 8 if steps else 0
         bytes_per_row = width * max(searching, 4 * 8) * max(domains, 1)
         fits = int(self.memory * 0.5) // max(bytes_per_row, 1)
-        widest = max(self.exact.nodes[i].size for i in self.exact.ancestors[target]) * max(domains, 1)
+        widest = max(self.exact.nodes[i].size for i in passed) * max(domains, 1)
         return max(1, min(fits, -(-CACHED // widest)))
 
     def twins(self, i: int) -> Tensor:
@@ -255,6 +260,12 @@ def tightening_cost(engine: Engine) -> float:
     return sum(_row_costs(network, [i for i in network.relaxed if not _already_exact(network, i)]))
 
 
+def pass_cost(engine: Engine, target: int, rows: int) -> float:
+    """Multiply-adds of one backward pass for so many rows of node `target` of one box."""
+    network = engine.exact
+    return float(rows * sum(_step_cost(network.nodes[j]) for j in network.ancestors[target]))
+
+
 def _row_costs(network: Network, layers: list[int]) -> list[float]:
     """Multiply-adds of a backward pass for both sides of every neuron of each node."""
     cost = [_step_cost(node) for node in network.nodes]
@@ -273,6 +284,8 @@ def _already_exact(network: Network, i: int) -> bool:
     node = network.nodes[i]
     if isinstance(node, Input):
         return True
+    if isinstance(network.nodes[0], Input) and network.nodes[0].within:
+        return False
     if not isinstance(node, Affine) or any(source != 0 for source, _ in node.terms) or len(node.terms) > 1:
         return False
     return all(_weighted(one) <= 1 for _, one in node.terms)

@@ -13,6 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from genbab.bounds.contraction import Contracted, contracted
 from genbab.bounds.curvature import Linearised
 from genbab.bounds.interval import Interval, affine_mass
 from genbab.network import Affine, Grouped, Network, Nonlinear
@@ -22,15 +23,14 @@ from genbab.nonlinear import (
     Prepared,
     Prepared2,
     Product,
-    default_slopes,
     default_slopes2,
     prepare,
     prepare2,
-    slope_range,
     slope_range2,
-    slope_spans,
 )
-from genbab.nonlinear.softmax import SoftmaxBox
+from genbab.nonlinear.envelope import defaults_of, range_of
+from genbab.nonlinear.grouped import GroupBox, group_box
+from genbab.nonlinear.span import spans_of
 
 Slopes = tuple[Tensor, ...]
 """One slope tensor per argument of a nonlinear node, each (B, S, N) or broadcastable to it."""
@@ -55,9 +55,10 @@ class Lines:
     @cached_property
     def defaults(self) -> tuple[Slopes, Slopes]:
         """Slopes of the (lower, upper) lines of least area."""
-        if isinstance(self.fn, Nonlinearity):
-            lower, upper = default_slopes(self.fn, *self.boxes[0])
+        if isinstance(self.prepared, Prepared):
+            lower, upper = defaults_of(self.prepared.searcher, self.range)
             return (lower,), (upper,)
+        assert not isinstance(self.fn, Nonlinearity)
         return default_slopes2(self.fn, self.boxes[0], self.boxes[1])
 
     @cached_property
@@ -65,23 +66,29 @@ class Lines:
         """The natural step of each slope of the (lower, upper) lines: how far slopes of undominated lines
         reach.
         """
-        if isinstance(self.fn, Nonlinearity):
-            lower, upper = slope_spans(self.fn, *self.boxes[0])
+        if isinstance(self.prepared, Prepared):
+            lower, upper = spans_of(self.prepared.searcher, self.range)
             return (lower,), (upper,)
         return self.ranges, self.ranges
+
+    @cached_property
+    def range(self) -> Interval:
+        """The range of the derivative of a function of one variable."""
+        assert isinstance(self.prepared, Prepared)
+        return range_of(self.prepared.searcher)
 
     @cached_property
     def ranges(self) -> Slopes:
         """Width of the range of the derivative over the box, per argument."""
         if isinstance(self.fn, Nonlinearity):
-            found = [slope_range(self.fn, *self.boxes[0])]
+            found = [self.range]
         else:
             found = list(slope_range2(self.fn, self.boxes[0], self.boxes[1]))
         return tuple(torch.nan_to_num(high - low) for low, high in found)
 
     def scale(self, upper: Tensor) -> Slopes:
         """The natural steps for the side that the mask `upper` (B, S, N; 0.0 or 1.0) selects."""
-        return tuple(torch.lerp(k, u, upper) for k, u in zip(*self.spans, strict=True))
+        return tuple(_picked(k, u, upper) for k, u in zip(*self.spans, strict=True))
 
     @cached_property
     def default_lines(self) -> tuple[Slopes, Slopes, Tensor, Tensor, Tensor]:
@@ -110,7 +117,7 @@ class Lines:
 
     def default(self, upper: Tensor) -> Slopes:
         """The slopes of least area for the side that the mask `upper` (B, S, N; 0.0 or 1.0) selects."""
-        return tuple(torch.lerp(k, u, upper) for k, u in zip(*self.defaults, strict=True))
+        return tuple(_picked(k, u, upper) for k, u in zip(*self.defaults, strict=True))
 
     def intercept(
         self, slopes: Slopes, upper: Tensor | bool, rigorous: bool
@@ -141,8 +148,9 @@ class Relaxation:
         self.intervals = intervals
         self.linear = linear
         self._lines: dict[int, Lines] = {}
-        self._groups: dict[int, SoftmaxBox] = {}
+        self._groups: dict[int, GroupBox] = {}
         self._mass = {} if mass is None else mass
+        self._contracted: dict[int, Contracted | None] = {}
 
     @property
     def batch(self) -> int:
@@ -159,6 +167,7 @@ class Relaxation:
         other._lines = {i: line for i, line in self._lines.items() if all(same[s] for s in sources(i))}
         other._groups = {i: box for i, box in self._groups.items() if all(same[s] for s in sources(i))}
         other._mass = {i: mass for i, mass in self._mass.items() if all(same[s] for s in sources(i))}
+        other._contracted = {i: c for i, c in self._contracted.items() if all(same[s] for s in sources(i))}
         return other
 
     def lines(self, i: int) -> Lines:
@@ -169,13 +178,22 @@ class Relaxation:
             self._lines[i] = Lines(node.fn, tuple(shaped(self.intervals[a], self.dtype) for a in node.args))
         return self._lines[i]
 
-    def groups(self, i: int) -> SoftmaxBox:
+    def groups(self, i: int) -> GroupBox:
         """What grouped node i offers on its arguments' boxes."""
         if i not in self._groups:
             node = self.network.nodes[i]
             assert isinstance(node, Grouped)
-            self._groups[i] = grouped_box(node, [shaped(self.intervals[a], self.dtype) for a in node.args])
+            self._groups[i] = group_box(node.fn, [shaped(self.intervals[a], self.dtype) for a in node.args])
         return self._groups[i]
+
+    def contracted(self, i: int) -> Contracted | None:
+        """The matrix product that product node i belongs to, with default planes; None if there is none."""
+        of = self.network.contractions.get(i)
+        if of is None or self.dtype != self.intervals[of.left.node][0].dtype:
+            return None
+        if i not in self._contracted:
+            self._contracted[i] = contracted(of, self.intervals[of.left.node], self.intervals[of.right.node])
+        return self._contracted[i]
 
     def mass(self, i: int) -> tuple[int, Tensor]:
         """For affine node i: the length of its longest sums, and |W||x| + |bias| over its sources' boxes
@@ -192,9 +210,9 @@ class Relaxation:
         return self._mass[i]
 
 
-def grouped_box(node: Grouped, boxes: list[Interval]) -> SoftmaxBox:
-    """The node's function on boxes (B, 1, N) of its arguments."""
-    return SoftmaxBox(node.fn, *boxes[0], boxes[1] if len(boxes) > 1 else None)
+def _picked(lower: Tensor, upper: Tensor, side: Tensor) -> Tensor:
+    """Numbers of the side that the mask tells, broadcast to it or not; both sides may have the same."""
+    return lower if lower is upper else torch.lerp(lower, upper, side)
 
 
 def shaped(interval: Interval, dtype: torch.dtype) -> Interval:

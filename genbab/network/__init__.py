@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from genbab.network.contraction import Contraction, Factor
 from genbab.network.convolution import Conv
 from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, evaluate, values
 from genbab.network.index import Index
 from genbab.network.joins import compose
+from genbab.network.lift import lifted
 from genbab.network.maps import (
     Adjoint,
     Compose,
@@ -22,9 +24,11 @@ __all__ = [
     "Adjoint",
     "Affine",
     "Compose",
+    "Contraction",
     "Conv",
     "Dense",
     "Diagonal",
+    "Factor",
     "Grouped",
     "Identity",
     "Index",
@@ -36,6 +40,7 @@ __all__ = [
     "TokenDense",
     "compose",
     "evaluate",
+    "lifted",
     "nonnegative",
     "simplify",
     "values",

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from genbab.errors import ModelError
+from genbab.network.ball import Within
 from genbab.network.maps import Compose, LinearMap
 from genbab.nonlinear import Gate, Nonlinearity, Product
-from genbab.nonlinear.softmax import Softmax
+from genbab.nonlinear.grouped import GroupFunction
+
+if TYPE_CHECKING:
+    from genbab.network.contraction import Contraction
 
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """All inputs of the network, concatenated: they live in one box."""
+    """All inputs of the network, concatenated: they live in one box, and in the balls `within`."""
 
     size: int
+    within: tuple[Within, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +56,7 @@ class Nonlinear:
 class Grouped:
     """fn(args[0]) by rows of equal length; further arguments are redundant, only their intervals are used."""
 
-    fn: Softmax
+    fn: GroupFunction
     args: tuple[int, ...]
     size: int
 
@@ -99,6 +105,13 @@ class Network:
         for i in range(len(self.nodes)):
             known.append(frozenset({i}).union(*(known[s] for s in self.sources(i))))
         return tuple(known)
+
+    @cached_property
+    def contractions(self) -> dict[int, Contraction]:
+        """Per product node that belongs to a matrix product of two variable tensors: what it is of."""
+        from genbab.network.contraction import contractions
+
+        return contractions(self)
 
     def sources(self, i: int) -> tuple[int, ...]:
         """The nodes that node i reads, in order, repeated where read twice."""
@@ -178,6 +191,8 @@ def evaluate(network: Network, x: Tensor) -> Tensor:
 
 
 def _moved(node: Node, dtype: torch.dtype, device: torch.device) -> Node:
+    if isinstance(node, Input) and node.within:
+        return Input(node.size, tuple(ball.to(dtype, device) for ball in node.within))
     if not isinstance(node, Affine):
         return node
     terms = tuple((source, one.to(dtype, device)) for source, one in node.terms)

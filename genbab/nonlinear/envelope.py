@@ -25,10 +25,11 @@ def slope_range(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E741
     Cut at 1000 times the usual slope, as the derivative may be infinite at an end, but not below the slopes
     at breaks inside. A jump inside counts as the slope from it to an end, cut likewise.
     """
-    return _range(Searcher(make_box(fn, l.detach(), u.detach())))
+    return range_of(Searcher(make_box(fn, l.detach(), u.detach())))
 
 
-def _range(searcher: Searcher) -> Pair:
+def range_of(searcher: Searcher) -> Pair:
+    """`slope_range` of a box that is ready for the search."""
     box = searcher.box
     fn, l, u = box.fn, box.l, box.u  # noqa: E741
     slopes, natural = [fn.derivative(l), fn.derivative(u)], torch.zeros_like(l)
@@ -77,16 +78,21 @@ def default_slopes(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E74
     undefined.
     """
     searcher = Searcher(make_box(fn, l.detach(), u.detach()))
-    box, kind = searcher.box, shape(fn)
+    return defaults_of(searcher, range_of(searcher))
+
+
+def defaults_of(searcher: Searcher, slopes: Pair) -> Pair:
+    """`default_slopes` of a box that is ready for the search; slopes: its `range_of`."""
+    box, kind = searcher.box, shape(searcher.box.fn)
     middle = 0.5 * box.l + 0.5 * box.u
-    at_middle = fn.derivative(middle)
+    at_middle = box.fn.derivative(middle)
     if kind in (Shape.CONVEX, Shape.CONCAVE):
         lower, upper = (at_middle, searcher.chord) if kind is Shape.CONVEX else (searcher.chord, at_middle)
     elif kind is Shape.S:
         lower, upper = _s_shaped(searcher, middle, at_middle)
     else:
         lower, upper = _general(searcher, middle, at_middle)
-    low, high = _range(searcher)
+    low, high = slopes
     results = []
     for slope in (lower, upper):
         slope = torch.minimum(torch.maximum(slope.nan_to_num(0.0), low), high)

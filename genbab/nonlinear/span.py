@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear.box import make_box
-from genbab.nonlinear.envelope import slope_range
+from genbab.nonlinear.envelope import Pair, range_of
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.search import Searcher
 from genbab.nonlinear.shape import Shape, shape
@@ -24,7 +24,13 @@ def slope_spans(fn: Nonlinearity, l: Tensor, u: Tensor) -> tuple[Tensor, Tensor]
 
     Exact for convex, concave and S-shaped functions; otherwise the width of the range of the derivative.
     """
-    low, high = slope_range(fn, l, u)
+    searcher = Searcher(make_box(fn, l.detach(), u.detach()))
+    return spans_of(searcher, range_of(searcher))
+
+
+def spans_of(searcher: Searcher, slopes: Pair) -> Pair:
+    """`slope_spans` of a box that is ready for the search; slopes: its `range_of`."""
+    fn, (low, high) = searcher.box.fn, slopes
     whole, none = high - low, torch.zeros_like(low)
     kind = shape(fn)
     if kind is Shape.CONVEX:
@@ -33,7 +39,6 @@ def slope_spans(fn: Nonlinearity, l: Tensor, u: Tensor) -> tuple[Tensor, Tensor]
         return none, whole
     if kind is not Shape.S:
         return whole, whole
-    searcher = Searcher(make_box(fn, l.detach(), u.detach()))
     at_l, at_u = fn.derivative(searcher.box.l), fn.derivative(searcher.box.u)
     rising = fn.curvature[0] == 1
     spans = []

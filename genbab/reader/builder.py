@@ -9,17 +9,20 @@ import torch
 
 from genbab.network import Affine, Grouped, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
 from genbab.nonlinear import Gate, Nonlinearity, Product
-from genbab.nonlinear.softmax import Softmax
+from genbab.nonlinear.grouped import GroupFunction
 from genbab.reader.values import Array, Value, Var, count
 
 
 class Builder:
-    """Appends nodes to a network; `label` is the name that new nodes get."""
+    """Appends nodes to a network; `label` is the name that new nodes get. `truths` are nodes that are
+    known to be 0 or 1 everywhere.
+    """
 
     def __init__(self, input_size: int) -> None:
         self.nodes: list[Node] = [Input(input_size)]
         self.names: list[str] = ["input"]
         self.label = ""
+        self.truths: set[int] = set()
 
     def network(self, output: int) -> Network:
         """The network built so far, with this node as its output."""
@@ -39,7 +42,7 @@ class Builder:
         """fn(*args), elementwise, in the shape of the first argument; sizes must be equal."""
         return self._append(Nonlinear(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
 
-    def grouped(self, fn: Softmax, *args: Var) -> Var:
+    def grouped(self, fn: GroupFunction, *args: Var) -> Var:
         """fn(args[0]) by rows, in its shape; see `Grouped`."""
         return self._append(Grouped(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from genbab.reader.gates import fuse_gates
 from genbab.reader.guards import without_guards
 from genbab.reader.inline import inlined
 from genbab.reader.load import Signature, read_proto
+from genbab.reader.norms import with_norms
 from genbab.reader.selfcheck import self_check
 from genbab.reader.spelling import spelled
 
@@ -83,27 +84,34 @@ class Model:
         )
 
 
-def load_onnx(source: str | os.PathLike[str] | bytes | ModelProto, check: bool = True) -> Model:
+def load_onnx(
+    source: str | os.PathLike[str] | bytes | ModelProto,
+    check: bool = True,
+    ask: Callable[[], None] = lambda: None,
+) -> Model:
     """The model in a file (.onnx, .onnx.gz), in bytes, or in a ModelProto; symbolic batch axes become 1.
 
-    With `check`, random inputs must give what onnxruntime gives. Raises `ModelError` (missing, damaged,
-    inconsistent, disagreeing with onnxruntime) or `UnsupportedError` (lists every operator without a rule).
+    `ask` is called now and then; what it raises (`DeadlineReached`) ends the work. With `check`, random
+    inputs must give what onnxruntime gives. Raises `ModelError` (missing, damaged, inconsistent, disagreeing
+    with onnxruntime) or `UnsupportedError` (lists every operator without a rule).
     """
     proto, signature = read_proto(source)
-    return build_model(proto, signature, check)
+    return build_model(proto, signature, check, ask)
 
 
-def build_model(proto: ModelProto, signature: Signature, check: bool = True) -> Model:
+def build_model(
+    proto: ModelProto, signature: Signature, check: bool = True, ask: Callable[[], None] = lambda: None
+) -> Model:
     """The model of a checked proto."""
     written, alone = spelled(proto, signature.source)
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
     plain = without_guards(inlined(proto))
     converted = convert(
-        plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source
+        plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source, ask
     )
     converted.network.check()
-    network = simplify(fuse_gates(fuse(converted.network)))
+    network = simplify(fuse_gates(fuse(with_norms(converted.network), ask)))
     notes = self_check(proto, signature, converted, network) if check and not alone else ()
     if alone:
         what = f"onnxruntime does not know {', '.join(alone)}"

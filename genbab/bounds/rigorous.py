@@ -1,0 +1,135 @@
+"""Backward passes whose bounds hold over the real numbers: every rounding error is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import torch
+from torch import Tensor
+
+from genbab.bounds.backward import Chosen, Rows, add, arrived, begun, choose, dot, planes_for
+from genbab.bounds.contraction import Contracted
+from genbab.bounds.curvature import Curvature, factors
+from genbab.bounds.interval import Interval, gamma, magnitude
+from genbab.bounds.relaxation import Lines, Relaxation, Slopes
+from genbab.network import Affine, Grouped, Network, Nonlinear
+from genbab.nonlinear.grouped import group_roundings
+
+
+def certify(
+    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S)).
+
+    As `certified`, without what it says about curvature.
+    """
+    return certified(network, relaxation, rows, box, slopes)[:3]
+
+
+def certified(
+    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S), curvature).
+
+    Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step
+    the exact form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's
+    interval, so γ<|A|, |W||x|> is subtracted at once. `<coefficients, x> + constant` lies below the rows on
+    the box, rounding included. Curvature (B, S, D): how much each input takes part in the products that a
+    row is made of, None if that is not known.
+    """
+    forms, constant = begun(relaxation, rows, box)
+    slack = torch.zeros_like(constant)
+    curved = None if relaxation.linear is None else Curvature(relaxation.linear)
+    for i in range(rows.target, 0, -1):
+        a = forms.pop(i, None)
+        if a is None:
+            continue
+        node = network.nodes[i]
+        if isinstance(node, Affine):
+            chosen = relaxation.network.contractions if curved is not None else slopes
+            more, lost = _through_affine(relaxation, i, a, forms, chosen)
+            constant, slack = constant + more, slack + lost
+        elif isinstance(node, Nonlinear):
+            picked, intercept, mass = _certified_lines(relaxation.lines(i), a, slopes.get(i))
+            constant = constant + dot(a, intercept)
+            pair = None if curved is None or i in slopes else factors(network, i)
+            if curved is not None and pair is not None:
+                curved.add(pair, a, picked, intercept)
+            slack = slack + gamma(node.size + len(network.nodes), a.dtype) * dot(a.abs(), mass)
+            for argument, k in zip(node.args, picked, strict=True):
+                add(forms, argument, a * k)
+        elif isinstance(node, Grouped):
+            found = planes_for(relaxation.groups(i), a, slopes.get(i), rigorous=True)
+            assert found.masses is not None
+            constant = constant + found.constants.sum(-1)
+            terms = group_roundings(node.fn) + node.size + len(network.nodes)
+            slack = slack + gamma(terms, a.dtype) * found.masses.sum(-1)
+            add(forms, node.args[0], found.form)
+    form, corner, reach = arrived(network, forms, constant, box)
+    if curved is not None:
+        constant = constant + curved.improvement()
+    wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1)
+    constant = (
+        constant
+        - slack
+        - gamma(form.shape[-1] + 4 * len(network.nodes), form.dtype) * (wide + constant.abs())
+    )
+    bound = constant + (form * corner).sum(-1) - reach
+    bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
+    return bound, form, constant, None if curved is None else curved.shares(box)
+
+
+def _through_affine(
+    relaxation: Relaxation, i: int, a: Tensor, forms: dict[int, Tensor], chosen: Container[int]
+) -> tuple[Tensor, Tensor]:
+    """From affine node i to its sources, and through matrix products whose planes are not `chosen`: constant
+    and slack (B, S) of the step.
+    """
+    node = relaxation.network.nodes[i]
+    assert isinstance(node, Affine)
+    constant, slack = a @ node.bias, _affine_slack(relaxation, i, a)
+    for source, one in node.terms:
+        product = None if source in chosen else relaxation.contracted(source)
+        if product is None:
+            add(forms, source, one.pull(a))
+        else:
+            more, lost = _through_product(relaxation, product, product.of.after.pull(a), forms)
+            constant, slack = constant + more, slack + lost
+    return constant, slack
+
+
+def _through_product(
+    relaxation: Relaxation, product: Contracted, a: Tensor, forms: dict[int, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """From the sums of a matrix product to what its operands' nodes read: (constant, slack) (B, S) of the
+    step.
+    """
+    size = relaxation.network.nodes[product.of.node].size + len(relaxation.network.nodes)
+    constant, slack = product.constant(a), gamma(size, a.dtype) * dot(a.abs(), product.mass)
+    for factor, form in zip((product.of.left, product.of.right), product.pull(a), strict=True):
+        terms, mass = relaxation.mass(factor.node)
+        constant = constant + form @ factor.bias
+        slack = slack + gamma(terms, a.dtype) * dot(form.abs(), mass[:, None, factor.places.reshape(-1)])
+        add(forms, factor.source, factor.map.pull(form))
+    return constant, slack
+
+
+def _affine_slack(relaxation: Relaxation, i: int, a: Tensor) -> Tensor:
+    terms, mass = relaxation.mass(i)
+    return gamma(terms, a.dtype) * dot(a.abs(), mass[:, None, :])
+
+
+def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[Slopes, Tensor, Tensor]:
+    """(slopes, rigorous intercept, rounding scale) for the side that each entry of a (B, S, N) takes.
+
+    Default lines are computed once per box and picked per row; other slopes have their intercept computed
+    per row.
+    """
+    if earlier is not None:
+        taken = choose(lines, a, earlier, rigorous=True)
+        return taken.slopes, taken.intercept, lines.mass(taken.slopes, taken.intercept)
+    upper = torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
+    lower_slopes, upper_slopes, low, high, mass = lines.default_lines
+    slopes = tuple(torch.lerp(k, u, upper) for k, u in zip(lower_slopes, upper_slopes, strict=True))
+    finite = bool(torch.isfinite(low).all()) and bool(torch.isfinite(high).all())
+    return slopes, torch.lerp(low, high, upper) if finite else torch.where(a < 0, high, low), mass
