@@ -11,21 +11,24 @@ Evaluated at the corner that minimises F alone this is one matrix product for al
 
 Shortcuts are the root's, and the deeper the tree the less they say. `anchored`, they only give the direction
 in which z depends on the input, and its value at the corner is that of the domain's own lines; the filter is
-then the line score, for nothing. And a child is a constraint on z as well: a multiplier for it takes part.
+then the line score, of the neurons that matter most by a rougher one. And a child is a constraint on z as
+well: a multiplier for it takes part.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from genbab.branch.domains import Domains
-from genbab.branch.scores import Combine, Gains, Score, balanced, line_gains, worth
-from genbab.branch.shortcuts import NONE, Shortcuts
-from genbab.branch.trials import HUGE, Reading, View, tidy
+from genbab.branch.forms import Forms
+from genbab.branch.scores import Combine, Gains, Score, balanced, worth
+from genbab.branch.shortcuts import Place, Shortcut, evaluated, toward
+from genbab.branch.trials import HUGE, Candidates, View, tidy
 from genbab.problem import Query
+
+ROUGH = (1 / 8, 48, 96)
+"""Share of the neurons of each domain that the rough filter leaves to the line score; no fewer, no more."""
 
 SHORTLIST = 16
 """Neurons of each domain that are estimated exactly."""
@@ -33,24 +36,20 @@ SHORTLIST = 16
 MULTIPLIERS = (0.1, 0.25, 0.5, 1.0)
 """Multipliers of the constraint of a child that are tried, as shares of the balance of both forms."""
 
-CHUNK = 4_000_000
-"""Numbers in one temporary tensor of the exact estimate."""
+CHUNK = 250_000
+"""Numbers in one temporary tensor of the exact estimate: what fits a processor's cache."""
 
 
-def matrix_gains(shortcuts: Shortcuts, view: View, node: int) -> Gains:
+def matrix_gains(forms: Forms, view: View, node: int) -> Gains:
     """BBPS where the parent's form is least: shortcuts evaluated at that corner; (B, S, N) per child."""
     readings = [view.readings(node, cut) for cut in view.cuts(node)]
-    return _at_corner(shortcuts, view, node, readings)
-
-
-def _at_corner(shortcuts: Shortcuts, view: View, node: int, readings: list[list[Reading]]) -> Gains:
     extra = view.grouped(node)
     start = view.one.coefficients.new_zeros(1, 1, 1) if extra is None else extra
     if not readings[0]:
         return start, start
     corner = view.one.corner
     slope = view.coefficient(node)
-    low, high = _evaluated(shortcuts, node, corner, readings[0][0].value)
+    low, high = evaluated(forms, node, corner, readings[0][0].value)
     known = {node: (low, high)}
     found = []
     for side in readings:
@@ -60,162 +59,65 @@ def _at_corner(shortcuts: Shortcuts, view: View, node: int, readings: list[list[
             gain, same, after = gain + one.offset, same + one.same, after + one.slope
             for other, change, value in one.others:
                 if other not in known:
-                    known[other] = _evaluated(shortcuts, other, corner, value)
-                gain = gain + _toward(change, *known[other])
-        gain = gain + _toward(after, low, high) - _toward(slope, low, high)
+                    known[other] = evaluated(forms, other, corner, value)
+                gain = gain + toward(change, *known[other])
+        gain = gain + toward(after, low, high) - toward(slope, low, high)
         found.append(torch.maximum(tidy(gain), same) + start)
     return found[0], found[1]
 
 
-def _toward(coefficient: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """The lower bound of coefficient·z for low <= z <= high."""
-    return coefficient.clamp(min=0) * low + coefficient.clamp(max=0) * high
-
-
-def _evaluated(shortcuts: Shortcuts, node: int, x: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """The shortcuts of all neurons of the node at x (B, S, D); `value` (B, S, N) where there is none."""
-    place = shortcuts.places(node)
-    if place is None:
-        return value, value
-    has = place != NONE
-    ends = []
-    for rows in shortcuts.rows(node):
-        at = x @ rows[:, :-1].mT + rows[:, -1]
-        ends.append(torch.where(has, at[..., place.clamp(min=0)], value))
-    return ends[0], ends[1]
-
-
-def exact_gains(  # noqa: PLR0913
-    shortcuts: Shortcuts,
-    view: View,
-    node: int,
-    which: Tensor,
-    neurons: Tensor,
-    readings: list[list[Reading]],
-    anchored: bool = False,
-) -> Gains:
-    """BBPS of P splits of the node, neuron `neurons` (P,) of domain `which` (P,); (P, S) for each child.
+def exact_gains(forms: Forms, view: View, these: Candidates, anchored: bool = False) -> Gains:
+    """BBPS of P splits of one node, (P, S) for each child.
 
     anchored: shortcuts are shifted to the value that z has where the parent's bound is attained, and the
     constraint that makes the child (z <= point or z >= point) takes part with a multiplier.
     """
-    size = max(1, CHUNK // max(1, view.one.coefficients.shape[1] * shortcuts.inputs))
-    extra = view.grouped(node)
-    parts: list[Gains] = []
-    for b, j in zip(torch.split(which, size), torch.split(neurons, size), strict=True):
-        sides = []
-        for side, sign in zip(readings, (1.0, -1.0), strict=True):
-            forms = Forms.of(shortcuts, view, node, (b, j), side, anchored)
-            gain = forms.gain(view, b, forms.after)
-            if anchored:
-                point = view.points[node][b, j].to(gain.dtype)[:, None]
-                for share in MULTIPLIERS:
-                    by = sign * share * forms.balance(view, b)
-                    gain = torch.maximum(gain, forms.gain(view, b, forms.after + by) - by * point)
-            gain = torch.maximum(tidy(gain), forms.same)
-            sides.append(gain if extra is None else gain + extra[b, :, j])
-        parts.append((sides[0], sides[1]))
+    size = max(1, CHUNK // max(1, view.one.coefficients.shape[1] * view.one.coefficients.shape[2]))
+    every = torch.arange(len(these), device=these.which.device)
+    parts = [_estimated(forms, view, these.take(some), anchored) for some in torch.split(every, size)]
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
 
-@dataclass(frozen=True, eq=False)
-class Forms:
-    """One child of P splits at the input: change (P, S, D) and constant (P, S) of the rows' forms that come
-    from elsewhere, the neuron's coefficient before and after, and its shortcuts (P, S, D + 1).
-    """
-
-    change: Tensor
-    constant: Tensor
-    before: Tensor
-    after: Tensor
-    same: Tensor
-    below: Tensor
-    above: Tensor
-
-    @staticmethod
-    def of(  # noqa: PLR0913
-        shortcuts: Shortcuts,
-        view: View,
-        node: int,
-        pairs: tuple[Tensor, Tensor],
-        readings: list[Reading],
-        anchored: bool,
-    ) -> Forms:
-        """The forms of splits `pairs` = (domain, neuron) of the node, read as `readings` say."""
-        b, j = pairs
-        before = view.one.coefficients.new_zeros(len(b), view.one.coefficients.shape[1])
-        for line, place in view.lines_of(node):
-            own = line.slopes[place].expand_as(line.coefficients)
-            before = before + line.coefficients[b, :, j] * own[b, :, j]
-        corner = view.one.corner[b] if anchored else None
-        change, constant, same = torch.zeros_like(view.one.corner[b]), before * 0, before * 0
-        after, value = before, before * 0
-        for one in readings:
-            constant, same = constant + one.offset[b, :, j], same + one.same[b, :, j]
-            after, value = after + one.slope[b, :, j], one.value[b, :, j]
-            for other, by, elsewhere in one.others:
-                low, high = _picked(shortcuts, other, j, elsewhere[b, :, j], corner)
-                more = _sided(by[b, :, j], low, high)
-                change, constant = change + more[..., :-1], constant + more[..., -1]
-        below, above = _picked(shortcuts, node, j, value, corner)
-        return Forms(change, constant, before, after, same, below, above)
-
-    def gain(self, view: View, b: Tensor, after: Tensor) -> Tensor:
-        """What the rows (P, S) gain at the input if the neuron's coefficient becomes `after`."""
-        more = _sided(after, self.below, self.above) - _sided(self.before, self.below, self.above)
-        form = view.one.coefficients[b]
-        change = self.change + more[..., :-1]
-        low, high = view.box[0][b, None], view.box[1][b, None]
-        centre, radius = (low + high) / 2, (high - low) / 2
-        moved = (change * centre).sum(-1) - (((form + change).abs() - form.abs()) * radius).sum(-1)
-        return moved + self.constant + more[..., -1]
-
-    def balance(self, view: View, b: Tensor) -> Tensor:
-        """The multiplier (P, S) with which the neuron's form weighs as much over the box as the row's."""
-        radius = (view.box[1] - view.box[0])[b, None]
-        own = ((self.below + self.above)[..., :-1].abs() / 2 * radius).sum(-1)
-        return (view.one.coefficients[b].abs() * radius).sum(-1) / own.clamp(min=1e-30) * (own > 0)
+def _estimated(forms: Forms, view: View, these: Candidates, anchored: bool) -> Gains:
+    place = Place.of(view, these.which)
+    before = these.coefficient
+    value = these.readings[0][-1].value if these.readings[0] else torch.zeros_like(before)
+    own = Shortcut.of(forms, these.node, these, value, place, anchored)
+    without = own.added(place.form, before, -1.0)
+    found = []
+    for side, sign in zip(these.readings, (1.0, -1.0), strict=True):
+        rest, constant = without, -own.at_centre(before)
+        same, after = torch.zeros_like(before), before
+        for one in side:
+            constant, same, after = constant + one.offset, same + one.same, after + one.slope
+            for other, change, elsewhere in one.others:
+                shortcut = Shortcut.of(forms, other, these, elsewhere, place, anchored)
+                rest, constant = shortcut.added(rest, change), constant + shortcut.at_centre(change)
+        gain = _least(place, own, rest, after)
+        if anchored:
+            point = these.points[:, None].to(gain.dtype)
+            reach = own.size
+            balance = place.size / reach.clamp(min=1e-30) * (reach > 0)
+            for share in MULTIPLIERS:
+                by = sign * share * balance
+                gain = torch.maximum(gain, _least(place, own, rest, after + by) - by * point)
+        found.append(torch.maximum(tidy(gain + constant), same) + these.extra)
+    return found[0], found[1]
 
 
-def _sided(coefficient: Tensor, below: Tensor, above: Tensor) -> Tensor:
-    return coefficient.clamp(min=0)[..., None] * below + coefficient.clamp(max=0)[..., None] * above
+def _least(place: Place, own: Shortcut, rest: Tensor, coefficient: Tensor) -> Tensor:
+    """What the minimum over the box gains, (P, S), where the form is `rest` + coefficient·neuron."""
+    return place.size - own.added(rest, coefficient).abs_().sum(-1) + own.at_centre(coefficient)
 
 
-def _picked(
-    shortcuts: Shortcuts, node: int, neurons: Tensor, value: Tensor, anchor: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Shortcuts (P, S or 1, D + 1) of the neurons (P,); constant `value` (P, S) where there is none.
-
-    With an anchor (P, S, D) both are shifted to take that value there.
-    """
-    place = shortcuts.places(node)
-    alone = value.new_zeros(*value.shape, shortcuts.inputs + 1)
-    alone[..., -1] = value
-    if place is None:
-        return alone, alone
-    rows = place[neurons]
-    has = (rows != NONE)[:, None, None]
-    ends = [side[rows.clamp(min=0)][:, None] if side.numel() else alone for side in shortcuts.rows(node)]
-    if anchor is not None:
-        ends = [
-            torch.cat(
-                [e[..., :-1].expand_as(anchor), (value - (e[..., :-1] * anchor).sum(-1))[..., None]], -1
-            )
-            for e in ends
-        ]
-    if bool(has.all()):
-        return ends[0], ends[1]
-    return torch.where(has, ends[0], alone), torch.where(has, ends[1], alone)
-
-
-def matrix_score(shortcuts: Shortcuts, combine: Combine = balanced) -> Score:
+def matrix_score(forms: Forms, combine: Combine = balanced) -> Score:
     """The filter alone: BBPS where the parent's form is least."""
 
     def score(view: View) -> dict[int, Tensor]:
         query = view.domains.query
         found = {}
-        for node in view.points:
-            gains = matrix_gains(shortcuts, view, node)
+        for node in view.nodes:
+            gains = matrix_gains(forms, view, node)
             found[node] = combine(*(worth(query, view.margins, gain) for gain in gains))
         return found
 
@@ -223,36 +125,81 @@ def matrix_score(shortcuts: Shortcuts, combine: Combine = balanced) -> Score:
 
 
 def bbps_score(
-    shortcuts: Shortcuts, combine: Combine = balanced, anchored: bool = True, shortlist: int = SHORTLIST
+    forms: Forms, combine: Combine = balanced, anchored: bool = True, shortlist: int = SHORTLIST
 ) -> Score:
     """Exact BBPS of the neurons that the filter ranks highest; all others 0."""
+    corner = matrix_score(forms, combine)
+
+    def valued(view: View, these: Candidates, gains: Gains) -> Tensor:
+        both = [_each_worth(view.domains, view.margins, these.which, gain) for gain in gains]
+        return combine(both[0], both[1])
+
+    def line_worth(view: View, these: Candidates) -> Tensor:
+        sides = [
+            sum((one.attained for one in side), torch.zeros_like(these.extra)) for side in these.readings
+        ]
+        return valued(view, these, (sides[0] + these.extra, sides[1] + these.extra))
 
     def score(view: View) -> dict[int, Tensor]:
-        query = view.domains.query
-        if not view.points:
-            return {}
-        readings = {node: [view.readings(node, cut) for cut in view.cuts(node)] for node in view.points}
-        filtered = {}
-        for node, sides in readings.items():
-            gains = line_gains(view, node, sides) if anchored else _at_corner(shortcuts, view, node, sides)
-            wide = view.domains.hidden[node][1] > view.domains.hidden[node][0]
-            filtered[node] = combine(*(worth(query, view.margins, gain) for gain in gains)) * wide
-        everything = torch.cat(list(filtered.values()), 1)
-        kept = everything.topk(min(shortlist, everything.shape[1]), 1).indices
-        mask = torch.zeros_like(everything, dtype=torch.bool).scatter_(1, kept, True) & (everything > 0)
-        found = {}
-        masks = torch.split(mask, [f.shape[1] for f in filtered.values()], 1)
-        for (node, rough), chosen in zip(filtered.items(), masks, strict=True):
-            which, neurons = chosen.nonzero(as_tuple=True)
-            exact = torch.zeros_like(rough)
-            if which.numel():
-                gains = exact_gains(shortcuts, view, node, which, neurons, readings[node], anchored)
-                both = [_each_worth(view.domains, view.margins, which, gain) for gain in gains]
-                exact[which, neurons] = combine(both[0], both[1]).to(exact.dtype)
-            found[node] = exact
+        if anchored:
+            rough_scores = rough_score(view)
+            share, least, most = ROUGH
+            every = sum(score.shape[1] for score in rough_scores.values())
+            count = max(shortlist, min(max(int(share * every), least), most))
+            tried = _best(view, rough_scores, count)
+            rough = [line_worth(view, these) for these in tried]
+            tried = _kept(view, tried, rough, shortlist)
+        else:
+            tried = _best(view, corner(view), shortlist)
+        found = {i: view.margins.new_zeros(view.domains.hidden[i][0].shape) for i in view.nodes}
+        for these in tried:
+            exact = valued(view, these, exact_gains(forms, view, these, anchored))
+            found[these.node][these.which, these.neurons] = exact.to(view.margins.dtype)
         return found
 
     return score
+
+
+def rough_score(view: View) -> dict[int, Tensor]:
+    """Gaps between functions and lines: a filter."""
+    query = view.domains.query
+    found = {}
+    for node in view.nodes:
+        low, high = view.domains.hidden[node]
+        found[node] = worth(query, view.margins, view.rough(node)) * (high > low)
+    return found
+
+
+def _best(view: View, scores: dict[int, Tensor], count: int) -> list[Candidates]:
+    """The splits of the highest scores above 0 in each domain, by node."""
+    if not scores:
+        return []
+    everything = torch.cat(list(scores.values()), 1)
+    kept = everything.topk(min(count, everything.shape[1]), 1).indices
+    mask = torch.zeros_like(everything, dtype=torch.bool).scatter_(1, kept, True) & (everything > 0)
+    masks = torch.split(mask, [s.shape[1] for s in scores.values()], 1)
+    found = []
+    for node, chosen in zip(scores, masks, strict=True):
+        which, neurons = chosen.nonzero(as_tuple=True)
+        if which.numel():
+            found.append(view.candidates(node, which, neurons))
+    return found
+
+
+def _kept(view: View, tried: list[Candidates], scores: list[Tensor], count: int) -> list[Candidates]:
+    """The candidates of the highest scores (P,) above 0 in each domain."""
+    if not tried:
+        return []
+    value, which = torch.cat(scores), torch.cat([these.which for these in tried])
+    order = value.argsort(descending=True, stable=True)
+    order = order[which[order].argsort(stable=True)]
+    counts = torch.bincount(which, minlength=len(view.domains))
+    first = (counts.cumsum(0) - counts)[which[order]]
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device) - first
+    keep = torch.split((rank < count) & (value > 0), [len(these) for these in tried])
+    some = ((these, mask.nonzero().squeeze(-1)) for these, mask in zip(tried, keep, strict=True))
+    return [these.take(chosen) for these, chosen in some if chosen.numel()]
 
 
 def _each_worth(domains: Domains, margins: Tensor, which: Tensor, gains: Tensor) -> Tensor:

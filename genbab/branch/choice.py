@@ -10,6 +10,7 @@ from torch import Tensor
 from genbab.bounds import Chosen, Engine
 from genbab.branch.bbps import bbps_score
 from genbab.branch.domains import Splits
+from genbab.branch.forms import Forms
 from genbab.branch.neurons import Root
 from genbab.branch.scores import (
     Point,
@@ -22,21 +23,20 @@ from genbab.branch.scores import (
     random_score,
     widest_score,
 )
-from genbab.branch.shortcuts import Shortcuts
 from genbab.branch.strong import strong_score
 from genbab.config import Config
 from genbab.network import Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
 
 
-def chooser(config: Config, engine: Engine, root: Root, shortcuts: Shortcuts) -> Callable[..., Splits]:
+def chooser(config: Config, engine: Engine, root: Root, forms: Forms) -> Callable[..., Splits]:
     """What `bound_by_neurons` asks for the next split of each domain."""
     point: Point = kink_or_middle if config.branching_point == "middle" else table_point
-    score = score_named(config, engine, root, shortcuts)
+    score = score_named(config, engine, root, forms)
     return choose_neuron(score, point, estimates=config.branching_score not in ("random", "widest"))
 
 
-def score_named(config: Config, engine: Engine, root: Root, shortcuts: Shortcuts) -> Score:
+def score_named(config: Config, engine: Engine, root: Root, forms: Forms) -> Score:
     """The score that the settings name."""
     scores: dict[str, Callable[[], Score]] = {
         "random": lambda: random_score(config.seed),
@@ -44,9 +44,9 @@ def score_named(config: Config, engine: Engine, root: Root, shortcuts: Shortcuts
         "babsr": lambda: plain_score,
         "free": lambda: free_score,
         "line": lambda: line_score,
-        "shortcut": lambda: bbps_score(shortcuts, anchored=False, shortlist=64),
-        "bbps": lambda: bbps_score(shortcuts),
-        "strong": lambda: strong_score(engine, root, bbps_score(shortcuts)),
+        "shortcut": lambda: bbps_score(forms, anchored=False, shortlist=64),
+        "bbps": lambda: bbps_score(forms),
+        "strong": lambda: strong_score(engine, root, bbps_score(forms)),
     }
     return scores[config.branching_score]()
 

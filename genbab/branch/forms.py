@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Interval, Record, Relaxation, Rows, certify
+from genbab.bounds import Chosen, Engine, Interval, Relaxation, Rows, certify
 from genbab.bounds.interval import magnitude
 from genbab.bounds.plan import rows_that_matter
 from genbab.branch.influence import Influence
@@ -108,13 +108,3 @@ class Forms:
         nothing = form.new_zeros(0)
         place = torch.full((2 * size,), -1, device=form.device)
         return NodeForms(place, place[:0], nothing, form[:0], nothing, nothing)
-
-
-def both_records(first: Record, second: Record) -> Record:
-    """Tells both."""
-
-    def record(i: int, neurons: Tensor, form: Tensor, constant: Tensor, lines: dict[int, Chosen]) -> None:
-        first(i, neurons, form, constant, lines)
-        second(i, neurons, form, constant, lines)
-
-    return record

@@ -114,7 +114,7 @@ def score_by(gains: Callable[[View, int], Gains], combine: Combine) -> Score:
     def score(view: View) -> dict[int, Tensor]:
         query = view.domains.query
         found = {}
-        for node in view.points:
+        for node in view.nodes:
             first, second = (worth(query, view.margins, gain) for gain in gains(view, node))
             found[node] = combine(first, second)
         return found
@@ -134,7 +134,7 @@ plain_score = score_by(plain_gains, weaker)
 
 def widest_score(view: View) -> dict[int, Tensor]:
     """The width of the interval."""
-    return {i: (view.domains.hidden[i][1] - view.domains.hidden[i][0]).abs() for i in view.points}
+    return {i: (view.domains.hidden[i][1] - view.domains.hidden[i][0]).abs() for i in view.nodes}
 
 
 def random_score(seed: int) -> Score:
@@ -143,8 +143,8 @@ def random_score(seed: int) -> Score:
 
     def score(view: View) -> dict[int, Tensor]:
         return {
-            i: torch.rand(p.shape, generator=generator, dtype=torch.float64).to(p.device)
-            for i, p in view.points.items()
+            i: torch.rand(low.shape, generator=generator, dtype=torch.float64).to(low.device)
+            for i, (low, _) in ((i, view.domains.hidden[i]) for i in view.nodes)
         }
 
     return score
@@ -216,7 +216,7 @@ def look(  # noqa: PLR0913
     which: Tensor,
     point: Point,
 ) -> View:
-    """The domains selected as scores see them: with one more pass at their slopes, and points to split at."""
+    """The domains selected as scores see them: with one more pass at their slopes."""
     network, dtype = relaxation.network, relaxation.dtype
     warm = warm_from(chosen)
     if which.numel() < len(domains):
@@ -230,8 +230,7 @@ def look(  # noqa: PLR0913
     rows = Rows(network.output, query.matrix, query.on_input).to(dtype)
     one = descend(network, relaxation, rows, box, start_from(warm))
     lines = sweep(network, one)
-    points = {i: point(network, i, *domains.hidden[i], lines) for i in network.relaxed if i in domains.hidden}
-    return View(relaxation, one, lines, domains, margins, points)
+    return View(relaxation, one, lines, domains, margins, point)
 
 
 def pick(view: View, scores: dict[int, Tensor], width: float) -> Splits:
@@ -243,14 +242,16 @@ def pick(view: View, scores: dict[int, Tensor], width: float) -> Splits:
     where = torch.zeros(count, dtype=torch.float64, device=device)
     for i, score in scores.items():
         lower, upper = view.domains.hidden[i]
-        points = view.points[i]
-        wide = (upper - lower) > width * (1 + torch.maximum(lower.abs(), upper.abs()))
-        total = score.to(torch.float64) + 1e-12 * (upper - lower)
-        total = torch.where(wide & (points > lower) & (points < upper), total, 0.0)
+        inside = torch.nextafter(lower, upper) < upper
+        wide = inside & ((upper - lower) > width * (1 + torch.maximum(lower.abs(), upper.abs())))
+        total = torch.where(wide, score.to(torch.float64) + 1e-12 * (upper - lower), 0.0)
         top, which = total.max(-1)
         better = top > best
         best = torch.where(better, top, best)
         node = torch.where(better, i, node)
         neuron = torch.where(better, which, neuron)
-        where = torch.where(better, points.gather(1, which[:, None]).squeeze(1), where)
+    for i in scores:
+        mine = (node == i).nonzero().squeeze(-1)
+        if mine.numel():
+            where[mine] = view.points_of(i, mine, neuron[mine]).to(where.dtype)
     return Splits(node, neuron, where, best)

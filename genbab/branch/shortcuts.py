@@ -1,103 +1,124 @@
 """Shortcuts: hidden neurons between two linear functions of the input, as the root's own passes found them.
 
-They hold on the root's box, hence in every domain below it. Only scores use them (in the search dtype,
-without rounding account), so nothing that is proved depends on them.
+They come from the store of `forms` and hold on its box, hence in every domain below it. Only scores use them
+(in the search dtype, without rounding account), so nothing that is proved depends on them.
 """
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Interval, Relaxation, Rows, certify
+from genbab.branch.domains import INPUT
+from genbab.branch.forms import Forms
+from genbab.branch.trials import Candidates, View
 
-NONE = -1
-"""Row of a neuron without a shortcut."""
 
-
-class Shortcuts:
-    """Linear functions of the input below and above neurons, as many as fit `memory` bytes.
-
-    Nodes get memory in proportion to their size, and give it to their neurons in the order in which these are
-    recorded, which is widest gap first. What does not fit has no shortcut.
+@dataclass(frozen=True, eq=False)
+class Place:
+    """P domains at the input: the forms of their rows times the radii of their boxes, form (P, S, D); size
+    (P, S): its sum of absolute values; step (P, S, D): from the corner that minimises the form to the centre;
+    centre, radius (P, 1, D).
     """
 
-    def __init__(self, engine: Engine, memory: int) -> None:
-        network = engine.exact
-        self.engine = engine
-        self.inputs = network.input_size
-        row = 2 * (self.inputs + 1) * torch.finfo(engine.dtype).bits // 8
-        wanted = sum(network.nodes[i].size for i in network.relaxed)
-        self.share = min(1.0, memory / max(1, wanted * row))
-        self._place: dict[int, Tensor] = {}
-        self._below: dict[int, Tensor] = {}
-        self._above: dict[int, Tensor] = {}
+    form: Tensor
+    size: Tensor
+    step: Tensor
+    centre: Tensor
+    radius: Tensor
 
-    def record(
-        self,
-        node: int,
-        neurons: Tensor,
-        form: Tensor,
-        constant: Tensor,
-        lines: dict[int, Chosen] | None = None,
-    ) -> None:
-        """Keep what a pass over the rows +z, then -z, of these neurons found: form (1, 2n, D), constant.
+    @staticmethod
+    def of(view: View, which: Tensor) -> Place:
+        """Of the domains `which` (P,) of the view."""
+        low, high = (end[which, None] for end in view.box)
+        centre, radius = (low + high) / 2, (high - low) / 2
+        form = view.one.coefficients[which] * radius
+        return Place(form, form.abs().sum(-1), centre - view.one.corner[which], centre, radius)
 
-        A later pass replaces an earlier one.
+
+@dataclass(frozen=True, eq=False)
+class Shortcut:
+    """Functions below and above P neurons in P domains: (form times radii (P, 1, D), value at the centre
+    (P, S)) each.
+    """
+
+    below: tuple[Tensor, Tensor]
+    above: tuple[Tensor, Tensor]
+
+    @staticmethod
+    def of(
+        forms: Forms, node: int, these: Candidates, value: Tensor, place: Place, anchored: bool
+    ) -> Shortcut:
+        """Of the neurons of `these` of a node, constant `value` (P, S) where nothing is kept.
+
+        anchored: shifted to take that value at the corner that minimises the row.
         """
-        if form.shape[0] != 1:
-            return
-        size = self.engine.exact.nodes[node].size
-        if node not in self._place:
-            self._place[node] = torch.full((size,), NONE, device=form.device)
-            empty = form.new_zeros(0, self.inputs + 1, dtype=self.engine.dtype)
-            self._below[node], self._above[node] = empty, empty
-        place = self._place[node]
-        room = max(1, int(self.share * size)) - self._below[node].shape[0]
-        new = (place[neurons] == NONE).nonzero().squeeze(-1)[: max(0, room)]
-        place[neurons[new]] = self._below[node].shape[0] + torch.arange(new.numel(), device=form.device)
-        count = neurons.numel()
-        rows = torch.cat([form[0], constant[0, :, None]], -1).to(self.engine.dtype)
-        kept = (place[neurons] != NONE).nonzero().squeeze(-1)
-        for store, side in ((self._below, rows[:count]), (self._above, -rows[count:])):
-            whole = torch.cat([store[node], side.new_zeros(new.numel(), side.shape[1])])
-            whole[place[neurons[kept]]] = side[kept]
-            store[node] = whole
+        sides = []
+        for form, constant in stored(forms, node, these.neurons, place.form):
+            form, known = form[:, None], torch.isfinite(constant)[:, None]
+            if anchored:
+                at_centre = value + (form * place.step).sum(-1)
+            else:
+                at_centre = (form * place.centre).sum(-1) + constant[:, None]
+            sides.append((form * place.radius, torch.where(known, at_centre, value)))
+        return Shortcut(sides[0], sides[1])
 
-    def complete(self, box: Interval, intervals: list[Interval], seconds: float) -> None:
-        """Passes with default slopes for nodes of which nothing is recorded, while the time lasts."""
-        end = time.monotonic() + seconds
-        network = self.engine.exact
-        exact = Relaxation(network, intervals, torch.float64)
-        for node in network.relaxed:
-            if node in self._place:
-                continue
-            size = network.nodes[node].size
-            twins = self.engine.twins(node)
-            first = torch.unique(twins)
-            for chunk in torch.split(first, max(1, self.engine.chunk(1, node, 0) // 2)):
-                self.engine.check()
-                if time.monotonic() > end:
-                    return
-                units = torch.zeros(chunk.numel(), size, dtype=torch.float64, device=twins.device)
-                units[torch.arange(chunk.numel(), device=twins.device), chunk] = 1.0
-                rows = Rows(node, torch.cat([units, -units])[None])
-                _, form, constant = certify(network, exact, rows, box, {})
-                self.record(node, chunk, form, constant)
+    def added(self, form: Tensor, coefficient: Tensor, times: float = 1.0) -> Tensor:
+        """form (P, S, D) + times·coefficient·(the function below, or above where the coefficient is below
+        0), coefficient (P, S).
+        """
+        total = torch.addcmul(form, coefficient.clamp(min=0)[..., None], self.below[0], value=times)
+        if bool((coefficient < 0).any()):
+            total.addcmul_(coefficient.clamp(max=0)[..., None], self.above[0], value=times)
+        return total
 
-    def places(self, node: int) -> Tensor | None:
-        """Per neuron of the node its row in `rows`, `NONE` where there is none; None: the node has none."""
-        place = self._place.get(node)
-        return None if place is None else place[self.engine.twins(node)]
-
-    def rows(self, node: int) -> tuple[Tensor, Tensor]:
-        """Coefficients and constant (R, D + 1) below and above the neurons that have a row."""
-        return self._below[node], self._above[node]
+    def at_centre(self, coefficient: Tensor) -> Tensor:
+        """The same at the centre, without the form: (P, S)."""
+        return toward(coefficient, self.below[1], self.above[1])
 
     @property
-    def nbytes(self) -> int:
-        """Memory held."""
-        stored = [*self._below.values(), *self._above.values()]
-        return sum(t.numel() * t.element_size() for t in stored)
+    def size(self) -> Tensor:
+        """How far the neuron reaches about its value at the centre, about (P, 1)."""
+        return (self.below[0] + self.above[0]).abs_().sum(-1) / 2
+
+
+def stored(forms: Forms, node: int, neurons: Tensor, like: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """(form (P, D), constant (P,)) below and above neurons (P,) of the node, in the dtype of `like`; 0 and
+    NaN where none is kept.
+    """
+    count, inputs = neurons.numel(), like.shape[-1]
+    kept = forms.nodes.get(node)
+    nothing = like.new_full((count,), torch.nan)
+    if node == INPUT:
+        unit = like.new_zeros(count, inputs).scatter_(1, neurons[:, None], 1.0)
+        return [(unit, nothing.zero_())] * 2
+    if kept is None or not len(kept.rows):
+        return [(like.new_zeros(count, inputs), nothing)] * 2
+    size = len(kept.place) // 2
+    twin = forms.engine.twins(node)[neurons]
+    sides = []
+    for rows, sign in ((kept.place[twin], 1.0), (kept.place[size + twin], -1.0)):
+        has = rows >= 0
+        at = rows.clamp(min=0)
+        form = (kept.form[at].to(like.dtype) * sign).masked_fill_(~has[:, None], 0.0)
+        sides.append((form, torch.where(has, sign * kept.constant[at].to(like.dtype), nothing)))
+    return sides
+
+
+def evaluated(forms: Forms, node: int, x: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """The functions below and above all neurons of the node at x (B, S, D); `value` (B, S, N) where there is
+    none.
+    """
+    neurons = torch.arange(value.shape[-1], device=x.device)
+    ends = []
+    for form, constant in stored(forms, node, neurons, x):
+        at = x @ form.mT + constant
+        ends.append(torch.where(torch.isfinite(constant), at, value))
+    return ends[0], ends[1]
+
+
+def toward(coefficient: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The lower bound of coefficient·z for low <= z <= high."""
+    return coefficient.clamp(min=0) * low + coefficient.clamp(max=0) * high

@@ -42,9 +42,10 @@ def strong_score(
             return found
         chosen = torch.tensor(nodes, device=everything.device)[place[which, column]]
         neurons = neuron[which, column]
-        points = torch.stack(
-            [view.points[int(i)][b, j] for i, b, j in zip(chosen, which, neurons, strict=True)]
-        )
+        points = view.margins.new_zeros(which.numel(), dtype=torch.float64)
+        for i in nodes:
+            mine = (chosen == i).nonzero().squeeze(-1)
+            points[mine] = view.points_of(i, which[mine], neurons[mine]).double()
         warm = {
             i: Warm(tuple(k.expand_as(c.upper) for k in c.slopes), c.upper) for i, c in view.lines.items()
         }

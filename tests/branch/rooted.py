@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, cheap_intervals, optimise
-from genbab.branch import Root, Shortcuts, kink_or_middle, neuron_root
+from genbab.branch import Forms, Root, kink_or_middle, neuron_root
 from genbab.branch.bbps import exact_gains
 from genbab.branch.scores import (
     Gains,
@@ -52,8 +52,8 @@ def layered(seed: int, rows: int = 1, inputs: int = 3, width: int = 5) -> tuple[
     return network, Query(low, low + 1.0, matrix, None, rhs, clause)
 
 
-def seen(seed: int, rows: int = 1, boxes: int = 1) -> tuple[View, Shortcuts, Engine, Root]:
-    """A root after some steps as scores see it, all its rows open, in float64, and complete shortcuts."""
+def seen(seed: int, rows: int = 1, boxes: int = 1) -> tuple[View, Forms, Engine, Root]:
+    """A root after some steps as scores see it, all its rows open, in float64, and forms of hidden rows."""
     network, query = layered(seed, rows)
     engine = Engine(network, network, 1 << 28)
     box = (query.lower, query.upper)
@@ -63,13 +63,13 @@ def seen(seed: int, rows: int = 1, boxes: int = 1) -> tuple[View, Shortcuts, Eng
     slopes = optimise(network, relaxation, every, box, Steps.of(10))
     margins = torch.full((1, rows), -3.0, dtype=F64)
     domains, root = neuron_root(engine, query, margins, intervals, slopes, network.output)
-    shortcuts = Shortcuts(engine, 1 << 24)
-    shortcuts.complete(box, intervals, 60.0)
+    forms = Forms(engine, 1 << 24, box)
+    forms.complete(relaxation)
     domains = domains.take(torch.zeros(boxes, dtype=torch.long))
     margins = margins.expand(boxes, -1)
     slopes = {i: _repeated(c, boxes) for i, c in slopes.items()}
     view = look(relaxation, slopes, domains, margins, torch.arange(boxes), kink_or_middle)
-    return view, shortcuts, engine, root
+    return view, forms, engine, root
 
 
 def _repeated(line: Chosen, boxes: int) -> Chosen:
@@ -77,10 +77,9 @@ def _repeated(line: Chosen, boxes: int) -> Chosen:
     return replace(line, slopes=slopes, upper=line.upper.repeat(boxes, 1, 1))
 
 
-def all_exact(shortcuts: Shortcuts, view: View, node: int, anchored: bool = False) -> Gains:
+def all_exact(forms: Forms, view: View, node: int, anchored: bool = False) -> Gains:
     """Exact BBPS of every neuron of the node of a single domain; (1, S, N) each."""
-    count = view.points[node].shape[1]
-    readings = [view.readings(node, cut) for cut in view.cuts(node)]
-    which = torch.zeros(count, dtype=torch.long)
-    gains = exact_gains(shortcuts, view, node, which, torch.arange(count), readings, anchored)
+    count = view.points(node).shape[1]
+    these = view.candidates(node, torch.zeros(count, dtype=torch.long), torch.arange(count))
+    gains = exact_gains(forms, view, these, anchored)
     return gains[0].T[None], gains[1].T[None]

@@ -36,8 +36,8 @@ SCORES = ("random", "widest", "babsr", "free", "line", "shortcut", "bbps", "stro
 @pytest.mark.parametrize("name", SCORES)
 def test_scores_are_not_negative_and_zero_for_what_is_decided(name: str) -> None:
     for seed in SEEDS:
-        view, shortcuts, engine, root = seen(seed)
-        score = score_named(Config(branching_score=name), engine, root, shortcuts)  # type: ignore[arg-type]
+        view, forms, engine, root = seen(seed)
+        score = score_named(Config(branching_score=name), engine, root, forms)  # type: ignore[arg-type]
         for value in score(view).values():
             assert bool((value >= 0).all()) and bool(value.isfinite().all())
         decided = replace(view, margins=torch.ones_like(view.margins))
@@ -47,8 +47,8 @@ def test_scores_are_not_negative_and_zero_for_what_is_decided(name: str) -> None
 
 def test_degenerate_intervals_gain_nothing_and_are_not_picked() -> None:
     for seed in SEEDS:
-        view, shortcuts, engine, root = seen(seed)
-        for node in view.points:
+        view, forms, engine, root = seen(seed)
+        for node in view.nodes:
             lower, _ = view.relaxation.intervals[node]
             intervals = list(view.relaxation.intervals)
             intervals[node] = (lower, lower)
@@ -58,7 +58,7 @@ def test_degenerate_intervals_gain_nothing_and_are_not_picked() -> None:
             assert all(float(gain.max()) <= 1e-6 for gain in free_gains(here, node))
             for name in SCORES:
                 config = Config(branching_score=name)  # type: ignore[arg-type]
-                picked = pick(here, score_named(config, engine, root, shortcuts)(here), 1e-7)
+                picked = pick(here, score_named(config, engine, root, forms)(here), 1e-7)
                 assert picked.node.tolist() != [node]
 
 
@@ -68,7 +68,7 @@ def test_the_free_gain_is_certain() -> None:
 
     for seed in SEEDS:
         view, *_ = seen(seed)
-        for node in view.points:
+        for node in view.nodes:
             for gain, cut in zip(free_gains(view, node), view.cuts(node), strict=True):
                 for j in range(gain.shape[-1]):
                     low, high = (end.clone() for end in view.domains.hidden[node])
@@ -83,9 +83,9 @@ def test_the_free_gain_is_certain() -> None:
 
 def test_domains_do_not_see_each_other() -> None:
     for seed in SEEDS:
-        one, shortcuts, engine, root = seen(seed)
+        one, forms, engine, root = seen(seed)
         three, *_ = seen(seed, boxes=3)
-        for score in (line_score, bbps_score(shortcuts), matrix_score(shortcuts)):
+        for score in (line_score, bbps_score(forms), matrix_score(forms)):
             alone, together = score(one), score(three)
             for node in alone:
                 assert torch.allclose(together[node], alone[node].expand(3, -1), atol=1e-9)
