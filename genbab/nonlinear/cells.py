@@ -8,11 +8,13 @@ function bends too often.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from genbab.errors import UsageError
 from genbab.nonlinear.expression import Expression
 from genbab.nonlinear.jets import Jet, jet
 from genbab.nonlinear.outward import size
@@ -26,6 +28,20 @@ _FEW = 500
 _ACCURATE = 1e4
 _LEAST = 1e-30
 _EPS = torch.finfo(torch.float64).eps
+
+
+def _go_on() -> None:
+    """Nothing ends the work."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Facts are of no use that do not reach out to ±least; `ask` is called now and then and may raise to end
+    the work (it does not count for equality).
+    """
+
+    least: float = 0.0
+    ask: Callable[[], None] = field(default=_go_on, compare=False)
 
 
 class Kind(enum.IntEnum):
@@ -61,12 +77,17 @@ def _start() -> tuple[Tensor, Tensor]:
     return both[:-1], both[1:]
 
 
-def cells(expression: Expression) -> Cells:
-    """Cells that cover [-R, R], R at most 1e6; beyond R the function bent too often. Deterministic."""
+def cells(expression: Expression, effort: Effort | None = None) -> Cells:
+    """Cells that cover [-R, R], R at most 1e6; beyond R the function bent too often. Deterministic.
+
+    Raises UsageError once R is less than is of use.
+    """
+    effort = effort or Effort()
     low, high = _start()
     done: list[tuple[Tensor, Tensor, Tensor]] = []
     reach = REACH
     for _ in range(_LEVELS):
+        effort.ask()
         kind, settled, flat = _classified(jet(expression, low, high), low, high)
         crowded = 2 * int((~settled).sum()) > _PENDING
         settled = settled | (flat & (crowded | (high - low < 1e-6 * torch.maximum(low.abs(), high.abs()))))
@@ -74,6 +95,8 @@ def cells(expression: Expression) -> Cells:
         low, high = low[~settled], high[~settled]
         while 2 * low.shape[0] > _PENDING:
             reach *= 0.5
+            if reach < effort.least:
+                raise UsageError(f"'{expression}' bends or jumps too often on [{-reach:g}, {reach:g}]")
             near = (low < reach) & (high > -reach)
             done.append((low[~near], high[~near], torch.full_like(low[~near], float(Kind.OUTSIDE))))
             low, high = low[near], high[near]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear.cells import Cells, Kind, cells
+from genbab.nonlinear.cells import Cells, Effort, Kind, cells
 from genbab.nonlinear.expression import Expression
 from genbab.nonlinear.jets import jet
 from genbab.nonlinear.outward import size
@@ -81,9 +81,9 @@ class _Build:
         self.bulges.append(bulge)
 
 
-def certified(expression: Expression) -> Facts:
+def certified(expression: Expression, effort: Effort | None = None) -> Facts:
     """The facts of an expression, without the cache."""
-    found = cells(expression)
+    found = cells(expression, effort)
     runs = _runs(found)
     low, high = _stretch(found, runs)
     chosen = [run for run in runs if run.low >= low and run.high <= high]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.nonlinear import cache
+from genbab.nonlinear.cells import Effort
 from genbab.nonlinear.certified import Facts, certified
 from genbab.nonlinear.expression import Apply, Expression
 from genbab.nonlinear.interval import interval
@@ -17,25 +18,26 @@ from genbab.nonlinear.jets import jet
 from genbab.nonlinear.record import Nonlinearity
 
 
-def compose(expression: Expression) -> Nonlinearity:
+def compose(expression: Expression, effort: Effort | None = None) -> Nonlinearity:
     """The expression as a nonlinearity; its domain is the part of the line on which the facts are certain.
 
     On boxes that reach beyond, its lines are the constants of a rigorous range. The name is the expression's
     text and digest. Raises UsageError for an affine expression, for one whose bends cannot be certified
-    anywhere, and for a part that has no second derivative on record.
+    anywhere (or surely not as far as the effort asks for), and for a part that has no second derivative on
+    record.
     """
     if expression.affine is not None:
         raise UsageError(f"'{expression}' is affine")
     if len(expression.steps) == 2 and isinstance(expression.steps[1], Apply):
         return expression.steps[1].fn
-    return _compose(expression)
+    return _compose(expression, effort or Effort())
 
 
 @functools.lru_cache(maxsize=1024)
-def _compose(expression: Expression) -> Nonlinearity:
+def _compose(expression: Expression, effort: Effort) -> Nonlinearity:
     facts = cache.recall(expression, Facts)
     if facts is None:
-        facts = certified(expression)
+        facts = certified(expression, effort)
         cache.remember(expression, facts)
     record = Nonlinearity(
         f"{expression} #{expression.digest[:12]}",

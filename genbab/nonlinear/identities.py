@@ -25,7 +25,10 @@ from genbab.nonlinear.gated import gated
 from genbab.nonlinear.polynomial import ONE, ROUNDING, expanded, opened, outermost
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import make
-from genbab.nonlinear.switches import switched
+from genbab.nonlinear.switches import of_step, switched
+
+FAR = 1e3
+"""How far from 0, in x and in value, the vertex of a parabola is written out."""
 
 
 def rewritten(expression: Expression) -> Expression:
@@ -157,6 +160,8 @@ _OF: dict[str, Callable[[Nonlinearity, Expression], Expression | None]] = {
     "log": _of_log,
     "relu": _of_relu,
     "abs": _of_itself,
+    "step": of_step,
+    "positive": of_step,
 }
 
 
@@ -179,7 +184,9 @@ def _known(expression: Expression) -> Expression:
 
 
 def _square(expression: Expression) -> Expression:
-    """A quadratic polynomial as c·(x + h)² + d, when it is written with a product."""
+    """A quadratic polynomial as c·(x + h)² + d, when it is written with a product; as c·x² + b·x + d where
+    that would lose accuracy.
+    """
     parts, _ = opened(expression)
     if not any(isinstance(part.steps[-1], Multiply) for part, _ in parts) or expression.functions != 1:
         return expression
@@ -191,5 +198,7 @@ def _square(expression: Expression) -> Expression:
     if abs(c) <= ROUNDING * abs(b):
         return expression
     half = b / (2.0 * c)
+    if abs(half) > FAR or abs(half * b) > FAR * (abs(b) + abs(c) + abs(polynomial.terms.get(ONE, 0.0))):
+        return polynomial.expression()  # the square would be so large that rounding shows
     square = apply(make("power", 2), combine([(X, 1.0)], half))
     return combine([(square, c)], polynomial.terms.get(ONE, 0.0) - c * half * half)

@@ -34,9 +34,9 @@ class Piece:
     offset: float
     threshold: float
 
-    @property
-    def row(self) -> tuple[float, float, float]:
-        return self.start, self.factor, self.offset
+    def row(self, most: float) -> tuple[float, float, float]:
+        """(start, factor, offset); slopes too close for the factor lead to the nearer end of the segment."""
+        return self.start, max(-most, min(most, self.factor)), self.offset
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,10 @@ def route(slot: Slot, k: Tensor, side: Side) -> tuple[Piece, list[tuple[Tensor, 
 def _columns(slot: Slot, k: Tensor, side: Side) -> list[Tensor | float]:
     """(start, factor, offset) of the piece of every element."""
     base, steps = route(slot, k, side)
-    columns: list[Tensor | float] = list(base.row)
+    most = 0.25 * torch.finfo(k.dtype).max
+    columns: list[Tensor | float] = list(base.row(most))
     for mask, before, after in steps:
-        for i, (a, b) in enumerate(zip(before.row, after.row, strict=True)):
+        for i, (a, b) in enumerate(zip(before.row(most), after.row(most), strict=True)):
             column = columns[i]
             columns[i] = (
                 mask * (b - a) + column if isinstance(column, float) else column.add_(mask, alpha=b - a)

@@ -10,6 +10,8 @@ import torch
 
 from genbab.nonlinear.record import Nonlinearity
 
+_STEEP = 1e30
+
 
 class Shape(enum.Enum):
     """What is known of a function on its whole domain."""
@@ -23,12 +25,13 @@ class Shape(enum.Enum):
 
 @functools.lru_cache(maxsize=256)
 def kink_slopes(fn: Nonlinearity, place: float) -> tuple[float, float]:
-    """Derivative just left and just right of a break."""
+    """Derivative just left and just right of a break; infinite where it is too steep for float32."""
     sides = torch.tensor(
         [math.nextafter(place - fn.clear, -math.inf), math.nextafter(place + fn.clear, math.inf)],
         dtype=torch.float64,
     )
-    left, right = fn.derivative(sides).tolist()
+    slopes = fn.derivative(sides)
+    left, right = torch.where(slopes.abs() > _STEEP, slopes * torch.inf, slopes).tolist()
     return left, right
 
 

@@ -7,11 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from genbab.network import Adjoint, Compose, Diagonal, Identity, Index, LinearMap
+from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap
 from genbab.nonlinear import Product
 from genbab.reader.builder import Builder
 from genbab.reader.functions import function
 from genbab.reader.values import Array, Refused, Value, Var, count, uniform
+
+HUGE = 1e3
+"""A truth value times a number from here on is a function that is 0 exactly where the truth value is: no sum
+that is 0 but for rounding.
+"""
+
+
+LIMITS = 64
+"""The most different limits of one tensor that are far from 0."""
 
 
 def combine(b: Builder, parts: Sequence[tuple[Value, float]]) -> Value:
@@ -35,7 +44,10 @@ def combine(b: Builder, parts: Sequence[tuple[Value, float]]) -> Value:
         and variables[0][0].size == bias.size
     ):
         return variables[0][0].reshaped(shape)
-    return b.affine(shape, [_term(b, v, f, shape) for v, f in variables], bias)
+    made = b.affine(shape, [_term(b, v, f, shape) for v, f in variables], bias)
+    if len(variables) == 1 and variables[0][1] == -1.0 and (bias == 1.0).all():
+        b.truths.update({made.node} if variables[0][0].node in b.truths else ())
+    return made
 
 
 def add(b: Builder, x: Value, y: Value) -> Value:
@@ -61,6 +73,8 @@ def scale(b: Builder, x: Value, by: Array | float) -> Value:
     shape = np.broadcast_shapes(x.shape, factor.shape)
     if not factor.any():
         return np.zeros(shape)
+    if x.node in b.truths and bool((np.abs(factor) >= HUGE).any()):
+        x = _switched(b, x)
     same = uniform(factor)
     if same is not None:
         return _scale_uniformly(b, x, same, shape)
@@ -113,25 +127,50 @@ def raised(b: Builder, x: Value, exponent: float) -> Value:
 
 
 def maximum(b: Builder, x: Value, y: Value) -> Value:
-    """max(x, y) = y + relu(x - y)."""
+    """max(x, y) = y + relu(x - y); a function of its own where y is a constant far from 0."""
     if not isinstance(x, Var) and not isinstance(y, Var):
         return np.asarray(np.maximum(x, y))
-    x, y = (y, x) if isinstance(y, Var) and not isinstance(x, Var) else (x, y)
-    if not isinstance(y, Var) and np.isneginf(y).all():
-        return x
-    _finite(y)
+    x, y = (y, x) if not isinstance(x, Var) else (x, y)
+    if isinstance(x, Var) and not isinstance(y, Var):
+        return _limited(b, x, y, "at_least")
     return add(b, y, apply(b, "relu", subtract(b, x, y)))
 
 
 def minimum(b: Builder, x: Value, y: Value) -> Value:
-    """min(x, y) = y - relu(y - x)."""
+    """min(x, y) = y - relu(y - x); a function of its own where y is a constant far from 0."""
     if not isinstance(x, Var) and not isinstance(y, Var):
         return np.asarray(np.minimum(x, y))
-    x, y = (y, x) if isinstance(y, Var) and not isinstance(x, Var) else (x, y)
-    if not isinstance(y, Var) and np.isposinf(y).all():
-        return x
-    _finite(y)
+    x, y = (y, x) if not isinstance(x, Var) else (x, y)
+    if isinstance(x, Var) and not isinstance(y, Var):
+        return _limited(b, x, y, "at_most")
     return subtract(b, y, apply(b, "relu", subtract(b, y, x)))
+
+
+def _limited(b: Builder, x: Var, limits: Array, name: str) -> Value:
+    """x with constant limits, equal ones together; without those that no number of their type passes."""
+    shape = np.broadcast_shapes(x.shape, limits.shape)
+    number, sign = np.broadcast_to(limits.astype(np.float64), shape), 1.0 if name == "at_most" else -1.0
+    if (number == -sign * np.inf).any():
+        raise Refused(f"{'max' if sign < 0 else 'min'}(x, {-sign * np.inf:g})")
+    none = sign * number >= (np.finfo(np.float32).max if limits.dtype == np.float32 else np.inf)
+    kind = np.where(none, np.inf, np.where(np.abs(number) < HUGE, 0.0, number))
+    kinds = np.unique(kind)
+    if len(kinds) > LIMITS:
+        raise Refused(f"more than {LIMITS} different limits")
+    terms: list[tuple[int, LinearMap]] = []
+    for one in kinds:
+        index = np.where(kind == one, np.cumsum(kind == one).reshape(shape) - 1, -1)
+        part = b.gather(b.expand(x, shape), np.flatnonzero(kind == one))
+        made = part if np.isinf(one) else apply(b, name, part, one) if one else None
+        if made is None:
+            near = number[kind == one]
+            moved = combine(b, [(part, -sign), (near, sign)])
+            made = combine(b, [(near, 1.0), (apply(b, "relu", moved), -sign)])
+        assert isinstance(made, Var)
+        if len(kinds) == 1:
+            return made.reshaped(shape)
+        terms.append((made.node, Index(torch.from_numpy(index.reshape(-1)), made.size)))
+    return b.affine(shape, terms)
 
 
 def clip(b: Builder, x: Value, low: float, high: float) -> Value:
@@ -164,6 +203,10 @@ def _after(first: LinearMap, then: LinearMap) -> LinearMap:
     return then if isinstance(first, Identity) else Compose((first, then))
 
 
-def _finite(value: Value) -> None:
-    if not isinstance(value, Var) and not np.isfinite(value).all():
-        raise Refused("a limit that is not a finite number, for some of the entries only")
+def _switched(b: Builder, x: Var) -> Var:
+    """A truth value that is a sum, as a step."""
+    if not isinstance(b.nodes[x.node], Affine):
+        return x
+    moved = shift(b, x, -0.5)
+    assert isinstance(moved, Var)
+    return b.nonlinear(function("step"), moved)

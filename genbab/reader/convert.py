@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,19 +52,25 @@ class _Run:
     source: str
     opsets: dict[str, int]
     builder: Builder
+    ask: Callable[[], None]
     problems: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def convert(proto: ModelProto, shapes: Sequence[tuple[str, tuple[int, ...]]], source: str) -> Converted:
+def convert(
+    proto: ModelProto,
+    shapes: Sequence[tuple[str, tuple[int, ...]]],
+    source: str,
+    ask: Callable[[], None] = lambda: None,
+) -> Converted:
     """The network of a model whose inputs have these names and shapes; outputs are concatenated in graph
-    order.
+    order. `ask` is called before each node; what it raises ends the work.
 
     Raises `UnsupportedError` with every operator that has no rule, `ModelError` when the model contradicts
     itself.
     """
     builder = Builder(sum(count(s) for _, s in shapes))
     opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
-    run = _Run(source, opsets, builder)
+    run = _Run(source, opsets, builder, ask)
     tensors: dict[str, Known] = {}
     _initialisers(run, proto.graph, tensors)
     _inputs(builder, shapes, tensors)
@@ -133,6 +139,7 @@ def _nodes(run: _Run, nodes: Sequence[NodeProto], tensors: dict[str, Known], nee
     for node in nodes:
         if not needed.intersection(node.output):
             continue
+        run.ask()
         op = Op(node, run.opsets.get("" if node.domain in DOMAINS else node.domain, 0))
         missing = sorted(n for n in _reads(node) if n and n not in tensors)
         if missing:

@@ -27,7 +27,7 @@ from genbab.network import (
 )
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.fusion_classes import Forms
-from genbab.reader.fusion_pieces import Piece, finite, pieces
+from genbab.reader.fusion_pieces import Ask, Piece, finite, pieces
 from genbab.reader.fusion_roots import Roots
 
 CONE = 256
@@ -47,9 +47,10 @@ class Fused:
     labels: Tensor | None
 
 
-def fuse(network: Network) -> Network:
+def fuse(network: Network, ask: Ask = lambda: None) -> Network:
     """The same function with every chain of elementwise operations on one tensor as one node, where that
-    makes bounds tighter; nodes that the output does not need are left out.
+    makes bounds tighter; nodes that the output does not need are left out. `ask` is called now and then; what
+    it raises ends the work.
     """
     roots = Roots(network)
     plans: dict[int, Fused] = {}
@@ -58,7 +59,8 @@ def fuse(network: Network) -> Network:
     for i in reversed(range(len(network.nodes))):
         if i not in needed:
             continue
-        plan = _plan(roots, forms, i)
+        ask()
+        plan = _plan(roots, forms, i, ask)
         if plan is None:
             needed.update(network.sources(i))
         else:
@@ -67,7 +69,7 @@ def fuse(network: Network) -> Network:
     return _rebuilt(network, needed, plans)
 
 
-def _plan(roots: Roots, forms: dict[int, Forms], i: int) -> Fused | None:
+def _plan(roots: Roots, forms: dict[int, Forms], i: int, ask: Ask) -> Fused | None:
     """How node i is made from the highest root for which that pays and can be certified."""
     node = roots.network.nodes[i]
     if isinstance(node, Affine) and not roots.joins(i):
@@ -84,7 +86,7 @@ def _plan(roots: Roots, forms: dict[int, Forms], i: int) -> Fused | None:
             continue
         try:
             form = forms.setdefault(root, Forms(roots, root)).of(between)
-            made = tuple(pieces(form.expressions))
+            made = tuple(pieces(form.expressions, ask))
         except UsageError:
             continue
         if all(map(finite, made)):

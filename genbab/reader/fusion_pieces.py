@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from genbab.errors import UsageError
 from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear.cells import Effort
 from genbab.nonlinear.composed import compose
 from genbab.nonlinear.expression import (
     Apply,
@@ -55,13 +56,17 @@ class Piece:
     shift: float = 0.0
 
 
-def pieces(expressions: Sequence[Expression]) -> list[Piece]:
+Ask = Callable[[], None]
+"""Called now and then; may raise to end the work."""
+
+
+def pieces(expressions: Sequence[Expression], ask: Ask) -> list[Piece]:
     """One piece per expression; UsageError where one cannot be certified, or for too many functions."""
     known = [rewritten(expression) for expression in expressions]
     found = [_simple(expression) for expression in known]
     rest = [n for n, piece in enumerate(found) if piece is None]
     if rest:
-        for n, piece in zip(rest, _composed([known[n] for n in rest]), strict=True):
+        for n, piece in zip(rest, _composed([known[n] for n in rest], ask), strict=True):
             found[n] = piece
     made = [piece for piece in found if piece is not None]
     if len({piece.fn for piece in made}) > GROUPS:
@@ -88,9 +93,9 @@ def _simple(expression: Expression) -> Piece | None:
     return Piece(piece.fn, piece.factor, piece.inside, piece.offset, slope, shift)
 
 
-def _composed(expressions: Sequence[Expression]) -> list[Piece]:
+def _composed(expressions: Sequence[Expression], ask: Ask) -> list[Piece]:
     if len({e.digest for e in expressions}) == 1:
-        return [Piece(certified(expressions[0]))] * len(expressions)
+        return [Piece(certified(expressions[0], ask))] * len(expressions)
     cores = [_core(e) for e in expressions]
     moved = [_reparametrised(*core) for core in cores]
     if len({piece[0].digest for piece in moved}) >= len({e.digest for e, _ in cores}):
@@ -100,7 +105,7 @@ def _composed(expressions: Sequence[Expression]) -> list[Piece]:
     made = []
     for core, wrapping in moved:
         simple = _simple(core)
-        piece = Piece(certified(core)) if simple is None else simple
+        piece = Piece(certified(core, ask)) if simple is None else simple
         made.append(_wrapped(piece, wrapping))
     return made
 
@@ -157,27 +162,26 @@ def _wrapped(piece: Piece, by: Piece) -> Piece:
     )
 
 
-def certified(expression: Expression) -> Nonlinearity:
+def certified(expression: Expression, ask: Ask) -> Nonlinearity:
     """The composed function; UsageError where it is not certain on enough of the line."""
-    made = _certified(expression)
+    stairs = any(isinstance(s, Apply) and s.fn.period and s.fn.jumps for s in expression.steps)
+    made = _certified(expression, Effort(STAIRS if stairs else REACH, ask))
     if isinstance(made, str):
         raise UsageError(made)
     return made
 
 
 @functools.lru_cache(maxsize=1024)
-def _certified(expression: Expression) -> Nonlinearity | str:
+def _certified(expression: Expression, effort: Effort) -> Nonlinearity | str:
     """The composed function, or why there is none."""
     if expression.functions > FUNCTIONS:
         return f"'{expression}' has too many steps"
     try:
-        record = compose(expression)
+        record = compose(expression, effort)
     except UsageError as error:
         return str(error)
     low, high = record.domain
-    stairs = any(isinstance(s, Apply) and s.fn.period and s.fn.jumps for s in expression.steps)
-    reach = STAIRS if stairs else REACH
-    beyond = torch.linspace(-reach, reach, 241, dtype=torch.float64)
+    beyond = torch.linspace(-effort.least, effort.least, 241, dtype=torch.float64)
     beyond = beyond[(beyond < low) | (beyond > high)]
     if beyond.numel() and bool(torch.isfinite(expression.value(beyond)).any()):
         return f"'{expression}' is certain on [{low:g}, {high:g}] only"

@@ -138,7 +138,7 @@ def test_where_on_a_comparison(written: Load, compare: str) -> None:
         "two = Constant<value=float {2.0}>() "
         "a = Mul(x, two) s = Sin(x) y = Where(c, a, s)"
     )
-    assert any("step" in name for name in model.functions)
+    assert any("step" in name or "positive" in name for name in model.functions)
 
 
 def test_logic(written: Load) -> None:

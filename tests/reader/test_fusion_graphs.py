@@ -28,6 +28,7 @@ from genbab.network import (
 from genbab.nonlinear import Expression, Nonlinearity, Product, make
 from genbab.reader import fusion_pieces
 from genbab.reader.fusion import fuse
+from genbab.reader.fusion_pieces import Ask
 
 SIZE = 6
 SMOOTH = ("sigmoid", "tanh", "erf", "sin", "softplus", "relu", "abs", "silu")
@@ -139,16 +140,16 @@ def test_random_graphs_keep_their_values(seed: int, monkeypatch: pytest.MonkeyPa
     assert nonlinear_nodes(after) <= 64
 
 
-def _trusting(expression: Expression) -> Nonlinearity:
+def _trusting(expression: Expression, ask: Ask) -> Nonlinearity:
     """A record without facts: what is tested here are values."""
     return Nonlinearity(expression.digest, expression.value, expression.derivative)
 
 
 def test_a_function_that_cannot_be_certified_is_fused_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(expression: Expression) -> Nonlinearity:
+    def refuse(expression: Expression, ask: Ask) -> Nonlinearity:
         if expression.functions > 2:
             raise UsageError("too much for this test")
-        return _trusting(expression)
+        return _trusting(expression, ask)
 
     monkeypatch.setattr(fusion_pieces, "certified", refuse)
     graph = Graph()

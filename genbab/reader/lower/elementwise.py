@@ -72,7 +72,7 @@ def _sum(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return combine(b, [(needed(inputs, i), share) for i in range(len(inputs))])
 
 
-@lowering("Max", "Min", how="y + relu(x - y), in a tree")
+@lowering("Max", "Min", how="y + relu(x - y), in a tree; max(x, c) and min(x, c) for c far from 0")
 def _extreme(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     choose = maximum if op.kind == "Max" else minimum
     values = [needed(inputs, i) for i in range(len(inputs))]
@@ -118,7 +118,10 @@ def _clip(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = needed(inputs, 0)
     least = scalar(low, "its lower limit", op.number("min", -math.inf))
     most = scalar(high, "its upper limit", op.number("max", math.inf))
-    big = 3.4e38  # the limits that old exporters write for "none"
+    big = float(np.finfo(np.float32).max)  # what exporters write for "none"
+    for limit in (low, high):
+        if limit is not None and not isinstance(limit, Var) and limit.dtype == np.float64:
+            big = math.inf
     least, most = -math.inf if least <= -big else least, math.inf if most >= big else most
     if -math.inf < least < most < math.inf:
         return apply(b, "clip", x, least, most)
