@@ -7,7 +7,7 @@ import difflib
 import inspect
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -16,12 +16,12 @@ from genbab.nonlinear.composed import compose
 from genbab.nonlinear.expression import Expression, X, apply, combine
 from genbab.nonlinear.identities import rewritten
 from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import REGISTRY, make
-from genbab.nonlinear.tracing import CALLS, Traced
+from genbab.nonlinear.registry import DEFINITIONS, REGISTRY, make
+from genbab.nonlinear.traced import Traced, maximum, minimum
 
 _LONGEST = 2000
-_CONSTANTS = {"pi": math.pi}
-_CHOICES = ("max", "min")
+CONSTANTS = {"pi": math.pi}
+CHOICES = {"max": maximum, "min": minimum}
 
 Term = Traced | float
 """A part of a formula; numbers are computed in double precision and count as what comes out."""
@@ -42,9 +42,9 @@ def function(text: str) -> Nonlinearity:
     """
     text = " ".join(text.split())
     tree = _tree(text)
-    if isinstance(tree, ast.Name) and tree.id not in ("x", *_CONSTANTS):
+    if isinstance(tree, ast.Name) and tree.id not in ("x", *CONSTANTS):
         return _Reader(text).record(tree, tree, [])
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id not in _CHOICES:
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id not in CHOICES:
         reader = _Reader(text)
         reader.known(tree.func)
         terms = [reader.term(argument) for argument in tree.args]
@@ -53,14 +53,24 @@ def function(text: str) -> Nonlinearity:
     return compose(rewritten(_expression(text, tree)))
 
 
-def formula(text: str) -> Expression:
+def formula(text: str, parameters: Mapping[str, float] | None = None) -> Expression:
     """The expression that a formula in x is: numbers, pi, + - * / **, max, min, functions of the library.
+
+    `parameters` are further names of numbers.
 
     A function takes its argument first, then its parameters: elu(x, 0.5). Raises UsageError with the column
     of what cannot be understood.
     """
     text = " ".join(text.split())
-    return _expression(text, _tree(text))
+    return _expression(text, _tree(text), {**CONSTANTS, **(parameters or {})})
+
+
+def definition(fn: Nonlinearity) -> Expression | None:
+    """What a function of the library is in terms of others, at its parameters; None where it is none."""
+    if fn.name not in DEFINITIONS:
+        return None
+    names = inspect.signature(REGISTRY[fn.name]).parameters
+    return formula(DEFINITIONS[fn.name], dict(zip(names, fn.params, strict=True)))
 
 
 def signature(name: str) -> str:
@@ -76,7 +86,7 @@ def signature(name: str) -> str:
 
 def suggested(name: str) -> str:
     """Words to add to an unknown name: which functions are called nearly so."""
-    near = difflib.get_close_matches(name, [*REGISTRY, *_CHOICES], 3, 0.55)
+    near = difflib.get_close_matches(name, [*REGISTRY, *CHOICES], 3, 0.55)
     return f" (did you mean {' or '.join(near)}?)" if near else "; genbab relax --list shows all"
 
 
@@ -94,9 +104,9 @@ def _tree(text: str) -> ast.expr:
         raise UsageError("the formula cannot be read: it is nested too deeply, or no text") from None
 
 
-def _expression(text: str, tree: ast.expr) -> Expression:
+def _expression(text: str, tree: ast.expr, numbers: Mapping[str, float] = CONSTANTS) -> Expression:
     try:
-        term = _Reader(text).term(tree)
+        term = _Reader(text, numbers).term(tree)
     except RecursionError:
         raise UsageError("the formula is nested too deeply") from None
     return term.expression if isinstance(term, Traced) else combine([], term)
@@ -109,10 +119,10 @@ def _pointed(text: str, place: int, what: str) -> str:
 
 
 class _Reader:
-    """Turns the tree of one formula into terms."""
+    """Turns the tree of one formula into terms; `numbers` are those with names."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, numbers: Mapping[str, float] = CONSTANTS) -> None:
+        self.text, self.numbers = text, numbers
 
     def wrong(self, node: ast.expr, what: str) -> UsageError:
         bytes_before = self.text.encode()[: node.col_offset]
@@ -153,8 +163,8 @@ class _Reader:
     def _name(self, node: ast.Name) -> Term:
         if node.id == "x":
             return Traced(X)
-        if node.id in _CONSTANTS:
-            return _CONSTANTS[node.id]
+        if node.id in self.numbers:
+            return self.numbers[node.id]
         if node.id in REGISTRY:
             raise self.wrong(node, f"'{node.id}' is a function: write {node.id}(x)")
         raise self.wrong(node, f"unknown name '{node.id}'; the variable is x")
@@ -191,12 +201,12 @@ class _Reader:
             raise self.wrong(node.keywords[0].value, "parameters are given in their order, without names")
         terms = [self.term(argument) for argument in node.args]
         name = node.func.id
-        if name in _CHOICES:
+        if name in CHOICES:
             if len(terms) < 2:
                 self.record(node, node.func, [])
             first, *rest = terms
             for other in rest:
-                first = CALLS[name](first, other)
+                first = CHOICES[name](first, other)
             return first
         if not terms:
             raise self.wrong(node, f"an argument is missing: {name}(x)")
@@ -210,13 +220,13 @@ class _Reader:
 
     def known(self, name: ast.Name) -> None:
         """Raises UsageError for what is no function, with those of a similar name."""
-        if name.id not in REGISTRY and name.id not in _CHOICES:
+        if name.id not in REGISTRY and name.id not in CHOICES:
             raise self.wrong(name, f"unknown function '{name.id}'{suggested(name.id)}")
 
     def record(self, node: ast.expr, name: ast.Name, params: list[float]) -> Nonlinearity:
         """The function of the library at these parameters."""
         self.known(name)
-        if name.id in _CHOICES:
+        if name.id in CHOICES:
             raise self.wrong(node, f"{name.id} takes two or more arguments, for instance {name.id}(x, 0)")
         try:
             return make(name.id, *params)

@@ -101,7 +101,11 @@ def line(fn: Nonlinearity, l: float, u: float, slope: float, upper: bool) -> Lin
 
 
 def checked(l: float, u: float) -> tuple[float, float]:  # noqa: E741
-    """(l, u) as they are; UsageError unless they are finite and l <= u."""
+    """(l, u) as they are; UsageError unless they are finite numbers and l <= u."""
+    try:
+        l, u = float(l), float(u)  # noqa: E741
+    except (TypeError, ValueError, RuntimeError):
+        raise UsageError(f"the interval [{l!r}, {u!r}]: both ends must be finite numbers") from None
     wrong = [f"{name} = {end}" for name, end in (("l", l), ("u", u)) if not math.isfinite(end)]
     if wrong:
         raise UsageError(f"the interval [{l}, {u}]: both ends must be finite numbers ({', '.join(wrong)})")
@@ -109,7 +113,7 @@ def checked(l: float, u: float) -> tuple[float, float]:  # noqa: E741
         raise UsageError(f"the interval [{l}, {u}] is empty: its lower end is above its upper end")
     if not math.isfinite(u - l):
         raise UsageError(f"the interval [{l}, {u}] is too wide")
-    return float(l), float(u)
+    return l, u
 
 
 def least_area(fn: Nonlinearity, l: float, u: float) -> float:  # noqa: E741

@@ -29,6 +29,9 @@ REGISTRY: dict[str, Factory] = {}
 OPERATORS: dict[tuple[str, str], tuple[str, Operator]] = {}
 """(domain, kind) of an ONNX operator to the function's name and the operator."""
 
+DEFINITIONS: dict[str, str] = {}
+"""Name of a function to what it is in terms of others: a formula in x and its parameters."""
+
 _EXAMPLES: dict[str, tuple[Nonlinearity, ...]] = {}
 
 
@@ -37,8 +40,12 @@ def register(
     factory: Factory,
     examples: Sequence[Sequence[float]] = ((),),
     onnx: Sequence[Operator] = (),
+    definition: str | None = None,
 ) -> None:
     """Make `name` known; `examples` are parameter tuples at which the library's tests try the family.
+
+    `definition`: the function as a formula in x, the factory's parameters and other functions, exact over the
+    reals. It is how the function is written where ONNX has no operator for it, and what tests compare with.
 
     Raises UsageError if the name or an operator is taken or a factory gives its record another name.
     """
@@ -54,6 +61,8 @@ def register(
     REGISTRY[name] = factory
     OPERATORS.update({(o.domain, o.kind): (name, o) for o in onnx})
     _EXAMPLES[name] = records
+    if definition is not None:
+        DEFINITIONS[name] = definition
 
 
 def make(name: str, *params: float) -> Nonlinearity:

@@ -10,11 +10,24 @@ from typing import Any
 import torch
 
 from genbab.errors import UsageError
-from genbab.nonlinear.expression import Expression, X, apply, combine, multiply
-from genbab.nonlinear.registry import REGISTRY, make
+from genbab.nonlinear.expression import Expression, X
+from genbab.nonlinear.traced import (
+    CALLS,
+    Traced,
+    applied,
+    condition,
+    maximum,
+    minimum,
+    number,
+    power,
+    quotient,
+    remainder,
+    traced,
+    truncated,
+)
 
 PLAIN = (
-    "abs acos acosh asin asinh atan atanh ceil cos cosh erf exp floor log mish reciprocal relu round sigmoid "
+    "abs acos acosh asin asinh atan atanh ceil cos cosh erf exp floor log mish reciprocal relu sigmoid "
     "sign silu sin sinh softsign sqrt tan tanh"
 ).split()
 """Functions of torch that have the same name here."""
@@ -26,7 +39,10 @@ SAME = {
     "arccos": "acos",
     "hardswish": "hard_swish",
     "sgn": "sign",
+    "expit": "sigmoid",
 }
+SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
+"""The constants of torch, which are not quite those of ONNX."""
 
 
 def trace(function: Callable[..., Any], *params: float, name: str = "the function") -> Expression:
@@ -39,168 +55,73 @@ def trace(function: Callable[..., Any], *params: float, name: str = "the functio
         made = function(Traced(X), *params)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
-    except (TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{name}: it cannot be followed: {error}") from error
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{name}: it cannot be followed: {what}") from error
     if isinstance(made, Traced):
         return made.expression
     raise UsageError(f"{name}: it gives {type(made).__name__}, not something made of its argument")
 
 
-class Traced:
-    """A stand-in for a tensor: remembers what is done to it."""
-
-    def __init__(self, expression: Expression, truth: bool = False) -> None:
-        self.expression, self.truth = expression, truth
-
-    @classmethod
-    def __torch_function__(
-        cls, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        return _called(getattr(function, "__name__", str(function)), args, kwargs or {})
-
-    def __getattr__(self, method: str) -> Any:
-        if method.startswith("__"):
-            raise AttributeError(method)
-        if method not in CALLS and method not in REGISTRY and not method.endswith("_"):
-            raise UsageError(f"it asks for '{method}' of its argument, which genbab cannot follow")
-        return lambda *args, **kwargs: _called(method, (self, *args), kwargs)
-
-    def __eq__(self, other: object) -> bool:
-        raise UsageError("it asks whether its argument equals something; write it with >= and <=")
-
-    def __ne__(self, other: object) -> bool:
-        return self.__eq__(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __bool__(self) -> bool:
-        raise UsageError("it branches on the value of its argument; write torch.where instead")
-
-    def __add__(self, other: Any) -> Traced:
-        return Traced(combine([(self.expression, 1.0), (_expression(other), 1.0)]))
-
-    def __sub__(self, other: Any) -> Traced:
-        return Traced(combine([(self.expression, 1.0), (_expression(other), -1.0)]))
-
-    def __rsub__(self, other: Any) -> Traced:
-        return Traced(combine([(_expression(other), 1.0), (self.expression, -1.0)]))
-
-    def __mul__(self, other: Any) -> Traced:
-        return Traced(multiply(self.expression, _expression(other)))
-
-    def __truediv__(self, other: Any) -> Traced:
-        return Traced(multiply(self.expression, _reciprocal(_expression(other))))
-
-    def __rtruediv__(self, other: Any) -> Traced:
-        return Traced(multiply(_expression(other), _reciprocal(self.expression)))
-
-    def __neg__(self) -> Traced:
-        return Traced(combine([(self.expression, -1.0)]))
-
-    def __pos__(self) -> Traced:
-        return self
-
-    def __abs__(self) -> Traced:
-        return _apply("abs", self)
-
-    def __pow__(self, exponent: Any) -> Traced:
-        return _power(self, exponent)
-
-    def __ge__(self, other: Any) -> Traced:
-        return _step(self - other)
-
-    def __le__(self, other: Any) -> Traced:
-        return _step(other - self if isinstance(other, Traced) else self.__rsub__(other))
-
-    def __gt__(self, other: Any) -> Traced:
-        return ~self.__le__(other)
-
-    def __lt__(self, other: Any) -> Traced:
-        return ~self.__ge__(other)
-
-    def __and__(self, other: Any) -> Traced:
-        return Traced(multiply(_condition(self), _condition(other)), truth=True)
-
-    def __or__(self, other: Any) -> Traced:
-        return ~(~self & ~_traced(other))
-
-    def __invert__(self) -> Traced:
-        return Traced(combine([(_condition(self), -1.0)], 1.0), truth=True)
-
-    __radd__, __rmul__, __rand__, __ror__ = __add__, __mul__, __and__, __or__
+def _fmod(x: Any, divisor: Any) -> Traced:
+    """What is left of x after whole steps of the divisor, with the sign of x."""
+    c, whole = number(divisor, "the divisor of a remainder"), traced(x)
+    return whole - truncated(whole / c) * c
 
 
-def _traced(value: Any) -> Traced:
-    return value if isinstance(value, Traced) else Traced(_expression(value), isinstance(value, bool))
+def _round(x: Traced, decimals: int = 0) -> Traced:
+    return applied("round", x * 10.0**decimals) * 10.0**-decimals
 
 
-def _expression(value: Any) -> Expression:
-    """The expression of a stand-in, of a number, or of a tensor with one entry."""
-    if isinstance(value, Traced):
-        return value.expression
-    if isinstance(value, torch.Tensor) and value.numel() == 1:
-        value = value.item()
-    if isinstance(value, bool | int | float):
-        return combine([], float(value))
-    raise UsageError(f"it uses {type(value).__name__} where a number was expected")
+def _where(first: Any, second: Any, other: Any) -> Traced:
+    """torch.where(condition, yes, no), or the method yes.where(condition, no)."""
+    method = isinstance(second, Traced) and second.truth and not traced(first).truth
+    when, yes = (second, first) if method else (first, second)
+    a, b = traced(yes), traced(other)
+    return b + Traced(condition(when)) * (a - b)
 
 
-def _condition(value: Any) -> Expression:
-    if isinstance(value, Traced) and not value.truth:
-        raise UsageError("it uses a number as a condition")
-    return _expression(value)
+def _clamp(x: Any, min: Any = None, max: Any = None) -> Traced:  # noqa: A002 - torch's names
+    x = traced(x) if min is None or min == -math.inf else maximum(x, min)
+    return x if max is None or max == math.inf else minimum(x, max)
 
 
-def _number(value: Any) -> float:
-    found = _expression(value).affine
-    if found is None or found[0]:
-        raise UsageError("it uses its argument where only a number is allowed")
-    return found[1]
+def _threshold(x: Any, threshold: Any, value: Any) -> Traced:
+    return _where(traced(x) > threshold, x, value)
 
 
-def _apply(name: str, x: Traced, *params: float) -> Traced:
-    known = x.expression.affine
-    if known is not None and not known[0]:
-        value = make(name, *params).value(torch.tensor(known[1], dtype=torch.float64))
-        return Traced(combine([], float(value)))
-    return Traced(apply(make(name, *params), x.expression))
+def _prelu(x: Any, weight: Any) -> Traced:
+    return applied("leaky_relu", x, number(weight, "a slope"))
 
 
-def _reciprocal(x: Expression) -> Expression:
-    return _apply("reciprocal", Traced(x)).expression
+def _heaviside(x: Any, values: Any) -> Traced:
+    """0 below 0, 1 above, and at 0 the given value, if it is a limit there or their mean."""
+    at_zero = number(values, "the value at 0")
+    if at_zero not in (0.0, 0.5, 1.0):
+        raise UsageError(f"heaviside with the value {at_zero:g} at 0; it can be 0, 0.5 or 1")
+    if at_zero == 0.5:
+        return applied("sign", traced(x)) * 0.5 + 0.5
+    return Traced((traced(x) >= 0 if at_zero else traced(x) > 0).expression)
 
 
-def _step(x: Traced) -> Traced:
-    """1 where x >= 0."""
-    return Traced(_apply("step", x).expression, truth=True)
+def _logaddexp(x: Any, y: Any, base: float = math.e) -> Traced:
+    """log(base**x + base**y) in that base."""
+    a, b = traced(x), traced(y)
+    size = math.log(base)
+    return b + applied("softplus", (a - b) * size) * (1.0 / size)
 
 
-def _power(x: Any, exponent: Any) -> Traced:
-    p = _number(exponent)
-    if p in (0.0, 1.0):
-        return _traced(x) if p else _traced(1.0)
-    return _apply({0.5: "sqrt", -1.0: "reciprocal"}.get(p, "power"), x, *(() if p in (0.5, -1.0) else (p,)))
+def _lerp(x: Any, end: Any, weight: Any) -> Traced:
+    return traced(x) + traced(weight) * (traced(end) - traced(x))
 
 
-def _maximum(x: Any, y: Any) -> Traced:
-    a, b = _traced(x), _traced(y)
-    return b + _apply("relu", a - b)
+def _added(x: Any, a: Any, b: Any, value: Any = 1.0) -> Traced:
+    """x + value·a·b."""
+    return traced(x) + traced(value) * traced(a) * traced(b)
 
 
-def _minimum(x: Any, y: Any) -> Traced:
-    a, b = _traced(x), _traced(y)
-    return b - _apply("relu", b - a)
-
-
-def _where(condition: Any, yes: Any, no: Any) -> Traced:
-    a, b = _traced(yes), _traced(no)
-    return b + Traced(_condition(condition)) * (a - b)
-
-
-def _clamp(x: Any, low: Any = None, high: Any = None, **named: Any) -> Traced:
-    low, high = named.get("min", low), named.get("max", high)
-    x = _traced(x) if low is None else _maximum(x, low)
-    return x if high is None else _minimum(x, high)
+def _added_quotient(x: Any, a: Any, b: Any, value: Any = 1.0) -> Traced:
+    return traced(x) + traced(value) * traced(a) / traced(b)
 
 
 def _softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Traced:
@@ -209,85 +130,137 @@ def _softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Traced:
         raise UsageError(
             f"softplus with beta={beta:g}, threshold={threshold:g} jumps; leave the threshold out"
         )
-    return _apply("softplus", x * beta) * (1.0 / beta)
+    return applied("softplus", x * beta) * (1.0 / beta)
 
 
 def _gelu(x: Any, approximate: str = "none") -> Traced:
-    return _apply("gelu_tanh" if approximate == "tanh" else "gelu", x)
+    return applied("gelu_tanh" if approximate == "tanh" else "gelu", x)
 
 
 def _converted(x: Traced, *args: Any, **named: Any) -> Traced:
-    """The number itself, in another floating-point type."""
+    """The number itself, in another floating-point type; truth values may become whole numbers."""
     kinds = [a for a in (*args, *named.values()) if isinstance(a, torch.dtype)]
-    if any(not kind.is_floating_point for kind in kinds) or any(isinstance(a, str) for a in args):
+    rounds = any(not kind.is_floating_point for kind in kinds) and not x.truth
+    if rounds or any(isinstance(a, str) for a in args):
         raise UsageError("it converts its argument to another type of number")
     return Traced(x.expression)
 
 
-CALLS: dict[str, Callable[..., Traced]] = {
-    **{name: functools.partial(_apply, name) for name in PLAIN},
-    **{name: functools.partial(_apply, ours) for name, ours in SAME.items()},
-    "add": lambda x, y, alpha=1.0: _traced(x) + _traced(y) * alpha,
-    "sub": lambda x, y, alpha=1.0: _traced(x) - _traced(y) * alpha,
-    "mul": lambda x, y: _traced(x) * _traced(y),
-    "div": lambda x, y: _traced(x) / _traced(y),
-    "true_divide": lambda x, y: _traced(x) / _traced(y),
+def _whole(x: Traced) -> Traced:
+    return _converted(x, torch.int64)
+
+
+def _logit(x: Any, eps: float | None = None) -> Traced:
+    inside = traced(x) if eps is None else _clamp(x, eps, 1.0 - eps)
+    return applied("log", inside) - applied("log", 1.0 - inside)
+
+
+def _rrelu(x: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Traced:
+    if training:
+        raise UsageError("it is random (rrelu in training mode)")
+    return applied("leaky_relu", x, (lower + upper) / 2)
+
+
+ARITHMETIC: dict[str, Callable[..., Traced]] = {
+    "add": lambda x, y, alpha=1.0: traced(x) + traced(y) * alpha,
+    "sub": lambda x, y, alpha=1.0: traced(x) - traced(y) * alpha,
+    "mul": lambda x, y: traced(x) * traced(y),
+    "div": quotient,
+    "floor_divide": lambda x, y: quotient(x, y, "floor"),
     "neg": lambda x: -x,
-    "pow": _power,
-    "square": lambda x: _power(x, 2.0),
-    "rsqrt": lambda x: _apply("power", x, -0.5),
-    "exp2": lambda x: _apply("exp", x * math.log(2.0)),
-    "expm1": lambda x: _apply("exp", x) - 1.0,
-    "log1p": lambda x: _apply("log", x + 1.0),
-    "logsigmoid": lambda x: -_apply("softplus", -x),
-    "where": _where,
-    "maximum": _maximum,
-    "minimum": _minimum,
-    "max": _maximum,
-    "min": _minimum,
+    "positive": lambda x: x,
+    "pow": power,
+    "square": lambda x: power(x, 2.0),
+    "rsqrt": lambda x: applied("power", x, -0.5),
+    "remainder": remainder,
+    "fmod": _fmod,
+    "frac": lambda x: _fmod(x, 1.0),
+    "trunc": truncated,
+    "round": _round,
+    "lerp": _lerp,
+    "addcmul": _added,
+    "addcdiv": _added_quotient,
+    "deg2rad": lambda x: x * (math.pi / 180.0),
+    "rad2deg": lambda x: x * (180.0 / math.pi),
+    "maximum": maximum,
+    "minimum": minimum,
     "clamp": _clamp,
-    "clip": _clamp,
+    "clamp_min": _clamp,
+    "clamp_max": lambda x, max: _clamp(x, None, max),  # noqa: A006
+    "where": _where,
+    "heaviside": _heaviside,
+    "ge": lambda x, y: traced(x) >= y,
+    "le": lambda x, y: traced(x) <= y,
+    "gt": lambda x, y: traced(x) > y,
+    "lt": lambda x, y: traced(x) < y,
+    "logical_and": lambda x, y: traced(x) & y,
+    "logical_or": lambda x, y: traced(x) | y,
+    "logical_xor": lambda x, y: traced(x) ^ y,
+    "logical_not": lambda x: ~x,
+}
+FUNCTIONS: dict[str, Callable[..., Traced]] = {
+    **{name: functools.partial(applied, name) for name in PLAIN},
+    **{name: functools.partial(applied, ours) for name, ours in SAME.items()},
+    "exp2": lambda x: applied("exp", x * math.log(2.0)),
+    "expm1": lambda x: applied("exp", x) - 1.0,
+    "log1p": lambda x: applied("log", x + 1.0),
+    "log2": lambda x: applied("log", x) * (1.0 / math.log(2.0)),
+    "log10": lambda x: applied("log", x) * (1.0 / math.log(10.0)),
+    "logit": _logit,
+    "erfc": lambda x: 1.0 - applied("erf", x),
+    "logaddexp": _logaddexp,
+    "logaddexp2": lambda x, y: _logaddexp(x, y, 2.0),
+    "log_sigmoid": lambda x: -applied("softplus", -x),
     "softplus": _softplus,
     "gelu": _gelu,
-    "relu6": lambda x, *a: _clamp(x, 0.0, 6.0),
-    "hardtanh": lambda x, min_val=-1.0, max_val=1.0, *a: _clamp(x, min_val, max_val),
-    "leaky_relu": lambda x, negative_slope=0.01, *a: _apply("leaky_relu", x, negative_slope),
-    "elu": lambda x, alpha=1.0, *a: _apply("elu", x, alpha),
-    "special_expit": lambda x: _apply("sigmoid", x),
-    "ge": lambda x, y: _traced(x) >= y,
-    "le": lambda x, y: _traced(x) <= y,
-    "gt": lambda x, y: _traced(x) > y,
-    "lt": lambda x, y: _traced(x) < y,
-    "logical_and": lambda x, y: _traced(x) & y,
-    "logical_or": lambda x, y: _traced(x) | y,
-    "logical_not": lambda x: ~x,
+    "relu6": lambda x: _clamp(x, 0.0, 6.0),
+    "hardtanh": lambda x, min_val=-1.0, max_val=1.0: _clamp(x, min_val, max_val),
+    "leaky_relu": lambda x, negative_slope=0.01: applied("leaky_relu", x, negative_slope),
+    "prelu": _prelu,
+    "rrelu": _rrelu,
+    "elu": lambda x, alpha=1.0: applied("elu", x, alpha),
+    "celu": lambda x, alpha=1.0: applied("celu", x, alpha),
+    "selu": lambda x: applied("selu", x, *SELU),
+    "hardshrink": lambda x, lambd=0.5: applied("shrink", x, 0.0, lambd),
+    "softshrink": lambda x, lambd=0.5: applied("shrink", x, lambd, lambd),
+    "tanhshrink": lambda x: x - applied("tanh", x),
+    "threshold": _threshold,
+    "hardsigmoid": lambda x: applied("hard_sigmoid", x, 1.0 / 6.0, 0.5),
+}
+TENSORS: dict[str, Callable[..., Traced]] = {
     "to": _converted,
     "type": _converted,
-    "float": lambda x: Traced(x.expression),
-    "double": lambda x: Traced(x.expression),
+    "int": _whole,
+    "long": _whole,
+    "float": _converted,
+    "double": _converted,
     "type_as": lambda x, y: Traced(x.expression),
     "clone": lambda x, **k: x,
     "contiguous": lambda x, **k: x,
-    "zeros_like": lambda x, **k: _traced(0.0),
-    "ones_like": lambda x, **k: _traced(1.0),
-    "full_like": lambda x, value, **k: _traced(value),
+    "zeros_like": lambda x, **k: traced(0.0),
+    "ones_like": lambda x, **k: traced(1.0),
+    "full_like": lambda x, value, **k: traced(value),
 }
+OTHERWISE = {
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "div",
+    "true_divide": "div",
+    "negative": "neg",
+    "float_power": "pow",
+    "fix": "trunc",
+    "max": "maximum",
+    "min": "minimum",
+    "fmax": "maximum",
+    "fmin": "minimum",
+    "clip": "clamp",
+    "greater_equal": "ge",
+    "less_equal": "le",
+    "greater": "gt",
+    "less": "lt",
+    "logsigmoid": "log_sigmoid",
+}
+"""Second names."""
 
-
-def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
-    if (name.endswith("_") and not name.startswith("__")) or kwargs.get("inplace"):
-        raise UsageError(f"it changes its argument in place ('{name}')")
-    plain = name.strip("_").removeprefix("r") if name.startswith("__r") else name.strip("_")
-    if plain in ("eq", "ne"):
-        raise UsageError("it asks whether its argument equals something; write it with >= and <=")
-    if name in ("__rsub__", "rsub", "__rtruediv__", "__rdiv__"):
-        args = args[::-1]
-        plain = "sub" if "sub" in name else "div"
-    plain = {"truediv": "div", "invert": "logical_not", "and": "logical_and", "or": "logical_or"}.get(
-        plain, plain
-    )
-    if plain in CALLS:
-        return CALLS[plain](*args, **{k: v for k, v in kwargs.items() if k != "inplace"})
-    if plain in REGISTRY and len(args) == 1 and not kwargs:
-        return _apply(plain, args[0])
-    raise UsageError(f"it calls '{name}', which genbab does not know as an elementwise function")
+CALLS.update(ARITHMETIC | FUNCTIONS | TENSORS)
+CALLS.update({second: CALLS[name] for second, name in OTHERWISE.items()})

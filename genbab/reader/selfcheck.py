@@ -26,6 +26,10 @@ RELATIVE = 1e-4
 ABSOLUTE = 1e-6
 NOISE = 20.0
 SEED = 20240101
+UNDEFINED = (
+    "; a branch may be undefined where it is not taken only if the condition compares the very tensor that "
+    "the function is taken of (or its absolute value) with a constant"
+)
 
 
 def self_check(
@@ -100,10 +104,14 @@ def _first_line(error: Exception) -> str:
 
 
 def _noise(network: Network, x: Array, found: Array) -> float:
-    """What float32 costs: the largest difference between the network in float32 and in float64 at x."""
+    """What float32 costs: the largest difference between the network in float32 and in float64 at x.
+
+    Entries that are finite in both count; 0 if there are none.
+    """
     single = network.to(torch.float32, torch.device("cpu"))
     rough = evaluate(single, torch.from_numpy(x.astype(np.float32))).double().numpy()
-    return float(np.nan_to_num(np.abs(rough - found), nan=0.0, posinf=0.0).max(initial=0.0))
+    both = np.isfinite(rough) & np.isfinite(found)
+    return float(np.abs(rough[both] - found[both]).max(initial=0.0))
 
 
 def _differs(found: Array, expected: Array, noise: float = 0.0) -> bool:
@@ -114,6 +122,18 @@ def _differs(found: Array, expected: Array, noise: float = 0.0) -> bool:
     size = float(np.abs(expected[finite]).max())
     limit = RELATIVE * size + ABSOLUTE + NOISE * noise
     return not bool((np.abs(found[finite] - expected[finite]) <= limit).all())
+
+
+def _gap(found: Array, expected: Array) -> str:
+    """How an array, some of whose entries onnxruntime finds finite, differs from what it gives."""
+    finite = np.isfinite(expected)
+    both = finite & np.isfinite(found)
+    size, parts = np.abs(expected[finite]).max(), []
+    if both.any():
+        parts.append(f"largest difference {np.abs(found[both] - expected[both]).max():.3g}")
+    if lost := int((finite & ~both).sum()):
+        parts.append(f"{lost} of {finite.sum()} finite entries are not finite here")
+    return ", ".join([*parts, f"largest entry {size:.3g}"])
 
 
 def _explain(proto: ModelProto, signature: Signature, converted: Converted, x: Array) -> str:
@@ -132,9 +152,6 @@ def _explain(proto: ModelProto, signature: Signature, converted: Converted, x: A
         if found.shape != expected.shape:
             return f"{place} has {found.size} entries here and {expected.size} in onnxruntime"
         if _differs(found, expected):
-            gap, size = np.nanmax(np.abs(found - expected)), np.nanmax(np.abs(expected))
-            return (
-                f"{place} does not give what onnxruntime gives: "
-                f"largest difference {gap:.3g}, largest entry {size:.3g}"
-            )
+            hint = UNDEFINED if node.op_type == "Where" and not np.isfinite(found).all() else ""
+            return f"{place} does not give what onnxruntime gives: {_gap(found, expected)}{hint}"
     return f"{signature.source}: every node agrees with onnxruntime, but the simplified network does not"

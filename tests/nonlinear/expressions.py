@@ -1,15 +1,9 @@
-"""Functions written out, as models write them, and their truth in mpmath."""
+"""Functions written out, as models write them."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from mpmath import mp, mpf
-
 from genbab.nonlinear import Expression, make
-from genbab.nonlinear.expression import Apply, Combine, Multiply, X, apply, combine, multiply
-
-from .precise import PRECISE
+from genbab.nonlinear.expression import X, apply, combine, multiply
 
 
 def call(name: str, x: Expression = X, *params: float) -> Expression:
@@ -72,18 +66,3 @@ def _written() -> dict[str, Expression]:
 
 WRITTEN = _written()
 """By name: functions that need facts found."""
-
-
-def precise(expression: Expression, x: mpf) -> Any:
-    """The expression at x, to mpmath's working precision."""
-    known: list[Any] = []
-    for step in expression.steps:
-        if isinstance(step, Apply):
-            known.append(PRECISE[step.fn.name](known[step.a], *step.fn.params))
-        elif isinstance(step, Multiply):
-            known.append(known[step.a] * known[step.b])
-        elif isinstance(step, Combine):
-            known.append(mpf(step.shift) + mp.fsum(mpf(w) * known[source] for source, w in step.terms))
-        else:
-            known.append(x)
-    return known[-1]

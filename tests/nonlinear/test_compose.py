@@ -19,7 +19,8 @@ from genbab.nonlinear.certified import MOST_SEGMENTS, Facts, certified
 from genbab.nonlinear.expression import X, apply, combine, multiply, substitute
 from genbab.nonlinear.jets import jet
 
-from .expressions import WRITTEN, affine, call, plus, precise
+from .expressions import WRITTEN, affine, call, plus
+from .precise import precise
 
 mp.dps = 40
 each = pytest.mark.parametrize("name", WRITTEN)

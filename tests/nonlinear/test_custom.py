@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,26 +17,10 @@ from genbab.nonlinear import Nonlinearity, functions, intercept, make, registry
 from genbab.nonlinear.checking import problems
 from genbab.nonlinear.custom import CUSTOM, register
 from genbab.nonlinear.expression import X, multiply
+from genbab.nonlinear.formula import formula as written
 from genbab.nonlinear.tracing import trace
 
 from .expressions import call
-
-CODE: dict[str, Callable[[Any], Any]] = {
-    "snake": lambda x: x + torch.sin(x) ** 2,
-    "silu": lambda x: x * torch.sigmoid(x),
-    "gelu": lambda x: F.gelu(x, approximate="tanh") * 2 - 1,
-    "cats": lambda x: torch.where(x.abs() >= 0.5, x, torch.zeros_like(x)),
-    "clamp": lambda x: torch.clamp(x, -1, 2),
-    "cubed": lambda x: x.clamp(min=0.0) ** 3,
-    "logistic": lambda x: 1 / (1 + torch.exp(-x)),
-    "window": lambda x: torch.where((x > 0) & (x < 1), x, 0.0),
-    "outside": lambda x: torch.where(~((x >= 0) & (x <= 1)), 1.0, x),
-    "maximum": lambda x: torch.maximum(x, x**2),
-    "from a tensor": lambda x: torch.tensor(1.0) - x.relu() / torch.tensor(2.0),
-    "softplus": lambda x: F.softplus(x, beta=2.0),
-    "names": lambda x: F.leaky_relu(x, 0.2) + F.elu(x) - F.hardtanh(x) + torch.rsqrt(x * x + 1),
-    "methods": lambda x: x.tanh().square().neg().add(1.0).mul(x),
-}
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +34,6 @@ def forgotten() -> Iterator[None]:
         table.update(before)
 
 
-@pytest.mark.parametrize("name", CODE)
-def test_the_trace_computes_what_the_code_computes(name: str) -> None:
-    x = torch.linspace(-5.1, 5.3, 733, dtype=torch.float64)
-    torch.testing.assert_close(trace(CODE[name]).value(x), CODE[name](x), rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.parametrize(
     ("code", "text"),
     [
@@ -65,7 +44,16 @@ def test_the_trace_computes_what_the_code_computes(name: str) -> None:
         (lambda x: x + "a", "str"),
         (lambda x: x**x, "number"),
         (lambda x: torch.where(x, x, x), "condition"),
-        (lambda x, y: x, "followed"),
+        (lambda x, y: x, r"called with \(x\).*argument: 'y'"),
+        (lambda: 0.0, r"called with \(x\)"),
+        (lambda x: x / 0, "divides by zero"),
+        (lambda x: {}[x.tanh], "KeyError"),
+        (lambda x: 1 / 0, "ZeroDivisionError"),
+        (torch.nn.Tanh, r"a class; give Tanh\(\)"),
+        (lambda x: 2 * x + 1, "odd_one: .* affine"),
+        (lambda x: torch.tanh(x) if not isinstance(x, Tensor) else [x], "gives list, not a tensor"),
+        (lambda x: torch.tanh(x) if not isinstance(x, Tensor) else x[:3], "not elementwise"),
+        (lambda x: torch.tanh(x) if not isinstance(x, Tensor) else x * torch.nan, "the code gives nan"),
         (lambda x: torch.sin(x) + 100.0 * (x == 3.0), "equals"),
         (lambda x: torch.sin(x) + 100.0 * (x != 3.0), "equals"),
         (lambda x: torch.where(torch.eq(x, 3.0), 1.0, x), "equals"),
@@ -83,8 +71,8 @@ def test_the_trace_computes_what_the_code_computes(name: str) -> None:
 )
 def test_what_cannot_be_followed_is_named(code: Callable[..., Any], text: str) -> None:
     with pytest.raises(UsageError, match=text):
-        register("odd one", code)
-    assert "odd one" not in registry.REGISTRY
+        register("odd_one", code)
+    assert "odd_one" not in registry.REGISTRY
 
 
 def test_a_family_takes_its_parameters() -> None:
@@ -97,6 +85,66 @@ def test_a_family_takes_its_parameters() -> None:
     torch.testing.assert_close(made(2.0).value(x), x + torch.sin(2 * x) ** 2 / 2)
     with pytest.raises(UsageError, match="1 parameters, not 2"):
         made(1.0, 2.0)
+
+
+def test_parameters_are_given_by_place_or_by_name() -> None:
+    made = register("two", lambda x, a, b: torch.tanh(a * x) + b * x * x, parameters={"a": 1, "b": 0.5})
+    assert made() == made(1.0, 0.5) == made(a=1, b=torch.tensor(0.5)) and made(2.0, b=3) == make(
+        "two", 2.0, 3.0
+    )
+    for values, named, text in (
+        ((1.0, 2.0, 3.0), {}, "2 parameters, not 3; its parameters are a, b"),
+        ((), {"c": 1.0}, "unknown parameter 'c'; its parameters are a, b"),
+        ((1.0,), {"a": 1.0}, "'a' is given twice"),
+        (("1",), {}, "parameter 'a' is '1'; a finite number"),
+        ((), {"b": math.nan}, "parameter 'b' is nan"),
+        (([1.0],), {}, r"parameter 'a' is \[1.0\]"),
+        ((torch.ones(3),), {}, r"makes functions: write two\(\) or two\(a, b\)"),
+    ):
+        with pytest.raises(UsageError, match=text):
+            made(*values, **named)
+    with pytest.raises(UsageError, match="makes functions"):
+        trace(made)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *(["a"], "a", 3, {3: 1.0}, {"": 1.0}, {"a b": 1.0}),
+        *({"a": wrong} for wrong in ("b", [1], math.nan, math.inf, None, True, 10**400, torch.ones(2))),
+    ],
+    ids=str,
+)
+def test_wrong_parameters_are_named(parameters: Any) -> None:
+    with pytest.raises(UsageError, match="^mine: (parameters is|a parameter is called|parameter 'a' is)"):
+        register("mine", lambda x, a: x * torch.tanh(a * x), parameters=parameters)
+    assert "mine" not in registry.REGISTRY
+
+
+@pytest.mark.parametrize("name", ["", " s", "a b", "1a", "é", "ﬁ", "a-b", "_a", "lambda", "None", 3, None])
+def test_names_that_formulas_cannot_call_are_refused(name: Any) -> None:
+    with pytest.raises(UsageError, match="a name is a letter and then letters, digits and _"):
+        register(name, lambda x: x * torch.tanh(x))
+
+
+def test_names_that_mean_something_else_are_refused() -> None:
+    for name in ("x", "e", "pi", "max", "min", "nan", "inf"):
+        with pytest.raises(UsageError, match="means something else in formulas"):
+            register(name, lambda x: x * torch.tanh(x))
+    for name in ("tanh", "quick_gelu"):
+        with pytest.raises(UsageError, match="already registered"):
+            register(name, lambda x: x * torch.sin(x))
+
+
+def test_a_formula_can_be_registered() -> None:
+    made = register("snake", "x + sin(a*x)**2/a", parameters={"a": 1.0})
+    x = torch.linspace(-2.0, 2.0, 101, dtype=torch.float64)
+    torch.testing.assert_close(made(2.0).value(x), x + torch.sin(2 * x) ** 2 / 2)
+    torch.testing.assert_close(written("snake(3*x)").value(x), 3 * x + torch.sin(3 * x) ** 2)
+    with pytest.raises(UsageError, match="unknown name 'b'"):
+        register("other", "x + sin(b*x)", parameters={"a": 1.0})
+    with pytest.raises(UsageError, match="cannot be called"):
+        register("other", "x*tanh(x)", parameters={"pi": 1.0})
 
 
 def test_lines_of_a_registered_function_are_sound() -> None:
@@ -142,7 +190,7 @@ def test_what_is_rare_is_compared_too() -> None:
 
 
 def test_an_expression_can_be_registered() -> None:
-    assert register("silu again", multiply(X, call("sigmoid")))().curvature.count(1) == 1
+    assert register("silu_again", multiply(X, call("sigmoid")))().curvature.count(1) == 1
 
 
 GOOD = make("silu")

@@ -141,7 +141,13 @@ def test_registry_explains_itself() -> None:
         register("relu", lambda: make("relu"))
     wrongs: list[tuple[str, *tuple[float, ...]]] = [("power", 1.0), ("power", 0.0), ("elu", -1.0)]
     wrongs += [("leaky_relu", math.nan), ("celu", 0.0), ("selu", 1.0, -1.0), ("clip", 1.0, 1.0)]
-    wrongs += [("clip", -math.inf, 1.0), ("hard_sigmoid", 0.0, 0.5), ("shrink", 0.0, -1.0)]
+    wrongs += [
+        ("clip", -math.inf, 1.0),
+        ("at_least", -math.inf),
+        ("at_most", math.inf),
+        ("hard_sigmoid", 0.0, 0.5),
+        ("shrink", 0.0, -1.0),
+    ]
     wrongs += [("thresholded_relu", math.inf), ("sawtooth", 0.0)]
     for wrong in wrongs:
         with pytest.raises(UsageError):

@@ -12,10 +12,12 @@ from mpmath import mp, mpf
 from torch import Tensor
 
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.registry import REGISTRY
+from genbab.nonlinear.expression import Apply
+from genbab.nonlinear.formula import definition
+from genbab.nonlinear.registry import DEFINITIONS, REGISTRY
 
 from .boxes import FUNCTIONS
-from .precise import PRECISE
+from .precise import PRECISE, precise
 
 each = pytest.mark.parametrize("fn", FUNCTIONS, ids=str)
 RELATIVE, EPS = 1e-12, torch.finfo(torch.float64).eps
@@ -125,4 +127,19 @@ def test_nothing_is_nan_inside_the_domain(fn: Nonlinearity) -> None:
 
 
 def test_every_function_has_a_definition() -> None:
-    assert set(PRECISE) == set(REGISTRY)
+    assert set(PRECISE) <= set(REGISTRY) == set(PRECISE) | set(DEFINITIONS)
+
+
+@pytest.mark.parametrize("fn", [fn for fn in FUNCTIONS if fn.name in DEFINITIONS], ids=str)
+def test_a_definition_is_the_function(fn: Nonlinearity) -> None:
+    """To many digits against the definition written once more, or else against the values of the record."""
+    written = definition(fn)
+    assert written is not None
+    assert fn.name not in {step.fn.name for step in written.steps if isinstance(step, Apply)}
+    with mp.workdps(60):
+        for x in (-37.3, -2.5, -1.0, -0.3, -1e-9, 0.0, 1e-9, 0.2, 0.75, 1.5, 8.0, 40.0):
+            known = dict(PRECISE).get(fn.name)
+            truth = (
+                known(mpf(x), *fn.params) if known else float(fn.value(torch.tensor(x, dtype=torch.float64)))
+            )
+            assert abs(precise(written, mpf(x)) - truth) <= mpf(1e-14) * (1 + abs(truth))

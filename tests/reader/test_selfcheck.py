@@ -8,6 +8,7 @@ import torch
 
 from genbab.errors import ModelError
 from genbab.reader import load_onnx
+from genbab.reader.arithmetic import apply
 from genbab.reader.lower import LOWERINGS
 from genbab.reader.values import Value
 
@@ -37,6 +38,21 @@ def test_a_lowering_that_drops_a_term_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(LOWERINGS, "Add", first)
     with pytest.raises(ModelError, match=r"node 's' \(Add\)"):
         load_onnx(onnx.parser.parse_model(HEAD + "{ a = Sin(x) s = Add(a, x) y = Cos(s) }"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("lowered", "words"),
+    [("Sqrt", r"\d of 4 finite entries are not finite here, largest entry"), ("Neg", "largest difference")],
+)
+def test_nothing_but_nan_is_named_without_a_warning(
+    monkeypatch: pytest.MonkeyPatch, lowered: str, words: str
+) -> None:
+    rule = (lambda b, op, inputs: apply(b, "sqrt", inputs[0])) if lowered == "Sqrt" else LOWERINGS["Neg"]
+    monkeypatch.setitem(LOWERINGS, "Softplus", rule)
+    body = "{ s = Abs(x) n = Neg(s) c = Constant<value=float {1.0}>() m = Sub(n, c) y = Softplus(m) }"
+    with pytest.raises(ModelError, match=words):
+        load_onnx(onnx.parser.parse_model(HEAD + body))
 
 
 def test_outside_the_domain_of_a_function_other_points_serve() -> None:

@@ -16,6 +16,7 @@ from mpmath import mp
 
 from genbab.nonlinear import Nonlinearity, expression
 from genbab.nonlinear.expression import Expression
+from genbab.nonlinear.formula import definition
 from tests.nonlinear.precise import PRECISE
 
 BITS = (200, 6000)
@@ -99,6 +100,12 @@ def _thresholded(x: arb, alpha: float) -> arb:
     return x if x > arb(alpha) else arb.nan()
 
 
+def _positive(x: arb) -> arb:
+    if x <= 0:
+        return arb(0)
+    return arb(1) if x > 0 else arb(0).union(arb(1))
+
+
 BALLS: dict[str, Callable[..., arb]] = {
     "abs": abs,
     "acos": arb.acos,
@@ -109,6 +116,8 @@ BALLS: dict[str, Callable[..., arb]] = {
     "atanh": arb.atanh,
     "ceil": arb.ceil,
     "celu": lambda x, alpha: _where(x, 0.0, lambda x: arb(alpha) * (x / arb(alpha)).expm1(), _same),
+    "at_least": lambda x, c: x.max(arb(c)),
+    "at_most": lambda x, c: x.min(arb(c)),
     "clip": _clip,
     "cos": arb.cos,
     "cosh": arb.cosh,
@@ -123,6 +132,7 @@ BALLS: dict[str, Callable[..., arb]] = {
     "leaky_relu": lambda x, a: _where(x, 0.0, lambda x: arb(a) * x, _same),
     "log": arb.log,
     "mish": lambda x: x * _softplus(x).tanh(),
+    "positive": _positive,
     "power": _power,
     "reciprocal": lambda x: 1 / x,
     "relu": _relu,
@@ -143,8 +153,8 @@ BALLS: dict[str, Callable[..., arb]] = {
     "tanh": arb.tanh,
     "thresholded_relu": _thresholded,
 }
-"""Name to the function of (ball, *params); any other name is looked up in `PRECISE`, which is slower and does
-not do inside a program."""
+"""Name to the function of (ball, *params); any other is what the library defines it as, or looked up in
+`PRECISE`, which is slower and does not do inside a program."""
 
 
 def _by_mpmath(rule: Callable[..., Any], x: arb, params: tuple[float, ...]) -> arb:
@@ -171,6 +181,8 @@ def truth(fn: Nonlinearity) -> Truth:
     if fn.name in BALLS:
         ball = BALLS[fn.name]
         return lambda x: ball(x, *params)
+    if (of := definition(fn)) is not None:
+        return program(of)
     rule = PRECISE[fn.name]
     return lambda x: _by_mpmath(rule, x, params)
 

@@ -1,4 +1,6 @@
-"""Clamped lines: clip(low, high), hard_sigmoid(alpha, beta) = clip(alpha*x + beta), hard_swish."""
+"""Clamped lines: clip(low, high), at_least(c) = max(x, c), at_most(c) = min(x, c), hard_sigmoid(alpha, beta)
+= clip(alpha*x + beta), hard_swish.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +63,36 @@ def clip(low: float, high: float) -> Nonlinearity:
     )
 
 
+def at_least(c: float) -> Nonlinearity:
+    """max(x, c) for a finite c, without the rounding of c + relu(x - c)."""
+    return _one_sided("at_least", c, -1.0)
+
+
+def at_most(c: float) -> Nonlinearity:
+    """min(x, c) for a finite c."""
+    return _one_sided("at_most", c, 1.0)
+
+
+def _one_sided(name: str, c: float, side: float) -> Nonlinearity:
+    """Constant from c on towards side * infinity."""
+    c = float(c)
+    if not math.isfinite(c):
+        raise UsageError(f"{name}({c:g}): the limit must be finite")
+    low, high = (c, math.inf) if side < 0 else (-math.inf, c)
+    return Nonlinearity(
+        name,
+        functools.partial(_clip_value, low=low, high=high),
+        functools.partial(_between, low=low, high=high),
+        params=(c,),
+        breaks=(c,),
+        curvature=(0, 0),
+        kinks=(c,),
+        bounds=(low, high),
+        noise=0.0,
+        second=torch.zeros_like,
+    )
+
+
 def hard_sigmoid(alpha: float = 0.2, beta: float = 0.5) -> Nonlinearity:
     """min(max(alpha*x + beta, 0), 1); UsageError for alpha = 0 and what is not finite."""
     alpha, beta = float(alpha), float(beta)
@@ -98,11 +130,19 @@ def hard_swish() -> Nonlinearity:
     )
 
 
-register("clip", clip, [(-1.0, 1.0), (0.0, 6.0), (-0.3, 0.1)])
+register(
+    "clip",
+    clip,
+    [(-1.0, 1.0), (0.0, 6.0), (-0.3, 0.1)],
+    definition="min(max(x, low), high)",
+)
+register("at_least", at_least, [(0.5,), (-2.0,)], definition="max(x, c)")
+register("at_most", at_most, [(1.5,), (-0.3,)], definition="min(x, c)")
 register(
     "hard_sigmoid",
     hard_sigmoid,
     [(0.2, 0.5), (1.0 / 6.0, 0.5), (-1.5, 0.3)],
     onnx=[Operator("HardSigmoid", (("alpha", 0.2), ("beta", 0.5)))],
+    definition="min(max(alpha*x + beta, 0), 1)",
 )
-register("hard_swish", hard_swish, onnx=[Operator("HardSwish")])
+register("hard_swish", hard_swish, onnx=[Operator("HardSwish")], definition="x*hard_sigmoid(x, 1/6, 1/2)")

@@ -77,11 +77,24 @@ def celu(alpha: float = 1.0) -> Nonlinearity:
     return _bent("celu", (alpha,), alpha, 1.0 / alpha if alpha else math.inf)
 
 
-register("elu", elu, [(1.0,), (0.5,), (1.7,)], onnx=[Operator("Elu", (("alpha", 1.0),))])
+register(
+    "elu",
+    elu,
+    [(1.0,), (0.5,), (1.7,)],
+    onnx=[Operator("Elu", (("alpha", 1.0),))],
+    definition="max(x, 0) + alpha*(exp(min(x, 0)) - 1)",
+)
 register(
     "selu",
     selu,
     [(), (1.0, 2.0)],
     onnx=[Operator("Selu", (("alpha", SELU_ALPHA), ("gamma", SELU_GAMMA)))],
+    definition="gamma*elu(x, alpha)",
 )
-register("celu", celu, [(1.0,), (0.4,), (2.5,)], onnx=[Operator("Celu", (("alpha", 1.0),))])
+register(
+    "celu",
+    celu,
+    [(1.0,), (0.4,), (2.5,)],
+    onnx=[Operator("Celu", (("alpha", 1.0),))],
+    definition="alpha*elu(x/alpha)",
+)

@@ -80,5 +80,5 @@ def gelu_tanh() -> Nonlinearity:
     )
 
 
-register("gelu", gelu)
-register("gelu_tanh", gelu_tanh)
+register("gelu", gelu, definition="x*(1 + erf(x/2**0.5))/2")
+register("gelu_tanh", gelu_tanh, definition="x*(1 + tanh((2/pi)**0.5*(x + 0.044715*x**3)))/2")

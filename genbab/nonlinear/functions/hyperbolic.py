@@ -45,5 +45,5 @@ def cosh() -> Nonlinearity:
     )
 
 
-register("sinh", sinh, onnx=[Operator("Sinh")])
-register("cosh", cosh, onnx=[Operator("Cosh")])
+register("sinh", sinh, onnx=[Operator("Sinh")], definition="(exp(x) - exp(-x))/2")
+register("cosh", cosh, onnx=[Operator("Cosh")], definition="(exp(x) + exp(-x))/2")

@@ -51,4 +51,4 @@ def mish() -> Nonlinearity:
     )
 
 
-register("mish", mish, onnx=[Operator("Mish")])
+register("mish", mish, onnx=[Operator("Mish")], definition="x*tanh(softplus(x))")

@@ -54,4 +54,5 @@ register(
     leaky_relu,
     [(0.01,), (0.3,), (2.0,), (-0.5,)],
     onnx=[Operator("LeakyRelu", (("alpha", 0.01),))],
+    definition="max(x, 0) + a*min(x, 0)",
 )

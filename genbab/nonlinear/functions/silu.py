@@ -35,4 +35,4 @@ def silu() -> Nonlinearity:
     )
 
 
-register("silu", silu)
+register("silu", silu, definition="x*sigmoid(x)")

@@ -39,4 +39,9 @@ def softplus() -> Nonlinearity:
     )
 
 
-register("softplus", softplus, onnx=[Operator("Softplus")])
+register(
+    "softplus",
+    softplus,
+    onnx=[Operator("Softplus")],
+    definition="max(x, 0) + log(1 + exp(-abs(x)))",
+)

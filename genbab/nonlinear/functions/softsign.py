@@ -42,4 +42,4 @@ def softsign() -> Nonlinearity:
     )
 
 
-register("softsign", softsign, onnx=[Operator("Softsign")])
+register("softsign", softsign, onnx=[Operator("Softsign")], definition="x/(1 + abs(x))")

@@ -1,4 +1,6 @@
-"""Functions with jumps: step (0 below 0, 1 from 0 on), sign, floor, ceil, round, sawtooth(c) (x modulo c)."""
+"""Functions with jumps: step (0 below 0, 1 from 0 on), positive (1 above 0, else 0), sign, floor, ceil,
+round, sawtooth(c) (x modulo c).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,10 @@ from genbab.nonlinear.registry import Operator, register
 
 def _step_value(x: Tensor) -> Tensor:
     return (x >= 0).to(x.dtype)
+
+
+def _positive_value(x: Tensor) -> Tensor:
+    return (x > 0).to(x.dtype)
 
 
 def _sawtooth_value(x: Tensor, c: float) -> Tensor:
@@ -42,6 +48,11 @@ def step() -> Nonlinearity:
     """1 where x >= 0, else 0. On [0, u] it is 1; any box that reaches below 0 and up to 0 contains both
     values."""
     return _jumping("step", _step_value, 0.0, (0.0, 1.0), bounds=(0.0, 1.0))
+
+
+def positive() -> Nonlinearity:
+    """1 where x > 0, else 0: 1 - step(-x), as one function that is 0 exactly."""
+    return _jumping("positive", _positive_value, 0.0, (0.0, 1.0), bounds=(0.0, 1.0))
 
 
 def sign() -> Nonlinearity:
@@ -83,8 +94,9 @@ def sawtooth(c: float) -> Nonlinearity:
 
 
 register("step", step)
+register("positive", positive, definition="1 - step(-x)")
 register("sign", sign, onnx=[Operator("Sign")])
 register("floor", floor, onnx=[Operator("Floor")])
 register("ceil", ceil, onnx=[Operator("Ceil")])
 register("round", nearest, onnx=[Operator("Round")])
-register("sawtooth", sawtooth, [(1.0,), (0.7,)])
+register("sawtooth", sawtooth, [(1.0,), (0.7,)], definition="x - c*floor(x/c)")

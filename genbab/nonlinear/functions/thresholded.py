@@ -80,6 +80,7 @@ register(
     thresholded_relu,
     [(1.0,), (0.0,), (-0.5,)],
     onnx=[Operator("ThresholdedRelu", (("alpha", 1.0),))],
+    definition="x*(1 - step(alpha - x))",
 )
 register(
     "shrink",
