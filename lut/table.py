@@ -137,7 +137,7 @@ class Table:
         """
         count, rows, columns = len(self.centres), self.data.shape[1] - 1, len(self.places) - 1
         nearest = torch.bucketize(centre, self._between)
-        wrapped = self.period * (nearest == count)
+        wrapped = (nearest == count).to(centre.dtype) * self.period
         nearest = nearest % count
         at = self.centres[nearest] + wrapped
         unit = width.clamp_max(self.period) if self.period else width

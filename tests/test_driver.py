@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -15,7 +15,8 @@ import torch
 
 from genbab.api import verify
 from genbab.attack import Attacker, Effort, Outcome, Replayer
-from genbab.branch import search
+from genbab.branch import pool
+from genbab.branch.shelf import Shelf, ShelfFull
 from genbab.config import SMALLEST_MEMORY, Config
 from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear, evaluate
 from genbab.nonlinear import Product, functions, make
@@ -206,19 +207,32 @@ def test_no_time_at_all(seconds: float) -> None:
 
 
 @pytest.mark.usefixtures("no_attack")
-def test_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Shelf, packed: object) -> None:
+        raise ShelfFull("the disk of /tmp is nearly full")
+
+    monkeypatch.setattr(Shelf, "put", full)
+    monkeypatch.setattr(pool, "FULL", 1e-4)
     model, spec = hard(), below(-15.0, (-1.0,) * 8, (1.0,) * 8)
-    monkeypatch.setattr("genbab.driver.search", _with_memory(20_000))
     result = verify(model, spec, Config(timeout=20.0, memory=SMALLEST_MEMORY, branching="input"))
-    assert result.verdict == "unknown" and "memory" in result.reason
+    assert result.verdict == "unknown" and "memory" in result.reason and "nearly full" in result.reason
 
 
-def _with_memory(memory: int) -> Callable[..., object]:
-    def small(*args: Any) -> object:
-        root, bound, falsify, report, _, batch = args
-        return search(root, bound, falsify, report, memory, batch)
-
-    return small
+@pytest.mark.usefixtures("no_attack")
+@pytest.mark.parametrize("mode", ("input", "neuron"))
+def test_the_verdict_is_the_same_when_domains_are_put_away(
+    monkeypatch: pytest.MonkeyPatch, mode: Any
+) -> None:
+    model, network = tiny(2)
+    for seed in range(4):
+        spec, _ = random_spec(seed, network)
+        config = Config(timeout=10.0, memory=SMALLEST_MEMORY, branching=mode, batch=2)
+        usual = verify(model, spec, config)
+        with monkeypatch.context() as patched:
+            patched.setattr(pool, "FULL", 1e-5)
+            patched.setattr(pool, "LARGEST", 1e-6)
+            little = verify(model, spec, config)
+        assert usual.verdict == little.verdict
 
 
 def test_nothing_is_falsified_but_by_replay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ from genbab.nonlinear import functions, make
 from genbab.nonlinear.expression import X, apply, combine
 from genbab.nonlinear.formula import function
 from genbab.nonlinear.lines import places, relaxation, touches
-from genbab.plot import INK, LOWER, UPPER, plot_relaxation
+from genbab.plot.figure import INK, LOWER, UPPER
+from genbab.plot.relaxation import plot_relaxation
 
 CASES = [
     ("sigmoid", -4.0, 4.0),
@@ -189,15 +190,19 @@ def test_a_function_may_be_given_in_every_form(ax: Axes) -> None:
         plot_relaxation(3, -1, 1, ax=ax)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("ends", [(1.0, -1.0), (math.nan, 1.0), (0.0, math.inf), (-1e308, 1e308)])
-def test_a_box_must_be_one(ax: Axes, ends: tuple[float, float]) -> None:
+@pytest.mark.parametrize(
+    "ends",
+    [(1.0, -1.0), (math.nan, 1.0), (0.0, math.inf), (-1e308, 1e308), ("a", 1.0), ([1], 2), (None, 1.0)],
+)
+def test_a_box_must_be_one(ax: Axes, ends: Any) -> None:
     with pytest.raises(UsageError, match="interval"):
         plot_relaxation("gelu", *ends, ax=ax)
 
 
 def test_a_slope_must_be_a_number(ax: Axes) -> None:
-    with pytest.raises(UsageError, match="slope"):
-        plot_relaxation("gelu", -1, 1, lower=math.nan, ax=ax)
+    for wrong in (math.nan, ["a"], object()):
+        with pytest.raises(UsageError, match="slope"):
+            plot_relaxation("gelu", -1, 1, lower=wrong, ax=ax)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.svg", "a.pdf"])
@@ -208,7 +213,7 @@ def test_a_file_is_written_without_a_window_system(tmp_path: Path, name: str) ->
     assert "matplotlib.pyplot" not in sys.modules
 
 
-@pytest.mark.parametrize("name", ["a.xyz", "nowhere/a.png"])
+@pytest.mark.parametrize("name", ["a.xyz", "nowhere/a.png", "."])
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot write"):
         plot_relaxation("gelu", -3, 3, path=tmp_path / name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from genbab.branch.choice import chooser
 from genbab.branch.coarse import Coarse, Region
 from genbab.branch.domains import Domains, Splits, bisect, join, root_domains
-from genbab.branch.forms import Forms, both_records
+from genbab.branch.forms import Forms
 from genbab.branch.inputs import bound_by_inputs, choose_input
 from genbab.branch.inside import Inside
 from genbab.branch.neurons import Root, bound_by_neurons, neuron_root
@@ -13,7 +13,6 @@ from genbab.branch.pool import Pool
 from genbab.branch.retighten import Retighten
 from genbab.branch.scores import choose_neuron, kink_or_middle, line_score
 from genbab.branch.search import Outcome, SearchProgress, search
-from genbab.branch.shortcuts import Shortcuts
 from genbab.branch.tally import Tally
 
 __all__ = [
@@ -27,11 +26,9 @@ __all__ = [
     "Retighten",
     "Root",
     "SearchProgress",
-    "Shortcuts",
     "Tally",
     "Splits",
     "bisect",
-    "both_records",
     "bound_by_inputs",
     "bound_by_neurons",
     "choose_input",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -38,11 +39,6 @@ class Splits:
     point: Tensor
     gain: Tensor | None = None
 
-    def take(self, which: Tensor) -> Splits:
-        """The domains selected."""
-        gain = None if self.gain is None else self.gain[which]
-        return Splits(self.node[which], self.neuron[which], self.point[which], gain)
-
 
 RECENT = 4
 """Splits of its path that a domain remembers one by one."""
@@ -68,10 +64,6 @@ class Path:
         return Path(
             nothing, nothing, torch.zeros(count, RECENT, dtype=torch.float64, device=device), nothing > 0
         )
-
-    def take(self, which: Tensor) -> Path:
-        """The domains selected."""
-        return Path(self.node[which], self.neuron[which], self.point[which], self.upper[which])
 
     def longer(self, node: int, neuron: int, point: float, upper: bool) -> Path:
         """The paths with one more split, the same for all."""
@@ -106,7 +98,8 @@ class Domains:
     root's;
     warm: slopes to start from; bound (B,): certified worst margin; depth (B,); splits: the next split of
     each; path: those that made it; released: neurons split so far (node -> (B, N) mask);
-    unsafe: half-spaces of the input in which every unsafe point of the domain lies.
+    unsafe: half-spaces of the input in which every unsafe point of the domain lies; origin (B,): the domain
+    of the search's root that each lies in.
     """
 
     query: Query
@@ -118,6 +111,7 @@ class Domains:
     path: Path | None = None
     released: dict[int, Tensor] = field(default_factory=dict)
     unsafe: HalfSpaces | None = None
+    origin: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.query)
@@ -125,29 +119,49 @@ class Domains:
     @property
     def nbytes(self) -> int:
         """Memory held by the batch."""
-        tensors = [self.query.lower, self.query.upper, self.query.matrix, self.query.rhs, self.query.clause]
-        tensors += [] if self.query.on_input is None else [self.query.on_input]
-        tensors += [side for pair in self.hidden.values() for side in pair]
-        tensors += [t for w in self.warm.values() for t in (*w.slopes, w.upper)]
-        tensors += list(self.released.values())
-        tensors += (
-            [] if self.path is None else [self.path.node, self.path.neuron, self.path.point, self.path.upper]
-        )
-        tensors += [] if self.unsafe is None else [self.unsafe.normal, self.unsafe.level]
-        return sum(t.numel() * t.element_size() for t in tensors)
+        return sum(t.numel() * t.element_size() for t in self.tensors())
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor of the batch, in the order in which `mapped` meets them."""
+        found: list[Tensor] = []
+
+        def note(t: Tensor) -> Tensor:
+            found.append(t)
+            return t
+
+        self.mapped(note)
+        return found
 
     def take(self, which: Tensor) -> Domains:
         """The domains selected by indices or by a mask."""
+        return self.mapped(lambda t: t[which])
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Domains:
+        """The batch with every tensor replaced by what `change` makes of it, always in the same order."""
+
+        def maybe(t: Tensor | None) -> Tensor | None:
+            return None if t is None else change(t)
+
+        query, splits, path, unsafe = self.query, self.splits, self.path, self.unsafe
         return Domains(
-            self.query.take(which),
-            self.bound[which],
-            self.depth[which],
-            None if self.splits is None else self.splits.take(which),
-            {i: (low[which], high[which]) for i, (low, high) in self.hidden.items()},
-            {i: w.take(which) for i, w in self.warm.items()},
-            None if self.path is None else self.path.take(which),
-            {i: mask[which] for i, mask in self.released.items()},
-            None if self.unsafe is None else self.unsafe.take(which),
+            Query(
+                change(query.lower),
+                change(query.upper),
+                change(query.matrix),
+                maybe(query.on_input),
+                change(query.rhs),
+                change(query.clause),
+            ),
+            change(self.bound),
+            change(self.depth),
+            splits
+            and Splits(change(splits.node), change(splits.neuron), change(splits.point), maybe(splits.gain)),
+            {i: (change(self.hidden[i][0]), change(self.hidden[i][1])) for i in sorted(self.hidden)},
+            {i: Warm(tuple(map(change, w.slopes)), change(w.upper)) for i, w in sorted(self.warm.items())},
+            path and Path(change(path.node), change(path.neuron), change(path.point), change(path.upper)),
+            {i: change(self.released[i]) for i in sorted(self.released)},
+            unsafe and HalfSpaces(change(unsafe.normal), change(unsafe.level)),
+            maybe(self.origin),
         )
 
 
@@ -161,48 +175,8 @@ def join(batches: list[Domains]) -> Domains:
     """One batch of all domains; the batches must have the same parts."""
     if len(batches) == 1:
         return batches[0]
-    first = batches[0]
-    queries = [b.query for b in batches]
-    on_input = None if first.query.on_input is None else _cat([q.on_input for q in queries])
-    query = Query(
-        _cat([q.lower for q in queries]),
-        _cat([q.upper for q in queries]),
-        _cat([q.matrix for q in queries]),
-        on_input,
-        _cat([q.rhs for q in queries]),
-        _cat([q.clause for q in queries]),
-    )
-    splits = None
-    if first.splits is not None:
-        parts = [b.splits for b in batches if b.splits is not None]
-        splits = Splits(
-            _cat([s.node for s in parts]),
-            _cat([s.neuron for s in parts]),
-            _cat([s.point for s in parts]),
-            None if first.splits.gain is None else _cat([s.gain for s in parts]),
-        )
-    hidden = {
-        i: (_cat([b.hidden[i][0] for b in batches]), _cat([b.hidden[i][1] for b in batches]))
-        for i in first.hidden
-    }
-    warm = {
-        i: Warm(
-            tuple(_cat([b.warm[i].slopes[p] for b in batches]) for p in range(len(w.slopes))),
-            _cat([b.warm[i].upper for b in batches]),
-        )
-        for i, w in first.warm.items()
-    }
-    released = {i: _cat([b.released[i] for b in batches]) for i in first.released}
-    halves = [b.unsafe for b in batches if b.unsafe is not None]
-    unsafe = HalfSpaces(_cat([h.normal for h in halves]), _cat([h.level for h in halves])) if halves else None
-    bound, depth = _cat([b.bound for b in batches]), _cat([b.depth for b in batches])
-    paths = [b.path for b in batches if b.path is not None]
-    path = (
-        Path(*(_cat([getattr(p, k) for p in paths]) for k in ("node", "neuron", "point", "upper")))
-        if paths
-        else None
-    )
-    return Domains(query, bound, depth, splits, hidden, warm, path, released, unsafe)
+    columns = zip(*(b.tensors() for b in batches), strict=True)
+    return batches[0].mapped(lambda _: torch.cat(next(columns)))
 
 
 def bisect(parents: Domains) -> Domains:
@@ -230,7 +204,9 @@ def bisect(parents: Domains) -> Domains:
     boxes = Query(lower, upper, query.matrix, query.on_input, query.rhs, query.clause)
     path = None if parents.path is None else parents.path.split(splits)
     depth = children.depth + 1
-    return Domains(boxes, children.bound, depth, None, hidden, children.warm, path, released, children.unsafe)
+    return replace(
+        children, query=boxes, depth=depth, splits=None, hidden=hidden, path=path, released=released
+    )
 
 
 def warm_from(chosen: dict[int, Chosen]) -> dict[int, Warm]:
@@ -241,7 +217,3 @@ def warm_from(chosen: dict[int, Chosen]) -> dict[int, Warm]:
 def start_from(warm: dict[int, Warm]) -> dict[int, Chosen]:
     """Warm slopes in the form that passes take."""
     return {i: Chosen(w.upper, w.upper, w.slopes, w.upper, ()) for i, w in warm.items()}
-
-
-def _cat(parts: list[Tensor | None]) -> Tensor:
-    return torch.cat([p for p in parts if p is not None])

@@ -7,19 +7,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from genbab.bounds import Engine, Steps
+from genbab.bounds import Chosen, Engine, Relaxation, Steps
 from genbab.branch.coarse import Coarse, Region, released
-from genbab.branch.domains import Domains
+from genbab.branch.domains import Domains, Splits
 from genbab.branch.neurons import Choose, Root, bound_by_neurons, neuron_root
+from genbab.branch.pool import Pool
 from genbab.branch.retighten import Retighten
 from genbab.branch.scores import Point
-from genbab.branch.search import Bound, Falsify, Outcome, Report, SearchProgress
+from genbab.branch.search import Bound, Falsify, Outcome, Report, SearchProgress, least_refuted
 from genbab.branch.search import search as loop
+from genbab.deadline import Timer
 
 TINY = 1e-12
 """Margin of a clause of which nothing better is known than that it is refuted."""
@@ -31,7 +33,8 @@ REGION_STEPS = 20
 @dataclass(eq=False)
 class Inside:
     """How regions are searched. clip: whether boxes and hidden intervals of children are cut by what they
-    satisfy; visited: domains bounded so far; elsewhere: certified margin of what is not being searched.
+    satisfy; visited: domains bounded so far; elsewhere: certified margin of what is not being searched;
+    parts: seconds of this round spent on `choosing` and `clipping`; stands: told the bound of the regions.
     """
 
     engine: Engine
@@ -43,8 +46,10 @@ class Inside:
     report: Report
     memory: int
     batch: Callable[[], int]
+    stands: Callable[[float], None] = lambda _: None
     visited: int = 0
     elsewhere: float = float("inf")
+    parts: dict[str, float] = field(default_factory=dict)
 
     def all(self, region: Region) -> Outcome:
         """One search over all clauses."""
@@ -54,15 +59,25 @@ class Inside:
     def begin(self, region: Region) -> Task:
         """A search inside the region, not yet begun."""
         domains, bound = self._begun(region)
-        return Task(self, bound, domains, region.margins.clone(), region.query.clause[0])
+        return Task(self, bound, domains, region.margins.clone(), region.query.clause[0], region.worst)
 
     def _begun(self, region: Region) -> tuple[Domains, Bound]:
         domains, root = neuron_root(
             self.engine, region.query, region.margins, region.intervals, region.slopes, self.output
         )
-        retighten = Retighten(self.engine, region.forms) if self.clip else None
-        bound = bound_by_neurons(self.engine, root, self.steps, self.chooser(root), retighten)
+        retighten = _Timed(self.engine, region.forms, parts=self.parts) if self.clip else None
+        choose = self._timed(self.chooser(root))
+        bound = bound_by_neurons(self.engine, root, self.steps, choose, retighten)
         return released(domains, region.splits), bound
+
+    def _timed(self, choose: Choose) -> Choose:
+        def timed(
+            relaxation: Relaxation, chosen: dict[int, Chosen], domains: Domains, margins: Tensor
+        ) -> Splits:
+            with Timer(self.parts, "choosing"):
+                return choose(relaxation, chosen, domains, margins)
+
+        return timed
 
     def by_regions(
         self, region: Region, memory: int, left: Callable[[], float], spent: float, point: Point
@@ -73,14 +88,15 @@ class Inside:
 
         def stands(bound: float) -> None:
             self.elsewhere = bound
+            self.stands(bound)
             self.engine.check()
 
         counts = (REGION_STEPS, 2 * REGION_STEPS)
         coarse = Coarse(self.engine, self.output, counts, self.begin, point, memory, left, spent, stands)
         return coarse.run(region)
 
-    def search(self, domains: Domains, bound: Bound, end: float) -> Outcome:
-        """One search below these domains, until the time `end`."""
+    def search(self, domains: Domains | Pool, bound: Bound, end: float) -> Outcome:
+        """One search below these domains, or of a pool that was left, until the time `end`."""
         earlier = self.visited
 
         def follow(progress: SearchProgress) -> None:
@@ -88,42 +104,53 @@ class Inside:
             bound = min(progress.bound, self.elsewhere)
             self.report(replace(progress, bound=bound, visited=self.visited))
 
+        def late() -> bool:
+            return time.monotonic() > end
+
         return loop(
-            domains, bound, self.falsify, follow, self.memory, self.batch, lambda: time.monotonic() > end
+            domains, bound, self.falsify, follow, self.memory, self.batch, pause=late, parts=self.parts
         )
+
+
+@dataclass(eq=False)
+class _Timed(Retighten):
+    """Re-tightening that notes its seconds as `clipping`."""
+
+    parts: dict[str, float] = field(default_factory=dict)
+
+    def before(self, children: Domains) -> Domains:
+        with Timer(self.parts, "clipping"):
+            return super().before(children)
 
 
 @dataclass(eq=False)
 class Task:
     """A search inside one region that can be paused and taken up again.
 
-    waiting: its open domains; margins (1, S): of the region's rows by now; clause (S,): of these.
+    waiting: its open domains, at first those not yet bounded; margins (1, S): of the region's rows by now;
+    clause (S,): of these; worst: the least certified margin of what is open; least: that of what is refuted.
     """
 
     inside: Inside
     bound: Bound
-    waiting: Domains
+    waiting: Domains | Pool
     margins: Tensor
     clause: Tensor
-    begun: bool = False
+    worst: float
+    least: float = math.inf
 
     def run(self, seconds: float) -> str:
         """Go on for about this time; how it ended."""
         end = time.monotonic() + seconds
-        if not self.begun:
-            self.waiting, self.begun = self.bound(self.waiting), True
+        if isinstance(self.waiting, Domains):
+            first = self.bound(self.waiting)
+            self.least = least_refuted(first)
+            self.waiting = Pool(first, self.inside.memory)
         outcome = self.inside.search(self.waiting, self.bound, end)
         self.inside.engine.check()
+        self.worst = math.inf if outcome.status == "verified" else outcome.progress.bound
         if outcome.status in ("verified", "paused"):
-            least = outcome.progress.bound if outcome.rest is None else outcome.least
-            self.waiting = self.waiting.take(self.waiting.bound < -math.inf)
-            if outcome.rest is not None:
-                self.waiting = outcome.rest
-            closed = ~torch.isin(self.clause, self.waiting.query.clause) & (self.clause >= 0)
-            self.margins[0, closed] = self.margins[0, closed].clamp(min=max(least, 0.0) or TINY)
+            self.least = min(self.least, outcome.progress.bound if outcome.rest is None else outcome.least)
+            closed = ~torch.isin(self.clause, self.waiting.clauses) & (self.clause >= 0)
+            self.margins[0, closed] = self.margins[0, closed].clamp(min=max(self.least, 0.0) or TINY)
         return outcome.status
-
-    @property
-    def worst(self) -> float:
-        """The least certified margin of what is open."""
-        return float(self.waiting.bound.min()) if len(self.waiting) else math.inf

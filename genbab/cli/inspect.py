@@ -1,4 +1,4 @@
-"""`genbab inspect MODEL`: what was understood of a model, or everything that was not."""
+"""`genbab inspect MODEL [SPEC]`: what was understood of a model, or everything that was not, and the plan."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genbab.cli.output import write_json
+from genbab.cli.parser import settings_of
 from genbab.cli.verify import readable
-from genbab.errors import ModelError, UnsupportedError
+from genbab.config import Config
+from genbab.errors import ModelError, SpecError, UnsupportedError
 
 if TYPE_CHECKING:
     from genbab.network import Network
@@ -23,11 +25,15 @@ SCHEMA = 1
 def command(options: argparse.Namespace) -> int:
     """Print what was understood; returns 0, or 3 when operators are unsupported (all are listed)."""
     path = Path(options.model)
+    config = Config.from_text(settings_of(options))
     readable(path, "model", ModelError)
+    if options.spec:
+        readable(Path(options.spec), "specification", SpecError)
     from genbab.reader import load_onnx
 
     try:
-        facts = describe(load_onnx(path))
+        model = load_onnx(path)
+        facts = {**describe(model), "plan": planned(model, options.spec, config)}
     except UnsupportedError as error:
         if options.json:
             write_json({"schema": SCHEMA, "model": str(path), "unsupported": _listed(error)}, options.json)
@@ -68,6 +74,34 @@ def describe(model: Model) -> dict[str, Any]:
         "layers": layers(network),
         "notes": list(model.notes),
     }
+
+
+def planned(model: Model, spec: str | None, config: Config) -> dict[str, Any]:
+    """What `verify` decides before branching, by the same code: with all boxes of the specification.
+
+    Verify asks again with the boxes that are open after cheap bounds. Without a specification every input
+    varies and there is one row per output.
+    """
+    from genbab.bounds import Engine
+    from genbab.device import resolve
+    from genbab.driver import strategy, unspecified
+    from genbab.network import lifted
+    from genbab.problem import queries
+    from genbab.specs import read_vnnlib
+
+    device = resolve(config.device)
+    engine = Engine.of(model.network, config, device, lambda: None)
+    if spec is None:
+        query = unspecified(engine.exact, device)
+    else:
+        sizes = (model.network.input_size, model.network.output_size)
+        parsed = read_vnnlib(spec, *sizes)
+        if parsed.vacuous:
+            raise SpecError("the input set is empty: nothing to verify", spec)
+        engine = Engine.of(lifted(model.network, parsed), config, device, lambda: None)
+        query = queries(parsed, engine.exact, device)
+    plan = strategy(engine, [query], config).to_dict()
+    return {"spec": spec, "device": str(device), "memory": config.memory, **plan}
 
 
 def numbers(part: Any) -> int:
@@ -125,7 +159,21 @@ def _show(facts: dict[str, Any]) -> None:
         lines.append(f"  function   {name}: {entry['size']:,} neurons in {entry['nodes']} node(s)")
     lines += [f"  layer      {e['size']:>8,}  {e['function']}  ({e['node']})" for e in facts["layers"]]
     lines += [f"  note       {note}" for note in facts["notes"]]
+    lines += _plan(facts["plan"])
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _plan(plan: dict[str, Any]) -> list[str]:
+    """What verify would do and why, as lines."""
+    asked = plan["spec"] or "no specification: every input varies, one row per output"
+    mib = {k: f"{plan[k] / (1 << 20):,.0f} MiB" for k in ("memory", "pool", "forms")}
+    sizes = f"{plan['boxes']:,} box(es), {plan['rows']:,} row(s) each, {plan['varying']:,} varying inputs"
+    cost = f"{plan['pass_cost']:.3g} multiply-adds a box for these rows"
+    hidden = f"{plan['tighten_cost']:.3g} for all hidden rows; {plan['chunk']:,} rows at a time"
+    parts = f"{mib['pool']} for open domains, {mib['forms']} for forms of hidden rows"
+    lines = [f"plan for {asked}", f"  question   {sizes}", f"  one pass   {cost}, {hidden}"]
+    lines.append(f"  memory     {mib['memory']} on {plan['device']}: {parts}")
+    return lines + [f"  decision   {reason}" for reason in plan["reasons"]]
 
 
 def _counted(counts: dict[str, int]) -> str:

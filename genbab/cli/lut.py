@@ -52,7 +52,7 @@ def _show(options: argparse.Namespace) -> int:
         return 0
     sys.stdout.write(text(table, title(fn)) + "\n")
     if options.plot:
-        from genbab.plot import plot_points
+        from genbab.plot.relaxation import plot_points
 
         plot_points(title(fn), *grid(table), path=options.plot)
     return 0

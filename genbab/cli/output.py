@@ -58,10 +58,11 @@ class Outputs:
     counterexample: Path | None = None
     result: Path | None = None
     quiet: bool = False
+    trace: Path | None = None
 
     def prepare(self, inputs: Sequence[Path]) -> None:
         """Refuse places that cannot be written to; remove what an earlier run left (it would mislead)."""
-        chosen = [p for p in (self.json, self.counterexample, self.result) if p is not None]
+        chosen = [p for p in (self.json, self.counterexample, self.result, self.trace) if p is not None]
         if len({p.resolve() for p in (*chosen, *inputs)}) < len(chosen) + len({p.resolve() for p in inputs}):
             raise UsageError(
                 "the files to write must differ from each other and from the model and the specification"

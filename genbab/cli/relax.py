@@ -32,7 +32,7 @@ def command(options: argparse.Namespace) -> int:
     checked(l, u)
     shown = [relaxation(function(name), l, u) for name in options.names]
     if options.plot:
-        from genbab.plot import plot_relaxation
+        from genbab.plot.relaxation import plot_relaxation
 
         plot_relaxation(shown[0].fn, l, u, lower=slopes, upper=slopes, path=options.plot)
     if options.json:

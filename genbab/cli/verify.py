@@ -18,6 +18,7 @@ from genbab.config import Config
 from genbab.deadline import Deadline, Guard, process_start
 from genbab.errors import DeadlineReached, GenbabError, ModelError, SpecError
 from genbab.result import Progress, Result, Verdict
+from genbab.trace import TraceFile
 
 LAST_WAIT = 10.0  # seconds given to another thread that is writing the result
 
@@ -29,7 +30,11 @@ def command(options: argparse.Namespace) -> int:
     readable(model, "model", ModelError)
     readable(spec, "specification", SpecError)
     outputs = Outputs(
-        _path(options.json), _path(options.counterexample), _path(options.result), options.quiet
+        _path(options.json),
+        _path(options.counterexample),
+        _path(options.result),
+        options.quiet,
+        _path(options.trace),
     )
     outputs.prepare((model, spec))
     session = Session(model, spec, config, outputs)
@@ -53,6 +58,10 @@ class Session:
         self.emitter = Emitter(outputs)
         self.display = Display(self.deadline, enabled=sys.stderr.isatty() and not outputs.quiet)
         self.latest = Progress("starting")
+        self.record: TraceFile | None = None
+        if outputs.trace is not None:
+            self.record = TraceFile(outputs.trace, self.deadline.start)
+            self.record.begin(str(model), str(spec), config.to_dict())
 
     def report(self, progress: Progress) -> None:
         """Take note of where the run stands; a stage without a bound leaves the last one standing."""
@@ -71,9 +80,20 @@ class Session:
 
     def conclude(self, result: Result) -> Verdict:
         """Write the result; returns its verdict."""
-        if not self.emitter.emit(self.finished(result)):
+        if not self._emitted(result):
             self.claim()
         return result.verdict
+
+    def _emitted(self, result: Result) -> bool:
+        """Write the result and the end of the trace; False when a result was already written."""
+        result = self.finished(result)
+        if not self.emitter.emit(result):
+            return False
+        if self.record is not None:
+            self.record.end(result)
+            if self.record.failed:
+                print(f"genbab: {self.record.failed}", file=sys.stderr, flush=True)
+        return True
 
     def claim(self) -> None:
         """From here on no verdict is written; a thread that is writing one gets time to end the process."""
@@ -98,10 +118,11 @@ class Session:
         from genbab import api
 
         self.report(Progress("reading the model"))
-        model = api.load(self.model)
+        model = api.load_within(self.deadline, self.model)
         self.deadline.check()
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
-        return api.verify(model, spec, self.config.with_(timeout=left), progress=self.report)
+        config = self.config.with_(timeout=left)
+        return api.verify(model, spec, config, progress=self.report, trace=self.record)
 
     def so_far(self, cause: str) -> Result:
         """What is known when the run ends early: by the deadline, or by the signal `cause`."""
@@ -133,7 +154,7 @@ class Session:
             if self.emitter.begun:  # the main thread is writing
                 return
             self.display.abandon()
-            if not self.emitter.emit(self.finished(self.so_far(cause))):
+            if not self._emitted(self.so_far(cause)):
                 return
         except Exception as error:
             code = report(error)

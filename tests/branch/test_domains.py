@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from genbab.branch import Domains, Outcome, Pool, SearchProgress, Splits, bisect, join, search
+from genbab.branch import Domains, Outcome, SearchProgress, Splits, bisect, join, search
 from genbab.branch.domains import Warm
 from genbab.errors import DeadlineReached
 from genbab.problem import Query
@@ -146,35 +146,6 @@ def test_the_memory_counts_what_grows() -> None:
     assert replace(one, hidden={}).nbytes < one.nbytes > replace(one, warm={}).nbytes
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 7), st.integers(0, 10**6))
-def test_the_pool_gives_the_worst_first_and_loses_nothing(sizes: list[int], size: int, seed: int) -> None:
-    first = batch(sizes[0], seed)
-    pool = Pool(first, 1 << 40)
-    pushed = first.bound.tolist()
-    for number, count in enumerate(sizes[1:]):
-        more = batch(count, seed + 1 + number)
-        pool.push(more)
-        pushed += more.bound.tolist()
-    assert len(pool) == len(pushed) and pool.worst == min(pushed)
-    popped: list[float] = []
-    while len(pool):
-        got = pool.pop(size)
-        assert 1 <= len(got) <= size
-        if len(pool):
-            assert float(got.bound.max()) <= pool.worst
-        popped += got.bound.tolist()
-    assert sorted(popped) == sorted(pushed) and pool.worst == INF and pool.nbytes == 0
-
-
-def test_the_pool_goes_deep_while_memory_is_short() -> None:
-    everything_ = batch(10)
-    pool = Pool(everything_, 2 * everything_.nbytes - 2)
-    assert pool.pop(3).depth.tolist() == [9, 8, 7]
-    pool = Pool(everything_, 2 * everything_.nbytes)
-    assert torch.equal(pool.pop(3).bound, everything_.bound.sort().values[:3])
-
-
 def line(low: float = 0.0, high: float = 1.0, boxes: int = 1) -> Domains:
     """Domains [low, high] of one input, open and splittable."""
     ends = torch.full((2, boxes, 1), low, dtype=torch.float64)
@@ -247,12 +218,6 @@ def test_what_the_root_refutes_is_not_split() -> None:
 def test_children_without_a_number_are_never_refuted() -> None:
     outcome, _ = run(line(), lambda low, high: low * float("nan"), least=0.1)
     assert outcome.status == "stuck"
-
-
-def test_little_memory_ends_the_search() -> None:
-    root = line()
-    outcome, _ = run(root, lambda low, high: low - 1.0, memory=root.nbytes * 6)
-    assert outcome.status == "memory" and outcome.progress.open > 6 and outcome.progress.bound == -1.0
 
 
 def test_a_counterexample_or_the_time_ends_the_search() -> None:

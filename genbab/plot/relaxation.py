@@ -18,6 +18,8 @@ from genbab.nonlinear.describe import number, title, verdict
 from genbab.nonlinear.identities import rewritten
 from genbab.nonlinear.lines import Line, Place, Relaxation, checked, line, places, relaxation, touches
 from genbab.nonlinear.tracing import trace
+from genbab.plot import figure
+from genbab.plot.figure import INK, LOWER, QUIET, UPPER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +28,6 @@ Array = npt.NDArray[np.float64]
 Function = str | Nonlinearity | Expression | Callable[..., Any]
 Slopes = float | Sequence[float] | None
 
-# Colours of Okabe and Ito: told apart by everybody, in grey too.
-INK, LOWER, UPPER, QUIET = "#222222", "#0072B2", "#D55E00", "#8A8A8A"
 MARKS = {
     "inflection": ("D", "#009E73"),
     "kink": ("^", "#CC79A7"),
@@ -64,10 +64,10 @@ def plot_relaxation(  # noqa: PLR0913 - the question has this many parts
     shown = relaxation(record, l, u)
     further = [line(record, l, u, k, False) for k in _slopes(lower)]
     further += [line(record, l, u, k, True) for k in _slopes(upper)]
-    ax = _axes(path) if ax is None else ax
+    ax = figure.axes(path) if ax is None else ax
     draw(ax, shown, further)
     if path is not None:
-        _save(ax, Path(path))
+        figure.save(ax.get_figure(root=True), path)
     return ax
 
 
@@ -117,20 +117,17 @@ def plot_points(
     path: str | Path | None = None,
 ) -> None:
     """A map of branching points for each objective: colour is the point's place in the interval (0 to 1)."""
-    figure = _axes(path).get_figure(root=True)
-    assert figure is not None
-    figure.clear()
-    figure.set_size_inches(11.0, 4.0)
-    axes = figure.subplots(1, 3, sharey=True)
+    whole = figure.figure(path, (11.0, 4.0))
+    axes = whole.subplots(1, 3, sharey=True)
     for ax, shares, name in zip(axes, points, ("below", "both", "above"), strict=True):
         image = ax.pcolormesh(middles, widths, shares, vmin=0.0, vmax=1.0, cmap="RdBu", shading="nearest")
         ax.set_title(f"least area {name}", fontsize=10)
         ax.set_xlabel("middle of the interval")
     axes[0].set_ylabel("width")
-    figure.colorbar(image, ax=axes, label="where to split, as a share of the interval")
-    figure.suptitle(heading, fontsize=11)
+    whole.colorbar(image, ax=axes, label="where to split, as a share of the interval")
+    whole.suptitle(heading, fontsize=11)
     if path is not None:
-        _save(axes[0], Path(path))
+        figure.save(whole, path)
 
 
 def _heights(shown: Relaxation, sides: Sequence[Line]) -> tuple[float, float]:
@@ -271,27 +268,7 @@ def _words(ax: Axes, shown: Relaxation) -> None:
 def _slopes(given: Slopes) -> list[float]:
     if given is None:
         return []
-    return [float(k) for k in given] if isinstance(given, Sequence) else [float(given)]
-
-
-def _axes(path: str | Path | None) -> Axes:
-    """New axes; pyplot, which chooses a window system, is left alone where a file is all that is wanted."""
     try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError('drawing needs matplotlib: pip install "genbab[plot]"') from error
-    size = (7.2, 4.8)
-    if path is not None:
-        return Figure(size, layout="constrained").add_subplot()
-    from matplotlib import pyplot
-
-    return pyplot.subplots(figsize=size, layout="constrained")[1]
-
-
-def _save(ax: Axes, path: Path) -> None:
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot write {path}: {error}") from error
+        return [float(k) for k in given] if isinstance(given, Sequence) else [float(given)]
+    except (TypeError, ValueError, RuntimeError):
+        raise UsageError(f"slopes of lines: a number or several are needed, not {given!r}") from None

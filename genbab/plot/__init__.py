@@ -1,0 +1,1 @@
+"""Drawings, with matplotlib (the extra `plot`): of functions with their lines, and of runs."""
