@@ -64,7 +64,7 @@ class Query:
 
 def queries(spec: Spec, network: Network, device: torch.device) -> Query:
     """All boxes of the spec with their rows. Raises `SpecError` when the sizes do not fit the network."""
-    if spec.input_size != network.input_size or spec.output_size != network.output_size:
+    if spec.input_size != network.input_size or spec.width != network.output_size:
         raise SpecError(
             f"the specification speaks of {spec.input_size} inputs and {spec.output_size} outputs, "
             f"the model has {network.input_size} and {network.output_size}"
@@ -105,7 +105,7 @@ def _stack(
     matrices, inputs, sides, numbers = [], [], [], []
     any_inputs = any(spec.clauses[n].inputs is not None for n in members)
     for number in members:
-        clause = _with_row(spec.clauses[number], spec.output_size)
+        clause = _with_row(spec.clauses[number], spec.width)
         count = clause.rhs.shape[0]
         matrices.append(np.pad(clause.outputs, ((0, 0), (0, outputs - clause.outputs.shape[1]))))
         sides.append(clause.rhs)

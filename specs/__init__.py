@@ -1,14 +1,51 @@
-"""Specifications: one internal form, the VNN-LIB 1.0 reader and writer, and builders for people.
+"""Specifications: one internal form, builders for people, and VNN-LIB.
 
-Needs numpy only. `Spec` is what everything above works on; where it came from does not matter to them.
+Needs numpy only (VNN-LIB 2 is read by the package vnnlib). `Spec` is what everything above works on; where
+it came from does not matter to them. docs/specs.md is the introduction.
 """
 
 if __name__ != "genbab.specs":
     raise ImportError("import this package as genbab.specs")
 
-from genbab.specs.builders import robustness
-from genbab.specs.reader import parse_vnnlib, read_vnnlib
-from genbab.specs.spec import Clause, Spec
-from genbab.specs.writer import format_vnnlib, write_vnnlib
+from genbab.specs.assemble import always, never
+from genbab.specs.builders import monotone, robustness
+from genbab.specs.describe import describe
+from genbab.specs.reader import parse_vnnlib, read_vnnlib, version_of
+from genbab.specs.regions import among_top, box, classified, l1, l2, linf
+from genbab.specs.spec import Ball, Clause, Run, Spec
+from genbab.specs.statements import Statement, all_of, any_of
+from genbab.specs.terms import Input, Network, Terms
+from genbab.specs.writer import format_vnnlib, write_text, write_vnnlib
+from genbab.specs.writer2 import format_vnnlib2, write_vnnlib2
 
-__all__ = ["Clause", "Spec", "format_vnnlib", "parse_vnnlib", "read_vnnlib", "robustness", "write_vnnlib"]
+__all__ = [
+    "Ball",
+    "Clause",
+    "Input",
+    "Network",
+    "Run",
+    "Spec",
+    "Statement",
+    "Terms",
+    "all_of",
+    "always",
+    "among_top",
+    "any_of",
+    "box",
+    "classified",
+    "describe",
+    "format_vnnlib",
+    "format_vnnlib2",
+    "l1",
+    "l2",
+    "linf",
+    "monotone",
+    "never",
+    "parse_vnnlib",
+    "read_vnnlib",
+    "robustness",
+    "version_of",
+    "write_text",
+    "write_vnnlib",
+    "write_vnnlib2",
+]

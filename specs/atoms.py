@@ -7,6 +7,7 @@ nearest float64.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import repeat
@@ -23,8 +24,8 @@ from genbab.specs.spec import Bools, Floats, Ints
 MAX_ENTRIES = 200_000_000
 """The largest number of float64 entries in all boxes, or in all rows, that is accepted (1.6 GB)."""
 
-_CODES = {"<=": 0, "<": 1, ">=": 2, ">": 3, "=": 4, "==": 4}
-_FLIPPED = np.array([2, 3, 0, 1, 4])
+CODES = {"<=": 0, "<": 1, ">=": 2, ">": 3, "=": 4, "==": 4}
+FLIPPED = (2, 3, 0, 1, 4)
 _UPPER = np.array([True, True, False, False, True])
 _LOWER = np.array([False, False, True, True, True])
 _STRICT = np.array([False, True, False, True, False])
@@ -37,6 +38,9 @@ class Bounds(NamedTuple):
     input: Ints
     upper: Bools
     value: Floats
+
+
+NO_BOUNDS = Bounds(*(np.zeros(0, kind) for kind in (np.int64, np.int64, bool, np.float64)))
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Rows:
     strict: Bools
 
 
-class _Entries(NamedTuple):
+class Entries(NamedTuple):
     """Rows before they are dense: literals, right-hand sides, strictness; triples (row, column, value)."""
 
     literal: Ints
@@ -65,7 +69,7 @@ class _Entries(NamedTuple):
     value: Floats
 
 
-class _Simple(NamedTuple):
+class Simple(NamedTuple):
     """The simple relations, (n,) each: token, code of the relation, column of either side (-1 = a number)."""
 
     token: Ints
@@ -83,11 +87,11 @@ def atoms_of(parsed: Parsed, sizes: tuple[int, int]) -> tuple[Bounds, Rows, Ints
     single_bounds, single_rows = _single(parsed, simple, sizes[0])
     general_bounds, general_rows = _general(parsed, simple, sizes[0])
     bounds = Bounds(*(np.concatenate(c) for c in zip(single_bounds, general_bounds, strict=True)))
-    rows, never = _dense(parsed, [single_rows, _pairs(simple), general_rows], sizes)
+    rows, never = dense([single_rows, pairs_of(simple), general_rows], sizes, parsed.source.error)
     return bounds, rows, never
 
 
-def _simple(parsed: Parsed, d: int) -> _Simple:
+def _simple(parsed: Parsed, d: int) -> Simple:
     """The simple relations as columns; raises SpecError for variables that are not declared."""
     column = {name: int(name[2:]) + (d if name[0] == "Y" else 0) for name in parsed.declared}
     tokens = parsed.tokens
@@ -103,8 +107,8 @@ def _simple(parsed: Parsed, d: int) -> _Simple:
     for name, k in parsed.uses.items():
         if name not in column:
             raise _undeclared(parsed, name, k)
-    relation = np.fromiter((_CODES[tokens[k][1]] for k in used), np.int64, len(used))
-    return _Simple(np.array(used, np.int64), relation, sides[0], sides[1])
+    relation = np.fromiter((CODES[tokens[k][1]] for k in used), np.int64, len(used))
+    return Simple(np.array(used, np.int64), relation, sides[0], sides[1])
 
 
 def _undeclared(parsed: Parsed, name: str, token: int) -> SpecError:
@@ -113,7 +117,7 @@ def _undeclared(parsed: Parsed, name: str, token: int) -> SpecError:
     return parsed.source.error(f"'{name}' is not declared; declared are {known}", token, name)
 
 
-def _single(parsed: Parsed, simple: _Simple, d: int) -> tuple[Bounds, _Entries]:
+def _single(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries]:
     """The simple relations between one variable and a number: bounds of inputs, rows of single outputs."""
     chosen = np.flatnonzero((simple.left < 0) != (simple.right < 0))
     token, left, right = simple.token[chosen], simple.left[chosen], simple.right[chosen]
@@ -121,9 +125,15 @@ def _single(parsed: Parsed, simple: _Simple, d: int) -> tuple[Bounds, _Entries]:
     texts = [parsed.tokens[k][s] for k, s in zip(token.tolist(), side.tolist(), strict=True)]
     if bad := first_bad(texts):
         raise parsed.source.error(bad[1], int(token[bad[0]]), texts[bad[0]])
+    code = np.where(right < 0, simple.code[chosen], np.array(FLIPPED)[simple.code[chosen]])
+    return single_of(token, code, np.maximum(left, right), texts, d)
+
+
+def single_of(
+    token: Ints, code: Ints, variable: Ints, texts: Sequence[str], d: int
+) -> tuple[Bounds, Entries]:
+    """Relations `variable code number` of literals (n,), numbers as text: bounds of inputs, other rows."""
     down, up = directed(texts)
-    code = np.where(right < 0, simple.code[chosen], _FLIPPED[simple.code[chosen]])
-    variable = np.maximum(left, right)
     parts = []
     for sides, upper, value in ((_UPPER, True, up), (_LOWER, False, down)):
         keep = np.flatnonzero(sides[code])
@@ -135,10 +145,10 @@ def _single(parsed: Parsed, simple: _Simple, d: int) -> tuple[Bounds, _Entries]:
     rows = np.flatnonzero(~inputs)
     number = np.arange(len(rows))
     rhs = (values * sign)[rows] + 0.0
-    return bounds, _Entries(literal[rows], rhs, strict[rows], number, column[rows], sign[rows])
+    return bounds, Entries(literal[rows], rhs, strict[rows], number, column[rows], sign[rows])
 
 
-def _pairs(simple: _Simple) -> _Entries:
+def pairs_of(simple: Simple) -> Entries:
     """The simple relations between two variables, as rows."""
     chosen = np.flatnonzero((simple.left >= 0) & (simple.right >= 0))
     code = simple.code[chosen]
@@ -148,10 +158,10 @@ def _pairs(simple: _Simple) -> _Entries:
     n = len(index)
     row, column = np.tile(np.arange(n), 2), np.concatenate([simple.left[index], simple.right[index]])
     value = np.concatenate([sign, -sign])
-    return _Entries(simple.token[index], np.zeros(n), _STRICT[simple.code[index]], row, column, value)
+    return Entries(simple.token[index], np.zeros(n), _STRICT[simple.code[index]], row, column, value)
 
 
-def _general(parsed: Parsed, simple: _Simple, d: int) -> tuple[Bounds, _Entries]:
+def _general(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries]:
     """The relations with arithmetic, and those between two numbers: bounds of single inputs, rows."""
     todo = [(k, row) for k, rows in parsed.general.items() for row in rows]
     for k in simple.token[(simple.left < 0) & (simple.right < 0)].tolist():
@@ -161,6 +171,16 @@ def _general(parsed: Parsed, simple: _Simple, d: int) -> tuple[Bounds, _Entries]
                 raise parsed.source.error(reason, k, text)
             terms.append(Linear(constant=Fraction(text)))
         todo += [(k, row) for row in rows_of(parsed.tokens[k][1], terms)]
+    return entries_of(todo, d, parsed.source.error)
+
+
+def entries_of(
+    todo: Iterable[tuple[int, Row]], d: int, error: Callable[[str, int], SpecError]
+) -> tuple[Bounds, Entries]:
+    """Rows, each with its literal, as bounds of single inputs and entries of the others; d inputs.
+
+    Raises error(message, literal) for numbers beyond float64.
+    """
     bounds: list[tuple[int, int, bool, float]] = []
     heads: list[tuple[int, float, bool]] = []
     triples: list[tuple[int, int, float]] = []
@@ -175,13 +195,13 @@ def _general(parsed: Parsed, simple: _Simple, d: int) -> tuple[Bounds, _Entries]
                 column = int(name[2:]) + (d if name[0] == "Y" else 0)
                 triples.append((len(heads) - 1, column, _nearest(value)))
         except OverflowError:
-            raise parsed.source.error("a constant here is out of the range of float64", k) from None
+            raise error("a constant here is out of the range of float64", k) from None
     b, h, t = (list(zip(*rows, strict=True)) for rows in (bounds, heads, triples))
     literal, variable, upper, at = b or ((), (), (), ())
     owner, rhs, strict = h or ((), (), ())
     number, columns, values = t or ((), (), ())
     flags = np.array(strict, bool)
-    entries = _Entries(_ints(owner), _floats(rhs), flags, _ints(number), _ints(columns), _floats(values))
+    entries = Entries(_ints(owner), _floats(rhs), flags, _ints(number), _ints(columns), _floats(values))
     return Bounds(_ints(literal), _ints(variable), np.array(upper, bool), _floats(at)), entries
 
 
@@ -212,7 +232,9 @@ def _bound(row: Row) -> tuple[int, bool, float] | None:
     return int(name[2:]), factor > 0, (round_up(limit) if factor > 0 else -round_up(-limit)) + 0.0
 
 
-def _dense(parsed: Parsed, parts: list[_Entries], sizes: tuple[int, int]) -> tuple[Rows, Ints]:
+def dense(
+    parts: list[Entries], sizes: tuple[int, int], error: Callable[[str], SpecError]
+) -> tuple[Rows, Ints]:
     """All rows as dense arrays, ordered by literal, and the literals of the rows that no point satisfies."""
     d, o = sizes
     starts = np.cumsum([0, *(len(p.literal) for p in parts)])
@@ -227,7 +249,7 @@ def _dense(parsed: Parsed, parts: list[_Entries], sizes: tuple[int, int]) -> tup
     owners = np.unique(row[column < d])
     mixed[owners] = np.arange(len(owners))
     if len(literal) * o + len(owners) * d > MAX_ENTRIES:
-        raise parsed.source.error(f"{len(literal)} rows of {o} outputs and {d} inputs are too many")
+        raise error(f"{len(literal)} rows of {o} outputs and {d} inputs are too many")
     outputs, inputs = np.zeros((len(literal), o)), np.zeros((len(owners), d))
     is_output = column >= d
     np.add.at(outputs, (row[is_output], column[is_output] - d), value[is_output])

@@ -1,50 +1,80 @@
-"""Specifications for people, without a file."""
+"""Whole specifications for people, without a file."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from genbab.errors import SpecError
-from genbab.specs.spec import Clause, Floats, Spec
+from genbab.specs.assemble import always
+from genbab.specs.exact import exact_array
+from genbab.specs.regions import Clip, box, classified, l1, l2, linf
+from genbab.specs.spec import Spec
+from genbab.specs.statements import Statement
+from genbab.specs.terms import Input, Network, Terms
+
+BALLS = {"inf": linf, "2": l2, "1": l1}
+"""The regions around a centre, by the name of their norm."""
 
 
-def robustness(
-    x: ArrayLike, label: int, n_classes: int, epsilon: ArrayLike, clip: tuple[float, float] | None = None
+def robustness(  # noqa: PLR0913
+    x: ArrayLike,
+    label: int,
+    n_classes: int,
+    epsilon: Any,
+    clip: Clip = None,
+    norm: str | float = "inf",
 ) -> Spec:
-    """Unsafe: another class reaches at least the output of `label` somewhere in the L-infinity ball around x.
+    """Unsafe: another class reaches at least the output of `label` somewhere in the ball around x.
 
-    x has D numbers of any shape, epsilon is one radius or D of them, clip = (lowest, highest) input value.
-    The box holds the real ball: x - epsilon is rounded down, x + epsilon up. One clause of one row per other
-    class, in order. Raises SpecError for numbers that are not finite, a negative radius, an impossible label,
-    or an x that is outside clip by more than the radius.
+    x has D numbers of any shape; epsilon is the radius ("8/255" is exact), for L-infinity also one per
+    input; clip = (lowest, highest) input value; norm inf, 2 or 1. The real ball is inside the region. One
+    clause of one row per other class, in order. Raises SpecError for numbers that are not finite, a
+    negative radius, an impossible label, or an x that is outside clip by more than the radius.
     """
-    centre = np.array(x, np.float64).reshape(-1)
-    radius = np.array(epsilon, np.float64).reshape(-1)
+    centre = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, np.float64).reshape(-1)
+    radius = exact_array(epsilon).reshape(-1)
     if radius.size not in (1, centre.size):
         raise SpecError(f"epsilon has {radius.size} values, expected 1 or {centre.size}")
-    numbers = np.concatenate([centre, radius])
-    if not centre.size or not np.isfinite(numbers).all() or (radius < 0).any():
+    if not centre.size or any(r < 0 for r in radius):
         raise SpecError("x and epsilon must be finite numbers, at least one, epsilon not negative")
     if n_classes < 2 or not 0 <= label < n_classes:
         raise SpecError(f"label {label} of {n_classes} classes: expected 0 <= label < n_classes >= 2")
-    lower, upper = -_sum_up(-centre, radius), _sum_up(centre, radius)
-    if clip is not None:
-        lower, upper = np.maximum(lower, clip[0]), np.minimum(upper, clip[1])
-        if not (lower <= upper).all():
-            i = int(np.argmax(~(lower <= upper)))
-            raise SpecError(f"input {i} is {centre[i]}: its ball does not meet clip = {clip}")
-    others = [j for j in range(n_classes) if j != label]
-    rows = np.zeros((n_classes - 1, 1, n_classes))
-    rows[:, 0, label] = 1.0
-    rows[np.arange(n_classes - 1), 0, others] = -1.0
-    clauses = tuple(Clause(0, row, None, np.zeros(1)) for row in rows)
-    return Spec(lower[None], upper[None], clauses, n_classes)
+    variables = Input(centre.size)
+    return always(
+        classified(Network(n_classes)(variables), label), on=ball(variables, centre, epsilon, clip, norm)
+    )
 
 
-def _sum_up(a: Floats, b: Floats) -> Floats:
-    """The smallest float64 >= a + b, elementwise (the error of the sum is exact: Knuth's TwoSum)."""
-    total = a + b
-    part = total - a
-    error = (a - (total - part)) + (b - part)
-    return np.where(error > 0, np.nextafter(total, np.inf), total)
+def ball(x: Terms, centre: Any, radius: Any, clip: Clip = None, norm: str | float = "inf") -> Statement:
+    """`linf`, `l2` or `l1` by the name of the norm."""
+    name = f"{norm:g}" if isinstance(norm, int | float) else norm.lower().removeprefix("l")
+    if name not in BALLS:
+        raise SpecError(f"the norm {norm!r} is not one of {', '.join(BALLS)}")
+    return BALLS[name](x, centre, radius, clip)
+
+
+def monotone(  # noqa: PLR0913
+    lower: ArrayLike,
+    upper: ArrayLike,
+    feature: int,
+    outputs: int,
+    output: int = 0,
+    falling: bool = False,
+    tolerance: Any = "0.001",
+) -> Spec:
+    """On the box, `output` of `outputs` falls (falling: rises) by less than `tolerance` when `feature` grows.
+
+    Two runs of the network that share all inputs but one: variable D is the other value of the feature. A
+    tolerance of 0 can be refuted, also by rounding in float32, but not proved: equal values touch it.
+    """
+    low, high = np.asarray(lower).reshape(-1), np.asarray(upper).reshape(-1)
+    if low.shape != high.shape or not 0 <= feature < low.size or not 0 <= output < outputs:
+        raise SpecError(f"feature {feature} of {low.size} inputs, output {output} of {outputs}: not there")
+    f, x, larger = Network(outputs), Input(low.size), Input(1, name="larger")
+    before, after = f(x), f(x.replaced([feature], larger))
+    region = box(x, low, high) & box(larger, low[feature], high[feature]) & (x[feature] <= larger[0])
+    one, other = (after, before) if falling else (before, after)
+    return always(one[output] < other[output] + tolerance, on=region)

@@ -27,6 +27,8 @@ def conjunction(plain: list[int], factors: list[Dnf]) -> Dnf:
     """The Dnf of: all literals of `plain`, and one conjunction out of each factor. Raises TooLarge."""
     if not factors:
         return [tuple(plain)]
+    if not all(factors):
+        return []
     count = math.prod(map(len, factors))
     literals = count * len(plain) + sum(sum(map(len, f)) * (count // len(f)) for f in factors)
     if count > MAX_CLAUSES or literals > MAX_LITERALS:

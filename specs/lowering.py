@@ -5,14 +5,18 @@ Axis letters: C clauses of the disjunctive normal form, D inputs, O outputs.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
+from genbab.errors import SpecError
 from genbab.specs.atoms import MAX_ENTRIES, Bounds, Rows, atoms_of
+from genbab.specs.formula import Dnf
 from genbab.specs.parser import Parsed
-from genbab.specs.spec import Bools, Clause, Floats, Ints, Spec
+from genbab.specs.spec import Ball, Bools, Clause, Floats, Ints, Run, Spec
 
 _SHOWN = 50
 
@@ -27,34 +31,73 @@ class _Literals(NamedTuple):
 
 
 class _Boxes(NamedTuple):
-    """Candidate boxes lower, upper (n, D), and the number of the box of each clause (C,)."""
+    """Candidate boxes lower, upper (n, D) with their balls (n), and the number of each clause's (C,)."""
 
     lower: Floats
     upper: Floats
     of_clause: Ints
+    balls: list[tuple[Ball, ...]]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a property says, in any notation: literals, when they make it true, what each of them means.
+
+    A point is unsafe that satisfies all literals of `common` and all those of at least one of `terms`.
+    sizes (D, O): inputs, outputs of all runs; `rows` have one more column per product. balls: by literal;
+    a literal with a ball has bounds, too. error(message, literal) points at a literal (None: at the whole);
+    name(i) is what people call input i.
+    """
+
+    sizes: tuple[int, int]
+    common: Sequence[int]
+    terms: Dnf
+    bounds: Bounds
+    rows: Rows
+    never: Ints
+    error: Callable[[str, int | None], SpecError]
+    name: Callable[[int], str] = "X_{}".format
+    example: str = "(assert (<= X_0 1.5))"
+    balls: Mapping[int, Ball] = field(default_factory=dict)
+    runs: tuple[Run, ...] = ()
+    products: tuple[tuple[int, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def lower_text(parsed: Parsed) -> Spec:
     """The Spec of a parsed text; raises SpecError for gaps in declarations and missing bounds."""
     sizes = _sizes(parsed)
-    bounds, rows, never = atoms_of(parsed, sizes)
-    lengths = np.fromiter(map(len, parsed.terms), np.int64, len(parsed.terms))
+    found = atoms_of(parsed, sizes)
+    return lower(Content(sizes, parsed.common, parsed.terms, *found, error=parsed.source.error))
+
+
+def lower(content: Content) -> Spec:
+    """The Spec of what was said; raises SpecError for missing bounds and what is too large."""
+    lengths = np.fromiter(map(len, content.terms), np.int64, len(content.terms))
     literals = _Literals(
-        np.array(parsed.common, np.int64),
-        np.fromiter(chain.from_iterable(parsed.terms), np.int64, int(lengths.sum())),
+        np.array(content.common, np.int64),
+        np.fromiter(chain.from_iterable(content.terms), np.int64, int(lengths.sum())),
         np.repeat(np.arange(len(lengths)), lengths),
         len(lengths),
     )
-    boxes = _boxes(parsed, literals, bounds, sizes[0])
+    boxes = _boxes(content, literals)
     empty = _any(boxes.lower > boxes.upper)
-    impossible = np.isin(literals.common, never).any()
+    impossible = np.isin(literals.common, content.never).any()
     alive = ~empty[boxes.of_clause] & ~impossible
-    alive[literals.clause[np.isin(literals.literal, never)]] = False
-    _require_bounds(parsed, literals, boxes, alive)
+    alive[literals.clause[np.isin(literals.literal, content.never)]] = False
+    _require_bounds(content, literals, boxes, alive)
     used, of_clause = _distinct(boxes, alive)
-    clauses = _clauses(parsed, literals, rows, alive, of_clause)
+    clauses = _clauses(content, literals, alive, of_clause)
+    balls = tuple(boxes.balls[box] for box in used.tolist())
     return Spec(
-        _frozen(boxes.lower[used]), _frozen(boxes.upper[used]), clauses, sizes[1], _notes(boxes, empty, alive)
+        _frozen(boxes.lower[used]),
+        _frozen(boxes.upper[used]),
+        clauses,
+        content.sizes[1],
+        (*content.notes, *_notes(content, boxes, empty, alive)),
+        balls if any(balls) else (),
+        content.runs,
+        content.products,
     )
 
 
@@ -93,8 +136,9 @@ def _join(wanted: Ints, keys: Ints) -> tuple[Ints, Ints]:
     return i, first[i] + offset
 
 
-def _boxes(parsed: Parsed, literals: _Literals, bounds: Bounds, d: int) -> _Boxes:
+def _boxes(content: Content, literals: _Literals) -> _Boxes:
     """The box of every clause: number 0 is that of all clauses without bounds of their own."""
+    d, bounds = content.sizes[0], content.bounds
     order = np.argsort(bounds.literal, kind="stable")
     bounds = Bounds(bounds.literal[order], bounds.input[order], bounds.upper[order], bounds.value[order])
     base_lower, base_upper = np.full((1, d), -np.inf), np.full((1, d), np.inf)
@@ -103,12 +147,19 @@ def _boxes(parsed: Parsed, literals: _Literals, bounds: Bounds, d: int) -> _Boxe
     i, b = _join(literals.literal, bounds.literal)
     owners, box = np.unique(literals.clause[i], return_inverse=True)
     if (len(owners) + 1) * d > MAX_ENTRIES // 2:
-        raise parsed.source.error(f"{len(owners)} boxes of {d} inputs are too many")
+        raise content.error(f"{len(owners)} boxes of {d} inputs are too many", None)
     lower, upper = (np.repeat(base, len(owners) + 1, axis=0) for base in (base_lower, base_upper))
     _intersect(lower, upper, box.reshape(-1) + 1, bounds, b)
     of_clause = np.zeros(literals.total, np.int64)
     of_clause[owners] = np.arange(1, len(owners) + 1)
-    return _Boxes(lower, upper, of_clause)
+    common = tuple(content.balls[k] for k in literals.common.tolist() if k in content.balls)
+    balls = [common] * (len(owners) + 1)
+    if content.balls:
+        round_ones = np.isin(literals.literal, list(content.balls))
+        pairs = zip(literals.literal[round_ones].tolist(), literals.clause[round_ones].tolist(), strict=True)
+        for literal, clause in pairs:
+            balls[of_clause[clause]] = (*balls[of_clause[clause]], content.balls[literal])
+    return _Boxes(lower, upper, of_clause, balls)
 
 
 def _intersect(lower: Floats, upper: Floats, box: Ints, bounds: Bounds, chosen: Ints) -> None:
@@ -118,7 +169,7 @@ def _intersect(lower: Floats, upper: Floats, box: Ints, bounds: Bounds, chosen: 
         ufunc.at(array, (box[side], bounds.input[chosen][side]), bounds.value[chosen][side])
 
 
-def _require_bounds(parsed: Parsed, literals: _Literals, boxes: _Boxes, alive: Bools) -> None:
+def _require_bounds(content: Content, literals: _Literals, boxes: _Boxes, alive: Bools) -> None:
     """Raise SpecError listing the inputs that miss a bound in some clause."""
     no_lower, no_upper = np.isinf(boxes.lower), np.isinf(boxes.upper)
     bad = np.flatnonzero(alive & _any(no_lower | no_upper)[boxes.of_clause])
@@ -130,32 +181,33 @@ def _require_bounds(parsed: Parsed, literals: _Literals, boxes: _Boxes, alive: B
         for i in np.flatnonzero(no_lower[box] | no_upper[box]).tolist():
             sides = " and no ".join(["lower"] * bool(no_lower[box, i]) + ["upper"] * bool(no_upper[box, i]))
             where = f" in clause {k}" if literals.total > 1 else ""
-            first.setdefault(i, f"X_{i} has no {sides} bound{where}")
+            first.setdefault(i, f"{content.name(i)} has no {sides} bound{where}")
         if len(first) > _SHOWN:
             break
     listed = "; ".join(text for _, text in sorted(first.items())[:_SHOWN])
     own = literals.literal[literals.clause == bad[0]]
     token = int(own[0]) if literals.total > 1 and len(own) else None
     more = "; ..." if len(first) > _SHOWN else ""
-    raise parsed.source.error(f"{listed}{more}; every input needs both, as in (assert (<= X_0 1.5))", token)
+    raise content.error(f"{listed}{more}; every input needs both, as in {content.example}", token)
 
 
 def _distinct(boxes: _Boxes, alive: Bools) -> tuple[Ints, Ints]:
     """(candidates that are kept, number among them of the box of every clause (C,)); equal boxes once."""
     keep: list[int] = []
     number = np.full(len(boxes.lower), -1)
-    seen: dict[bytes, int] = {}
+    seen: dict[tuple[bytes, tuple[int, ...]], int] = {}
     _, first = np.unique(boxes.of_clause[alive], return_index=True)
     for box in boxes.of_clause[alive][np.sort(first)].tolist():
-        key = boxes.lower[box].tobytes() + boxes.upper[box].tobytes()
+        key = boxes.lower[box].tobytes() + boxes.upper[box].tobytes(), tuple(map(id, boxes.balls[box]))
         number[box] = seen.setdefault(key, len(keep))
         if number[box] == len(keep):
             keep.append(box)
     return np.array(keep, np.int64), number[boxes.of_clause]
 
 
-def _clauses(parsed: Parsed, literals: _Literals, rows: Rows, alive: Bools, box: Ints) -> tuple[Clause, ...]:
+def _clauses(content: Content, literals: _Literals, alive: Bools, box: Ints) -> tuple[Clause, ...]:
     """The clauses that are alive, with their box; the rows of all of them are slices of shared arrays."""
+    rows = content.rows
     _, common = _join(literals.common, rows.literal)
     i, own = _join(literals.literal, rows.literal)
     kept = np.flatnonzero(alive)
@@ -169,7 +221,7 @@ def _clauses(parsed: Parsed, literals: _Literals, rows: Rows, alive: Bools, box:
     has_inputs[clause[mixed >= 0]] = True
     o, d = rows.outputs.shape[1], rows.inputs.shape[1]
     if len(row) * o + int(has_inputs[clause].sum()) * d > MAX_ENTRIES:
-        raise parsed.source.error(f"{len(row)} rows of {o} outputs and {d} inputs are too many")
+        raise content.error(f"{len(row)} rows of {o} outputs and {d} inputs are too many", None)
     outputs, rhs = _frozen(rows.outputs[row]), _frozen(rows.rhs[row])
     strict = rows.strict[row]
     start = np.searchsorted(clause, kept).tolist()
@@ -189,8 +241,10 @@ def _inputs(rows: Rows, mixed: Ints) -> Floats:
     return _frozen(inputs)
 
 
-def _notes(boxes: _Boxes, empty: Bools, alive: Bools) -> tuple[str, ...]:
+def _notes(content: Content, boxes: _Boxes, empty: Bools, alive: Bools) -> tuple[str, ...]:
     """What happened to clauses that are empty."""
+    if not len(alive):
+        return ("the unsafe set is empty: no case is left",)
     dropped = np.flatnonzero(~alive)
     if not len(dropped):
         return ()
@@ -199,7 +253,7 @@ def _notes(boxes: _Boxes, empty: Bools, alive: Bools) -> tuple[str, ...]:
     reasons = []
     for i in np.flatnonzero((boxes.lower[inverted] > boxes.upper[inverted]).any(axis=0)).tolist()[:_SHOWN]:
         box = next(b for b in inverted.tolist() if boxes.lower[b, i] > boxes.upper[b, i])
-        reasons.append(f"X_{i} >= {boxes.lower[box, i]!s} and <= {boxes.upper[box, i]!s}")
+        reasons.append(f"{content.name(i)} >= {boxes.lower[box, i]!s} and <= {boxes.upper[box, i]!s}")
     if (~empty[boxes.of_clause[dropped]]).any():
         reasons.append("a relation between constants is false")
     if not alive.any():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,9 @@ from numpy.typing import NDArray
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 MAX_DIGITS = 2000
 """The longest number that is accepted, in characters."""
+
+SHORT = 18
+"""Characters of a number that fits 64-bit integers without its point."""
 
 _LARGEST = Decimal(sys.float_info.max)
 _NUMBER = re.compile(NUMBER, re.ASCII)
@@ -55,13 +57,54 @@ def directed(texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.floa
     Both are the number itself where it is a float64. The texts must be numbers that `first_bad` accepts.
     """
     nearest = np.fromiter(map(float, texts), np.float64, len(texts))
-    wanted, got = list(map(Decimal, texts)), list(map(Decimal, nearest.tolist()))
-    below = np.fromiter(map(operator.lt, wanted, got), bool, len(texts))
-    above = np.fromiter(map(operator.gt, wanted, got), bool, len(texts))
+    side = _sides(texts, nearest)
     down, up = nearest.copy(), nearest.copy()
-    np.nextafter(nearest, -np.inf, out=down, where=below)
-    np.nextafter(nearest, np.inf, out=up, where=above)
+    np.nextafter(nearest, -np.inf, out=down, where=side < 0)
+    np.nextafter(nearest, np.inf, out=up, where=side > 0)
     return down + 0.0, up + 0.0
+
+
+def _sides(texts: Sequence[str], nearest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sign of text - nearest, exactly, (n,).
+
+    A short text is m / 10^k with integers below 2^60; m and nearest * 10^k are compared as exact sums of two
+    float64 (Dekker's product). What that leaves open, and long texts, are compared as decimals.
+    """
+    digits = [text.replace(".", "", 1) if len(text) <= SHORT else "" for text in texts]
+    plain = np.fromiter((text.lstrip("+-").isdecimal() for text in digits), bool, len(texts))
+    side = np.zeros(len(texts))
+    chosen = np.flatnonzero(plain)
+    places = chosen.tolist()
+    whole = np.array([int(digits[i]) for i in places], np.int64)
+    dots = [texts[i].find(".") for i in places]
+    lengths = [len(texts[i]) for i in places]
+    after = np.array([n - 1 - d if d >= 0 else 0 for n, d in zip(lengths, dots, strict=True)], np.int64)
+    power = np.array([float(10**k) for k in range(SHORT + 1)])
+    high, low = _product(nearest[chosen], power[after])
+    top = whole.astype(np.float64)
+    first, second = top - high, (whole - top.astype(np.int64)).astype(np.float64) - low
+    total = first + second
+    side[chosen] = np.sign(total)
+    open_ones = np.abs(total) <= 1e-12 * (np.abs(first) + np.abs(second))
+    plain[chosen[open_ones & ((first != 0) | (second != 0))]] = False
+    for i in np.flatnonzero(~plain).tolist():
+        wanted, got = Decimal(texts[i]), Decimal(float(nearest[i]))
+        side[i] = (wanted > got) - (wanted < got)
+    return side
+
+
+def _product(
+    a: NDArray[np.float64], b: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(high, low) with high + low = a * b exactly (Dekker 1971), for numbers far from overflow."""
+    parts = []
+    for factor in (a, b):
+        scaled = 134217729.0 * factor  # 2^27 + 1
+        head = scaled - (scaled - factor)
+        parts.append((head, factor - head))
+    (a1, a2), (b1, b2) = parts
+    high = a * b
+    return high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2
 
 
 def round_up(value: Fraction) -> float:

@@ -1,4 +1,4 @@
-"""Reading VNN-LIB 1.0, as the VNN-COMP benchmarks use it.
+"""Reading VNN-LIB: version 2 by `reader2`, and here version 1.0, as the VNN-COMP benchmarks use it.
 
 Accepted: `declare-const` / `declare-fun` of X_i and Y_j (Real), `assert` of and / or in any nesting over the
 relations <= >= < > = == of linear terms (+ - * /, constants on either side, chains); comments; gzip;
@@ -22,6 +22,7 @@ from pathlib import Path
 from genbab.errors import SpecError
 from genbab.specs.lowering import lower_text
 from genbab.specs.parser import Parser
+from genbab.specs.reader2 import VERSION_2, parse_vnnlib2
 from genbab.specs.spec import Spec
 from genbab.specs.tokens import Source
 
@@ -32,16 +33,17 @@ MAX_BYTES = 1 << 30
 def read_vnnlib(
     path: str | os.PathLike[str], input_size: int | None = None, output_size: int | None = None
 ) -> Spec:
-    """The Spec of a VNN-LIB 1.0 file, plain or gzip; the sizes, where given, must agree.
+    """The Spec of a VNN-LIB file (1.0 or 2), plain or gzip; the model's sizes, where given, must agree.
 
     Raises SpecError, with line and column where there is one, for anything that cannot be read or does not
     fit.
     """
     name = os.fspath(path)
     spec = parse_vnnlib(_text(Path(path), name), name)
+    declared_inputs = len(spec.runs[0].offset) if spec.runs else spec.input_size
     for what, declared, given in (
-        ("inputs", spec.input_size, input_size),
-        ("outputs", spec.output_size, output_size),
+        ("inputs", declared_inputs, input_size),
+        ("outputs", spec.output_size // (len(spec.runs) or 1), output_size),
     ):
         if given is not None and given != declared:
             raise SpecError(f"declares {declared} {what}, but the model has {given}", name)
@@ -49,9 +51,11 @@ def read_vnnlib(
 
 
 def parse_vnnlib(text: str, name: str = "specification") -> Spec:
-    """The Spec of a VNN-LIB 1.0 text; `name` is what error messages call it. Raises SpecError."""
+    """The Spec of a VNN-LIB text (1.0 or 2); `name` is what error messages call it. Raises SpecError."""
     if not text.strip():
         raise SpecError("is empty; expected a VNN-LIB 1.0 text", name)
+    if VERSION_2.match(text):
+        return parse_vnnlib2(text, name)
     collecting = gc.isenabled()
     gc.disable()  # hundreds of thousands of small tuples, none of them garbage
     try:
@@ -59,6 +63,11 @@ def parse_vnnlib(text: str, name: str = "specification") -> Spec:
     finally:
         if collecting:
             gc.enable()
+
+
+def version_of(path: str | os.PathLike[str]) -> str:
+    """The version that a file is read as, "1.0" or "2.0"; raises SpecError when it cannot be read."""
+    return "2.0" if VERSION_2.match(_text(Path(path), os.fspath(path))) else "1.0"
 
 
 def _text(path: Path, name: str) -> str:

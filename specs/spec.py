@@ -6,6 +6,7 @@ outputs are flat (row-major order of the model's tensors). Everything is float64
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -25,7 +26,8 @@ Ints = NDArray[np.int64]
 class Clause:
     """The unsafe set { (x, y) : x in box number `box`, outputs @ y + inputs @ x <= rhs in every row }.
 
-    outputs (R, O), inputs (R, D) or None for all zeros, rhs (R,), strict (R,) or None for "no row is strict".
+    outputs (R, O + P), where the last P columns are products (see `Spec`), inputs (R, D) or None for all
+    zeros, rhs (R,), strict (R,) or None for "no row is strict".
     R = 0 says that every x in the box is unsafe. A strict row is written `<` in the text: provers use its
     closure (`<=`, a larger unsafe set, hence sound), `Spec.violation` decides it exactly.
     """
@@ -35,6 +37,49 @@ class Clause:
     inputs: Floats | None
     rhs: Floats
     strict: Bools | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Ball:
+    """{ x : ||x[columns] - centre|| <= radius } in the norm 1 or 2; columns and centre (n,)."""
+
+    columns: Ints
+    centre: Floats
+    radius: Fraction
+    norm: int
+
+    def holds(self, x: Floats) -> bool:
+        """Whether x (D,) lies in the ball, decided exactly."""
+        offset = x[self.columns] - self.centre
+        size = float(np.abs(offset).sum() if self.norm == 1 else np.sqrt((offset * offset).sum()))
+        slack = (
+            4.0 * (len(offset) + 4) * np.finfo(np.float64).eps * (size + float(np.abs(x).max(initial=1.0)))
+        )
+        if abs(size - float(self.radius)) > slack + 1e-12 * float(self.radius):
+            return size < float(self.radius)
+        exact = [Fraction(a) - Fraction(b) for a, b in zip(x[self.columns], self.centre, strict=True)]
+        if self.norm == 1:
+            return sum(map(abs, exact), Fraction(0)) <= self.radius
+        return sum((v * v for v in exact), Fraction(0)) <= self.radius**2
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The model's input in one of its runs: offset + Σ value_k · x[column_k] into place row_k.
+
+    offset (M,) for the M inputs of the model; row, column, value (n,).
+    """
+
+    row: Ints
+    column: Ints
+    value: Floats
+    offset: Floats
+
+    def at(self, x: Floats) -> Floats:
+        """The model's input (M,) for the variables x (D,), in float64."""
+        total = self.offset.copy()
+        np.add.at(total, self.row, self.value * x[self.column])
+        return total
 
 
 class _Stack(NamedTuple):
@@ -55,6 +100,11 @@ class Spec:
     lower, upper (K, D): the distinct boxes, finite, lower <= upper, closed also where the text is strict.
     Without clauses the spec is vacuous (K = 0 when it was read from a file): nothing can violate it, and
     `notes` says why. Raises SpecError when the parts do not fit together.
+
+    balls: () or one tuple per box: x lies in all of them, too. runs: () when x is the model's input and y
+    its output; else the model is run once for each, and y are the outputs of all runs, O in all. products:
+    P products of variables, each a tuple of at least two columns (inputs 0 ... D - 1, outputs D ...
+    D + O - 1); rows have O + P columns, the last P of which are these.
     """
 
     lower: Floats
@@ -62,6 +112,9 @@ class Spec:
     clauses: tuple[Clause, ...]
     output_size: int
     notes: tuple[str, ...] = ()
+    balls: tuple[tuple[Ball, ...], ...] = ()
+    runs: tuple[Run, ...] = ()
+    products: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Check the shapes and the boxes; the clauses one by one."""
@@ -76,12 +129,18 @@ class Spec:
         for k in range(0, len(self.clauses), 1024):
             _check_numbers(self.clauses[k : k + 1024])
         for k, clause in enumerate(self.clauses):
-            _check(clause, k, len(self.lower), self.input_size, self.output_size)
+            _check(clause, k, len(self.lower), self.input_size, self.width)
+        _check_extras(self)
 
     @property
     def input_size(self) -> int:
         """The number of inputs, D."""
         return int(self.lower.shape[1])
+
+    @property
+    def width(self) -> int:
+        """The columns of the rows: outputs and products, O + P."""
+        return self.output_size + len(self.products)
 
     @property
     def vacuous(self) -> bool:
@@ -92,7 +151,7 @@ class Spec:
     def _stack(self) -> _Stack:
         counts = [len(c.rhs) for c in self.clauses]
         size, d = sum(counts), self.input_size
-        outputs = np.concatenate([np.empty((0, self.output_size)), *(c.outputs for c in self.clauses)])
+        outputs = np.concatenate([np.empty((0, self.width)), *(c.outputs for c in self.clauses)])
         rhs = np.concatenate([np.empty(0), *(c.rhs for c in self.clauses)])
         inputs = np.zeros((size, d)) if any(c.inputs is not None for c in self.clauses) else None
         strict = np.zeros(size, bool)
@@ -118,12 +177,17 @@ class Spec:
         if self.vacuous or not (np.isfinite(point).all() and np.isfinite(output).all()):
             return None
         inside = np.logical_and.reduce((self.lower <= point) & (point <= self.upper), axis=1)
+        for box in np.flatnonzero(inside) if self.balls else ():
+            inside[box] = all(ball.holds(point) for ball in self.balls[box])
         stack = self._stack
         open_clauses: Bools = inside[stack.box]
         if not open_clauses.any():
             return None
         rows = np.flatnonzero(open_clauses[stack.clause])
-        broken = rows[~_satisfied(stack, rows, point, output)]
+        if self.products:
+            broken = rows[~_satisfied_exactly(self, stack, rows, point, output)]
+        else:
+            broken = rows[~_satisfied(stack, rows, point, output)]
         open_clauses[stack.clause[broken]] = False
         return int(np.argmax(open_clauses)) if open_clauses.any() else None
 
@@ -145,6 +209,29 @@ def _check(clause: Clause, k: int, boxes: int, d: int, o: int) -> None:
         )
     if not 0 <= clause.box < boxes:
         raise SpecError(f"clause {k} names box {clause.box}, but there are {boxes} boxes")
+
+
+def _check_extras(spec: Spec) -> None:
+    """Raise SpecError unless balls, runs and products fit the sizes."""
+    d, o = spec.input_size, spec.output_size
+    if spec.balls and len(spec.balls) != len(spec.lower):
+        raise SpecError(f"there are {len(spec.balls)} tuples of balls for {len(spec.lower)} boxes")
+    for ball in (b for balls in spec.balls for b in balls):
+        fits = ball.columns.shape == ball.centre.shape and ball.norm in (1, 2) and ball.radius >= 0
+        if (
+            not fits
+            or not np.isfinite(ball.centre).all()
+            or len(np.unique(ball.columns)) != ball.columns.size
+        ):
+            raise SpecError("a ball needs distinct columns, a finite centre, radius >= 0 and the norm 1 or 2")
+    columns = [c for b in spec.balls for ball in b for c in ball.columns.tolist()]
+    columns += [c for run in spec.runs for c in run.column.tolist()]
+    if any(not 0 <= c < d for c in columns):
+        raise SpecError(f"a ball or a run names an input that is not among the {d}")
+    if any(len(p) < 2 or not all(0 <= c < d + o for c in p) for p in spec.products):
+        raise SpecError(f"a product needs at least two of the {d} inputs and {o} outputs")
+    if any(not (np.isfinite(r.value).all() and np.isfinite(r.offset).all()) for r in spec.runs):
+        raise SpecError("every number of a run must be finite")
 
 
 def _check_numbers(clauses: tuple[Clause, ...]) -> None:
@@ -172,6 +259,21 @@ def _satisfied(stack: _Stack, rows: Ints, x: Floats, y: Floats) -> Bools:
             exact += _dot(inputs[r], x)
         holds[r] = exact < 0 or (exact == 0 and not strict[r])
     return np.asarray(holds, bool)
+
+
+def _satisfied_exactly(spec: Spec, stack: _Stack, rows: Ints, x: Floats, y: Floats) -> Bools:
+    """Which of these rows hold at (x, y), products included; (len(rows),)."""
+    inputs, values = [Fraction(v) for v in x.tolist()], [Fraction(v) for v in y.tolist()]
+    both = inputs + values
+    values += [math.prod((both[i] for i in columns), start=Fraction(1)) for columns in spec.products]
+    holds = np.zeros(len(rows), bool)
+    for k, r in enumerate(rows.tolist()):
+        total = -Fraction(float(stack.rhs[r]))
+        sides = [(stack.outputs[r], values)] + ([] if stack.inputs is None else [(stack.inputs[r], inputs)])
+        for row, numbers in sides:
+            total += sum((Fraction(float(row[i])) * numbers[i] for i in np.flatnonzero(row)), Fraction(0))
+        holds[k] = total < 0 or (total == 0 and not stack.strict[r])
+    return holds
 
 
 def _dot(coefficients: Floats, values: Floats) -> Fraction:

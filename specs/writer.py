@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +20,12 @@ from genbab.specs.spec import Clause, Spec
 
 def write_vnnlib(spec: Spec, path: str | os.PathLike[str]) -> None:
     """Write a specification as a VNN-LIB 1.0 file, compressed when the name ends in .gz. Raises SpecError."""
-    data = format_vnnlib(spec).encode()
+    write_text(format_vnnlib(spec), path)
+
+
+def write_text(text: str, path: str | os.PathLike[str]) -> None:
+    """Write a text to a file, compressed when the name ends in .gz; raises SpecError."""
+    data = text.encode()
     try:
         with open(path, "wb") as file:
             file.write(gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
@@ -31,7 +37,11 @@ def format_vnnlib(spec: Spec) -> str:
     """The VNN-LIB 1.0 text of a specification; reading it gives an equal specification.
 
     Exceptions: a row on one input only is read back as a bound, a vacuous spec comes back without its boxes.
+    Raises SpecError for what VNN-LIB 1.0 cannot say: products, balls, several runs.
     """
+    wanted = {"products of variables": spec.products, "balls": spec.balls, "several runs": spec.runs}
+    if found := [what for what, parts in wanted.items() if parts]:
+        raise SpecError(f"VNN-LIB 1.0 cannot say {' and '.join(found)}; VNN-LIB 2 may")
     return "\n".join(_lines(spec)) + "\n"
 
 
@@ -40,47 +50,72 @@ def _lines(spec: Spec) -> Iterator[str]:
         yield from (f"; {line}" for line in note.splitlines())
     yield from (f"(declare-const X_{i} Real)" for i in range(spec.input_size))
     yield from (f"(declare-const Y_{j} Real)" for j in range(spec.output_size))
-    if spec.vacuous:
-        yield "(assert (<= 1 0))"
-        return
-    shared = len({clause.box for clause in spec.clauses}) == 1
-    if shared:
-        yield from (f"(assert {bound})" for bound in _bounds(spec, spec.clauses[0].box))
-    if len(spec.clauses) == 1:
-        yield from (f"(assert {row})" for row in _rows(spec.clauses[0]))
-        return
-    yield "(assert (or"
-    for clause in spec.clauses:
-        parts = [] if shared else list(_bounds(spec, clause.box))
-        yield f"  (and {' '.join([*parts, *_rows(clause)]) or '(<= 0 0)'})"
-    yield "))"
+    inputs, outputs = ([f"{k}_{i}" for i in range(n)] for k, n in (("X", spec.input_size), ("Y", spec.width)))
+    yield from Notation(inputs, outputs).assertions(spec)
 
 
-def _bounds(spec: Spec, box: int) -> Iterator[str]:
-    for i in range(spec.input_size):
-        yield f"(>= X_{i} {text_of(float(spec.lower[box, i]), upper=False)})"
-        yield f"(<= X_{i} {text_of(float(spec.upper[box, i]), upper=True)})"
+@dataclass(frozen=True)
+class Notation:
+    """How variables and numbers are written: the names of the inputs (D,) and of the columns of rows."""
 
+    inputs: list[str]
+    outputs: list[str]
 
-def _rows(clause: Clause) -> Iterator[str]:
-    for r in range(len(clause.rhs)):
-        terms = [(float(clause.outputs[r, j]), f"Y_{j}") for j in np.flatnonzero(clause.outputs[r])]
-        if clause.inputs is not None:
-            terms += [(float(clause.inputs[r, i]), f"X_{i}") for i in np.flatnonzero(clause.inputs[r])]
-        yield _row(terms, float(clause.rhs[r]), clause.strict is not None and bool(clause.strict[r]))
+    def number(self, text: str) -> str:
+        """A decimal as this language takes it."""
+        return text
 
+    def region(self, spec: Spec, box: int) -> Iterator[str]:
+        """What says that x lies in this box, relation by relation."""
+        for name, low, high in zip(
+            self.inputs, spec.lower[box].tolist(), spec.upper[box].tolist(), strict=True
+        ):
+            yield f"(>= {name} {self.number(text_of(low, upper=False))})"
+            yield f"(<= {name} {self.number(text_of(high, upper=True))})"
 
-def _row(terms: list[tuple[float, str]], rhs: float, strict: bool) -> str:
-    """One relation, in the plain style of the benchmarks where it has that form."""
-    below, above = ("<", ">") if strict else ("<=", ">=")
-    plus, minus = ([name for value, name in terms if value == sign] for sign in (1.0, -1.0))
-    if len(plus) + len(minus) == len(terms):
-        if len(terms) == 2 and len(plus) == 1 and rhs == 0.0:
-            return f"({below} {plus[0]} {minus[0]})"
-        if len(terms) == 1 and minus:
-            return f"({above} {minus[0]} {text_of(-rhs + 0.0, upper=False)})"
-        if len(terms) == 1:
-            return f"({below} {plus[0]} {text_of(rhs, upper=True)})"
-    products = [name if value == 1.0 else f"(* {value!r} {name})" for value, name in terms]
-    total = f"(+ {' '.join(products)})" if len(products) > 1 else (products or ["0"])[0]
-    return f"({below} {total} {text_of(rhs, upper=True)})"
+    def assertions(self, spec: Spec) -> Iterator[str]:
+        """The boxes and the clauses."""
+        if spec.vacuous:
+            yield f"(assert (<= {self.number('1')} {self.number('0')}))"
+            return
+        shared = len({clause.box for clause in spec.clauses}) == 1
+        if shared:
+            yield from (f"(assert {bound})" for bound in self.region(spec, spec.clauses[0].box))
+        if len(spec.clauses) == 1:
+            yield from (f"(assert {row})" for row in self.rows(spec.clauses[0]))
+            return
+        true = f"(<= {self.number('0')} {self.number('0')})"
+        yield "(assert (or"
+        for clause in spec.clauses:
+            parts = [] if shared else list(self.region(spec, clause.box))
+            yield f"  (and {' '.join([*parts, *self.rows(clause)]) or true})"
+        yield "))"
+
+    def rows(self, clause: Clause) -> Iterator[str]:
+        """The rows of a clause."""
+        for r in range(len(clause.rhs)):
+            terms = [
+                (float(clause.outputs[r, j]), self.outputs[j]) for j in np.flatnonzero(clause.outputs[r])
+            ]
+            if clause.inputs is not None:
+                row = clause.inputs[r]
+                terms += [(float(row[i]), self.inputs[i]) for i in np.flatnonzero(row)]
+            yield self._row(terms, float(clause.rhs[r]), clause.strict is not None and bool(clause.strict[r]))
+
+    def _row(self, terms: list[tuple[float, str]], rhs: float, strict: bool) -> str:
+        """One relation, in the plain style of the benchmarks where it has that form."""
+        below, above = ("<", ">") if strict else ("<=", ">=")
+        plus, minus = ([name for value, name in terms if value == sign] for sign in (1.0, -1.0))
+        limit = self.number(text_of(rhs, upper=True))
+        if len(plus) + len(minus) == len(terms):
+            if len(terms) == 2 and len(plus) == 1 and rhs == 0.0:
+                return f"({below} {plus[0]} {minus[0]})"
+            if len(terms) == 1 and minus:
+                return f"({above} {minus[0]} {self.number(text_of(-rhs + 0.0, upper=False))})"
+            if len(terms) == 1:
+                return f"({below} {plus[0]} {limit})"
+        products = [
+            name if value == 1.0 else f"(* {self.number(repr(value))} {name})" for value, name in terms
+        ]
+        total = f"(+ {' '.join(products)})" if len(products) > 1 else (products or [self.number("0")])[0]
+        return f"({below} {total} {limit})"

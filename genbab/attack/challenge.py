@@ -99,7 +99,8 @@ class Challenge:
         ours = evaluate(self.network, points.to(self.device)).cpu()
         for x in points.numpy():
             self._judge(self.confirm(x))
-        theirs = torch.stack([torch.as_tensor(self.replayer.replay(x)) for x in points.numpy()]).double()
+        theirs = torch.stack([torch.as_tensor(self.replayer.replay(x, self.spec)) for x in points.numpy()])
+        theirs, ours = theirs.double(), ours[..., : theirs.shape[-1]]
         allowed = 1e-3 * theirs.abs().amax(0) + 1e-5 * theirs.abs().max() + 1e-9
         if bool(((ours - theirs).abs() <= allowed).all()):
             return ""

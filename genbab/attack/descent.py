@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from genbab.attack.targets import Targets
-from genbab.network import Affine, Network, evaluate
+from genbab.network import Affine, Input, Network, evaluate
 
 BATCH_WORK = 1_000_000_000
 """Multiply-adds in one pass at most, so that a deadline is looked at a few times a second."""
@@ -117,7 +117,7 @@ def descend(
             break
         velocity = MOMENTUM * velocity + gradient / gradient.abs().amax(-1, keepdim=True).clamp_min(1e-30)
         size = first * DECAY ** (k / max(1, steps - 1))
-        x = torch.minimum(torch.maximum(x - size * velocity.sign(), low), high)
+        x = inside(field.network, x - size * velocity.sign(), low, high)
     return best
 
 
@@ -151,7 +151,16 @@ def diversify(
         gradient = _gradient(total, x)
         if gradient is None:
             return start
-        x = torch.minimum(torch.maximum(x.detach() + (high - low) / 4 * gradient.sign(), low), high)
+        x = inside(network, x.detach() + (high - low) / 4 * gradient.sign(), low, high)
+    return x
+
+
+def inside(network: Network, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """x (C, P, D) moved into the boxes, and into the balls of the network's input."""
+    x = torch.minimum(torch.maximum(x, low), high)
+    first = network.nodes[0]
+    for ball in first.within if isinstance(first, Input) else ():
+        x = ball.moved(x)
     return x
 
 

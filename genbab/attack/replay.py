@@ -29,22 +29,27 @@ class Replayer:
         self._types = [np.dtype(t) for t in model.input_dtypes]
         self._sizes = [int(np.prod(s)) for s in model.input_shapes]
 
-    def replay(self, x: npt.NDArray[Any]) -> Floats:
-        """The flat outputs (O,) at the flat input x (D,), cast to the model's own types, unoptimised."""
-        return self._run(self._plain, x)
+    def replay(self, x: npt.NDArray[Any], spec: Spec | None = None) -> Floats:
+        """The flat outputs (O,) at the flat input x (D,), cast to the model's own types, unoptimised.
+
+        Where the spec has runs, x are its variables, and the outputs of all runs come one after the other.
+        """
+        return self._runs(self._plain, spec, x)
 
     def confirm(self, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
         """The counterexample at x (D,) rounded to float32 numbers INSIDE its box, or None.
 
         It is one only if both sessions give finite outputs that meet some clause of the spec exactly. None
-        for a model that onnxruntime cannot run.
+        for a model that onnxruntime cannot run, and where runs would have to round to integers.
         """
-        inside = self.rounded(spec, x) if self._model.replayable else None
+        floats = all(kind in (np.float32, np.float64) for kind in self._types)
+        possible = self._model.replayable and (floats or not spec.runs)
+        inside = self.rounded(spec, x) if possible else None
         if inside is None:
             return None
-        y = self.replay(inside)[: spec.output_size]
+        y = self.replay(inside, spec)[: spec.output_size]
         clause = _met(spec, inside, y)
-        if clause is None or _met(spec, inside, self._run(self._default, inside)) is None:
+        if clause is None or _met(spec, inside, self._runs(self._default, spec, inside)) is None:
             return None
         return Counterexample(x=inside.astype(np.float32), y=y, clause=clause)
 
@@ -64,7 +69,7 @@ class Replayer:
         with np.errstate(over="ignore"):
             nearest = point.astype(np.float32).astype(np.float64)
         start = 0
-        for size, kind in zip(self._sizes, self._types, strict=True):
+        for size, kind in () if spec.runs else zip(self._sizes, self._types, strict=True):
             here = slice(start, start + size)
             if kind not in (np.float32, np.float64):
                 low[here], high[here] = representable(low[here], high[here], kind)
@@ -73,6 +78,12 @@ class Replayer:
         inside = np.clip(nearest, low, high)
         exact = bool((low <= high).all()) and bool((inside.astype(np.float32) == inside).all())
         return inside if exact else None
+
+    def _runs(self, session: onnxruntime.InferenceSession, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:
+        """The outputs of all runs, the model's input of each rounded to its own types."""
+        if spec is None or not spec.runs:
+            return self._run(session, x)
+        return np.concatenate([self._run(session, run.at(np.asarray(x, np.float64))) for run in spec.runs])
 
     def _run(self, session: onnxruntime.InferenceSession, x: npt.NDArray[Any]) -> Floats:
         feed, start = {}, 0

@@ -1,0 +1,126 @@
+"""`genbab spec convert|check|show|from-csv`: specifications read, written, explained and made."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genbab.cli.verify import readable
+from genbab.errors import ModelError, SpecError, UsageError
+
+if TYPE_CHECKING:
+    from genbab.specs import Spec
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+def command(options: argparse.Namespace) -> int:
+    """Do what was asked; returns 0, or 2 when a file of `check` cannot be read."""
+    if options.action == "from-csv":
+        from genbab.cli.spec_data import make
+
+        return make(options)
+    return {"convert": _convert, "check": _check, "show": _show}[options.action](options)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The shapes of a model's inputs and outputs."""
+
+    inputs: Shapes
+    outputs: Shapes
+    model: str
+
+    def fit(self, spec: Spec, name: str) -> None:
+        """Raise SpecError unless the spec is about a model of these sizes."""
+        count = len(spec.runs) or 1
+        own = len(spec.runs[0].offset) if spec.runs else spec.input_size
+        for what, found, shapes in (
+            ("inputs", own, self.inputs),
+            ("outputs", spec.output_size // count, self.outputs),
+        ):
+            if found != size(shapes):
+                raise SpecError(f"declares {found} {what}, but {self.model} has {size(shapes)}", name)
+
+
+def size(shapes: Shapes) -> int:
+    """The numbers in tensors of these shapes together."""
+    from math import prod
+
+    return sum(prod(shape) for shape in shapes)
+
+
+def sizes_of(model: str | None) -> Sizes | None:
+    """The shapes of the model's tensors; None without a model."""
+    if model is None:
+        return None
+    readable(Path(model), "model", ModelError)
+    from genbab.reader import load_onnx
+
+    loaded = load_onnx(Path(model), check=False)
+    return Sizes(loaded.input_shapes, loaded.output_shapes, model)
+
+
+def text_in(version: str, spec: Spec, sizes: Sizes | None) -> str:
+    """The specification as a text of this version of VNN-LIB."""
+    from genbab.specs import format_vnnlib, format_vnnlib2
+
+    if version == "1.0":
+        return format_vnnlib(spec)
+    return format_vnnlib2(spec, sizes.inputs, sizes.outputs) if sizes else format_vnnlib2(spec)
+
+
+def _read(path: str, sizes: Sizes | None) -> Spec:
+    from genbab.specs import read_vnnlib
+
+    spec = read_vnnlib(path)
+    if sizes is not None:
+        sizes.fit(spec, path)
+    return spec
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from genbab.specs import version_of, write_text
+
+    if Path(options.out).resolve() == Path(options.spec).resolve():
+        raise UsageError("OUT must be another file than FILE")
+    sizes = sizes_of(options.model)
+    spec = _read(options.spec, sizes)
+    version = options.to or ("2.0" if version_of(options.spec) == "1.0" else "1.0")
+    write_text(text_in(version, spec, sizes), options.out)
+    sys.stdout.write(f"{options.out}: VNN-LIB {version}, {_counts(spec)}\n")
+    for note in spec.notes:
+        sys.stdout.write(f"note: {note}\n")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    sizes, code = sizes_of(options.model), 0
+    for path in options.specs:
+        try:
+            spec = _read(path, sizes)
+        except SpecError as error:
+            sys.stdout.write(f"{error}\n")
+            code = error.exit_code
+            continue
+        empty = "" if not spec.vacuous else ", but nothing can be unsafe: " + "; ".join(spec.notes)
+        sys.stdout.write(f"{path}: readable, {_counts(spec)}{empty}\n")
+    return code
+
+
+def _show(options: argparse.Namespace) -> int:
+    from genbab.specs import describe
+
+    spec = _read(options.spec, sizes_of(options.model))
+    sys.stdout.write("\n".join([options.spec, *describe(spec)]) + "\n")
+    return 0
+
+
+def _counts(spec: Spec) -> str:
+    return (
+        f"{spec.input_size} inputs, {spec.output_size} outputs, {len(spec.lower)} box(es), "
+        f"{len(spec.clauses)} clause(s)"
+    )
