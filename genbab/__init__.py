@@ -1,7 +1,8 @@
 """genbab proves or refutes statements about neural networks with any nonlinearity.
 
 Everything public is named here and loaded on first use: `import genbab` imports neither torch nor numpy.
-The function `genbab.api.bounds` is public as `output_bounds`, because `genbab.bounds` is the subpackage.
+Two functions of `genbab.api` have other names here, because those are subpackages: `bounds` is
+`output_bounds`, `attack` is `find_counterexample`.
 """
 
 from __future__ import annotations
@@ -10,57 +11,88 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from genbab.api import attack as find_counterexample
     from genbab.api import bounds as output_bounds
     from genbab.api import load, verify
     from genbab.config import Config
     from genbab.errors import GenbabError, ModelError, ResourceError, SpecError, UnsupportedError, UsageError
+    from genbab.methods import LinearBounds
     from genbab.nonlinear import Expression, Nonlinearity
     from genbab.nonlinear.custom import register
-    from genbab.plot import plot_relaxation
+    from genbab.plot.relaxation import plot_relaxation
+    from genbab.plot.trace import plot_trace
     from genbab.result import Counterexample, Result, Verdict
     from genbab.specs import Spec
+    from genbab.studies.ranges import OutputRange, output_range
+    from genbab.studies.results import CertifiedAccuracy, CertifiedRadius, Comparison
+    from genbab.studies.robustness import certified_accuracy, certified_radius, compare
+    from genbab.studies.store import Study
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CertifiedAccuracy",
+    "CertifiedRadius",
+    "Comparison",
     "Config",
     "Counterexample",
     "Expression",
     "GenbabError",
+    "LinearBounds",
     "ModelError",
     "Nonlinearity",
+    "OutputRange",
     "ResourceError",
     "Result",
     "Spec",
     "SpecError",
+    "Study",
     "UnsupportedError",
     "UsageError",
     "Verdict",
     "__version__",
+    "certified_accuracy",
+    "certified_radius",
+    "compare",
+    "find_counterexample",
     "load",
     "output_bounds",
+    "output_range",
     "plot_relaxation",
+    "plot_trace",
     "register",
     "verify",
 ]
 
 _HOME = {
+    "CertifiedAccuracy": ("genbab.studies.results", "CertifiedAccuracy"),
+    "CertifiedRadius": ("genbab.studies.results", "CertifiedRadius"),
+    "Comparison": ("genbab.studies.results", "Comparison"),
     "Config": ("genbab.config", "Config"),
     "Counterexample": ("genbab.result", "Counterexample"),
     "Expression": ("genbab.nonlinear", "Expression"),
     "GenbabError": ("genbab.errors", "GenbabError"),
+    "LinearBounds": ("genbab.methods", "LinearBounds"),
     "ModelError": ("genbab.errors", "ModelError"),
     "Nonlinearity": ("genbab.nonlinear", "Nonlinearity"),
+    "OutputRange": ("genbab.studies.ranges", "OutputRange"),
     "ResourceError": ("genbab.errors", "ResourceError"),
     "Result": ("genbab.result", "Result"),
     "Spec": ("genbab.specs", "Spec"),
     "SpecError": ("genbab.errors", "SpecError"),
+    "Study": ("genbab.studies.store", "Study"),
     "UnsupportedError": ("genbab.errors", "UnsupportedError"),
     "UsageError": ("genbab.errors", "UsageError"),
     "Verdict": ("genbab.result", "Verdict"),
+    "certified_accuracy": ("genbab.studies.robustness", "certified_accuracy"),
+    "certified_radius": ("genbab.studies.robustness", "certified_radius"),
+    "compare": ("genbab.studies.robustness", "compare"),
+    "find_counterexample": ("genbab.api", "attack"),
     "load": ("genbab.api", "load"),
     "output_bounds": ("genbab.api", "bounds"),
-    "plot_relaxation": ("genbab.plot", "plot_relaxation"),
+    "output_range": ("genbab.studies.ranges", "output_range"),
+    "plot_relaxation": ("genbab.plot.relaxation", "plot_relaxation"),
+    "plot_trace": ("genbab.plot.trace", "plot_trace"),
     "register": ("genbab.nonlinear.custom", "register"),
     "verify": ("genbab.api", "verify"),
 }

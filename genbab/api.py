@@ -1,25 +1,30 @@
-"""The public functions: `load`, `verify`, `bounds`."""
+"""The public functions about one model: `load`, `verify`, `attack`, `bounds`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
 from torch import Tensor
 
-from genbab.bounds import Engine, Interval, Steps, forward, propagate, tighten_all
+from genbab.attack import FULL, Challenge, Falsified
+from genbab.bounds import Engine, Interval
 from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
 from genbab.driver import Run
-from genbab.errors import SpecError, UsageError
-from genbab.network import Network
-from genbab.reader import Model, is_program, load_onnx, load_program, load_torch
-from genbab.result import Progress, Result
+from genbab.errors import DeadlineReached, SpecError, UsageError
+from genbab.methods import METHODS, LinearBounds, method_named, node_intervals, row_ranges
+from genbab.network import Network, lifted
+from genbab.reader import Model, is_program, load_onnx, load_program, load_torch, normalised, refuse_training
+from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec, read_vnnlib
+from genbab.trace import TraceFile
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -27,23 +32,40 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
     Program = ExportedProgram | ONNXProgram
+    AnyModel = str | Path | bytes | Model | Module | Program
 
-METHODS = ("interval", "forward", "backward", "optimised")
+__all__ = ["METHODS", "attack", "bounds", "load", "node_intervals", "verify"]
+
+MOMENTS = 128
+"""The most points that a bound's history keeps."""
 
 
-def load(model: str | Path | bytes | Model | Module | Program, example: Any = None) -> Model:
+def load(model: AnyModel, example: Any = None, preprocessing: Mapping[str, Any] | None = None) -> Model:
     """The model in normal form, checked against onnxruntime.
 
     model: an ONNX file (also .gz), its bytes, a `torch.nn.Module` together with an `example` input (a tensor,
     or a list of them), a `torch.export.ExportedProgram` or a `torch.onnx.ONNXProgram`. All outputs of a
-    module are concatenated. Raises `ModelError` when it cannot be read and `UnsupportedError` when operators
-    have no sound rule.
+    module are concatenated; modules and torch's settings stay as they are. `preprocessing` = {"mean", "std",
+    "axis"} puts (x - mean) / std before the model, so that everything is asked in units of the raw x. Raises
+    `ModelError` when the model cannot be read, `UnsupportedError` when operators have no sound rule,
+    `UsageError` for a missing example, a wrong preprocessing, or a module whose training mode matters.
     """
+    loaded = _loaded(model, example)
+    return loaded if preprocessing is None else normalised(loaded, preprocessing)
+
+
+def load_within(deadline: Deadline, model: AnyModel, example: Any = None) -> Model:
+    """As `load`; raises `DeadlineReached` when the time is up before the model is read."""
+    return _loaded(model, example, deadline.check)
+
+
+def _loaded(model: AnyModel, example: Any, ask: Callable[[], None] = lambda: None) -> Model:
     if isinstance(model, Model):
         return model
     if isinstance(model, torch.nn.Module):
         if example is None:
             raise UsageError("a torch module needs an example input: genbab.load(module, example=x)")
+        refuse_training(model)
         return load_torch(model, example)
     if is_program(model):
         return load_program(model)
@@ -52,94 +74,203 @@ def load(model: str | Path | bytes | Model | Module | Program, example: Any = No
             "a model is a path, the bytes of an ONNX file, a torch module or a loaded model, "
             f"not {type(model).__name__}"
         )
-    return load_onnx(model)
+    return load_onnx(model, ask=ask)
 
 
 def verify(
-    model: str | Path | bytes | Model | Module,
+    model: AnyModel,
     spec: str | Path | Spec,
     config: Config | None = None,
     progress: Callable[[Progress], None] | None = None,
     example: Any = None,
+    *,
+    trace: str | Path | TraceFile | None = None,
 ) -> Result:
     """Whether the model satisfies the specification on its whole input set.
 
     `verified`: no input of the set leads to an unsafe output (over the reals, rounding of the bounds
     included);
     `falsified`: a float32 input that does, replayed in onnxruntime; `unknown` or `timeout`: neither was
-    shown.
+    shown. The statistic "history" is that of the bound: [seconds, bound, open domains, domains] each.
+    `trace`: a file that the run is recorded in as it goes (`genbab.trace` says how; `plot_trace` draws it).
     Raises `ModelError`, `SpecError`, `UsageError`, `ResourceError`.
     """
     config = config or Config()
     deadline = Deadline(config.timeout)
     started = time.monotonic()
-    loaded = load(model, example)
-    parsed = (
-        spec
-        if isinstance(spec, Spec)
-        else read_vnnlib(spec, loaded.network.input_size, loaded.network.output_size)
-    )
+    with _recorded(trace, started, (model, spec), config) as record:
+        history = History(started, progress or (lambda _: None))
+        try:
+            loaded = load_within(deadline, model, example)
+        except DeadlineReached:
+            late = "the time limit was reached while reading the model; try a longer one"
+            result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late)
+        else:
+            parsed = _parsed(loaded, spec)
+            result = Run(loaded, parsed, config, deadline, started, history, record).decide()
+        if isinstance(trace, str | Path) and record is not None:
+            record.end(result)
+    return replace(result, statistics={**result.statistics, "history": history.moments})
+
+
+@contextmanager
+def _recorded(
+    trace: str | Path | TraceFile | None, started: float, names: tuple[Any, Any], config: Config
+) -> Iterator[TraceFile | None]:
+    """The record to write to; one that is opened here is closed at the end."""
+    if not isinstance(trace, str | Path):
+        yield trace
+        return
+    record = TraceFile(trace, started)
+    model, spec = (str(n) if isinstance(n, str | Path) else type(n).__name__ for n in names)
+    record.begin(model, spec, config.to_dict())
+    try:
+        yield record
+    finally:
+        record.close()
+
+
+def _parsed(model: Model, spec: str | Path | Spec) -> Spec:
+    sizes = (model.network.input_size, model.network.output_size)
+    parsed = spec if isinstance(spec, Spec) else read_vnnlib(spec, *sizes)
     if parsed.vacuous:
-        raise SpecError(
-            "the input set is empty: nothing to verify" + "".join(f" ({note})" for note in parsed.notes)
-        )
-    return Run(loaded, parsed, config, deadline, started, progress or (lambda _: None)).decide()
+        notes = "".join(f" ({note})" for note in parsed.notes)
+        raise SpecError(f"the input set is empty: nothing to verify{notes}")
+    return parsed
 
 
+class History:
+    """Passes progress on and keeps the moments at which the bound changed."""
+
+    def __init__(self, started: float, further: Callable[[Progress], None]) -> None:
+        self.started, self.further = started, further
+        self.moments: list[list[float]] = []
+
+    def __call__(self, progress: Progress) -> None:
+        """Note a changed bound, then pass on; the history is thinned where it grows long."""
+        bound, last = progress.bound, self.moments[-1][1] if self.moments else None
+        if bound is not None and bound != last:
+            seconds = round(time.monotonic() - self.started, 4)
+            self.moments.append([seconds, bound, progress.open, progress.domains])
+            if len(self.moments) > MOMENTS:
+                self.moments[1:-1] = self.moments[1:-1:2]
+        self.further(progress)
+
+
+def attack(
+    model: AnyModel, spec: str | Path | Spec, config: Config | None = None, example: Any = None
+) -> Counterexample | None:
+    """A float32 input of the input set that leads to an unsafe output, replayed in onnxruntime, or None.
+
+    Searches only, with sampling and gradients; None claims nothing. `config` bounds it: timeout,
+    attack_restarts, attack_steps, seed. Raises like `verify`.
+    """
+    config = config or Config()
+    deadline = Deadline(config.timeout)
+    try:
+        loaded = load_within(deadline, model, example)
+        parsed = _parsed(loaded, spec)
+        network = lifted(loaded.network, parsed).to(torch.float64, resolve(config.device))
+        Challenge(loaded, parsed, network, deadline, config).attack(FULL)
+    except Falsified as found:
+        return found.counterexample
+    except DeadlineReached:
+        pass
+    return None
+
+
+@overload
 def bounds(
-    model: str | Path | Model | Module | Network,
+    model: AnyModel | Network,
     lower: Any,
     upper: Any,
     method: str = "optimised",
     config: Config | None = None,
-) -> tuple[Tensor, Tensor]:
+    *,
+    C: Any = None,
+    return_linear: Literal[False] = False,
+    example: Any = None,
+) -> tuple[Tensor, Tensor]: ...
+
+
+@overload
+def bounds(
+    model: AnyModel | Network,
+    lower: Any,
+    upper: Any,
+    method: str = "optimised",
+    config: Config | None = None,
+    *,
+    C: Any = None,
+    return_linear: Literal[True],
+    example: Any = None,
+) -> tuple[Tensor, Tensor, LinearBounds]: ...
+
+
+def bounds(  # noqa: PLR0913
+    model: AnyModel | Network,
+    lower: Any,
+    upper: Any,
+    method: str = "optimised",
+    config: Config | None = None,
+    *,
+    C: Any = None,
+    return_linear: bool = False,
+    example: Any = None,
+) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, LinearBounds]:
     """Sound lower and upper bounds (B, O) of every output on the boxes lower <= x <= upper ((B, D) or (D,)).
 
-    method: "interval", "forward", "backward" (CROWN with default slopes) or "optimised" (slopes optimised
-    for every
-    hidden row and every output). All but "forward" are cut with interval arithmetic. Raises `UsageError`
-    for a wrong
-    shape, an inverted box, a number that is not finite, or an unknown method.
+    method: one of `METHODS`, or the names known from elsewhere, in any case: IBP, CROWN, alpha-CROWN,
+    CROWN-IBP, forward+backward. All but "forward" are cut with interval arithmetic. C (S, O) or (B, S, O):
+    bounds (B, S) of C·y instead. return_linear: also `LinearBounds` around them (constant ones for interval
+    and forward). Results are float64 on the device of the settings. Raises `UsageError` for a wrong shape,
+    an inverted box, a number that is not finite, or an unknown method; `DeadlineReached` when the settings'
+    time is up.
     """
     config = config or Config()
-    if method not in METHODS:
-        raise UsageError(f"method {method!r}: must be one of {', '.join(METHODS)}")
-    network = model if isinstance(model, Network) else load(model).network
+    method = method_named(method)
+    network = model if isinstance(model, Network) else load(model, example).network
     device = resolve(config.device)
     box = _box(network, lower, upper, device)
     engine = Engine.of(network, config, device, Deadline(config.timeout).check)
-    intervals = node_intervals(engine, box, method, config.root_steps)
-    return intervals[network.output]
+    if C is None and not return_linear and method not in ("crown-ibp", "crown-forward"):
+        return node_intervals(engine, box, method, config.root_steps)[network.output]
+    matrix = torch.eye(network.output_size)[None] if C is None else C
+    rows = _rows(network, matrix, box[0].shape[0], device)
+    low, high, linear = row_ranges(engine, box, rows, method, config.root_steps)
+    return (low, high, linear) if return_linear else (low, high)
 
 
-def node_intervals(engine: Engine, box: Interval, method: str, steps: int) -> list[Interval]:
-    """Sound intervals (B, N) of every node by the given method (see `bounds`)."""
-    if method == "interval":
-        return propagate(engine.exact, box)
-    if method == "forward":
-        return forward(engine.exact, box)
-    chosen = Steps.of(steps if method == "optimised" else 0)
-    relaxation = tighten_all(engine, box, propagate(engine.exact, box), Steps(0), outputs=True)
-    if chosen.count:
-        relaxation = tighten_all(engine, box, relaxation.intervals, chosen, outputs=True)
-    return relaxation.intervals
+def _rows(network: Network, given: Any, boxes: int, device: torch.device) -> Tensor:
+    """C as (B or 1, S, O)."""
+    matrix = _numbers("C", given, device)
+    matrix = matrix[None] if matrix.dim() == 2 else matrix
+    wanted = f"(S, {network.output_size}) or ({boxes}, S, {network.output_size})"
+    if matrix.dim() != 3 or matrix.shape[2] != network.output_size or matrix.shape[0] not in (1, boxes):
+        raise UsageError(f"C: expected the shape {wanted}, found {tuple(torch.as_tensor(given).shape)}")
+    return matrix
+
+
+def _numbers(name: str, value: Any, device: torch.device) -> Tensor:
+    try:
+        numbers = torch.as_tensor(value, dtype=torch.float64, device=device).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{name}: expected numbers ({error})") from error
+    if not bool(torch.isfinite(numbers).all()):
+        raise UsageError(f"{name}: every number must be finite")
+    return numbers
 
 
 def _box(network: Network, lower: Any, upper: Any, device: torch.device) -> Interval:
     ends = []
     for name, value in (("lower", lower), ("upper", upper)):
-        try:
-            end = torch.as_tensor(value, dtype=torch.float64, device=device)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UsageError(f"{name}: expected numbers ({error})") from error
+        end = _numbers(name, value, device)
         size = network.input_size
         end = (
             end.reshape(1, -1) if end.numel() == size else end.reshape(end.shape[0], -1) if end.dim() else end
         )
         if end.dim() != 2 or end.shape[1] != size:
             raise UsageError(f"{name}: expected {size} numbers per box, found the shape {tuple(end.shape)}")
-        if not bool(torch.isfinite(end).all()):
-            raise UsageError(f"{name}: every bound must be a finite number")
         ends.append(end)
     if ends[0].shape != ends[1].shape or bool((ends[0] > ends[1]).any()):
         raise UsageError("lower must have the shape of upper and nowhere be above it")

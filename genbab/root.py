@@ -5,6 +5,7 @@ still open.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from genbab.bounds import (
     row_bounds,
     tighten_all,
 )
+from genbab.network import Grouped, Network, Nonlinear
 from genbab.problem import Query
 
 
@@ -46,6 +48,21 @@ class RootState:
     def box(self) -> Interval:
         """The input boxes."""
         return self.query.lower, self.query.upper
+
+    def layers(self, network: Network) -> list[dict[str, Any]]:
+        """How wide the arguments of every relaxed node are on the least refuted box: its number, functions,
+        neurons, mean and greatest width.
+        """
+        worst = int(self.query.worst(self.margins).argmin())
+        found = []
+        for i, node in enumerate(network.nodes):
+            if isinstance(node, Nonlinear | Grouped):
+                widths = torch.cat(
+                    [(high - low)[worst] for low, high in (self.intervals[a] for a in node.args)]
+                )
+                size = {"neurons": node.size, "mean": float(widths.mean()), "widest": float(widths.max())}
+                found.append({"node": i, "function": node.fn.name, **size})
+        return found
 
     def rows(self, output: int) -> Rows:
         """The rows to be bounded."""

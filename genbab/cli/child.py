@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from genbab.result import Result, Verdict
 
@@ -44,17 +45,63 @@ class Outcome:
     result: Result | None
 
 
-def run_child(words: Sequence[str], limit: float, env: Mapping[str, str] | None = None) -> Exit:
+class Ended(Exception):  # noqa: N818 - an event
+    """No process is started any more."""
+
+
+class Children:
+    """The processes that run now, so that another thread can end them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self.ended = False
+
+    def start(self, words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        """Start a process; raises `Ended` after `end` was called."""
+        with self._lock:
+            if self.ended:
+                raise Ended
+            process = subprocess.Popen(words, **options)
+            self._running.add(process)
+        return process
+
+    def gone(self, process: subprocess.Popen[str]) -> None:
+        """This process has ended and was waited for."""
+        with self._lock:
+            self._running.discard(process)
+
+    def end(self) -> None:
+        """Ask all processes to end, and kill a second later those that do not; who waits for them goes on."""
+        with self._lock:
+            self.ended = True
+            left = list(self._running)
+        for process in left:
+            process.terminate()
+        late = time.monotonic() + 1.0
+        while self._running and time.monotonic() < late:
+            time.sleep(0.02)
+        for process in list(self._running):
+            _kill(process.pid, threading.Event())
+
+
+def run_child(
+    words: Sequence[str],
+    limit: float,
+    env: Mapping[str, str] | None = None,
+    children: Children | None = None,
+) -> Exit:
     """Run a command until it ends or `limit` seconds have passed, then kill it with everything it started.
 
     Ctrl-C and SIGTERM here end it too: it is asked first, and killed a second later.
     """
+    children = children or Children()
     with (
         tempfile.TemporaryFile("w+", errors="replace") as out,
         tempfile.TemporaryFile("w+", errors="replace") as err,
     ):
         began = time.monotonic()
-        process = subprocess.Popen(
+        process = children.start(
             words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, start_new_session=True
         )
         late = threading.Event()
@@ -68,6 +115,7 @@ def run_child(words: Sequence[str], limit: float, env: Mapping[str, str] | None 
             raise
         finally:
             timer.cancel()
+            children.gone(process)
         seconds = time.monotonic() - began
         texts = []
         for file in (out, err):
@@ -77,15 +125,22 @@ def run_child(words: Sequence[str], limit: float, env: Mapping[str, str] | None 
 
 
 def verify_apart(
-    words: Sequence[str], timeout: float | None, env: Mapping[str, str] | None = None
+    words: Sequence[str],
+    timeout: float | None,
+    env: Mapping[str, str] | None = None,
+    children: Children | None = None,
 ) -> Outcome:
-    """`genbab verify` with these words (and `timeout`, if any) in its own process, and what came of it."""
+    """`genbab verify` with these words (and `timeout`, if any) in its own process, and what came of it.
+
+    That process ends with this one, even when this one is killed.
+    """
     with tempfile.TemporaryDirectory(prefix="genbab-") as folder:
         file = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "genbab", "verify", *words, "--json", str(file), "--quiet"]
+        command = [sys.executable, "-m", "genbab.cli.attached", str(os.getpid())]
+        command += ["verify", *words, "--json", str(file), "--quiet"]
         if timeout is not None:
             command += ["--timeout", f"{timeout:g}"]
-        end = run_child(command, 1e9 if timeout is None else timeout + GRACE, env)
+        end = run_child(command, threading.TIMEOUT_MAX if timeout is None else timeout + GRACE, env, children)
         return understood(end, file)
 
 
@@ -113,7 +168,7 @@ def understood(end: Exit, file: Path) -> Outcome:
     )
 
 
-def _wait(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> int | None:
+def _wait(process: subprocess.Popen[str]) -> int | None:
     """Wait for the end; the peak resident memory in bytes where the system tells."""
     if not hasattr(os, "wait4"):
         process.wait()
@@ -131,7 +186,7 @@ def _kill(pid: int, late: threading.Event) -> None:
         late.clear()
 
 
-def _end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str]) -> None:
     """Ask the process to end, then make it."""
     try:
         process.terminate()

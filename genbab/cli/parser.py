@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
+from genbab.cli.spec_options import add_spec
 from genbab.config import Config
 from genbab.errors import UsageError
 
@@ -37,7 +38,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if options.version:
         options.command = _version
     elif options.name is None:
-        parser.error("which command? verify, run, inspect, relax or lut")
+        parser.error("which command? verify, run, study, inspect, plot-trace, relax, lut or spec")
     return options
 
 
@@ -59,6 +60,7 @@ def _parser() -> Parser:
         "--result", metavar="FILE", help="write a VNN-COMP result file (sat/unsat/unknown/timeout, witness)"
     )
     verify.add_argument("--quiet", action="store_true", help="print the verdict only")
+    verify.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
     _finish(verify, _call("genbab.cli.verify"))
 
     run = commands.add_parser("run", help="verify a VNN-COMP list of instances", allow_abbrev=False)
@@ -70,20 +72,46 @@ def _parser() -> Parser:
     run.add_argument(
         "--output",
         metavar="FILE.csv",
-        help="results in VNN-COMP's form; FILE.jsonl keeps all (default: beside the list)",
+        help="results in VNN-COMP's form (default: beside the list)",
     )
+    run.add_argument("--study", metavar="FILE.db", help="the file that keeps all (default: beside those)")
+    run.add_argument("--workers", metavar="N", default="1", help="processes at a time (default: 1)")
     run.add_argument("--counterexamples", metavar="FOLDER", help="keep the counterexamples there")
     run.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming")
     _finish(run, _call("genbab.cli.run"))
 
-    inspect = commands.add_parser("inspect", help="show what was understood of a model", allow_abbrev=False)
-    inspect.add_argument("model", metavar="MODEL", help="ONNX file")
-    inspect.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
-    inspect.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    inspect.set_defaults(command=_call("genbab.cli.inspect"))
+    study = commands.add_parser("study", help="show or export a study file", allow_abbrev=False)
+    study.add_argument("study", metavar="FILE.db", help="what `genbab run` or the Python API has kept")
+    for form in ("csv", "jsonl", "vnncomp"):
+        study.add_argument(f"--{form}", metavar="FILE", help="write it in this form")
+    study.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    study.set_defaults(command=_call("genbab.cli.study"))
+
+    _add_inspect(commands)
+    _add_plot_trace(commands)
     _add_relax(commands)
     _add_lut(commands)
+    add_spec(commands, Parser, _call("genbab.cli.spec"))
     return parser
+
+
+def _add_inspect(commands: argparse._SubParsersAction[Parser]) -> None:
+    about = "show what was understood of a model, and what verify would do"
+    inspect = commands.add_parser("inspect", help=about, allow_abbrev=False)
+    inspect.add_argument("model", metavar="MODEL", help="ONNX file")
+    inspect.add_argument("spec", metavar="SPEC", nargs="?", help="VNN-LIB file to plan for")
+    inspect.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
+    _finish(inspect, _call("genbab.cli.inspect"))
+
+
+def _add_plot_trace(commands: argparse._SubParsersAction[Parser]) -> None:
+    plot = commands.add_parser("plot-trace", help="draw a run that was traced", allow_abbrev=False)
+    plot.add_argument("trace", metavar="FILE", help="what `genbab verify --trace` wrote")
+    plot.add_argument(
+        "--out", metavar="IMAGE", help="draw there: .svg, .png or .pdf (default: FILE with .svg)"
+    )
+    plot.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    plot.set_defaults(command=_call("genbab.cli.plot_trace"))
 
 
 class _Alone(argparse.Action):

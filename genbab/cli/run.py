@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from genbab import __version__
-from genbab.cli.child import Outcome, verify_apart
+from genbab.cli.child import Children, Ended, Outcome, verify_apart
 from genbab.cli.instances import Instance, read_instances
 from genbab.cli.output import write_atomically
 from genbab.cli.parser import settings_of
+from genbab.cli.table import print_table
 from genbab.config import Config
 from genbab.errors import UsageError
-from genbab.result import plain
+from genbab.studies.export import to_vnncomp
+from genbab.studies.provenance import file_hash
+from genbab.studies.store import Answer, Claim, Question, Study
 
-SCHEMA = 1
-VNNCOMP = {"verified": "holds", "falsified": "violated"}
-Record = dict[str, Any]
+MOST_WORKERS = 1024
 
 
 def command(options: argparse.Namespace) -> int:
@@ -35,33 +34,25 @@ def command(options: argparse.Namespace) -> int:
     cap = Config.from_text(settings).timeout
     listed = Path(options.instances)
     instances = read_instances(listed)
-    table = Path(options.output) if options.output else listed.with_name(listed.stem + ".results.csv")
-    journal = Journal(table.with_suffix(".jsonl"))
-    if table.resolve() == listed.resolve():
-        raise UsageError(f"--output {table}: would overwrite the list itself")
+    table, place = _places(options, listed)
+    workers = _workers(options.workers)
     keep = Path(options.counterexamples) if options.counterexamples else None
-    journal.open(fresh=options.fresh)
     if keep:
-        keep.mkdir(parents=True, exist_ok=True)
-    jobs = [(one, key_of(one, _limit(one, cap), settings)) for one in instances]
-    before = signal.signal(signal.SIGTERM, _terminated)
-    code = 0
-    try:
-        for number, (one, key) in enumerate(jobs, 1):
-            if journal.has(key):
-                continue
-            outcome = verify_apart(_words(one, number, settings, keep), key["timeout"])
-            journal.add(record_of(key, outcome))
-            _tell(f"[{number}/{len(jobs)}] {one.model} {one.spec}: {outcome.verdict} {outcome.seconds:.1f} s")
-    except Terminated:
-        code = 143
-    except KeyboardInterrupt:
-        code = 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    records = [(one, journal.get(key)) for one, key in jobs]
-    write_atomically(table, results_csv(listed.resolve().parent.name, records))
-    print_table(records, journal.path)
+        _make(keep)
+    hashed = cache(file_hash)
+    questions = [_question(one, _limit(one, cap), settings, hashed) for one in instances]
+    with Study(place) as study:
+        run = study.begin(questions, options.fresh)
+        words = _Words(dict(zip((q.key for q in questions), enumerate(instances, 1), strict=True)), keep)
+        words.threads = None if workers == 1 or "threads" in settings else _share(workers)
+        crew = Crew(study, run, words, len(questions))
+        crew.done = sum(answer is not None for answer in study.answered(questions))
+        code = crew.run(workers)
+        study.finish(run)
+        answers = study.answered(questions)
+    records = [_record(q, a) for q, a in zip(questions, answers, strict=True)]
+    write_atomically(table, to_vnncomp(listed.resolve().parent.name, records))
+    print_table(records, str(place))
     return code
 
 
@@ -73,151 +64,142 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-class Journal:
-    """Records in a file of JSON lines; each is on the disk before the next instance starts."""
+class _Words:
+    """The words of `genbab verify` for a question of this list."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.records: dict[str, Record] = {}
+    threads: int | None = None
 
-    def open(self, fresh: bool) -> None:
-        """Read what is there but half-written lines; raises `UsageError` when the file cannot be written."""
+    def __init__(self, rows: Mapping[str, tuple[int, Instance]], keep: Path | None) -> None:
+        self.rows, self.keep = rows, keep
+
+    def __call__(self, question: Question) -> list[str]:
+        number, one = self.rows[question.key]
+        words = [str(one.model_path), str(one.spec_path)]
+        for name, text in question.settings.items():
+            words += ["--" + name.replace("_", "-"), text]
+        if self.threads:
+            words += ["--threads", str(self.threads)]
+        if self.keep:
+            name = f"{number:04d}_{Path(one.model).stem}_{Path(one.spec).stem}.counterexample"
+            words += ["--counterexample", str(self.keep / name)]
+        return words
+
+
+class Crew:
+    """Threads that each wait for one `genbab verify` after the other, until no question of a run is open."""
+
+    def __init__(self, study: Study, run: str, words: Callable[[Question], list[str]], count: int) -> None:
+        self.study, self.name, self.words, self.count = study, run, words, count
+        self.children = Children()
+        self.trouble: list[BaseException] = []
+        self.done = 0
+
+    def run(self, workers: int) -> int:
+        """Work until all is answered: 0; or until a signal: 130 or 143, and open instances stay open."""
+        ends = [threading.Event() for _ in range(workers)]  # an interrupted join() believes that all is over
+        threads = [
+            threading.Thread(target=self._work, args=(str(n), end), daemon=True) for n, end in enumerate(ends)
+        ]
+        before = signal.signal(signal.SIGTERM, _terminated)
+        code = 0
         try:
-            lines = [] if fresh or not self.path.exists() else self.path.read_bytes().split(b"\n")
-            good = [(line, r) for line in lines if (r := _parsed(line)) is not None]
-            write_atomically(self.path, "".join(line.decode() + "\n" for line, _ in good))
-        except OSError as error:
-            raise UsageError(
-                f"cannot use {self.path}: {error.strerror}; choose another place with --output"
-            ) from error
-        self.records = {identity(r): r for _, r in good}
+            for thread in threads:
+                thread.start()
+            for end in ends:
+                end.wait()
+        except KeyboardInterrupt as cause:
+            code = 143 if isinstance(cause, Terminated) else 130
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            self.children.end()
+            for thread, end in zip(threads, ends, strict=True):
+                if thread.ident is not None:
+                    end.wait()
+        if self.trouble:
+            raise self.trouble[0]
+        return code
 
-    def add(self, record: Record) -> None:
-        """Append one record and push it to the disk."""
-        self.records[identity(record)] = record
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    def _work(self, worker: str, end: threading.Event) -> None:
+        try:
+            while not self.children.ended and (claim := self.study.claim(self.name, worker)):
+                self._one(claim)
+        except BaseException as error:
+            self.trouble.append(error)
+            self.children.end()
+        finally:
+            end.set()
 
-    def get(self, key: Mapping[str, Any]) -> Record | None:
-        """The latest record of an instance with these settings."""
-        return self.records.get(identity(key))
+    def _one(self, claim: Claim) -> None:
+        question = claim.question
+        try:
+            outcome = verify_apart(self.words(question), question.timeout, children=self.children)
+        except Ended:
+            self.study.release(claim)
+            return
+        if self.children.ended:  # it did not end by itself
+            self.study.release(claim)
+            return
+        self.study.record(claim, _answer(outcome))
+        self.done += 1
+        told = f"{question.model} {question.spec}: {outcome.verdict} {outcome.seconds:.1f} s"
+        print(f"[{self.done}/{self.count}] {told}", file=sys.stderr, flush=True)
 
-    def has(self, key: Mapping[str, Any]) -> bool:
-        """Whether the instance need not run again: it has a verdict (errors are tried again)."""
-        known = self.get(key)
-        return known is not None and known["verdict"] != "error"
 
-
-def key_of(one: Instance, timeout: float | None, settings: Mapping[str, str]) -> Record:
-    """What makes two runs the same run."""
+def _question(
+    one: Instance, limit: float | None, settings: Mapping[str, str], hashed: Callable[[Path], str]
+) -> Question:
     chosen = {k: v for k, v in sorted(settings.items()) if k != "timeout"}
-    return {
-        "model": one.model,
-        "spec": one.spec,
-        "timeout": timeout,
-        "settings": chosen,
-        "genbab": __version__,
-    }
+    hashes = (hashed(one.model_path), hashed(one.spec_path))
+    return Question("instance", one.model, one.spec, *hashes, limit, chosen)
 
 
-def identity(record: Mapping[str, Any]) -> str:
-    """The part of a record that `key_of` made, as text."""
-    return json.dumps([record[k] for k in ("model", "spec", "timeout", "settings", "genbab")], sort_keys=True)
-
-
-def record_of(key: Record, outcome: Outcome) -> Record:
-    """One line of the journal."""
-    return {
-        "schema": SCHEMA,
-        **key,
-        "verdict": outcome.verdict,
-        "seconds": round(outcome.seconds, 3),
-        "bound": plain(outcome.bound),
-        "reason": outcome.reason,
-        "peak_memory": outcome.peak_memory,
-        "exit_code": outcome.exit_code,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def results_csv(category: str, records: Sequence[tuple[Instance, Record | None]]) -> str:
-    """VNN-COMP's results: category, onnx, vnnlib, seconds of preparation, result, seconds."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for one, record in records:
-        if record is not None:
-            word = VNNCOMP.get(record["verdict"], record["verdict"])
-            writer.writerow([category, one.model, one.spec, 0, word, record["seconds"]])
-    return text.getvalue()
-
-
-def print_table(records: Sequence[tuple[Instance, Record | None]], journal: Path) -> None:
-    """The table at the end, on stdout."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("model", "specification", "verdict", box=None, pad_edge=False)
-    for name in ("seconds", "bound", "peak MB"):
-        table.add_column(name, justify="right")
-    counts: dict[str, int] = {}
-    for one, record in records:
-        verdict = record["verdict"] if record else "not run"
-        counts[verdict] = counts.get(verdict, 0) + 1
-        numbers = (
-            ("", "", "")
-            if record is None
-            else (f"{record['seconds']:.1f}", _short(record["bound"]), _mega(record))
-        )
-        table.add_row(escape(one.model), escape(one.spec), verdict, *numbers)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    console.print(table)
-    console.print(
-        ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
-        + f"; kept in {escape(str(journal))}"
+def _answer(outcome: Outcome) -> Answer:
+    return Answer(
+        outcome.verdict,
+        outcome.seconds,
+        outcome.bound,
+        outcome.reason,
+        outcome.peak_memory,
+        outcome.exit_code,
+        {} if outcome.result is None else outcome.result.to_dict(),
     )
-    for one, record in records:
-        if record is not None and record["verdict"] == "error":
-            console.print(f"error: {escape(one.model)} {escape(one.spec)}: {escape(record['reason'])}")
+
+
+def _record(question: Question, answer: Answer | None) -> dict[str, Any]:
+    known = {"verdict": None} if answer is None else asdict(answer)
+    return {"model": question.model, "spec": question.spec, **known}
+
+
+def _places(options: argparse.Namespace, listed: Path) -> tuple[Path, Path]:
+    """Where VNN-COMP's results and the study go."""
+    table = Path(options.output) if options.output else listed.with_name(listed.stem + ".results.csv")
+    base = table if options.output else listed
+    study = Path(options.study) if options.study else base.with_name(base.stem + ".study.db")
+    if len({p.resolve() for p in (table, study, listed)}) < 3:
+        raise UsageError("the list, --output and --study must be different files")
+    for option, path in (("--output", table), ("--study", study)):
+        if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+            raise UsageError(f"cannot write {path}; choose another place with {option}")
+    return table, study
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--counterexamples {folder}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _workers(text: str) -> int:
+    if text.isdigit() and 0 < int(text) <= MOST_WORKERS:
+        return int(text)
+    raise UsageError(f"--workers {text}: must be a whole number from 1 to {MOST_WORKERS}")
+
+
+def _share(workers: int) -> int:
+    return max(1, (os.cpu_count() or 1) // workers)
 
 
 def _limit(one: Instance, cap: float | None) -> float | None:
     given = [t for t in (one.timeout, cap) if t is not None]
     return min(given) if given else None
-
-
-def _words(one: Instance, number: int, settings: Mapping[str, str], keep: Path | None) -> list[str]:
-    words = [str(one.model_path), str(one.spec_path)]
-    for name, text in settings.items():
-        if name != "timeout":
-            words += ["--" + name.replace("_", "-"), text]
-    if keep:
-        words += [
-            "--counterexample",
-            str(keep / f"{number:04d}_{Path(one.model).stem}_{Path(one.spec).stem}.counterexample"),
-        ]
-    return words
-
-
-def _parsed(line: bytes) -> Record | None:
-    try:
-        record = json.loads(line)
-        identity(record)
-        record["verdict"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return dict(record)
-
-
-def _short(bound: Any) -> str:
-    return "" if bound is None else f"{float(bound):.4g}"
-
-
-def _mega(record: Record) -> str:
-    return "" if record["peak_memory"] is None else f"{record['peak_memory'] / 1e6:.0f}"
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ HOW = sys.argv[1]
 Report = Callable[[Progress], None]
 
 
-def verify(model: object, spec: object, config: Config, progress: Report) -> Result:
+def verify(model: object, spec: object, config: Config, progress: Report, trace: object = None) -> Result:
     """Behave as asked."""
     progress(Progress("branching", bound=-0.5, open=3, domains=7))
     result: Result = BEHAVIOURS[HOW](config)
@@ -132,7 +132,7 @@ def module(name: str, **contents: object) -> None:
 
 notes = ("input X_0 has the empty interval [1, 0]",)
 spec = SimpleNamespace(vacuous=HOW == "vacuous", notes=notes, lower=[], input_size=1, output_size=1)
-module("genbab.api", verify=verify, load=lambda path: path)
+module("genbab.api", verify=verify, load_within=lambda deadline, path: path)
 module("genbab.specs", read_vnnlib=lambda path: spec)
 module("genbab.device", resolve=lambda name: name)
 sys.exit(main(sys.argv[2:]))

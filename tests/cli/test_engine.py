@@ -5,11 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from genbab.specs import write_vnnlib
+from tests.soundness.graphs import to_onnx
+from tests.test_driver import below, hard
 
 from .conftest import ROOT, Command, environment
 
@@ -44,8 +51,59 @@ def test_a_list_of_both(genbab: Command, tmp_path: Path) -> None:
     said = genbab("run", "list.csv", "--counterexamples", "found")
     assert said.code == 0 and "1 error, 1 falsified" in said.out
     assert len(list((tmp_path / "found").iterdir())) == 1
-    records = [json.loads(line) for line in (tmp_path / "list.results.jsonl").read_text().splitlines()]
+    assert genbab("study", "list.study.db", "--jsonl", "list.jsonl").code == 0
+    records = [json.loads(line) for line in (tmp_path / "list.jsonl").read_text().splitlines()]
     assert [r["verdict"] for r in records] == ["falsified", "error"] and records[0]["peak_memory"] > 5e7
+
+
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+def test_an_interrupted_search_is_unknown_and_the_next_one_as_if_it_had_never_been(
+    genbab: Command, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(to_onnx(hard().network))
+    write_vnnlib(below(-13.0, (-0.01,) * 8, (0.01,) * 8), tmp_path / "s.vnnlib")
+    words = ["verify", "m.onnx", "s.vnnlib", "--batch", "1", "--attack-restarts", "0", "--trace", "t.jsonl"]
+    command = [sys.executable, "-m", "genbab", *words, "--json", "r.json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, cwd=tmp_path, env=environment(), text=True
+    ) as process:
+        trace = tmp_path / "t.jsonl"
+        late = time.monotonic() + 30
+        while time.monotonic() < late and not (trace.exists() and trace.read_text().count('"round"') > 2):
+            time.sleep(0.01)
+        os.kill(process.pid, number)
+        out, _ = process.communicate(timeout=10)
+    assert process.returncode == 128 + number and out.splitlines()[0] == "unknown"
+    data = json.loads((tmp_path / "r.json").read_text())
+    assert data["verdict"] == "unknown" and "interrupted" in data["reason"] and "branching" in data["reason"]
+    assert data["bound"] <= 0 and data["statistics"]["domains"] > 0
+    end = json.loads(trace.read_text().splitlines()[-1])
+    assert (end["event"], end["verdict"], end["bound"]) == ("end", "unknown", data["bound"])
+    assert genbab("plot-trace", "t.jsonl").code == 0 and (tmp_path / "t.svg").stat().st_size > 1000
+    said = genbab(*words, "--json", "r.json")
+    assert said.code == 0 and said.out.splitlines()[0] == "verified"
+    end = json.loads(trace.read_text().splitlines()[-1])
+    assert end["verdict"] == "verified" and end["bound"] > 0
+    assert end["bound"] == json.loads((tmp_path / "r.json").read_text())["bound"]
+
+
+def test_plot_trace_refuses_what_it_cannot_read_or_write(genbab: Command, tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text("nothing\n")
+    for words, named in (
+        (("none.jsonl",), "none.jsonl"),
+        (("t.jsonl",), "no trace"),
+        (("t.jsonl", "--out", "t.gif"), ".svg, .png or .pdf"),
+        (("t.jsonl", "--out", "t.jsonl"), "t.jsonl"),
+    ):
+        said = genbab("plot-trace", *words)
+        assert said.code == 2 and named in said.err and "Traceback" not in said.err and not said.out
+
+
+def test_a_trace_goes_to_a_place_of_its_own(genbab: Command, tmp_path: Path) -> None:
+    said = genbab("verify", MODEL, HOLDS, "--trace", "r.json", "--json", "r.json")
+    assert said.code == 2 and "differ" in said.err
+    said = genbab("verify", MODEL, HOLDS, "--trace", "no/t.jsonl")
+    assert said.code == 2 and "no/t.jsonl" in said.err and not said.out
 
 
 def test_inspect(genbab: Command) -> None:
@@ -56,6 +114,15 @@ def test_inspect(genbab: Command) -> None:
     assert facts["input_size"] == sum(math.prod(end["shape"]) for end in facts["inputs"])
     assert sum(e["size"] for e in facts["functions"].values()) == sum(e["size"] for e in facts["layers"]) > 0
     assert facts["weights"] > 0
+
+
+def test_inspect_says_what_verify_would_do(genbab: Command) -> None:
+    said = genbab("inspect", MODEL, HOLDS, "--memory", "256MiB")
+    assert (said.code, said.err) == (0, "") and "are split" in said.out and "256 MiB" in said.out
+    plan = json.loads(genbab("inspect", MODEL, HOLDS, "--json", "--batch", "5").out)["plan"]
+    assert plan["batch"] == 5 and plan["splits"] in ("input", "neuron") and plan["reasons"]
+    said = genbab("inspect", MODEL, "--batch", "0")
+    assert said.code == 2 and "--batch" in said.err
 
 
 def test_every_unsupported_operator_is_listed(genbab: Command, tmp_path: Path) -> None:

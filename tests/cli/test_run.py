@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -11,14 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from genbab.cli import child, main, run
-from genbab.cli.child import Outcome, run_child, understood
+from genbab.cli.child import Children, Outcome, run_child, understood
 from genbab.cli.instances import read_instances
 from genbab.errors import UsageError
 from genbab.result import Result, Verdict
+from genbab.studies.store import Study
 
 Calls = list[tuple[list[str], float | None]]
 
@@ -35,7 +36,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Children that answer at once; those for b.onnx q.vnnlib fail."""
     made: Calls = []
 
-    def verify_apart(words: Sequence[str], timeout: float | None) -> Outcome:
+    def verify_apart(words: Sequence[str], timeout: float | None, children: Children) -> Outcome:
         made.append((list(words), timeout))
         failed = "q.vnnlib" in words[1]
         verdict = "error" if failed else "verified"
@@ -45,8 +46,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return made
 
 
-def journal(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def kept(path: Path) -> list[dict[str, Any]]:
+    """What the study beside the list holds."""
+    with Study(path.with_name("instances.study.db")) as study:
+        return study.records()
 
 
 def test_lists_with_and_without_header(tmp_path: Path, listed: Path) -> None:
@@ -82,8 +85,9 @@ def test_a_list_is_run_and_kept(
     assert main(["run", str(listed), "--timeout", "10", "--seed", "3"]) == 0
     assert [t for _, t in calls] == [10.0, 10.0, 5.0]
     assert calls[0][0] == [str(tmp_path / "a.onnx"), str(tmp_path / "p.vnnlib"), "--seed", "3"]
-    records = journal(tmp_path / "instances.results.jsonl")
+    records = kept(listed)
     assert [r["verdict"] for r in records] == ["verified", "error", "verified"]
+    assert all(r["provenance"]["python"] and r["settings"] == {"seed": "3"} for r in records)
     lines = (tmp_path / "instances.results.csv").read_text().splitlines()
     assert lines[0] == f"{tmp_path.name},a.onnx,p.vnnlib,0,holds,1.0"
     assert "2 verified" in capsys.readouterr().out
@@ -91,18 +95,16 @@ def test_a_list_is_run_and_kept(
 
 def test_resuming_skips_what_has_a_verdict(listed: Path, tmp_path: Path, calls: Calls) -> None:
     main(["run", str(listed)])
-    with (tmp_path / "instances.results.jsonl").open("a") as file:
-        file.write('{"schema": 1, "model": "half-writ')
     calls.clear()
     assert main(["run", str(listed)]) == 0
     assert [w[1][-8:] for w, _ in calls] == ["q.vnnlib"], "only the failed instance runs again"
-    assert len(journal(tmp_path / "instances.results.jsonl")) == 4
+    assert [r["attempts"] for r in kept(listed)] == [1, 2, 1]
     calls.clear()
     main(["run", str(listed), "--seed", "1"])
     assert len(calls) == 3, "other settings are another run"
     calls.clear()
     main(["run", str(listed), "--fresh"])
-    assert len(calls) == 3 and len(journal(tmp_path / "instances.results.jsonl")) == 3
+    assert len(calls) == 3 and len(kept(listed)) == 6
 
 
 def test_an_interrupted_run_keeps_what_it_has(
@@ -110,15 +112,17 @@ def test_an_interrupted_run_keeps_what_it_has(
 ) -> None:
     whole: Callable[..., Outcome] = getattr(run, "verify_apart")  # noqa: B009 - the stand-in
 
-    def broken(words: Sequence[str], timeout: float | None) -> Outcome:
+    def broken(words: Sequence[str], timeout: float | None, children: Children) -> Outcome:
         if len(calls) == 1:
-            raise KeyboardInterrupt
-        return whole(words, timeout)
+            os.kill(os.getpid(), signal.SIGINT)
+            while not children.ended:
+                time.sleep(0.01)
+        return whole(words, timeout, children)
 
     with monkeypatch.context() as patch:
         patch.setattr(run, "verify_apart", broken)
         assert main(["run", str(listed)]) == 130
-    assert len(journal(tmp_path / "instances.results.jsonl")) == 1
+    assert [r["verdict"] for r in kept(listed)] == ["verified", None, None]
     calls.clear()
     assert main(["run", str(listed)]) == 0
     assert len(calls) == 2
@@ -127,7 +131,7 @@ def test_an_interrupted_run_keeps_what_it_has(
 def test_output_elsewhere(listed: Path, tmp_path: Path, calls: Calls) -> None:
     place = tmp_path / "out.csv"
     assert main(["run", str(listed), "--output", str(place), "--counterexamples", str(tmp_path / "ce")]) == 0
-    assert place.exists() and (tmp_path / "out.jsonl").exists() and (tmp_path / "ce").is_dir()
+    assert place.exists() and (tmp_path / "out.study.db").exists() and (tmp_path / "ce").is_dir()
     assert main(["run", str(listed), "--output", str(tmp_path / "no" / "out.csv")]) == 2
 
 

@@ -56,12 +56,15 @@ def test_an_unbounded_margin_is_strict_json(fake: Command, pair: Pair, tmp_path:
 
 @pytest.mark.parametrize("how", EARLY)
 def test_a_run_ends_on_time(fake: Command, pair: Pair, tmp_path: Path, how: str) -> None:
-    said = fake(how, "verify", *pair, "--timeout", "1", "--json", "r.json", "--result", "r.txt")
+    files = ("--json", "r.json", "--result", "r.txt", "--trace", "t.jsonl")
+    said = fake(how, "verify", *pair, "--timeout", "1", *files)
     assert said.code == 0 and said.out.splitlines()[0] == "timeout"
     assert 0.9 < said.seconds < 2.0
     data = json.loads((tmp_path / "r.json").read_text())
     assert (data["verdict"], data["bound"]) == ("timeout", -0.5)
     assert (tmp_path / "r.txt").read_text() == "timeout\n"
+    first, *_, last = (json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines())
+    assert (first["event"], last["event"], last["verdict"]) == ("run", "end", "timeout")
 
 
 @pytest.mark.parametrize("how", EARLY)

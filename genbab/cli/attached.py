@@ -1,0 +1,13 @@
+"""`python -m genbab.cli.attached PARENT WORD...`: the command line, ended at the latest with process
+PARENT."""
+
+from __future__ import annotations
+
+import sys
+
+from genbab.cli import main
+from genbab.process import end_with
+
+if __name__ == "__main__":
+    end_with(int(sys.argv.pop(1)))
+    main()

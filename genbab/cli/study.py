@@ -1,0 +1,32 @@
+"""`genbab study FILE`: what a study file holds, as a table, CSV, JSON lines or VNN-COMP's results."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from genbab.cli.output import write_atomically
+from genbab.cli.table import print_table
+from genbab.errors import UsageError
+from genbab.studies.export import to_csv, to_jsonl, to_vnncomp
+from genbab.studies.store import Study
+
+
+def command(options: argparse.Namespace) -> int:
+    """Write the files asked for, print the table; returns 0."""
+    place = Path(options.study)
+    if not place.is_file():
+        raise UsageError(f"cannot read the study {place}: no such file")
+    with Study(place) as study:
+        records = study.records()
+    category = place.resolve().parent.name
+    wanted = [
+        (options.csv, to_csv),
+        (options.jsonl, to_jsonl),
+        (options.vnncomp, lambda some: to_vnncomp(category, some)),
+    ]
+    for name, form in wanted:
+        if name:
+            write_atomically(Path(name), form(records))
+    print_table(records, str(place))
+    return 0

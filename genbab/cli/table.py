@@ -1,0 +1,39 @@
+"""Outcomes as a table on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Record = Mapping[str, Any]
+
+
+def print_table(records: Sequence[Record], kept: str) -> None:
+    """One row per record (verdict None: not run), the counts of each verdict, and the errors in full."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("model", "specification", "verdict", box=None, pad_edge=False)
+    for name in ("seconds", "bound", "peak MB"):
+        table.add_column(name, justify="right")
+    for r in records:
+        table.add_row(escape(r["model"]), escape(r["spec"]), r["verdict"] or "not run", *_numbers(r))
+    counts = Counter(r["verdict"] or "not run" for r in records)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+    said = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
+    console.print(f"{said or 'nothing'}; kept in {escape(kept)}")
+    for r in records:
+        if r["verdict"] == "error":
+            console.print(f"error: {escape(r['model'])} {escape(r['spec'])}: {escape(r['reason'])}")
+
+
+def _numbers(r: Record) -> tuple[str, str, str]:
+    if r["verdict"] is None:
+        return "", "", ""
+    bound = "" if r["bound"] is None else f"{float(r['bound']):.4g}"
+    memory = "" if r["peak_memory"] is None else f"{r['peak_memory'] / 1e6:.0f}"
+    return f"{r['seconds']:.1f}", bound, memory

@@ -1,0 +1,142 @@
+"""Bounding methods by name, and sound bounds of linear functions of the outputs by any of them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genbab.bounds import (
+    Chosen,
+    Engine,
+    Interval,
+    Relaxation,
+    Rows,
+    Steps,
+    certify,
+    forward,
+    interval_rows,
+    optimise,
+    propagate,
+    tighten_all,
+)
+from genbab.errors import UsageError
+
+METHODS = ("interval", "forward", "backward", "optimised", "crown-ibp", "crown-forward")
+"""How hidden intervals and outputs are bounded.
+
+interval: interval arithmetic (IBP); forward: linear forms carried forward; backward: linear forms carried
+back from every hidden row and from the outputs, default slopes (CROWN); optimised: the same with slopes
+optimised for every row (alpha-CROWN); crown-ibp and crown-forward: hidden intervals as in the first two,
+outputs as in the third.
+"""
+
+SYNONYMS = {
+    "ibp": "interval",
+    "crown": "backward",
+    "alpha-crown": "optimised",
+    "crown-optimized": "optimised",
+    "optimized": "optimised",
+    "ibp+backward": "crown-ibp",
+    "forward+backward": "crown-forward",
+    "forward+crown": "crown-forward",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LinearBounds:
+    """Linear functions around C·y(x), for every x of each box and over the reals, all float64:
+
+    lower_matrix·x + lower_constant <= C·y(x) <= upper_matrix·x + upper_constant; matrices (B, S, D),
+    constants (B, S).
+    """
+
+    lower_matrix: Tensor
+    lower_constant: Tensor
+    upper_matrix: Tensor
+    upper_constant: Tensor
+
+
+def method_named(name: str) -> str:
+    """The method of `METHODS` meant, whatever the case; raises `UsageError` for anything else."""
+    plain = str(name).strip().lower().replace("_", "-")
+    found = SYNONYMS.get(plain, plain)
+    if found not in METHODS:
+        close = difflib.get_close_matches(plain, [*METHODS, *SYNONYMS], 1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        known = ", ".join([*METHODS, "IBP", "CROWN", "alpha-CROWN"])
+        raise UsageError(f"method {name!r}{hint}: must be one of {known}")
+    return found
+
+
+def node_intervals(
+    engine: Engine, box: Interval, method: str, steps: int, outputs: bool = True
+) -> list[Interval]:
+    """Sound intervals (B, N) of every node by a method of `METHODS`; steps: of slopes, where optimised.
+
+    Without `outputs`, those of the output node are as cheap as they come.
+    """
+    if method in ("interval", "crown-ibp"):
+        return propagate(engine.exact, box)
+    if method in ("forward", "crown-forward"):
+        return forward(engine.exact, box)
+    chosen = Steps.of(steps if method == "optimised" else 0)
+    relaxation = tighten_all(engine, box, propagate(engine.exact, box), Steps(0), outputs=outputs)
+    if chosen.count:
+        relaxation = tighten_all(engine, box, relaxation.intervals, chosen, outputs=outputs)
+    return relaxation.intervals
+
+
+def row_ranges(
+    engine: Engine, box: Interval, matrix: Tensor, method: str, steps: int
+) -> tuple[Tensor, Tensor, LinearBounds]:
+    """Sound lower and upper bounds (B, S) of matrix·y, matrix (B or 1, S, O), and linear functions around it.
+
+    Methods that keep no linear function of the outputs give constant ones.
+    """
+    intervals = node_intervals(engine, box, method, steps, outputs=False)
+    output = intervals[engine.exact.output]
+    matrix = matrix.expand(box[0].shape[0], -1, -1)
+    lower = interval_rows(matrix, output, None, box)
+    upper = -interval_rows(-matrix, output, None, box)
+    flat = matrix.new_zeros(*lower.shape, box[0].shape[1])
+    if method in ("interval", "forward"):
+        return lower, upper, LinearBounds(flat, lower, flat, upper)
+    below, above = _forms(engine, box, intervals, matrix, steps if method == "optimised" else 0)
+    linear = LinearBounds(below[1], below[2], -above[1], -above[2])
+    return torch.maximum(lower, below[0]), torch.minimum(upper, -above[0]), linear
+
+
+Form = tuple[Tensor, Tensor, Tensor]
+"""Bound (B, S), matrix (B, S, D) and constant (B, S) of linear functions below rows."""
+
+
+def _forms(
+    engine: Engine, box: Interval, intervals: list[Interval], matrix: Tensor, steps: int
+) -> tuple[Form, Form]:
+    """Forms below matrix·y and below -matrix·y, in chunks that fit the memory."""
+    exact = Relaxation(engine.exact, intervals, torch.float64)
+    search = Relaxation(engine.search, intervals, engine.dtype) if steps else exact
+    size = max(1, engine.chunk(box[0].shape[0], engine.exact.output, steps) // 2)
+    parts: list[Form] = []
+    for part in torch.split(matrix, size, 1):
+        engine.check()
+        rows = Rows(engine.exact.output, torch.cat([part, -part], 1))
+        slopes: dict[int, Chosen] = {}
+        if steps:
+            asked = (rows.to(engine.dtype), engine.cast(box), Steps.of(steps))
+            slopes = optimise(engine.search, search, *asked, stop=engine.asked)
+        parts.append(_usable(*certify(engine.exact, exact, rows, box, slopes)))
+    sides = []
+    for side in (0, 1):
+        halves = [[t.chunk(2, 1)[side] for t in part] for part in parts]
+        sides.append(tuple(torch.cat(same, 1) for same in zip(*halves, strict=True)))
+    return (sides[0][0], sides[0][1], sides[0][2]), (sides[1][0], sides[1][1], sides[1][2])
+
+
+def _usable(bound: Tensor, form: Tensor, constant: Tensor) -> Form:
+    """The forms, minus infinity where there is no finite one."""
+    good = torch.isfinite(bound) & torch.isfinite(constant) & torch.isfinite(form).all(-1)
+    return bound, torch.where(good[..., None], form, 0.0), torch.where(good, constant, -torch.inf)

@@ -1,0 +1,64 @@
+"""Who a process is, whether another one still lives, and ending together with one's parent."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+PARENT_TERM = 1  # PR_SET_PDEATHSIG of Linux's prctl
+EVERY = 0.5  # seconds between two looks at the parent where the system does not tell of its end
+
+
+def identity() -> str:
+    """This process, unlike any other now or later: machine, number, moment of its start."""
+    return f"{platform.node()}|{os.getpid()}|{_started(os.getpid())}"
+
+
+def alive(name: str) -> bool | None:
+    """Whether the process called so by `identity` runs; None for a process of another machine."""
+    machine, _, rest = name.partition("|")
+    number, _, started = rest.partition("|")
+    if machine != platform.node():
+        return None
+    try:
+        os.kill(int(number), 0)
+    except PermissionError:
+        pass
+    except (OSError, ValueError, OverflowError):
+        return False
+    return _started(int(number)) == started
+
+
+def _started(number: int) -> str:
+    """The start of a process in ticks since boot, "" where the system does not tell or it is gone."""
+    try:
+        after_name = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        return "" if after_name[0] == "Z" else after_name[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def end_with(parent: int) -> None:
+    """From now on this process is killed when its parent, process number `parent`, ends, however it ends.
+
+    The parent's thread that started this process must live as long as the parent should.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PARENT_TERM, int(signal.SIGKILL))
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os._exit(137)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(EVERY)
+    os._exit(137)

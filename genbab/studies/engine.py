@@ -1,0 +1,173 @@
+"""Getting a list of questions answered: in this process, or by several that share the study file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from genbab.config import Config
+from genbab.errors import GenbabError, UsageError
+from genbab.reader import Model
+from genbab.studies.data import Floats
+from genbab.studies.store import Answer, Question, Study
+from genbab.studies.tasks import perform
+
+EVERY = 0.05
+"""Seconds between two looks at the workers."""
+
+Follow = Callable[[int, int], None]
+"""Told how many questions are answered, and of how many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A question with the model and the numbers it is about."""
+
+    question: Question
+    model: Model
+    x: Floats
+
+
+def chosen_settings(config: Config) -> dict[str, object]:
+    """The settings that differ from the defaults, but for the time limit: what makes answers differ."""
+    usual = Config().to_dict()
+    return {k: v for k, v in config.to_dict().items() if v != usual[k] and k != "timeout"}
+
+
+def answer_all(
+    jobs: Sequence[Job], study: Study | str | Path | None, workers: int = 1, follow: Follow | None = None
+) -> list[Answer]:
+    """An answer to every question, in order; those that the study has are not worked out again.
+
+    study: a file, an open study, or None for nothing kept. Several workers are processes that share the file.
+    An instance that fails, or whose process dies, is answered by "error" with the reason, and asked again
+    next time.
+    """
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"workers = {workers!r}: must be a whole number from 1")
+    questions = [job.question for job in jobs]
+    with ExitStack() as stack:
+        if study is None and workers > 1:
+            study = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="genbab-"))) / "study.db"
+        opened = study if isinstance(study, Study) else stack.enter_context(Study(study))
+        if workers > 1 and opened.path is None:
+            raise UsageError("several workers need a study in a file: Study(path)")
+        run = opened.begin(questions)
+        stack.callback(opened.finish, run)
+        after = _Teller(opened, run, len(jobs), follow)
+        if workers == 1:
+            known = {job.question.key: job for job in jobs}
+            work(opened, run, lambda q: known[q.key], after)
+        else:
+            for data in {id(m): m.proto for m in (job.model for job in jobs)}.values():
+                opened.keep(data)
+            for job in jobs:
+                opened.keep(packed(job.x))
+            _Workers(opened, run, workers, after).wait()
+        answers = opened.answered(questions)
+    missing = Answer("error", 0.0, None, "another process works on it; ask again when it is done")
+    return [answer or missing for answer in answers]
+
+
+def packed(x: Floats) -> bytes:
+    """The numbers as bytes; their shape is known from the question's kind."""
+    return x.astype("<f8").tobytes()
+
+
+def work(study: Study, run: str, job_of: Callable[[Question], Job], after: Callable[[], None]) -> None:
+    """Answer the open questions of a run one after the other; `after` is called after each."""
+    while (claim := study.claim(run)) is not None:
+        try:
+            study.record(claim, _answered(job_of, claim.question))
+        except BaseException:
+            study.release(claim)
+            raise
+        after()
+
+
+def _answered(job_of: Callable[[Question], Job], question: Question) -> Answer:
+    """The answer, or the error that took its place."""
+    try:
+        job = job_of(question)
+        return perform(job.question, job.model, job.x)
+    except GenbabError as error:
+        return Answer("error", 0.0, None, str(error))
+    except Exception as error:
+        told = " ".join(str(error).split())
+        return Answer("error", 0.0, None, f"internal error: {type(error).__name__}: {told}")
+
+
+class _Teller:
+    """Tells how far a run is whenever that has changed."""
+
+    def __init__(self, study: Study, run: str, count: int, follow: Follow | None) -> None:
+        self.study, self.name, self.count, self.follow = study, run, count, follow
+        self.last = -1
+
+    def __call__(self) -> None:
+        if self.follow is not None and (done := self.count - self.study.open(self.name)) != self.last:
+            self.last = done
+            self.follow(done, self.count)
+
+
+class _Workers:
+    """Processes of `genbab.studies.worker` on one run; they end with this process."""
+
+    def __init__(self, study: Study, run: str, count: int, after: Callable[[], None]) -> None:
+        self.study, self.name, self.after = study, run, after
+        self.threads = max(1, (os.cpu_count() or 1) // count)
+        self.running: list[subprocess.Popen[bytes]] = []
+        self.count = count
+        self.said = tempfile.TemporaryFile()  # closed in `wait`
+
+    def wait(self) -> None:
+        """Until every worker has found nothing left to do; one that dies is replaced; tells progress."""
+        try:
+            for _ in range(self.count):
+                self._start()
+            while self.running:
+                time.sleep(EVERY)
+                self.after()
+                for process in [p for p in self.running if p.poll() is not None]:
+                    self.running.remove(process)
+                    self._ended(process)
+        finally:
+            for process in self.running:
+                process.kill()
+                process.wait()
+            self.said.close()
+            self._give_back()
+
+    def _start(self) -> None:
+        words = [str(self.study.path), self.name, str(os.getpid()), str(self.threads)]
+        path = os.pathsep.join(p for p in sys.path if p)
+        environment = {**os.environ, "PYTHONPATH": path}
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        command = [sys.executable, "-m", "genbab.studies.worker", *words]
+        none = subprocess.DEVNULL
+        self.running.append(subprocess.Popen(command, stdin=none, stderr=self.said, env=environment))
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> None:
+        if process.returncode == 0:
+            return
+        left = self.study.orphans(self.name)
+        for claim in left:
+            how = f"its process ended with code {process.returncode}; memory may have run out"
+            self.study.record(claim, Answer("error", 0.0, None, how, exit_code=process.returncode))
+        if not left:
+            self.said.seek(0)
+            lines = self.said.read().decode(errors="replace").split("\n")
+            last = next((line for line in reversed(lines) if line.strip()), f"code {process.returncode}")
+            raise UsageError(f"a worker process could not start: {last.strip()}")
+        self._start()
+
+    def _give_back(self) -> None:
+        for claim in self.study.orphans(self.name):
+            self.study.release(claim)

@@ -1,0 +1,58 @@
+"""Where results come from: hashes of what was asked about, versions, machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from genbab import __version__
+from genbab.config import machine_memory
+
+LIBRARIES = ("torch", "numpy", "onnx", "onnxruntime")
+CHUNK = 1 << 20
+
+
+@cache
+def facts() -> str:
+    """Versions and machine of this process, as JSON with sorted keys."""
+    known: dict[str, Any] = {"genbab": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            known[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    known |= {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()}
+    return json.dumps({**known, "memory": machine_memory()}, sort_keys=True)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file and, for a model whose weights lie beside it in FILE.data, of both; "" if missing."""
+    digest = hashlib.sha256()
+    try:
+        for one in (path, path.with_name(path.name + ".data")):
+            if one is path or one.is_file():
+                with one.open("rb") as file:
+                    while data := file.read(CHUNK):
+                        digest.update(data)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def text_hash(data: bytes | str) -> str:
+    """SHA-256 of these bytes, or of this text."""
+    return hashlib.sha256(data if isinstance(data, bytes) else data.encode()).hexdigest()

@@ -1,0 +1,84 @@
+"""The tables of a study file, an SQLite database; opening one, or refusing what is none."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from genbab.errors import UsageError
+
+VERSION = 1
+APPLICATION = 0x67656E62  # "genb" in the header of the file
+BUSY = 60.0  # seconds to wait for another writer
+
+TABLES = """
+CREATE TABLE provenance (
+    id INTEGER PRIMARY KEY, facts TEXT NOT NULL UNIQUE);
+CREATE TABLE blob (
+    hash TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE instance (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+    model TEXT NOT NULL, model_hash TEXT NOT NULL, spec TEXT NOT NULL, spec_hash TEXT NOT NULL,
+    timeout REAL, settings TEXT NOT NULL, details TEXT NOT NULL,
+    claimed_by TEXT, lease REAL);
+CREATE TABLE queue (
+    run TEXT NOT NULL, position INTEGER NOT NULL, instance INTEGER NOT NULL REFERENCES instance(id),
+    PRIMARY KEY (run, position));
+CREATE INDEX queued ON queue (instance);
+CREATE TABLE attempt (
+    id INTEGER PRIMARY KEY, instance INTEGER NOT NULL REFERENCES instance(id),
+    worker TEXT NOT NULL, began TEXT NOT NULL, ended TEXT);
+CREATE TABLE outcome (
+    instance INTEGER PRIMARY KEY REFERENCES instance(id),
+    verdict TEXT NOT NULL, seconds REAL NOT NULL, bound REAL, reason TEXT NOT NULL,
+    peak_memory INTEGER, exit_code INTEGER, finished TEXT NOT NULL,
+    provenance INTEGER NOT NULL REFERENCES provenance(id), result TEXT NOT NULL);
+"""
+
+
+def connect(path: Path | None) -> sqlite3.Connection:
+    """A connection to the study in this file, made when it is not there; None: one in memory.
+
+    Raises `UsageError` when the file cannot be used, is no study, or one of another schema.
+    """
+    name = ":memory:" if path is None else str(path)
+    try:
+        made = sqlite3.connect(name, timeout=BUSY, isolation_level=None, check_same_thread=False)
+        try:
+            _refuse_others(made, name)
+            made.execute("PRAGMA journal_mode = WAL").fetchone()
+            made.execute("PRAGMA synchronous = FULL")
+            _prepare(made)
+        except BaseException:
+            made.close()
+            raise
+    except sqlite3.Error as error:
+        hint = "not a study file" if isinstance(error, sqlite3.DatabaseError) and _foreign(error) else error
+        raise UsageError(f"cannot use the study {name}: {hint}; choose another file") from error
+    return made
+
+
+def _foreign(error: sqlite3.Error) -> bool:
+    return "not a database" in str(error)
+
+
+def _refuse_others(made: sqlite3.Connection, name: str) -> None:
+    """Raises `UsageError` for databases that are no studies, before anything is written."""
+    application = made.execute("PRAGMA application_id").fetchone()[0]
+    version = made.execute("PRAGMA user_version").fetchone()[0]
+    tables = made.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION and (application or tables):
+        raise UsageError(f"cannot use the study {name}: it is another program's database")
+    if application == APPLICATION and version != VERSION:
+        raise UsageError(f"cannot use the study {name}: its schema is {version}, this genbab reads {VERSION}")
+
+
+def _prepare(made: sqlite3.Connection) -> None:
+    """Make the tables of a new file, all or none."""
+    made.execute("BEGIN IMMEDIATE")
+    if made.execute("PRAGMA application_id").fetchone()[0] == 0:
+        for statement in TABLES.split(";"):
+            made.execute(statement)
+        made.execute(f"PRAGMA application_id = {APPLICATION}")
+        made.execute(f"PRAGMA user_version = {VERSION}")
+    made.execute("COMMIT")

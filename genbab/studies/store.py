@@ -1,0 +1,283 @@
+"""One study in one SQLite file: what is asked, who works on it, what came out, each thing once.
+
+An outcome is written in the transaction that ends its attempt, so a process that dies at any moment loses the
+instance it was at and nothing else. Claims of dead processes are released when the next run begins.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from genbab.errors import UsageError
+from genbab.process import alive, identity
+from genbab.result import plain
+from genbab.studies.provenance import facts, text_hash
+from genbab.studies.schema import connect
+
+COLUMNS = "i.id, kind, model, spec, model_hash, spec_hash, timeout, settings, details"
+ANSWER = ("verdict", "seconds", "bound", "reason", "peak_memory", "exit_code", "result")
+QUEUED = "queue q JOIN instance i ON i.id = q.instance"
+LEASE = 3600.0  # seconds that a claim from another machine counts beyond the instance's own limit
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: two questions that are equal in every field have one answer."""
+
+    kind: str
+    model: str
+    spec: str
+    model_hash: str = ""
+    spec_hash: str = ""
+    timeout: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Numbers as the file gives them back."""
+        object.__setattr__(self, "timeout", None if self.timeout is None else float(self.timeout))
+
+    @property
+    def key(self) -> str:
+        """A hash of all fields and of the version of genbab."""
+        from genbab import __version__
+
+        return text_hash(json.dumps([__version__, plain(asdict(self))], sort_keys=True))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came out: a verdict or "error", seconds, bound, reason; `result` is anything else, for JSON."""
+
+    verdict: str
+    seconds: float
+    bound: float | None = None
+    reason: str = ""
+    peak_memory: int | None = None
+    exit_code: int | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An instance that a worker has taken: its number in the file, its attempt, the question."""
+
+    instance: int
+    attempt: int
+    question: Question
+
+
+class Study:
+    """A study file, or (without a path) a study in memory. Safe for threads and for several processes."""
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.path = None if path is None else Path(path)
+        self._lock = threading.RLock()
+        self._connection = connect(self.path)
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing is lost without this."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it happens or nothing."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise UsageError(f"cannot write the study {self.path}: {error}") from error
+                raise
+
+    def keep(self, data: bytes) -> str:
+        """Keep these bytes once; returns their hash."""
+        name = text_hash(data)
+        with self._writing() as db:
+            db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?)", (name, data))
+        return name
+
+    def blob(self, name: str) -> bytes:
+        """The bytes with this hash; raises `UsageError` when the study has none."""
+        with self._lock:
+            found = self._connection.execute("SELECT data FROM blob WHERE hash = ?", (name,)).fetchone()
+        if found is None:
+            raise UsageError(f"the study {self.path} has no data called {name}")
+        return bytes(found[0])
+
+    def begin(self, questions: Sequence[Question], fresh: bool = False) -> str:
+        """Queue these questions and return the name of the run; open are those without an answer.
+
+        Earlier errors are forgotten, with `fresh` all earlier answers to these questions; so are the claims
+        of processes that are gone.
+        """
+        run = f"{identity()}|{time.monotonic_ns()}"
+        with self._writing() as db:
+            self._recover(db)
+            for position, question in enumerate(questions):
+                number = self._number(db, question)
+                word = "%" if fresh else "error"
+                db.execute("DELETE FROM outcome WHERE instance = ? AND verdict LIKE ?", (number, word))
+                if not db.execute("SELECT 1 FROM outcome WHERE instance = ?", (number,)).fetchone():
+                    db.execute("INSERT INTO queue VALUES (?, ?, ?)", (run, position, number))
+        return run
+
+    @staticmethod
+    def _recover(db: sqlite3.Connection) -> None:
+        taken = "SELECT DISTINCT claimed_by FROM instance WHERE claimed_by IS NOT NULL"
+        for (owner,) in db.execute(taken).fetchall():
+            living = alive(owner)
+            if living is False:
+                db.execute("UPDATE instance SET claimed_by = NULL WHERE claimed_by = ?", (owner,))
+            elif living is None:
+                late = "UPDATE instance SET claimed_by = NULL WHERE claimed_by = ? AND lease < ?"
+                db.execute(late, (owner, time.time()))
+        for (run,) in db.execute("SELECT DISTINCT run FROM queue").fetchall():
+            if alive(run.rpartition("|")[0]) is False:
+                db.execute("DELETE FROM queue WHERE run = ?", (run,))
+
+    @staticmethod
+    def _number(db: sqlite3.Connection, q: Question) -> int:
+        values = (q.key, q.kind, q.model, q.model_hash, q.spec, q.spec_hash, q.timeout)
+        texts = (json.dumps(plain(dict(q.settings)), sort_keys=True), json.dumps(plain(dict(q.details))))
+        columns = "key, kind, model, model_hash, spec, spec_hash, timeout, settings, details"
+        db.execute(f"INSERT OR IGNORE INTO instance ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", values + texts)
+        return int(db.execute("SELECT id FROM instance WHERE key = ?", (q.key,)).fetchone()[0])
+
+    def claim(self, run: str, worker: str = "") -> Claim | None:
+        """Take the first open question of the run that nobody works on, or None.
+
+        The process and the name `worker` are noted in the attempt.
+        """
+        with self._writing() as db:
+            found = db.execute(
+                f"SELECT {COLUMNS} FROM {QUEUED} "
+                "WHERE q.run = ? AND i.claimed_by IS NULL ORDER BY q.position LIMIT 1",
+                (run,),
+            ).fetchone()
+            if found is None:
+                return None
+            number, question = found[0], _question(found)
+            lease = time.time() + LEASE + (question.timeout or 24 * 3600.0)
+            db.execute(
+                "UPDATE instance SET claimed_by = ?, lease = ? WHERE id = ?", (identity(), lease, number)
+            )
+            row = (number, f"{identity()}|{worker}", _now())
+            attempt = db.execute(
+                "INSERT INTO attempt (instance, worker, began) VALUES (?,?,?)", row
+            ).lastrowid
+        assert attempt is not None
+        return Claim(number, attempt, question)
+
+    def record(self, claim: Claim, answer: Answer) -> None:
+        """Keep the answer (the first one counts) and end the claim, in one transaction, on the disk."""
+        result = json.dumps(plain(dict(answer.result)), allow_nan=False)
+        with self._writing() as db:
+            db.execute("INSERT OR IGNORE INTO provenance (facts) VALUES (?)", (facts(),))
+            origin = db.execute("SELECT id FROM provenance WHERE facts = ?", (facts(),)).fetchone()[0]
+            numbers = (answer.verdict, round(answer.seconds, 3), answer.bound, answer.reason)
+            rest = (answer.peak_memory, answer.exit_code, _now(), origin, result)
+            row = (claim.instance, *numbers, *rest)
+            db.execute("INSERT OR IGNORE INTO outcome VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+            db.execute("DELETE FROM queue WHERE instance = ?", (claim.instance,))
+            self._end(db, claim)
+
+    def release(self, claim: Claim) -> None:
+        """Give an instance back without an answer."""
+        with self._writing() as db:
+            self._end(db, claim)
+
+    @staticmethod
+    def _end(db: sqlite3.Connection, claim: Claim) -> None:
+        db.execute("UPDATE instance SET claimed_by = NULL WHERE id = ?", (claim.instance,))
+        db.execute("UPDATE attempt SET ended = ? WHERE id = ?", (_now(), claim.attempt))
+
+    def orphans(self, run: str) -> list[Claim]:
+        """The claims of processes that are gone on open questions of this run."""
+        with self._lock:
+            taken = self._connection.execute(
+                f"SELECT {COLUMNS}, i.claimed_by, max(a.id) FROM {QUEUED} JOIN attempt a "
+                "ON a.instance = i.id WHERE q.run = ? AND i.claimed_by IS NOT NULL GROUP BY i.id",
+                (run,),
+            ).fetchall()
+        return [Claim(row[0], row[-1], _question(row)) for row in taken if alive(row[-2]) is False]
+
+    def finish(self, run: str) -> None:
+        """Forget the queue of a run; answers stay."""
+        with self._writing() as db:
+            db.execute("DELETE FROM queue WHERE run = ?", (run,))
+
+    def open(self, run: str) -> int:
+        """How many questions of a run have no answer yet."""
+        with self._lock:
+            count = "SELECT count(*) FROM queue WHERE run = ?"
+            return int(self._connection.execute(count, (run,)).fetchone()[0])
+
+    def answered(self, questions: Iterable[Question]) -> list[Answer | None]:
+        """The answers to these questions, None where there is none."""
+        wanted = f"SELECT {', '.join(ANSWER)} FROM outcome JOIN instance i ON i.id = instance WHERE i.key = ?"
+        with self._lock:
+            rows = [self._connection.execute(wanted, (q.key,)).fetchone() for q in questions]
+        return [None if row is None else _answer(row) for row in rows]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every instance of the file, in the order in which it was first asked, as plain values.
+
+        Columns: kind, model, spec, model_hash, spec_hash, timeout, settings, details, verdict, seconds,
+        bound, reason, peak_memory, exit_code, finished, provenance, result, attempts; None where there is no
+        answer yet.
+        """
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT kind, model, spec, model_hash, spec_hash, timeout, settings, details, verdict, "
+                "seconds, bound, reason, peak_memory, exit_code, finished, facts AS provenance, result, "
+                "(SELECT count(*) FROM attempt a WHERE a.instance = i.id) AS attempts "
+                "FROM instance i LEFT JOIN outcome o ON o.instance = i.id "
+                "LEFT JOIN provenance p ON p.id = o.provenance ORDER BY i.id"
+            )
+            names = [one[0] for one in rows.description]
+            records = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+        for record in records:
+            for name in ("settings", "details", "provenance", "result"):
+                record[name] = json.loads(record[name]) if record[name] else None
+        return records
+
+
+def _question(row: Sequence[Any]) -> Question:
+    """The question in the first columns of a row of `COLUMNS`."""
+    kind, model, spec, model_hash, spec_hash, timeout, settings, details = row[1:9]
+    texts = (json.loads(settings), json.loads(details))
+    return Question(kind, model, spec, model_hash, spec_hash, timeout, *texts)
+
+
+def _answer(row: Sequence[Any]) -> Answer:
+    """The answer in a row of `ANSWER`."""
+    known = dict(zip(ANSWER, row, strict=True))
+    return Answer(**{**known, "result": json.loads(known["result"])})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,38 @@
+"""`python -m genbab.studies.worker STUDY RUN PARENT THREADS`: answers open questions of a run, then ends."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from genbab.process import end_with
+from genbab.reader import Model, load_onnx
+from genbab.studies.engine import Job, work
+from genbab.studies.store import Question, Study
+
+
+def main(path: str, run: str) -> None:
+    """Answer what is open, with models and numbers from the study file."""
+    with Study(path) as study:
+
+        @lru_cache(maxsize=4)
+        def model_of(name: str) -> Model:
+            return load_onnx(study.blob(name))
+
+        def job_of(question: Question) -> Job:
+            x = np.frombuffer(study.blob(question.spec_hash), "<f8").astype(np.float64)
+            shape = (2, -1) if question.kind == "range" else (-1,)
+            return Job(question, model_of(question.model_hash), x.reshape(shape))
+
+        work(study, run, job_of, lambda: None)
+
+
+if __name__ == "__main__":
+    end_with(int(sys.argv[3]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    torch.set_num_threads(int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2])
