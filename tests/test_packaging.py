@@ -22,20 +22,22 @@ MAPPED = ("kernels", "lut", "specs")  # top-level folders installed inside genba
 
 FLOOR = {
     **dict.fromkeys(("errors", "kernels"), 1),
-    **dict.fromkeys(("config", "deadline", "device", "nonlinear", "result", "specs"), 2),
-    **dict.fromkeys(("lut", "network", "plot"), 3),
-    **dict.fromkeys(("bounds", "problem", "reader"), 4),
-    **dict.fromkeys(("attack", "branch", "root"), 5),
+    **dict.fromkeys(("config", "deadline", "device", "nonlinear", "process", "result", "specs"), 2),
+    **dict.fromkeys(("lut", "network", "trace"), 3),
+    **dict.fromkeys(("bounds", "plot", "problem", "reader"), 4),
+    **dict.fromkeys(("attack", "branch", "methods", "root"), 5),
     "driver": 6,
     "api": 7,
-    "cli": 8,
-    "__main__": 9,
+    "studies": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 
 # Libraries that only some places may import; a place is a module name or the start of one.
 ONLY_IN = {
     "google": ("reader",),
     "matplotlib": ("plot",),
+    "PIL": ("cli.spec_data",),
     "numba": ("kernels.cpu",),
     "onnx": ("reader", "attack.replay"),
     "onnxruntime": ("reader", "attack.replay"),
@@ -43,6 +45,7 @@ ONLY_IN = {
     "platformdirs": ("nonlinear.cache",),
     "rich": ("cli",),
     "triton": ("kernels.gpu",),
+    "vnnlib": ("specs.reader2",),
 }
 NO_TORCH = (
     "__main__",
@@ -50,6 +53,7 @@ NO_TORCH = (
     "errors",
     "result",
     "specs",
+    "trace",
 )  # light: `genbab --version`, reading a property
 LEAF_LIBRARIES = {
     "kernels": {"numba", "numpy", "torch", "triton"},
@@ -183,7 +187,8 @@ def test_leaf_folder_imports_only_its_libraries(leaf: str) -> None:
 def test_imported_libraries_are_the_declared_ones() -> None:
     declared = {re.split(r"[<>=!~ \[;]", line)[0] for line in PROJECT["project"]["dependencies"]}
     optional = {"matplotlib", "numba", "triton"}  # drawings, backends of kernels: where they are installed
-    named = {"google": "protobuf"}  # imported by another name than installed
+    optional |= {"pillow", "vnnlib"}  # images, VNN-LIB 2
+    named = {"google": "protobuf", "PIL": "pillow"}  # imported by another name than installed
     used = {named.get(name, name) for name in (i.target.split(".")[0] for i in EXTERNAL)}
     assert used - optional <= declared
     assert declared <= used, "a dependency that nothing imports"
