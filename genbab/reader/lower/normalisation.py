@@ -61,7 +61,7 @@ def _normalised(b: Builder, x: Var, axes: list[int], epsilon: float, centre: boo
     return Normalised(multiply(b, centred, inverse), mean, inverse)
 
 
-NORM = "mean, mean of squares, power -1/2, product"
+NORM = "one node: entries over the root of their mean square"
 
 
 @lowering("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", how=NORM)
@@ -100,7 +100,7 @@ def _group_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return add(b, multiply(b, whole, gain), bias)
 
 
-@lowering("MeanVarianceNormalization", how=NORM)
+@lowering("MeanVarianceNormalization", how="mean, mean of squares, power -1/2, product")
 def _mean_variance_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """(x - mean) / (sqrt(variance) + 1e-9), as ONNX defines it."""
     x = _variable(inputs)
