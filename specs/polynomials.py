@@ -41,9 +41,9 @@ def times(a: Polynomial[V], b: Polynomial[V], order: Callable[[V], Any]) -> Poly
 def ball_of(polynomial: Polynomial[int], inputs: int) -> Ball | None:
     """The Euclidean ball that `polynomial <= 0` is, where centre and radius are exact numbers, else None."""
     squares = {p[0]: v for p, v in polynomial.items() if len(p) == 2 and p[0] == p[1] < inputs}
-    others = [p for p in polynomial if p and p[:1] * 2 != p and (len(p) > 1 or p[0] not in squares)]
+    used = {(), *((c, c) for c in squares), *((c,) for c in squares)}
     factors = set(squares.values())
-    if others or len(factors) != 1 or min(factors) <= 0:
+    if set(polynomial) - used or len(factors) != 1 or min(factors) <= 0:
         return None
     (factor,) = factors
     columns = sorted(squares)

@@ -6,7 +6,7 @@ is exact, indexing is numpy's, a comparison is a `Statement` that says it of eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple
 
@@ -86,6 +86,9 @@ class Terms:
                 return None
             found.append(products[0][0])
         return found
+
+    def __iter__(self) -> Iterator[Terms]:
+        return (self[i] for i in range(len(self)))
 
     def __getitem__(self, key: Any) -> Terms:
         array = self._cells if self._index is None else self._index

@@ -14,6 +14,7 @@ from genbab.nonlinear.cells import Effort
 from genbab.nonlinear.certified import Facts, certified
 from genbab.nonlinear.expression import Apply, Expression
 from genbab.nonlinear.interval import interval
+from genbab.nonlinear.inverse import slope_ends
 from genbab.nonlinear.jets import jet
 from genbab.nonlinear.record import Nonlinearity
 
@@ -23,8 +24,8 @@ def compose(expression: Expression, effort: Effort | None = None) -> Nonlinearit
 
     On boxes that reach beyond, its lines are the constants of a rigorous range. The name is the expression's
     text and digest. Raises UsageError for an affine expression, for one whose bends cannot be certified
-    anywhere (or surely not as far as the effort asks for), and for a part that has no second derivative on
-    record.
+    anywhere (or surely not as far as the effort asks for), for one whose derivative is not finite at an end of
+    a segment, and for a part that has no second derivative on record.
     """
     if expression.affine is not None:
         raise UsageError(f"'{expression}' is affine")
@@ -53,6 +54,9 @@ def _compose(expression: Expression, effort: Effort) -> Nonlinearity:
         drift=facts.drift,
         clear=facts.clear,
     )
+    for i, bend in enumerate(record.curvature):
+        if bend:
+            slope_ends(record, i)
     return replace(record, written=expression, enclose=functools.partial(_enclose, expression, record))
 
 

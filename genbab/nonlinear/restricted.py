@@ -13,6 +13,9 @@ from torch import Tensor
 from genbab.nonlinear.expression import Expression, apply
 from genbab.nonlinear.record import Nonlinearity, Stationary, TensorMap
 
+FAR = 1e6
+"""Facts are certified up to here."""
+
 End = Fraction | float
 """A number, or plus or minus infinity."""
 
@@ -87,12 +90,18 @@ def guarded(
 ) -> tuple[Expression, bool]:
     """(fn(u) for u between the ends, anything finite elsewhere; whether it is 0 there).
 
-    fn(u) itself if it is defined everywhere, or undefined between the ends too.
+    fn(u) itself if it is defined everywhere and does not overflow beyond the ends, or undefined between the
+    ends too.
     """
     zone = _zone(fn, *ends)
-    if zone is None or zone == (-math.inf, math.inf):
+    if zone is None:
         return apply(fn, u), False
     low, high = max(zone[0], _rounded(ends[0], -math.inf)), min(zone[1], _rounded(ends[1], math.inf))
+    if zone == (-math.inf, math.inf):
+        low = low if _overflows(fn, low, -FAR) else -math.inf
+        high = high if _overflows(fn, high, FAR) else math.inf
+        if not (math.isfinite(low) or math.isfinite(high)):
+            return apply(fn, u), False
     exact = (low, high) == ends
     return apply(restricted(fn, low, high, closed if exact else (True, True)), u), exact
 
@@ -111,6 +120,12 @@ def _zone(fn: Nonlinearity, low: End, high: End) -> tuple[float, float] | None:
         if below <= low and high <= above:
             return below, above
     return None
+
+
+def _overflows(fn: Nonlinearity, end: float, far: float) -> bool:
+    """Whether fn leaves float64 between a finite end and far."""
+    value = fn.value(torch.tensor(far, dtype=torch.float64))
+    return math.isfinite(end) and not bool(torch.isfinite(value))
 
 
 def _rounded(place: End, towards: float) -> float:

@@ -105,6 +105,16 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
                 yield from _tensors(inner)
 
 
+def external_files(data: bytes, folder: Path) -> list[Path]:
+    """The files in which a model of these bytes, in this folder, keeps tensors; none where it is no model."""
+    try:
+        graph = _parsed(data, "").graph
+    except ModelError:
+        return []
+    outside = (t for t in _tensors(graph) if uses_external_data(t))
+    return [folder / place for place in sorted({ExternalDataInfo(t).location for t in outside})]
+
+
 def _read_external(graph: GraphProto, folder: Path | None, name: str) -> None:
     """Reads in data kept outside the model file, which must lie in its folder."""
     for tensor in _tensors(graph):

@@ -28,8 +28,8 @@ def normalised(model: Model, preprocessing: Mapping[str, Any]) -> Model:
     shape, dtype = model.input_shapes[0], model.input_dtypes[0]
     axis = preprocessing.get("axis")
     mean, std = (_array(name, preprocessing[name], axis, shape, dtype) for name in ("mean", "std"))
-    if not (std > 0).all():
-        raise UsageError("preprocessing: every std must be above 0")
+    if not ((std > 0) & np.isfinite(std) & np.isfinite(mean)).all():
+        raise UsageError(f"preprocessing: mean and std must be finite and std above 0, as {dtype} too")
     proto = ModelProto()
     proto.ParseFromString(model.proto)
     _put_in_front(proto, model.input_names[0], mean, std)

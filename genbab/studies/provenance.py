@@ -40,17 +40,27 @@ def _processor() -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file and, for a model whose weights lie beside it in FILE.data, of both; "" if missing."""
+    """SHA-256 of a file and, for a model, of the files in which it keeps tensors; "" if one is missing."""
     digest = hashlib.sha256()
     try:
-        for one in (path, path.with_name(path.name + ".data")):
-            if one is path or one.is_file():
-                with one.open("rb") as file:
-                    while data := file.read(CHUNK):
-                        digest.update(data)
+        data = path.read_bytes()
+        digest.update(data)
+        for one in _outside(data, path.parent):
+            with one.open("rb") as file:
+                while part := file.read(CHUNK):
+                    digest.update(part)
     except OSError:
         return ""
     return digest.hexdigest()
+
+
+def _outside(data: bytes, folder: Path) -> list[Path]:
+    """Files that belong to a model; looked up only where its bytes may name some."""
+    if b"location" not in data and data[:2] != b"\x1f\x8b":
+        return []
+    from genbab.reader.load import external_files
+
+    return external_files(data, folder)
 
 
 def text_hash(data: bytes | str) -> str:

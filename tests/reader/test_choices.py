@@ -170,3 +170,19 @@ def test_many_jumps_are_given_up_at_once() -> None:
     assert any(name.startswith("sawtooth") for name in model.functions)
     assert len(asked) < 100
     sound(model, [-1.0] * 4, [2.0] * 4)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a = Abs(x) p = Add(a, o) s = Log(p) e = Exp(x) t = Sub(e, o) c = Greater(x, z) y = Where(c, s, t)",
+        "n = Neg(x) s = Exp(n) f = Add(x, x) t = Atan(f) c = Greater(x, z) y = Where(c, s, t)",
+        "q = Exp(x) s = Mul(q, x) t = Tanh(x) c = Less(x, o) y = Where(c, s, t)",
+        "s = Sinh(x) t = Neg(x) c = Greater(x, z) d = Less(x, o) b = And(c, d) y = Where(b, s, t)",
+    ],
+)
+def test_a_branch_that_overflows_where_it_is_not_taken(body: str) -> None:
+    model = read(body, {"z": 0.0, "o": 1.0})
+    sound(model, [-1.0, -2.0, 0.1, -0.5], [2.0, -0.5, 1.0, 1.5])
+    far = torch.tensor([[-900.0, 900.0, -800.0, 800.0]], dtype=torch.float64)
+    assert bool(torch.isfinite(evaluate(model.network, far)).all())

@@ -207,6 +207,13 @@ def test_several_inputs_and_shapes() -> None:
     assert spec.violation([0, 0, 1, 1, 1, 1, 0], [9, 9, 1, 0.5]) is None
 
 
+def test_entries_can_be_gone_through() -> None:
+    y = Network(3)(Input(2))
+    first, *rest = y
+    assert len(rest) == 2 and len(list(y)) == 3
+    assert sum(y).size == 1 and first.size == 1
+
+
 def test_runs_share_inputs() -> None:
     spec = monotone([0, 0, 0], [1, 2, 3], feature=1, outputs=2, output=1, tolerance=0.25)
     assert spec.input_size == 4 and spec.output_size == 4 and spec.upper.tolist() == [[1, 2, 3, 2]]

@@ -174,3 +174,31 @@ def test_the_package_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vnnlib", None)
     with pytest.raises(UsageError, match=r"pip install 'genbab\[vnnlib\]'"):
         parse_vnnlib(HEAD + BOX)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "(- (* X[0] X[0]) (* Y[0] Y[0]))",
+        "(+ (* X[0] X[0]) (* Y[0] Y[0]))",
+        "(+ (* X[0] X[0]) (* X[1] X[1]) Y[0])",
+        "(+ (* X[0] X[0]) (* X[1] X[1]) (* X[0] X[1]))",
+        "(+ (* X[0] X[0]) (* X[1] X[1]) (* Y[0] Y[1]))",
+    ],
+)
+def test_what_is_almost_a_ball_is_none(form: str) -> None:
+    """Unsafe where the polynomial says so, term by term, at random points."""
+    spec = parse_vnnlib(f"{HEAD}{BOX}(assert (<= {form} 1.0))\n")
+    python = re.sub(r"\((\S) ", r"f('\1', ", form).replace(" ", ", ").replace(",,", ",")
+
+    def f(sign: str, *terms: float) -> float:
+        first, *rest = terms
+        for term in rest:
+            first = first * term if sign == "*" else first - term if sign == "-" else first + term
+        return first
+
+    generator = np.random.default_rng(0)
+    for _ in range(40):
+        x, y = generator.random(2), 2.0 * generator.normal(size=2)
+        unsafe = eval(python, {"f": f, "X": x, "Y": y}) <= 1.0  # noqa: S307
+        assert (spec.violation(x, y) is not None) == unsafe

@@ -7,7 +7,10 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from genbab.cli import main
 from genbab.studies.export import to_csv, to_jsonl, to_vnncomp
@@ -76,9 +79,16 @@ def test_the_command_shows_and_writes(place: Path, capsys: pytest.CaptureFixture
 
 
 def test_hashes_cover_weights_beside_the_model(tmp_path: Path) -> None:
-    model = tmp_path / "m.onnx"
+    model, weights = tmp_path / "m.onnx", tmp_path / "weights.bin"
     assert file_hash(model) == ""
-    model.write_bytes(b"graph")
-    alone = file_hash(model)
-    (tmp_path / "m.onnx.data").write_bytes(b"weights")
-    assert len(alone) == 64 and file_hash(model) != alone
+    tensor = numpy_helper.from_array(np.ones(1000, np.float32), "w")
+    value = helper.make_tensor_value_info("y", 1, [1000])
+    graph = helper.make_graph([helper.make_node("Identity", ["w"], ["y"])], "g", [], [value], [tensor])
+    onnx.save_model(
+        helper.make_model(graph), model, save_as_external_data=True, location=weights.name, size_threshold=0
+    )
+    first = file_hash(model)
+    weights.write_bytes(weights.read_bytes()[::-1])
+    assert len(first) == 64 and file_hash(model) != first
+    weights.unlink()
+    assert file_hash(model) == ""
