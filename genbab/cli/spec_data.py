@@ -131,6 +131,8 @@ def _images(folder: Path) -> Floats:
     for path in paths:
         try:
             with Image.open(path) as image:
+                if image.mode.startswith(("I", "F")):
+                    raise UsageError(f"{path} has more than 8 bits per pixel (mode {image.mode}); give .npy")
                 plain = image if image.mode in ("L", "RGB") else image.convert("RGB")
                 pixels = np.asarray(plain, np.float64)
         except OSError as error:

@@ -24,7 +24,7 @@ def compose(expression: Expression, effort: Effort | None = None) -> Nonlinearit
 
     On boxes that reach beyond, its lines are the constants of a rigorous range. The name is the expression's
     text and digest. Raises UsageError for an affine expression, for one whose bends cannot be certified
-    anywhere (or surely not as far as the effort asks for), for one whose derivative is not finite at an end of
+    anywhere (or surely not as far as the effort asks for), for one whose derivative is infinite at an end of
     a segment, and for a part that has no second derivative on record.
     """
     if expression.affine is not None:

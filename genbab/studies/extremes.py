@@ -58,7 +58,14 @@ def extreme(model: Model, lower: Floats, upper: Floats, details: Mapping[str, An
         else:
             undecided = True
     narrow = np.isfinite(first) and certified - attained <= float(details["tolerance"]) * first
-    reason = "enclosed within the tolerance" if narrow else "the time is up; try a longer timeout"
+    if narrow:
+        reason = "enclosed within the tolerance"
+    elif not np.isfinite(first):
+        reason = (
+            "no value is known to be attained, or no bound is finite: the model may not run in onnxruntime"
+        )
+    else:
+        reason = "the time is up; try a longer timeout"
     known = {"certified": certified, "attained": attained, "at": at.tolist(), "steps": steps}
     return Answer("verified" if narrow else "unknown", 0.0, certified - attained, reason, result=known)
 

@@ -85,7 +85,7 @@ class CertifiedAccuracy:
     def attacked_accuracy(self) -> float:
         """The share that is right and for which no counterexample is known: the robust accuracy is at most
         this."""
-        return float((self.certified | self.unknown).mean())
+        return float((self.clean & ~self.attacked).mean())
 
     @property
     def certified_accuracy(self) -> float:
