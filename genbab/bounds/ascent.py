@@ -14,7 +14,7 @@ from torch import Tensor
 from genbab.bounds.backward import Chosen, Rows, descend, gradient, sweep
 from genbab.bounds.interval import Interval
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
-from genbab.network import Network
+from genbab.network import Network, Nonlinear
 from genbab.nonlinear.norm_planes import NormPlanes
 
 Stop = Callable[[Tensor], bool]
@@ -90,7 +90,7 @@ def optimise(  # noqa: PLR0913
 
     `stop(bounds (B, S))` is asked after each step and may end the search (all decided; time is up).
     """
-    slopes = dict(start or {})
+    slopes = {i: _settled(relaxation, line, i, freedom) for i, line in (start or {}).items()}
     adam = Adam()
     rate = steps.rate
     for _ in range(steps.count):
@@ -105,6 +105,23 @@ def optimise(  # noqa: PLR0913
         }
         rate *= steps.decay
     return slopes
+
+
+def _settled(relaxation: Relaxation, line: Chosen, node: int, freedom: Freedom | None) -> Chosen:
+    """The line of an earlier pass on another box, with the function's own slope where only that one is
+    undominated here: no step would move it there.
+    """
+    if not isinstance(relaxation.network.nodes[node], Nonlinear):
+        return line
+    lines, free = relaxation.lines(node), None if freedom is None else freedom.steps.get(node)
+    upper = line.upper.to(relaxation.dtype)
+    slopes: list[Tensor] = []
+    for place, (k, own, span) in enumerate(
+        zip(line.slopes, lines.default(upper), lines.scale(upper), strict=True)
+    ):
+        fixed = span <= 0 if free is None else (span <= 0) & (free[place] <= 0)
+        slopes.append(torch.where(fixed, own, k.to(own.dtype)))
+    return replace(line, slopes=tuple(slopes))
 
 
 def _stepped(  # noqa: PLR0913
