@@ -22,7 +22,8 @@ from genbab.bounds import (
     certify,
     optimise,
 )
-from genbab.branch.domains import Domains, Path, Splits, Warm, start_from, warm_from
+from genbab.branch.conjunction import clip, combine
+from genbab.branch.domains import INPUT, Domains, Path, Splits, Warm, start_from, warm_from
 from genbab.branch.retighten import Retighten
 from genbab.branch.search import Bound
 from genbab.network import Affine, Nonlinear
@@ -75,16 +76,27 @@ def bound_by_neurons(
             freedom(engine, root, children),
         )
         bounds, form, constant = certify(engine.exact, exact, rows, box, chosen)
-        margins = query.margins(bounds)
+        margins = combine(query, query.margins(bounds), form, constant)
         worst = torch.maximum(query.worst(margins), children.bound)
         if retighten is not None:
             children = retighten.after(children, search, chosen, margins, form, constant)
+            children = _clipped(children, worst, margins, form, constant)
         empty = _empty(children)
         worst = torch.where(empty, torch.inf, worst)
         splits = choose(search, chosen, children, margins)
         return replace(children, bound=worst, splits=splits, warm=warm_from(chosen))
 
     return bound
+
+
+def _clipped(domains: Domains, worst: Tensor, margins: Tensor, form: Tensor, constant: Tensor) -> Domains:
+    """The open domains (`worst` not above 0) with their boxes cut to where all rows of a clause can hold."""
+    query = domains.query
+    lower, upper = clip(query, margins, form, constant)
+    done = (worst > 0)[:, None]
+    lower, upper = torch.where(done, query.lower, lower), torch.where(done, query.upper, upper)
+    hidden = {**domains.hidden, INPUT: (lower, upper)} if INPUT in domains.hidden else domains.hidden
+    return replace(domains, query=replace(query, lower=lower, upper=upper), hidden=hidden)
 
 
 def child_intervals(root: Root, domains: Domains) -> list[Interval]:
