@@ -16,7 +16,7 @@ from genbab.errors import UsageError
 
 GIB = 1 << 30
 SMALLEST_MEMORY = 64 << 20
-Branching = Literal["auto", "input", "neuron", "none"]
+Branching = Literal["auto", "input", "neuron", "mixed", "none"]
 Score = Literal["random", "widest", "babsr", "free", "line", "shortcut", "bbps", "strong"]
 Points = Literal["table", "middle"]
 Retighten = Literal["frozen", "clipped", "reoptimised"]
@@ -154,7 +154,7 @@ class Config:
     branching: Branching = field(
         default="auto",
         metadata=setting(
-            _one_of("auto", "input", "neuron", "none"), "auto, input, neuron or none", str, "what to split"
+            _one_of(*get_args(Branching)), "auto, input, neuron, mixed or none", str, "what to split"
         ),
     )
     branching_score: Score = field(

@@ -8,10 +8,11 @@ JSON form, `schema` 1, strict JSON (no NaN, no Infinity literals):
      "statistics": {string: number | string | list}}
 
 Statistics, where they apply: "domains" bounded; "seconds STAGE"; "gain predicted" and "gain realised": the
-mean over all neuron splits of what a split was expected to and did add to the worst margin, both children
-put together as (√a + √b)² / 4, and "gain correlation" of the two; "history": the bound against time, lists
-of [seconds, bound, open domains, domains]; "layers": how wide the arguments of nonlinear nodes were at the
-root, on its least refuted box: {"node", "function", "neurons", "mean", "widest"} each.
+mean over all splits (but those of pure input splitting) of what a split was expected to and did add to the
+worst margin, both children put together as (√a + √b)² / 4, and "gain correlation" of the two; "history": the
+bound against time, lists of [seconds, bound, open domains, domains]; "layers": how wide the arguments of
+nonlinear nodes were at the root, on its least refuted box: {"node", "function", "neurons", "mean", "widest"}
+each.
 
 Numbers that JSON cannot hold are the strings "inf", "-inf" and "nan", here and inside `statistics`.
 """

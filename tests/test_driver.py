@@ -25,7 +25,7 @@ from genbab.result import Counterexample, Progress, Verdict
 from genbab.specs import Clause, Spec
 from tests.soundness.graphs import random_network, to_onnx
 
-MODES = ("auto", "input", "neuron", "none")
+MODES = ("auto", "input", "neuron", "mixed", "none")
 SECONDS = 1.5
 
 
@@ -132,7 +132,7 @@ def test_without_an_attack_the_bounds_prove_nothing_false(mode: Any) -> None:
         assert not (violated and result.verdict == "verified"), seed
 
 
-@pytest.mark.parametrize("mode", ("auto", "input", "neuron"))
+@pytest.mark.parametrize("mode", ("auto", "input", "neuron", "mixed"))
 def test_functions_of_the_input_itself_can_be_split(mode: Any) -> None:
     """y = 1/8 + sin(x) - x cos(x) on [1/8, 3], the input an argument of every function."""
     sin, cos, times = make("sin"), make("cos"), Product()

@@ -14,11 +14,13 @@ from genbab.bounds import Engine
 from genbab.cli.inspect import planned
 from genbab.config import Config
 from genbab.driver import Strategy, strategy, unspecified
-from genbab.driver.strategy import FEW_INPUTS
+from genbab.driver.strategy import FEW_INPUTS, SOME_INPUTS
+from genbab.network import Nonlinear
+from genbab.nonlinear import make
 from genbab.problem import queries
 from genbab.reader import Model
 from genbab.specs import write_vnnlib
-from tests.test_driver import below, hard
+from tests.test_driver import below, dense, hard, layered
 
 CPU = torch.device("cpu")
 HARD = ((-1.0,) * 8, (1.0,) * 8)
@@ -56,6 +58,17 @@ def test_few_inputs_that_vary_are_split() -> None:
     assert planned_for(model, Config(), fixed=5).varying == 3
     assert planned_for(model, Config(branching="neuron")).splits == "neuron"
     assert planned_for(model, Config(branching="none")).splits == "none"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "splits"),
+    ((FEW_INPUTS, "input"), (FEW_INPUTS + 1, "mixed"), (SOME_INPUTS, "mixed"), (SOME_INPUTS + 1, "neuron")),
+)
+def test_the_number_of_inputs_decides_what_is_split(inputs: int, splits: str) -> None:
+    model = layered(dense(0, (1.0,) * inputs), Nonlinear(make("tanh"), (1,), 1), inputs=inputs)
+    plan = planned_for(model, Config())
+    assert plan.splits == splits and str(inputs) in plan.reasons[0]
+    assert plan.tighten == (splits != "neuron")
 
 
 def test_every_decision_has_a_reason_with_its_number() -> None:

@@ -20,7 +20,7 @@ from genbab.result import Progress, Result, Verdict
 from genbab.trace import TraceFile, read_trace
 from tests.test_driver import below, hard, random_spec, tiny
 
-MODES: Any = ("input", "neuron")
+MODES: Any = ("input", "neuron", "mixed")
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def test_a_trace_agrees_with_the_result(tmp_path: Path, mode: Any) -> None:
     assert [e["t"] for e in told] == sorted(e["t"] for e in told)
     bounds = [r["bound"] for r in rounds]
     assert bounds == sorted(bounds) and bounds[-1] <= 0
-    assert ("predicted" in rounds[0]) == (mode == "neuron")
+    assert ("predicted" in rounds[0]) == (mode != "input")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -61,7 +61,7 @@ def test_the_parts_of_a_round_add_up_to_the_search(tmp_path: Path, mode: Any) ->
     stages, parts = seconds(record)
     assert stages["search"] == pytest.approx(result.statistics["seconds search"], abs=1e-2)
     assert sum(parts.values()) <= stages["search"] + 1e-6 and all(p >= 0 for p in parts.values())
-    assert set(parts) >= {"bounding", "pool", "attack"} | ({"choosing"} if mode == "neuron" else set())
+    assert set(parts) >= {"bounding", "pool", "attack"} | ({"choosing"} if mode != "input" else set())
 
 
 def test_a_run_that_is_cut_short_leaves_whole_lines(tmp_path: Path) -> None:

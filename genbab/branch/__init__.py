@@ -8,6 +8,7 @@ from genbab.branch.domains import Domains, Splits, bisect, join, root_domains
 from genbab.branch.forms import Forms
 from genbab.branch.inputs import bound_by_inputs, choose_input
 from genbab.branch.inside import Inside
+from genbab.branch.mixed import Mixed
 from genbab.branch.neurons import Root, bound_by_neurons, neuron_root
 from genbab.branch.pool import Pool
 from genbab.branch.retighten import Retighten
@@ -20,6 +21,7 @@ __all__ = [
     "Domains",
     "Forms",
     "Inside",
+    "Mixed",
     "Outcome",
     "Pool",
     "Region",

@@ -11,6 +11,7 @@ from genbab.bounds import Chosen, Engine
 from genbab.branch.bbps import bbps_score
 from genbab.branch.domains import Splits
 from genbab.branch.forms import Forms
+from genbab.branch.mixed import Mixed
 from genbab.branch.neurons import Root
 from genbab.branch.scores import (
     Point,
@@ -29,10 +30,14 @@ from genbab.network import Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
 
 
-def chooser(config: Config, engine: Engine, root: Root, forms: Forms) -> Callable[..., Splits]:
-    """What `bound_by_neurons` asks for the next split of each domain."""
+def chooser(
+    config: Config, engine: Engine, root: Root, forms: Forms, mixed: Mixed | None = None
+) -> Callable[..., Splits]:
+    """What `bound_by_neurons` asks for the next split of each domain: a neuron or, if `mixed`, an input."""
     point: Point = kink_or_middle if config.branching_point == "middle" else table_point
     score = score_named(config, engine, root, forms)
+    if mixed is not None:
+        return choose_neuron(score, point, rival=mixed.choose)
     return choose_neuron(score, point, estimates=config.branching_score not in ("random", "widest"))
 
 

@@ -182,7 +182,8 @@ def join(batches: list[Domains]) -> Domains:
 def bisect(parents: Domains) -> Domains:
     """Both children of every domain at its chosen split: first all lower children, then all upper ones.
 
-    The children's boxes tile the parent's: [l, p] and [p, u] of the neuron that is split.
+    The children's boxes tile the parent's: [l, p] and [p, u] of the neuron that is split. Until they are
+    bounded, their `splits` are those that made them.
     """
     splits = parents.splits
     assert splits is not None
@@ -204,9 +205,7 @@ def bisect(parents: Domains) -> Domains:
     boxes = Query(lower, upper, query.matrix, query.on_input, query.rhs, query.clause)
     path = None if parents.path is None else parents.path.split(splits)
     depth = children.depth + 1
-    return replace(
-        children, query=boxes, depth=depth, splits=None, hidden=hidden, path=path, released=released
-    )
+    return replace(children, query=boxes, depth=depth, hidden=hidden, path=path, released=released)
 
 
 def warm_from(chosen: dict[int, Chosen]) -> dict[int, Warm]:

@@ -96,6 +96,17 @@ class Forms:
                 _, form, constant = certify(engine.exact, relaxation, rows, self.box, {})
                 self.keep(i, chunk, form, constant, {})
 
+    def narrowed(self, i: int, places: Tensor, found: Tensor, interval: Interval) -> Interval:
+        """The interval (B, N) of node i cut by the bounds found (B, K) of the rows kept at these places."""
+        low, high = (end.clone() for end in interval)
+        rows, size = self.nodes[i].rows[places], low.shape[1]
+        below, above = rows < size, rows >= size
+        mine, others = rows[below], rows[above] - size
+        low[:, mine] = torch.maximum(low[:, mine], found[:, below])
+        high[:, others] = torch.minimum(high[:, others], -found[:, above])
+        twins = self.engine.twins(i)
+        return torch.maximum(low, low[:, twins]), torch.minimum(high, high[:, twins])
+
     def _rows_of(self, i: int) -> int:
         """How many rows of node i fit its part of the memory."""
         network = self.engine.exact

@@ -15,6 +15,7 @@ from torch import Tensor
 from genbab.bounds import Chosen, Engine, Relaxation, Steps
 from genbab.branch.coarse import Coarse, Region, released
 from genbab.branch.domains import Domains, Splits
+from genbab.branch.mixed import Mixed
 from genbab.branch.neurons import Choose, Root, bound_by_neurons, neuron_root
 from genbab.branch.pool import Pool
 from genbab.branch.retighten import Retighten
@@ -34,7 +35,8 @@ REGION_STEPS = 20
 class Inside:
     """How regions are searched. clip: whether boxes and hidden intervals of children are cut by what they
     satisfy; visited: domains bounded so far; elsewhere: certified margin of what is not being searched;
-    parts: seconds of this round spent on `choosing` and `clipping`; stands: told the bound of the regions.
+    parts: seconds of this round spent on `choosing` and `clipping`; stands: told the bound of the regions;
+    mixed: bounds children of input splits, if there are such.
     """
 
     engine: Engine
@@ -47,6 +49,7 @@ class Inside:
     memory: int
     batch: Callable[[], int]
     stands: Callable[[float], None] = lambda _: None
+    mixed: Mixed | None = None
     visited: int = 0
     elsewhere: float = float("inf")
     parts: dict[str, float] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Inside:
         retighten = _Timed(self.engine, region.forms, parts=self.parts) if self.clip else None
         choose = self._timed(self.chooser(root))
         bound = bound_by_neurons(self.engine, root, self.steps, choose, retighten)
+        bound = bound if self.mixed is None else self.mixed.around(bound)
         return released(domains, region.splits), bound
 
     def _timed(self, choose: Choose) -> Choose:

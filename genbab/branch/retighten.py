@@ -58,7 +58,7 @@ class Retighten:
         hidden, shrunk, number = dict(children.hidden), 0.0, 0
         for i, rows in self._chosen(everything=not bool(children.depth.any())).items():
             found = self._rows(i, rows, box, halves)
-            hidden[i] = self._narrowed(i, rows, found, hidden[i])
+            hidden[i] = self.forms.narrowed(i, rows, found, hidden[i])
             neurons = self.forms.nodes[i].rows[rows] % (len(self.forms.nodes[i].place) // 2)
             before, after = ((high - low)[:, neurons] for low, high in (children.hidden[i], hidden[i]))
             shrunk += float(torch.nan_to_num(1 - after / before, nan=0.0).clamp(0, 1).sum())
@@ -125,17 +125,6 @@ class Retighten:
         kept = self.forms.nodes[i]
         form, constant, mass = (t[places][None] for t in (kept.form, kept.constant, kept.mass))
         return lowest(form, constant, mass, box, halves, self.engine.dtype)
-
-    def _narrowed(self, i: int, places: Tensor, found: Tensor, interval: Interval) -> Interval:
-        """The interval (B, N) of node i cut by the bounds found (B, K) of the rows at these places."""
-        low, high = (end.clone() for end in interval)
-        rows, size = self.forms.nodes[i].rows[places], low.shape[1]
-        below, above = rows < size, rows >= size
-        mine, others = rows[below], rows[above] - size
-        low[:, mine] = torch.maximum(low[:, mine], found[:, below])
-        high[:, others] = torch.minimum(high[:, others], -found[:, above])
-        twins = self.engine.twins(i)
-        return torch.maximum(low, low[:, twins]), torch.minimum(high, high[:, twins])
 
     def _weigh(self, search: Relaxation, chosen: dict[int, Chosen], margins: Tensor) -> None:
         """Score of each hidden neuron: Σ over open rows of |coefficient| times the gap between its reader's

@@ -178,11 +178,16 @@ def worth(query: Query, margins: Tensor, gains: Tensor) -> Tensor:
 
 
 def choose_neuron(
-    score: Score, point: Point, width: float = 1e-7, estimates: bool = True
+    score: Score,
+    point: Point,
+    width: float = 1e-7,
+    estimates: bool = True,
+    rival: Callable[[View, Splits], Splits] = lambda _, picked: picked,
 ) -> Callable[..., Splits]:
     """A chooser: the neuron of highest score among those at least `width` wide (relative to their size).
 
-    estimates: whether the score is meant as a gain, to be compared with what comes of it.
+    estimates: whether the score is meant as a gain, to be compared with what comes of it; rival: may put a
+    better split in the place of a neuron's.
     """
 
     def choose(
@@ -198,7 +203,7 @@ def choose_neuron(
         open_ = (~(domains.query.worst(margins) > 0)).nonzero().squeeze(-1)
         if open_.numel():
             view = look(relaxation, chosen, domains, margins, open_, point)
-            picked = pick(view, score(view), width)
+            picked = rival(view, pick(view, score(view), width))
             found.node[open_], found.neuron[open_] = picked.node, picked.neuron
             found.point[open_] = picked.point
             if found.gain is not None and picked.gain is not None:

@@ -14,6 +14,7 @@ from genbab.branch import (
     Domains,
     Forms,
     Inside,
+    Mixed,
     Outcome,
     Region,
     bound_by_inputs,
@@ -175,11 +176,11 @@ class Run:
             if not state.open().numel():
                 self.ledger.report("bounding", _worst(state))
                 return ""
-            if not count and plan.splits == "neuron":
+            if not count and plan.splits != "none":
                 self._attack(FULL, state)
             if count and time.monotonic() - begun > 0.15 * share:
                 break
-        if plan.splits != "neuron":
+        if plan.splits == "none":
             self.ledger.report("bounding", _worst(state))
             return "the bounds at the root are too loose and branching is off"
         spent = time.monotonic() - begun
@@ -192,19 +193,25 @@ class Run:
 
     def _search(self, region: Region, spent: float, plan: Strategy) -> Outcome:
         """The search below the root, whose hidden rows took the time `spent`."""
+        mixed = None
+        if plan.splits == "mixed":
+            rows, steps = region.query.rhs.shape[1], self.config.child_steps
+            mixed = Mixed.of(self.engine, region.forms, rows, steps, plan.tighten)
         inside = Inside(
             self.engine,
             self.output,
             Steps.of(self.config.child_steps),
-            lambda root: chooser(self.config, self.engine, root, region.forms),
+            lambda root: chooser(self.config, self.engine, root, region.forms, mixed),
             plan.retighten != "frozen",
             self._falsify,
             self.ledger.follow,
             plan.pool,
             lambda: plan.batch,
             self.ledger.regions,
+            mixed,
         )
-        if plan.retighten != "reoptimised" or not region.forms.influence.weights:
+        renewed = mixed is not None and mixed.tighten
+        if plan.retighten != "reoptimised" or renewed or not region.forms.influence.weights:
             return inside.all(region)
         return inside.by_regions(region, plan.forms, lambda: self._share(1.0), spent, kink_or_middle)
 

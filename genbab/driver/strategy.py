@@ -17,6 +17,9 @@ from genbab.problem import Query
 FEW_INPUTS = 16
 """With at most this many varying inputs, `auto` splits inputs instead of neurons."""
 
+SOME_INPUTS = 64
+"""With at most this many, `auto` compares inputs with neurons in every domain."""
+
 TIGHTEN_COST = 5e7
 """Hidden rows are bounded backwards in every child box where that costs at most this many multiply-adds per
 box.
@@ -35,12 +38,12 @@ operation.
 class Strategy:
     """Decisions about branching and the numbers behind them.
 
-    splits: `input`, `neuron` or `none`; batch: parents split in one round; tighten: whether hidden rows may
-    be bounded in every child of an input split; retighten: what is done to hidden intervals below the root of
-    neuron splits. varying: inputs that have a width in some box; neurons: numbers that come out of nonlinear
-    functions; boxes; rows: of one box; pass_cost: multiply-adds of a backward pass for these; tighten_cost:
-    of one for every hidden row. chunk: rows bounded together; pool, forms: bytes for open domains, for linear
-    forms of hidden rows; reasons: sentences.
+    splits: `input`, `neuron`, `mixed` or `none`; batch: parents split in one round; tighten: whether hidden
+    rows may be bounded in every child of an input split; retighten: what is done to hidden intervals below
+    the root of neuron splits. varying: inputs that have a width in some box; neurons: numbers that come out
+    of nonlinear functions; boxes; rows: of one box; pass_cost: multiply-adds of a backward pass for these;
+    tighten_cost: of one for every hidden row. chunk: rows bounded together; pool, forms: bytes for open
+    domains, for linear forms of hidden rows; reasons: sentences.
     """
 
     splits: str
@@ -73,9 +76,9 @@ def strategy(engine: Engine, queries: Sequence[Query], config: Config) -> Strate
     limits = (2, 2048) if splits == "input" else (8, 4096)
     batch = config.batch or max(limits[0], min(limits[1], most_neurons // neurons))
     reasons = [why]
-    if splits == "input":
+    if splits in ("input", "mixed"):
         reasons.append(_tightening(cost))
-    if splits == "neuron":
+    if splits in ("neuron", "mixed"):
         reasons.append(f"hidden intervals below the root: {config.retighten} (set by --retighten)")
     if splits != "none":
         by = (
@@ -87,7 +90,7 @@ def strategy(engine: Engine, queries: Sequence[Query], config: Config) -> Strate
     return Strategy(
         splits=splits,
         batch=batch,
-        tighten=splits == "input" and cost <= TIGHTEN_COST,
+        tighten=splits in ("input", "mixed") and cost <= TIGHTEN_COST,
         retighten=config.retighten,
         varying=most,
         neurons=neurons,
@@ -95,7 +98,7 @@ def strategy(engine: Engine, queries: Sequence[Query], config: Config) -> Strate
         rows=rows,
         pass_cost=pass_cost(engine, output, rows),
         tighten_cost=cost,
-        chunk=engine.chunk(1, output, config.child_steps if splits == "neuron" else 0),
+        chunk=engine.chunk(1, output, config.child_steps if splits in ("neuron", "mixed") else 0),
         pool=config.memory // 2,
         forms=config.memory // 8,
         reasons=tuple(reasons),
@@ -124,7 +127,9 @@ def _splits(most: int, config: Config) -> tuple[str, str]:
         return config.branching, f"splits: {config.branching} (set by --branching)"
     if most <= FEW_INPUTS:
         return "input", f"inputs are split: {most} vary, at most {FEW_INPUTS} count as few"
-    return "neuron", f"neurons are split: {most} inputs vary, at most {FEW_INPUTS} would count as few"
+    if most <= SOME_INPUTS:
+        return "mixed", f"neurons or inputs are split, by domain: {most} inputs vary, at most {SOME_INPUTS}"
+    return "neuron", f"neurons are split: {most} inputs vary, at most {SOME_INPUTS} are split"
 
 
 def _tightening(cost: float) -> str:

@@ -67,7 +67,8 @@ def everything(domains: Domains) -> dict[int, tuple[Tensor, Tensor]]:
 def test_children_tile_their_parent(count: int, seed: int, nodes: list[int], hidden_input: bool) -> None:
     parents = split(batch(count, seed, hidden_input), nodes, seed)
     children = bisect(parents)
-    assert len(children) == 2 * count and children.splits is None and parents.splits is not None
+    assert len(children) == 2 * count and children.splits is not None and parents.splits is not None
+    assert torch.equal(children.splits.neuron, parents.splits.neuron.repeat(2))
     before, after = everything(parents), everything(children)
     for b in range(count):
         cut, neuron = int(parents.splits.node[b]), int(parents.splits.neuron[b])

@@ -29,7 +29,7 @@ COUNT = 5
 SECONDS = 0.6
 """Time for each run without an attack."""
 
-MODES = ("auto", "input", "neuron", "none")
+MODES = ("auto", "input", "neuron", "mixed", "none")
 
 
 @pytest.fixture
