@@ -21,6 +21,7 @@ Score = Literal["random", "widest", "babsr", "free", "line", "shortcut", "bbps",
 Points = Literal["table", "middle"]
 Retighten = Literal["frozen", "clipped", "reoptimised"]
 SearchDtype = Literal["float32", "float64"]
+Backend = Literal["auto", "torch", "numba", "triton"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -136,6 +137,15 @@ class Config:
             "float32 or float64",
             str,
             "number type in which slopes are optimised (what is kept is evaluated in float64)",
+        ),
+    )
+    backend: Backend = field(
+        default="auto",
+        metadata=setting(
+            _one_of(*get_args(Backend)),
+            f"one of {', '.join(get_args(Backend))}",
+            str,
+            "what the inner loops of bounds and branching run in",
         ),
     )
     root_steps: int = field(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genbab.errors import ResourceError
+from genbab.errors import ResourceError, UsageError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import torch
 
 
@@ -29,3 +31,25 @@ def resolve(name: str) -> torch.device:
     if full not in there:
         raise ResourceError(f"no such device: {name}; this machine has {', '.join(there)}")
     return torch.device(full)
+
+
+def kernels_for(backend: str, device: torch.device) -> ModuleType | None:
+    """The implementation of `genbab.kernels` that the setting `backend` means on this device.
+
+    None: torch operations, which is what "auto" and "torch" mean. Raises `ResourceError` where a library is
+    missing, `UsageError` where it cannot compute on the device.
+    """
+    if backend in ("auto", "torch"):
+        return None
+    from genbab.kernels import Backend, implementation
+
+    wanted = "cpu" if backend == "numba" else "cuda"
+    if device.type != wanted:
+        raise UsageError(
+            f"--backend {backend} computes on {wanted}, the device is {device}; "
+            f"try --backend torch or --device {wanted}"
+        )
+    try:
+        return implementation(Backend(backend), device)
+    except ValueError as error:
+        raise ResourceError(str(error)) from error

@@ -150,7 +150,7 @@ def _stepped(  # noqa: PLR0913
         if free is not None:
             moved = _released(lines, line, place, moved, scale[place])
         slopes.append(moved)
-    return replace(line, slopes=tuple(slopes), touch=())
+    return replace(line, slopes=tuple(slopes), touch=(), uphill=())
 
 
 def _released(lines: Lines, line: Chosen, place: int, slope: Tensor, span: Tensor) -> Tensor:

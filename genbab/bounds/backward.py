@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds.interval import Interval, gamma
+from genbab.bounds.interval import Interval, gamma, magnitude
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
+from genbab.kernels import Relaxed
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
 from genbab.nonlinear.grouped import GroupBox, GroupPlanes, group_planes
 
@@ -49,6 +50,7 @@ class Chosen:
     masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept, touch
     points;
     point: the arguments' values at the input that minimises the form, once a sweep has found them.
+    uphill: the bound's gradient to the slopes, where the sweep found it too.
     planes: of a grouped node; its only "slopes" are the planes' parameters `at`, `intercept` is unused.
     """
 
@@ -59,13 +61,16 @@ class Chosen:
     touch: tuple[Tensor, ...]
     point: tuple[Tensor, ...] = ()
     planes: GroupPlanes | None = None
+    uphill: Slopes = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """One backward pass: the form <coefficients, x> + constant below the rows, its minimum, and the lines
-    used.
+    """One backward pass on a relaxation: the form <coefficients, x> + constant below the rows, its minimum,
+    and the lines used.
     """
+
+    relaxation: Relaxation
 
     coefficients: Tensor
     constant: Tensor
@@ -95,17 +100,31 @@ def descend(
             for source, one in node.terms:
                 add(forms, source, one.pull(a))
         elif isinstance(node, Nonlinear):
-            chosen[i] = taken = choose(relaxation.lines(i), a, slopes.get(i), rigorous=False)
-            constant = constant + dot(a, taken.intercept)
-            for argument, k in zip(node.args, taken.slopes, strict=True):
-                add(forms, argument, a * k)
+            chosen[i], found, bias = _through(relaxation, i, a, slopes.get(i))
+            constant = constant + bias
+            for argument, form in zip(node.args, found, strict=True):
+                add(forms, argument, form)
         elif isinstance(node, Grouped):
-            found = planes_for(relaxation.groups(i), a, slopes.get(i), rigorous=False)
-            chosen[i] = _planes_taken(a, found)
-            constant = constant + found.constants.sum(-1)
-            add(forms, node.args[0], found.form)
-    form, corner, _ = arrived(network, forms, constant, box)
-    return Pass(form, constant, constant + (form * corner).sum(-1), corner, chosen)
+            planes = planes_for(relaxation.groups(i), a, slopes.get(i), rigorous=False)
+            chosen[i] = _planes_taken(a, planes)
+            constant = constant + planes.constants.sum(-1)
+            add(forms, node.args[0], planes.form)
+    end = arrived(relaxation, forms, constant, box)
+    return Pass(relaxation, end.form, constant, constant + end.least, end.corner, chosen)
+
+
+def _through(
+    relaxation: Relaxation, i: int, a: Tensor, earlier: Chosen | None
+) -> tuple[Chosen, Slopes, Tensor]:
+    """(the lines that a takes at nonlinear node i, the form it becomes per argument, Σ a·intercept)."""
+    lines, kernels = relaxation.lines(i), relaxation.kernels
+    if kernels is None or lines.hot is None:
+        taken = choose(lines, a, earlier, rigorous=False)
+        return taken, tuple(a * k for k in taken.slopes), dot(a, taken.intercept)
+    slopes = None if earlier is None else tuple(k.to(a.dtype) for k in earlier.slopes)
+    before = None if earlier is None else earlier.upper
+    step = kernels.relax(lines.hot, a, lines.boxes, slopes, lines.defaults, before)
+    return Chosen(a, side_of(a), step.slopes, step.intercept, step.touch), step.forms, step.bias
 
 
 def begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int, Tensor], Tensor]:
@@ -117,34 +136,55 @@ def begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int, 
     return forms, rows.matrix.new_zeros(batch, rows.matrix.shape[1])
 
 
-def arrived(
-    network: Network, forms: dict[int, Tensor], constant: Tensor, box: Interval
-) -> tuple[Tensor, Tensor, Tensor | float]:
-    """(form over the input (B, S, D), the point that minimises it, rounding) at the end of a pass.
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """The end of a pass: the form over the input (B, S, D), the point `corner` that minimises it, its value
+    `least` there (B, S), where asked for `size` (B, S) = Σ |form|·max|x|, and the rounding (B, S) that pays
+    for balls.
 
     The point is a corner of the box, and in the columns of a ball the ball's own least point where the form
-    is larger there: the minimum over both sets is at least that. Rounding (B, S) pays for the balls.
+    is larger there: the minimum over both sets is at least that.
+    """
+
+    form: Tensor
+    corner: Tensor
+    least: Tensor
+    size: Tensor | None
+    rounding: Tensor | float
+
+
+def arrived(
+    relaxation: Relaxation, forms: dict[int, Tensor], constant: Tensor, box: Interval, size: bool = False
+) -> Arrived:
+    """The end of a pass with these forms; constant (B, S) gives the shape where there is no form. The sums
+    have D terms in any order, and no account of their rounding.
     """
     form = forms.get(0)
     if form is None:
         form = constant.new_zeros(*constant.shape, box[0].shape[1])
+    entry = relaxation.network.nodes[0]
+    balls = entry.within if isinstance(entry, Input) else ()
+    if relaxation.kernels is not None and not balls:
+        found = relaxation.kernels.concretise(form, box, corner=True, size=size)
+        return Arrived(form, found.corner, found.bound, found.size, 0.0)
     corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
     rounding: Tensor | float = 0.0
-    for ball in network.nodes[0].within if isinstance(network.nodes[0], Input) else ():
+    for ball in balls:
         part, square = form[..., ball.columns], corner[..., ball.columns]
         point = ball.least(part)
         better = (part * point).sum(-1, keepdim=True) > (part * square).sum(-1, keepdim=True)
         corner = corner.index_copy(-1, ball.columns, torch.where(better, point, square))
         terms = 4 * part.shape[-1] + 64
         rounding = rounding + gamma(terms, form.dtype) * (part.abs() * ball.reach()).sum(-1)
-    return form, corner, rounding
+    wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1) if size else None
+    return Arrived(form, corner, (form * corner).sum(-1), wide, rounding)
 
 
 def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> Chosen:
     """The line each entry of a (B, S, N) takes: the side by its sign, the slopes by `earlier` or by
     default.
     """
-    upper = torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
+    upper = side_of(a)
     if earlier is None:
         slopes = lines.default(upper)
     else:
@@ -157,6 +197,11 @@ def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> C
             )
     intercept, touch = lines.intercept(slopes, upper, rigorous)
     return Chosen(a, upper, slopes, intercept, touch)
+
+
+def side_of(a: Tensor) -> Tensor:
+    """1.0 where coefficients take the upper line, else 0.0."""
+    return torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
 
 
 def planes_for(box: GroupBox, a: Tensor, earlier: Chosen | None, rigorous: bool) -> GroupPlanes:
@@ -183,17 +228,26 @@ def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
                 value = linear.apply(known[source]) + value
             known[i] = value
         elif isinstance(node, Nonlinear):
-            line = one.chosen[i]
             point = tuple(known[a] for a in node.args)
-            value = line.intercept
-            for k, v in zip(line.slopes, point, strict=True):
-                value = torch.addcmul(value, k, v)
-            known[i], swept[i] = value, replace(line, point=point)
+            known[i], swept[i] = _along(one.relaxation, i, one.chosen[i], point)
         elif isinstance(node, Grouped):
             line, point = one.chosen[i], (known[node.args[0]],)
             assert line.planes is not None
             known[i], swept[i] = line.planes.along(point[0]), replace(line, point=point)
     return swept
+
+
+def _along(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> tuple[Tensor, Chosen]:
+    """(value of nonlinear node i on its lines at the point, the lines with it)."""
+    lines, kernels = relaxation.lines(i), relaxation.kernels
+    if kernels is not None and lines.hot is not None:
+        step = Relaxed((), line.intercept, line.slopes, line.intercept, line.touch)
+        value, uphill = kernels.gradient(lines.hot, line.coefficients, lines.boxes, step, point)
+        return value, replace(line, point=point, uphill=uphill)
+    value = line.intercept
+    for k, v in zip(line.slopes, point, strict=True):
+        value = torch.addcmul(value, k, v)
+    return value, replace(line, point=point)
 
 
 def _reached(network: Network, chosen: dict[int, Chosen]) -> list[int]:
@@ -216,6 +270,8 @@ def gradient(line: Chosen) -> Slopes:
     """∂bound/∂slope of a swept line: A·(v − x*), x* its touching point (envelope theorem), v the argument's
     value.
     """
+    if line.uphill:
+        return line.uphill
     return tuple(line.coefficients * (v - t) for v, t in zip(line.point, line.touch, strict=True))
 
 

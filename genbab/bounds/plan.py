@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from genbab.bounds.interval import Interval, propagate, refined
 from genbab.bounds.relaxation import Relaxation
 from genbab.bounds.rigorous import certify
 from genbab.config import Config
+from genbab.device import kernels_for
 from genbab.network import Affine, Compose, Grouped, Index, Input, LinearMap, Network, Node, Nonlinear
 
 FORWARD_INPUTS = 32
@@ -43,27 +45,47 @@ input below +z and -z, sound over the reals, and how they were found."""
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is
-    kept.
+    """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is kept.
+    Inner loops run in `kernels` (an implementation of `genbab.kernels`); None: in torch operations.
     """
 
     exact: Network
     search: Network
     memory: int
     check: Callable[[], None] = field(default=lambda: None)
+    kernels: ModuleType | None = None
     _twins: dict[int, Tensor] = field(default_factory=dict)
 
     @staticmethod
     def of(network: Network, config: Config, device: torch.device, check: Callable[[], None]) -> Engine:
-        """The network in the dtypes that the settings name, on the device."""
+        """The network in the dtypes that the settings name, on the device, with the kernels they name.
+
+        Raises `ResourceError` or `UsageError` where there are no such kernels.
+        """
         exact = network.to(torch.float64, device)
         search = torch.float32 if config.search_dtype == "float32" else torch.float64
-        return Engine(exact, exact.to(search, device), config.memory, check)
+        kernels = kernels_for(config.backend, device)
+        return Engine(exact, exact.to(search, device), config.memory, check, kernels)
 
     @property
     def dtype(self) -> torch.dtype:
         """The search dtype."""
         return next((n.bias.dtype for n in self.search.nodes if isinstance(n, Affine)), torch.float64)
+
+    def searching(
+        self, intervals: list[Interval], mass: dict[int, tuple[int, Tensor]] | None = None
+    ) -> Relaxation:
+        """The relaxation on these intervals in the search dtype."""
+        return Relaxation(self.search, intervals, self.dtype, mass, kernels=self.kernels)
+
+    def certifying(
+        self,
+        intervals: list[Interval],
+        mass: dict[int, tuple[int, Tensor]] | None = None,
+        linear: Linearised | None = None,
+    ) -> Relaxation:
+        """The relaxation on these intervals in float64."""
+        return Relaxation(self.exact, intervals, torch.float64, mass, linear, self.kernels)
 
     def chunk(self, domains: int, target: int, steps: int) -> int:
         """How many rows of node `target` fit the memory at once, for `domains` boxes."""
@@ -123,7 +145,7 @@ def row_bounds(
     """
     slopes: dict[int, Chosen] = {}
     if steps.count:
-        search = Relaxation(engine.search, relaxation.intervals, engine.dtype)
+        search = engine.searching(relaxation.intervals)
         ask = stop or engine.asked
         slopes = optimise(engine.search, search, rows.to(engine.dtype), engine.cast(box), steps, stop=ask)
     return certify(engine.exact, relaxation, rows, box, slopes)[0], slopes
@@ -148,8 +170,8 @@ def tighten_all(  # noqa: PLR0913
     linear forms found.
     """
     end = time.monotonic() + share
-    exact = Relaxation(engine.exact, intervals, torch.float64, linear=linear)
-    search = Relaxation(engine.search, intervals, engine.dtype) if steps.count else exact
+    exact = engine.certifying(intervals, linear=linear)
+    search = engine.searching(intervals) if steps.count else exact
     layers = {*engine.exact.relaxed, engine.exact.output} if outputs else engine.exact.relaxed
     wanted = [i for i in sorted(layers) if not _already_exact(engine.exact, i)]
     cost = dict(zip(wanted, _row_costs(engine.exact, wanted), strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from torch import Tensor
 from genbab.bounds.contraction import Contracted, contracted
 from genbab.bounds.curvature import Linearised
 from genbab.bounds.interval import Interval, affine_mass
+from genbab.kernels import Function, hot
 from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.nonlinear import (
     Gate,
@@ -44,6 +46,13 @@ class Lines:
 
     fn: Nonlinearity | Product | Gate
     boxes: tuple[Interval, ...]
+
+    @cached_property
+    def hot(self) -> Function | None:
+        """The function as kernels know it; None where they do not, or a box is not finite."""
+        if not self.bounded or isinstance(self.fn, Gate):
+            return None
+        return Function("product") if isinstance(self.fn, Product) else hot(*self.fn.key)
 
     @cached_property
     def prepared(self) -> Prepared | Prepared2:
@@ -132,21 +141,24 @@ class Lines:
 
 class Relaxation:
     """Lines of all nonlinear nodes of `network` on `intervals` (per node (B, N), float64), computed in
-    `dtype`.
+    `dtype`; passes go through them by `kernels` (an implementation of `genbab.kernels`), or one torch
+    operation after the other where that is None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         network: Network,
         intervals: list[Interval],
         dtype: torch.dtype,
         mass: dict[int, tuple[int, Tensor]] | None = None,
         linear: Linearised | None = None,
+        kernels: ModuleType | None = None,
     ) -> None:
         self.network = network
         self.dtype = dtype
         self.intervals = intervals
         self.linear = linear
+        self.kernels = kernels
         self._lines: dict[int, Lines] = {}
         self._groups: dict[int, GroupBox] = {}
         self._mass = {} if mass is None else mass
@@ -161,7 +173,7 @@ class Relaxation:
         """The relaxation on other boxes; lines of nodes whose arguments kept the very same tensors are kept
         too.
         """
-        other = Relaxation(self.network, intervals, self.dtype, linear=self.linear)
+        other = Relaxation(self.network, intervals, self.dtype, linear=self.linear, kernels=self.kernels)
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         sources = self.network.sources
         other._lines = {i: line for i, line in self._lines.items() if all(same[s] for s in sources(i))}

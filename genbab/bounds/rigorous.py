@@ -7,10 +7,10 @@ from collections.abc import Container
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Chosen, Rows, add, arrived, begun, choose, dot, planes_for
+from genbab.bounds.backward import Chosen, Rows, add, arrived, begun, choose, dot, planes_for, side_of
 from genbab.bounds.contraction import Contracted
 from genbab.bounds.curvature import Curvature, factors
-from genbab.bounds.interval import Interval, gamma, magnitude
+from genbab.bounds.interval import Interval, gamma
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.nonlinear.grouped import group_roundings
@@ -50,33 +50,33 @@ def certified(
             more, lost = _through_affine(relaxation, i, a, forms, chosen)
             constant, slack = constant + more, slack + lost
         elif isinstance(node, Nonlinear):
-            picked, intercept, mass = _certified_lines(relaxation.lines(i), a, slopes.get(i))
-            constant = constant + dot(a, intercept)
             pair = None if curved is None or i in slopes else factors(network, i)
             if curved is not None and pair is not None:
+                picked, intercept, mass = _certified_lines(relaxation.lines(i), a, None)
+                found, bias, size = _summed(a, picked, intercept, mass)
                 curved.add(pair, a, picked, intercept)
-            slack = slack + gamma(node.size + len(network.nodes), a.dtype) * dot(a.abs(), mass)
-            for argument, k in zip(node.args, picked, strict=True):
-                add(forms, argument, a * k)
+            else:
+                found, bias, size = _through_lines(relaxation, i, a, slopes.get(i))
+            constant = constant + bias
+            slack = slack + gamma(node.size + len(network.nodes), a.dtype) * size
+            for argument, form in zip(node.args, found, strict=True):
+                add(forms, argument, form)
         elif isinstance(node, Grouped):
-            found = planes_for(relaxation.groups(i), a, slopes.get(i), rigorous=True)
-            assert found.masses is not None
-            constant = constant + found.constants.sum(-1)
+            planes = planes_for(relaxation.groups(i), a, slopes.get(i), rigorous=True)
+            assert planes.masses is not None
+            constant = constant + planes.constants.sum(-1)
             terms = group_roundings(node.fn) + node.size + len(network.nodes)
-            slack = slack + gamma(terms, a.dtype) * found.masses.sum(-1)
-            add(forms, node.args[0], found.form)
-    form, corner, reach = arrived(network, forms, constant, box)
+            slack = slack + gamma(terms, a.dtype) * planes.masses.sum(-1)
+            add(forms, node.args[0], planes.form)
+    end = arrived(relaxation, forms, constant, box, size=True)
+    assert end.size is not None
     if curved is not None:
         constant = constant + curved.improvement()
-    wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1)
-    constant = (
-        constant
-        - slack
-        - gamma(form.shape[-1] + 4 * len(network.nodes), form.dtype) * (wide + constant.abs())
-    )
-    bound = constant + (form * corner).sum(-1) - reach
+    terms = end.form.shape[-1] + 4 * len(network.nodes)
+    constant = constant - slack - gamma(terms, end.form.dtype) * (end.size + constant.abs())
+    bound = constant + end.least - end.rounding
     bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
-    return bound, form, constant, None if curved is None else curved.shares(box)
+    return bound, end.form, constant, None if curved is None else curved.shares(box)
 
 
 def _through_affine(
@@ -119,6 +119,29 @@ def _affine_slack(relaxation: Relaxation, i: int, a: Tensor) -> Tensor:
     return gamma(terms, a.dtype) * dot(a.abs(), mass[:, None, :])
 
 
+def _through_lines(
+    relaxation: Relaxation, i: int, a: Tensor, earlier: Chosen | None
+) -> tuple[Slopes, Tensor, Tensor]:
+    """From nonlinear node i to its arguments by rigorous lines: (form per argument, Σ a·intercept,
+    Σ |a|·rounding scale), each sum of as many products as the node has numbers, in any order.
+    """
+    lines, kernels = relaxation.lines(i), relaxation.kernels
+    if kernels is None:
+        return _summed(a, *_certified_lines(lines, a, earlier))
+    if earlier is None:
+        low_slopes, high_slopes, low, high, scale = lines.default_lines
+        found, bias, size = kernels.lines(a, (low_slopes, low), (high_slopes, high), scale)
+    else:
+        slopes, intercept, scale = _certified_lines(lines, a, earlier)
+        found, bias, size = kernels.lines(a, (slopes, intercept), None, scale)
+    return found, bias, size
+
+
+def _summed(a: Tensor, slopes: Slopes, intercept: Tensor, scale: Tensor) -> tuple[Slopes, Tensor, Tensor]:
+    """(a·slope per argument, Σ a·intercept, Σ |a|·scale)."""
+    return tuple(a * k for k in slopes), dot(a, intercept), dot(a.abs(), scale)
+
+
 def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[Slopes, Tensor, Tensor]:
     """(slopes, rigorous intercept, rounding scale) for the side that each entry of a (B, S, N) takes.
 
@@ -128,7 +151,7 @@ def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[S
     if earlier is not None:
         taken = choose(lines, a, earlier, rigorous=True)
         return taken.slopes, taken.intercept, lines.mass(taken.slopes, taken.intercept)
-    upper = torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
+    upper = side_of(a)
     lower_slopes, upper_slopes, low, high, mass = lines.default_lines
     slopes = tuple(torch.lerp(k, u, upper) for k, u in zip(lower_slopes, upper_slopes, strict=True))
     finite = bool(torch.isfinite(low).all()) and bool(torch.isfinite(high).all())

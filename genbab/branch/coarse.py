@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Interval, Relaxation, Rows, Steps, row_bounds, tighten_all
+from genbab.bounds import Chosen, Engine, Interval, Rows, Steps, row_bounds, tighten_all
 from genbab.branch.domains import INPUT, Domains
 from genbab.branch.forms import Forms
 from genbab.branch.scores import Point
@@ -220,7 +220,7 @@ class Coarse:
 
     def _choose(self, region: Region) -> tuple[int, int, float] | None:
         """(node, neuron, point) of the split of the neuron whose gap costs most; None where there is none."""
-        relaxation = Relaxation(self.engine.exact, region.intervals, torch.float64)
+        relaxation = self.engine.certifying(region.intervals)
         weight = torch.ones(region.query.rhs.shape[1], device=region.margins.device)
         best, chosen = 0.0, None
         for i, cost in region.forms.influence.costs(relaxation, region.slopes, weight).items():

@@ -11,7 +11,6 @@ from torch import Tensor
 from genbab.bounds import (
     Engine,
     Interval,
-    Relaxation,
     Rows,
     Steps,
     certified,
@@ -101,7 +100,7 @@ def _margins(
     query, started = domains.query, time.monotonic()
     box: Interval = (query.lower, query.upper)
     intervals, linear = cheap_forms(engine, box)
-    exact = Relaxation(engine.exact, intervals, torch.float64, linear=linear)
+    exact = engine.certifying(intervals, linear=linear)
     rows, place = _distinct(query, output)
     bounds, form, constant, curved = certified(engine.exact, exact, rows, box, {})
     bounds, form, constant = bounds[:, place], form[:, place], constant[:, place]

@@ -58,8 +58,8 @@ def bound_by_neurons(
         box = (query.lower, query.upper)
         rows = Rows(root.output, query.matrix, query.on_input)
         intervals = child_intervals(root, children)
-        search = Relaxation(engine.search, intervals, engine.dtype, root.mass)
-        exact = Relaxation(engine.exact, intervals, torch.float64, root.mass)
+        search = engine.searching(intervals, root.mass)
+        exact = engine.certifying(intervals, root.mass)
 
         def decided(bounds: Tensor) -> bool:
             engine.check()
@@ -145,7 +145,7 @@ def neuron_root(
     up with
     their first row.
     """
-    shared = Relaxation(engine.exact, intervals, torch.float64)
+    shared = engine.certifying(intervals)
     mass = {i: shared.mass(i) for i, node in enumerate(engine.exact.nodes) if isinstance(node, Affine)}
     index, numbers = _open_rows(query, margins)
     count = index.shape[0]
@@ -170,7 +170,7 @@ def neuron_root(
     released = {i: torch.zeros_like(low, dtype=torch.bool) for i, (low, _) in hidden.items()}
     path = Path.none(count, bound.device)
     return Domains(boxes, bound, depth, None, hidden, warm, path, released), Root(
-        intervals, mass, Relaxation(engine.search, intervals, engine.dtype), output
+        intervals, mass, engine.searching(intervals), output
     )
 
 

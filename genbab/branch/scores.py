@@ -229,7 +229,7 @@ def look(  # noqa: PLR0913
         domains, margins = domains.take(which), margins[which]
         warm = {i: one.take(which) for i, one in warm.items()}
         intervals = [(a[which], b[which]) if a.shape[0] == count else (a, b) for a, b in relaxation.intervals]
-        relaxation = Relaxation(network, intervals, dtype)
+        relaxation = relaxation.moved(intervals)
     query = domains.query
     box = (query.lower.to(dtype), query.upper.to(dtype))
     rows = Rows(network.output, query.matrix, query.on_input).to(dtype)

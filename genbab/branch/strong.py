@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, descend, optimise
+from genbab.bounds import Chosen, Engine, Rows, Steps, descend, optimise
 from genbab.branch.domains import Domains, Splits, Warm, bisect, start_from
 from genbab.branch.neurons import Root, child_intervals, freedom
 from genbab.branch.scores import Combine, Score, balanced, worth
@@ -66,7 +66,7 @@ def _tried(engine: Engine, root: Root, parents: Domains, margins: Tensor) -> Ten
     children = bisect(parents)
     query = children.query
     box = engine.cast((query.lower, query.upper))
-    search = Relaxation(engine.search, child_intervals(root, children), engine.dtype, root.mass)
+    search = engine.searching(child_intervals(root, children), root.mass)
     rows = Rows(root.output, query.matrix, query.on_input).to(engine.dtype)
     steps = Steps.of(STEPS)
     start: dict[int, Chosen] = start_from(children.warm)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genbab.attack import FULL, QUICK, Challenge, Effort, Falsified
-from genbab.bounds import Chosen, Engine, Relaxation, Steps
+from genbab.bounds import Chosen, Engine, Steps
 from genbab.branch import (
     Domains,
     Forms,
@@ -185,7 +185,7 @@ class Run:
             return "the bounds at the root are too loose and branching is off"
         spent = time.monotonic() - begun
         with self.ledger.timed("root"):
-            forms.complete(Relaxation(self.engine.exact, state.intervals, torch.float64))
+            forms.complete(self.engine.certifying(state.intervals))
         region = Region(state.query, state.margins, state.intervals, (), slopes, forms).opened()
         assert region is not None
         with self.ledger.timed("search"):

@@ -1,0 +1,142 @@
+"""Bounds are sound and nearly the same whatever the inner loops run in; `test_interpreted` runs this file
+once more with Triton's interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from genbab.bounds import (
+    Engine,
+    Steps,
+    certify,
+    cheap_forms,
+    descend,
+    optimise,
+    row_bounds,
+    tighten_all,
+)
+from genbab.bounds.backward import gradient, sweep
+from genbab.kernels import Backend, available, implementation, reference
+from genbab.network import Network
+from genbab.nonlinear import make
+from tests.bounds.exact import cancelling, double, least, linear_form, output_rows, rational
+from tests.bounds.samples import assert_below, boxes, samples, some_rows
+from tests.soundness.graphs import random_network
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU = torch.device("cpu")
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
+HOT = ["relu", "sigmoid", "tanh", "sin", "cos", "exp", "softplus", "gelu", "gelu_tanh", "silu"]
+SEEDS = range(1, 2 if INTERPRETED else 13)
+
+
+@pytest.fixture(params=["definition", "numba", "triton"])
+def kernels(request: pytest.FixtureRequest) -> ModuleType:
+    if (request.param == "triton") != INTERPRETED:
+        pytest.skip("Triton runs in a process of its own, and alone")
+    if request.param == "definition":
+        return reference
+    backend = Backend(request.param)
+    if not available(backend):
+        pytest.skip(f"{backend.value} is not installed")
+    return implementation(backend, CPU)
+
+
+def engine_of(network: Network, kernels: ModuleType | None, dtype: torch.dtype = torch.float32) -> Engine:
+    return Engine(network, network.to(dtype, CPU), 1 << 28, kernels=kernels)
+
+
+def network_of(seed: int) -> Network:
+    inputs, depth = 1 + seed % 4, 1 + seed % 3
+    if seed % 3 == 0:
+        return random_network(seed, inputs=inputs, depth=depth)
+    only = [*map(make, HOT), make("power", 2.0), make("leaky_relu", 0.3)]
+    return random_network(seed, inputs=inputs, depth=depth, only=only)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bounds_lie_below_what_is_reached(seed: int, kernels: ModuleType) -> None:
+    network, batch = network_of(seed), 1 + seed % 3
+    box, rows = boxes(seed, network.input_size, batch), some_rows(network, seed, batch)
+    engine = engine_of(network, kernels)
+    intervals, linear = cheap_forms(engine, box)
+    exact = tighten_all(engine, box, intervals, Steps(2), linear=linear)
+    x = samples(box, 400, seed)
+    bound, slopes = row_bounds(engine, exact, rows, box, Steps(4))
+    found = certify(network, exact, rows, box, slopes)
+    assert torch.equal(found[0], bound)
+    assert_below(found, rows, network, x, box)
+    assert_below(certify(network, exact, rows, box, {}), rows, network, x, box)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_passes_agree_with_those_in_torch(seed: int, kernels: ModuleType) -> None:
+    """The same slopes give the same certified bounds, bounds of the search, and gradients."""
+    network = network_of(seed)
+    box, rows = boxes(seed, network.input_size, 2, 0.3), some_rows(network, seed, 2)
+    plain, fast = (engine_of(network, k, torch.float64) for k in (None, kernels))
+    intervals, _ = cheap_forms(plain, box)
+    usual, other = plain.certifying(intervals), fast.certifying(intervals)
+    slopes = optimise(network, usual, rows, box, Steps(3))
+    for start in ({}, slopes):
+        want, found = (certify(network, r, rows, box, start) for r in (usual, other))
+        for a, b in zip(want, found, strict=True):
+            torch.testing.assert_close(b, a, rtol=1e-9, atol=1e-9, equal_nan=True)
+        one, two = (descend(network, r, rows, box, start) for r in (usual, other))
+        torch.testing.assert_close(two.bound, one.bound, rtol=1e-5, atol=1e-5, equal_nan=True)
+        for line in sweep(network, two).values():
+            wanted = tuple(line.coefficients * (v - t) for v, t in zip(line.point, line.touch, strict=False))
+            for a, b in zip(wanted, gradient(line), strict=True):
+                torch.testing.assert_close(b, a, rtol=1e-9, atol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rounding_is_paid_in_cancelling_networks(seed: int, kernels: ModuleType) -> None:
+    """Without nonlinearities the least value is known exactly; the bound is never above it."""
+    network, box = cancelling(seed, relu=False)
+    rows = output_rows(network)
+    relaxation = engine_of(network, kernels).certifying(cheap_forms(engine_of(network, None), box)[0])
+    bound, form, constant = certify(network, relaxation, rows, box, {})
+    matrix, offset = linear_form(network)
+    low, high = rational(box[0][0]), rational(box[1][0])
+    for s, (row, d) in enumerate(zip([*matrix, *-matrix], [*offset, *-offset], strict=True)):
+        assert rational(bound[0, s : s + 1])[0] <= least(row, low, high) + d
+        gap = least(row - rational(form[0, s]), low, high) + d - rational(constant[0, s : s + 1])[0]
+        assert gap >= 0
+
+
+def test_infinite_and_missing_numbers_prove_nothing(kernels: ModuleType) -> None:
+    network = random_network(3, inputs=2, depth=2, only=[make("relu")])
+    for bad in (torch.inf, torch.nan):
+        box = double(-1.0, -1.0)[None], torch.tensor([[1.0, bad]], dtype=torch.float64)
+        engine = engine_of(network, kernels)
+        intervals = [
+            (torch.full((1, n.size), -torch.inf).double(), torch.full((1, n.size), torch.inf).double())
+            for n in network.nodes
+        ]
+        rows = some_rows(network, 0, 1)
+        bound = certify(network, engine.certifying(intervals), rows, box, {})[0]
+        reached = rows.matrix.abs().sum(-1) > 0
+        assert bool((bound[reached] == -torch.inf).all())
+        assert not bool(bound.isnan().any())
+
+
+@pytest.mark.skipif(INTERPRETED, reason="this starts the interpreter")
+@pytest.mark.skipif(not available(Backend.TRITON), reason="triton is not installed")
+def test_interpreted() -> None:
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    chosen = [str(Path(__file__)), "-k", "triton"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *chosen]
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-6000:]
+    assert " passed" in run.stdout and "skipped" not in run.stdout
