@@ -12,6 +12,7 @@ Shapes: B boxes, R forms, H half-spaces, D inputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -81,17 +82,28 @@ def row_limits(box: Interval, normal: Tensor, level: Tensor) -> Interval:
     return torch.where(empty, torch.inf, row_low), torch.where(empty, -torch.inf, row_high)
 
 
+@dataclass(frozen=True)
+class Means:
+    """The dtype in which weights are searched, and the implementation of `genbab.kernels` that does the work
+    (None: torch operations).
+    """
+
+    dtype: torch.dtype
+    kernels: ModuleType | None = None
+
+
 def lowest(
-    form: Tensor, constant: Tensor, mass: Tensor, box: Interval, halves: HalfSpaces, dtype: torch.dtype
+    form: Tensor, constant: Tensor, mass: Tensor, box: Interval, halves: HalfSpaces, means: Means
 ) -> Tensor:
     """Lower bounds (B, R) of <form, x> + constant on each box and inside its half-spaces.
 
     form (1 or B, R, D), constant (1 or B, R), mass (1 or B, R) at least Σ|form|·|x| + |constant|; float64.
-    Weights are searched in `dtype`.
     """
     batch, (rows, inputs) = box[0].shape[0], form.shape[1:]
     if not rows or not batch:
         return form.new_zeros(batch, rows)
+    if means.kernels is not None:  # which keep nothing of size B·R·D
+        return _lowest(form, constant, mass, box, halves, means)
     width = max(1, min(rows, ENTRIES // inputs))
     height = max(1, ENTRIES // (width * inputs))
     parts = []
@@ -99,19 +111,25 @@ def lowest(
         some, of = (box[0][b], box[1][b]), halves.take(b)
         own = [t if t.shape[0] == 1 else t[b] for t in (form, constant, mass)]
         cells = [[t[:, r : r + width] for t in own] for r in range(0, rows, width)]
-        parts.append(torch.cat([_lowest(f, c, m, some, of, dtype) for f, c, m in cells], 1))
+        parts.append(torch.cat([_lowest(f, c, m, some, of, means) for f, c, m in cells], 1))
     return torch.cat(parts)
 
 
 def _lowest(
-    form: Tensor, constant: Tensor, mass: Tensor, box: Interval, halves: HalfSpaces, dtype: torch.dtype
+    form: Tensor, constant: Tensor, mass: Tensor, box: Interval, halves: HalfSpaces, means: Means
 ) -> Tensor:
-    weights = search_weights(form, box, halves, dtype).to(form.dtype)
-    return evaluated(form, constant, mass, box, halves, weights)
+    weights = search_weights(form, box, halves, means).to(form.dtype)
+    if means.kernels is None:
+        return evaluated(form, constant, mass, box, halves, weights)
+    return summed(means.kernels, form, constant, box, halves, weights)
 
 
-def search_weights(form: Tensor, box: Interval, halves: HalfSpaces, dtype: torch.dtype) -> Tensor:
+def search_weights(form: Tensor, box: Interval, halves: HalfSpaces, means: Means) -> Tensor:
     """Weights λ >= 0 (B, R, H) that nearly maximise the dual, one half-space after the other."""
+    dtype = means.dtype
+    if means.kernels is not None:
+        low, high, normal, level = (t.to(dtype) for t in (*box, halves.normal, halves.level))
+        return _usable(means.kernels.weights(form.to(dtype), (low, high), normal, level))
     middle, radius = ((box[0] + box[1]) / 2).to(dtype), ((box[1] - box[0]) / 2).to(dtype)
     scaled = form.to(dtype) * radius[:, None]
     found = [torch.zeros(len(middle), 0, scaled.shape[1], dtype=dtype, device=form.device)]
@@ -122,7 +140,11 @@ def search_weights(form: Tensor, box: Interval, halves: HalfSpaces, dtype: torch
         weight = _ascend(scaled, side, offset)
         scaled = torch.addcmul(scaled, weight[..., None], side[:, None])
         found.append(weight[:, None])
-    return torch.nan_to_num(torch.cat(found, 1).mT, nan=0.0, posinf=0.0).clamp(min=0)
+    return _usable(torch.cat(found, 1).mT)
+
+
+def _usable(weights: Tensor) -> Tensor:
+    return torch.nan_to_num(weights, nan=0.0, posinf=0.0).clamp(min=0)
 
 
 def _ascend(scaled: Tensor, side: Tensor, offset: Tensor) -> Tensor:
@@ -163,5 +185,19 @@ def evaluated(
     value = constant + (joint @ middle[..., None]).squeeze(-1) - (joint.abs() @ radius[..., None]).squeeze(-1)
     value = value - (weights @ halves.level[..., None]).squeeze(-1)
     whole = mass + (weights @ side_mass[..., None]).squeeze(-1)
-    value = value - gamma(form.shape[-1] + 2 * halves.level.shape[1] + 8, form.dtype) * whole
+    return _rounded_down(value, whole, form.shape[-1] + 2 * halves.level.shape[1])
+
+
+def summed(  # noqa: PLR0913
+    kernels: ModuleType, form: Tensor, constant: Tensor, box: Interval, halves: HalfSpaces, weights: Tensor
+) -> Tensor:
+    """`evaluated` by kernels, which find the size of what they add up as well."""
+    value, size = kernels.dual(form, box, halves.normal, halves.level, weights)
+    terms = form.shape[-1] + 2 * halves.level.shape[1]
+    return _rounded_down(constant + value, constant.abs() + size, terms)
+
+
+def _rounded_down(value: Tensor, size: Tensor, terms: int) -> Tensor:
+    """Sums of so many products, less what they may have lost; -inf where arithmetic gave no number."""
+    value = value - gamma(terms + 8, value.dtype) * size
     return torch.nan_to_num(value, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Interval, Relaxation
 from genbab.bounds.plan import line_gap
-from genbab.branch.clipping import HalfSpaces, both, cut_box, lowest
+from genbab.branch.clipping import HalfSpaces, Means, both, cut_box, lowest
 from genbab.branch.domains import Domains
 from genbab.branch.forms import Forms
 from genbab.network import Nonlinear
@@ -124,7 +124,8 @@ class Retighten:
     def _rows(self, i: int, places: Tensor, box: Interval, halves: HalfSpaces) -> Tensor:
         kept = self.forms.nodes[i]
         form, constant, mass = (t[places][None] for t in (kept.form, kept.constant, kept.mass))
-        return lowest(form, constant, mass, box, halves, self.engine.dtype)
+        means = Means(self.engine.dtype, self.engine.kernels)
+        return lowest(form, constant, mass, box, halves, means)
 
     def _weigh(self, search: Relaxation, chosen: dict[int, Chosen], margins: Tensor) -> None:
         """Score of each hidden neuron: Σ over open rows of |coefficient| times the gap between its reader's
