@@ -17,6 +17,8 @@ well: a multiplier for it takes part.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 
@@ -93,21 +95,32 @@ def _estimated(forms: Forms, view: View, these: Candidates, anchored: bool) -> G
             for other, change, elsewhere in one.others:
                 shortcut = Shortcut.of(forms, other, these, elsewhere, place, anchored)
                 rest, constant = shortcut.added(rest, change), constant + shortcut.at_centre(change)
-        gain = _least(place, own, rest, after)
+        by = after.new_zeros(*after.shape, 1)
         if anchored:
-            point = these.points[:, None].to(gain.dtype)
             reach = own.size
             balance = place.size / reach.clamp(min=1e-30) * (reach > 0)
-            for share in MULTIPLIERS:
-                by = sign * share * balance
-                gain = torch.maximum(gain, _least(place, own, rest, after + by) - by * point)
+            by = sign * balance[..., None] * balance.new_tensor((0.0, *MULTIPLIERS))
+        gains = _least(place, own, rest, after[..., None] + by, view.relaxation.kernels)
+        gain = torch.amax(gains - by * these.points[:, None, None].to(gains.dtype), -1)
         found.append(torch.maximum(tidy(gain + constant), same) + these.extra)
     return found[0], found[1]
 
 
-def _least(place: Place, own: Shortcut, rest: Tensor, coefficient: Tensor) -> Tensor:
-    """What the minimum over the box gains, (P, S), where the form is `rest` + coefficient·neuron."""
-    return place.size - own.added(rest, coefficient).abs_().sum(-1) + own.at_centre(coefficient)
+def _least(
+    place: Place, own: Shortcut, rest: Tensor, coefficients: Tensor, kernels: ModuleType | None
+) -> Tensor:
+    """What the minimum over the box gains, (P, S, M), where the form is `rest` + coefficient·neuron."""
+    centre = toward(coefficients, *(at[..., None] for at in (own.below[1], own.above[1])))
+    if kernels is None:
+        each = coefficients.unbind(-1)
+        size = torch.stack([own.added(rest, one).abs_().sum(-1) for one in each], -1)
+        return place.size[..., None] - size + centre
+    below, above = own.below[0][:, 0], own.above[0][:, 0]  # times radii, so the box is the unit box
+    unit, every = torch.ones_like(below), torch.arange(len(below), device=below.device)
+    weights = torch.zeros_like(coefficients[..., 0]), coefficients
+    gained = kernels.form_gains(rest, (-unit, unit), below, above, (every, every), weights)
+    lost: Tensor = (place.size - rest.abs().sum(-1))[..., None]
+    return lost + gained + centre
 
 
 def matrix_score(forms: Forms, combine: Combine = balanced) -> Score:
