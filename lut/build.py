@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genbab.kernels.splitting import FIRST_STOP, MIDDLE
 from genbab.lut.areas import at, best, remaining
 from genbab.lut.facts import Function, fingerprint, probes
-from genbab.lut.table import ABOVE, BELOW, BOTH, FIRST_STOP, MIDDLE, MOST_STOPS, WHOLE, Table, beside
+from genbab.lut.table import ABOVE, BELOW, BOTH, MOST_STOPS, WHOLE, Table, beside
 
 _ROWS, _CENTRES, _PARTS = 29, 5, 1
 _MORE_ROWS, _MORE_CENTRES, _MORE_PARTS = 41, 6, 2

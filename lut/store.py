@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from genbab.kernels.splitting import FIRST_STOP
 from genbab.lut.facts import VERSION, Function, fingerprint, probes, same
-from genbab.lut.table import FIRST_STOP, OBJECTIVES, WHOLE, Table
+from genbab.lut.table import OBJECTIVES, WHOLE, Table
 
 SHIPPED = Path(__file__).resolve().parent / "data"
 

@@ -15,23 +15,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from genbab.lut.fallback import middle
+from genbab.kernels.splitting import Grid, points
 
 WHOLE = 20000
 """Table entries are whole numbers of this part of an interval."""
 
 BELOW, BOTH, ABOVE = 0, 1, 2
 OBJECTIVES = ("below", "both", "above")
-INTERPOLATE, NEAREST, MIDDLE, CORNERS, FIRST_STOP = 0, 1, 2, 3, 7
-"""Rules of a cell: how to read it. From CORNERS on one of the four corners, from FIRST_STOP on that stop."""
 MOST_STOPS = 240
-
-Triple = tuple[Tensor, Tensor, Tensor]
-
-_SNAP, _ON = 0.006, 1e-12
-"""A best point as close to a break as this part of the interval is put on it."""
-_ONE_SIDED = 4.0
-"""A gap that weighs this much more than the other is looked at alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,24 +65,13 @@ class Table:
         return torch.stack(corners, -1).reshape(-1, 5).contiguous()
 
     @cached_property
-    def _origin(self) -> float:
-        """Where the period that everything is moved to begins."""
-        return float(self.centres[0])
-
-    @cached_property
-    def _between(self) -> Tensor:
-        """Where the nearest centre changes."""
-        centres = self.centres
+    def grid(self) -> Grid:
+        """The table as kernels read it; breaks with those of the next periods."""
+        breaks = self.breaks
         if self.period:
-            centres = torch.cat([centres, centres[:1] + self.period])
-        return 0.5 * (centres[:-1] + centres[1:])
-
-    @cached_property
-    def _aims(self) -> Tensor:
-        """The breaks, with those of the next periods."""
-        if not self.period:
-            return self.breaks
-        return torch.cat([self.breaks - self.period, self.breaks, self.breaks + self.period])
+            breaks = torch.cat([breaks - self.period, breaks, breaks + self.period])
+        size = self.first, self.step, self.reach, self.period, self.domain, self.data.shape[1] - 1
+        return Grid(self.centres, self.places, self.cells, breaks, self.stops, *size)
 
     def to(self, device: torch.device) -> Table:
         """The table with its tensors on the device."""
@@ -103,79 +83,9 @@ class Table:
         """Where to split [l, u] (..., N), float64: strictly inside wherever a number lies strictly inside.
 
         weight (..., N, 2) >= 0: how much the areas (below, above) the function matter. Infinite or empty
-        intervals, and those that the table does not reach, give `middle`.
+        intervals, and those that the table does not reach, give their middle.
         """
-        low, high = l.clamp_min(self.domain[0]), u.clamp_max(self.domain[1])
-        width = high - low
-        known = torch.isfinite(width) & (width > 0)
-        width = torch.where(known, width, 1.0)
-        centre = torch.where(known, 0.5 * low + 0.5 * high, 0.0)
-        known &= centre.abs() <= self.reach
-        if self.period:
-            known &= width <= 2.0 ** (self.first + self.step * (self.data.shape[1] - 1))
-        centre, turn = self._reduced(centre)
-        share, rule, wrapped = self._share(centre, width, _objective(weight))
-        point = torch.where(known, low + share * width, 0.0)
-        point = self._snapped(point, low, high, width)
-        if self.stops.numel():
-            stop = beside(self.stops[(rule - FIRST_STOP).clamp_min(0).long()], turn + wrapped)
-            stopped = (rule >= FIRST_STOP) & (low < stop) & (stop < high)
-            point = torch.where(stopped, stop, self._off_jumps(point, low, high))
-        fallback = middle(l, u)
-        return torch.where(known & (l < point) & (point < u), point, fallback)
-
-    def _reduced(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
-        """(x moved into one period, by how much)."""
-        if not self.period:
-            return x, 0.0
-        turn = torch.floor((x - self._origin) / self.period) * self.period
-        return x - turn, turn
-
-    def _share(self, centre: Tensor, width: Tensor, objective: Tensor) -> Triple:
-        """(the best point as a share of the interval with this centre and width, the cell's rule, how far the
-        cell's stops are from there).
-        """
-        count, rows, columns = len(self.centres), self.data.shape[1] - 1, len(self.places) - 1
-        nearest = torch.bucketize(centre, self._between)
-        wrapped = (nearest == count).to(centre.dtype) * self.period
-        nearest = nearest % count
-        at = self.centres[nearest] + wrapped
-        unit = width.clamp_max(self.period) if self.period else width
-        z = (centre - at) / unit
-        column = torch.bucketize(z, self.places[1:-1])
-        left, right = self.places[column], self.places[column + 1]
-        across = ((z - left) / (right - left)).clamp(0.0, 1.0)
-        height = ((torch.log2(width) - self.first) / self.step).clamp(0.0, float(rows))
-        row = height.long().clamp_max(rows - 1)
-        up = height - row
-        cell = self.cells[((nearest * rows + row) * columns + column) * 3 + objective]
-        a, b, c, d, rule = cell.unbind(-1)
-        share = torch.lerp(torch.lerp(a, b, across), torch.lerp(c, d, across), up)
-        above = (rule == CORNERS + 2) | (rule == CORNERS + 3) | ((rule == NEAREST) & (up >= 0.5))
-        right = (rule == CORNERS + 1) | (rule == CORNERS + 3) | ((rule == NEAREST) & (across >= 0.5))
-        corner = torch.where(above, torch.where(right, d, c), torch.where(right, b, a))
-        share = torch.where((rule == INTERPOLATE) | (rule >= FIRST_STOP), share, corner)
-        return torch.where(rule == MIDDLE, 0.5, share), rule, wrapped
-
-    def _off_jumps(self, point: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """The points, moved off jumps: on a jump both parts would have it, beside it the shorter one does."""
-        jumps = torch.unique(self.stops[self.stops[:, 1] != 0, 0])
-        if jumps.numel() == 0:
-            return point
-        reduced, turn = self._reduced(point)
-        jump = _nearest(reduced, jumps) + turn
-        side = torch.where(jump - low < high - jump, torch.inf, -torch.inf)
-        on = (jump - point).abs() <= _ON * torch.maximum(high - low, jump.abs())
-        return torch.where(on, torch.nextafter(jump, side), point)
-
-    def _snapped(self, point: Tensor, low: Tensor, high: Tensor, width: Tensor) -> Tensor:
-        """The nearest break instead of the point where it is close and strictly inside."""
-        if self._aims.numel() == 0:
-            return point
-        reduced, turn = self._reduced(point)
-        aim = _nearest(reduced, self._aims) + turn
-        close = ((aim - point).abs() <= _SNAP * width) & (low < aim) & (aim < high)
-        return torch.where(close, aim, point)
+        return points(self.grid, l, u, weight)
 
 
 def beside(stops: Tensor, turn: Tensor | float) -> Tensor:
@@ -186,16 +96,3 @@ def beside(stops: Tensor, turn: Tensor | float) -> Tensor:
     return torch.where(
         side == 0, place, torch.nextafter(place, torch.copysign(torch.full_like(side, torch.inf), side))
     )
-
-
-def _nearest(x: Tensor, ascending: Tensor) -> Tensor:
-    """The number of those ascending that is nearest to x."""
-    return ascending[torch.bucketize(x, 0.5 * (ascending[:-1] + ascending[1:]))]
-
-
-def _objective(weight: Tensor) -> Tensor:
-    """The objective per element: one gap alone where it matters much more than the other."""
-    below, above = weight.unbind(-1)
-    objective = torch.full(below.shape, BOTH, device=weight.device)
-    objective.masked_fill_(below > _ONE_SIDED * above, BELOW)
-    return objective.masked_fill_(above > _ONE_SIDED * below, ABOVE)

@@ -30,7 +30,6 @@ from tests.kernels.cases import (
     same,
     scattered,
 )
-from tests.kernels.grids import grid_of
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
@@ -297,8 +296,8 @@ def test_points(backend: tuple[ModuleType, str], name: str) -> None:
     low[0, :4], high[1, :4], low[2, :3], high[3, :3] = -torch.inf, torch.inf, torch.nan, low[3, :3]
     weight = numbers(3, torch.float64, 4, 90, 2).abs() ** 3
     there = [t.to(backend[1]) for t in (low, high, weight)]
-    found = backend[0].points(grid_of(table.to(torch.device(backend[1]))), *there).cpu()
-    same(found, reference.points(grid_of(table), low, high, weight))
+    found = backend[0].points(table.to(torch.device(backend[1])).grid, *there).cpu()
+    same(found, reference.points(table.grid, low, high, weight))
 
 
 def test_calls_repeat_themselves(backend: tuple[ModuleType, str]) -> None:

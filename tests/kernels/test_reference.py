@@ -9,15 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from genbab.branch.clipping import HalfSpaces, search_weights
+from genbab.branch.clipping import HalfSpaces, Means, search_weights
 from genbab.kernels import Backend, Function, hot, implementation, reference
 from genbab.kernels.functions import HOT
-from genbab.lut.generate import table_on
 from genbab.nonlinear import default_slopes, functions, prepare, prepare2
 from genbab.nonlinear.product import Product
-from genbab.nonlinear.registry import make as function
 from tests.kernels.cases import DTYPES, FUNCTIONS, Case, attained, make, numbers
-from tests.kernels.grids import grid_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = [f for f in functions() if hot(*f.key)]
@@ -98,7 +95,7 @@ def test_weights_of_half_spaces_are_the_engine_s() -> None:
     level = numbers(5, torch.float64, 3, 2)
     box = middle - radius, middle + radius
     found = reference.weights(form, box, normal, level)
-    engine = search_weights(form, box, HalfSpaces(normal, level), torch.float64)
+    engine = search_weights(form, box, HalfSpaces(normal, level), Means(torch.float64))
     torch.testing.assert_close(found, engine, rtol=1e-9, atol=1e-9)
     bare = reference.concretise(form, box).bound
     better, size = reference.dual(form, box, normal, level, found)
@@ -107,19 +104,6 @@ def test_weights_of_half_spaces_are_the_engine_s() -> None:
     meets = ((inside @ normal.mT) <= level[:, None]).all(-1)
     values = (form @ inside.mT).masked_fill(~meets[:, None], torch.inf)
     assert bool((better <= values.amin(-1) + 1e-12 * size).all()), "below the form on the half-spaces"
-
-
-@pytest.mark.parametrize("name", ["sigmoid", "sin", "gelu", "floor", "reciprocal"])
-def test_branching_points_are_those_of_the_table(name: str) -> None:
-    table = table_on(function(name), torch.device("cpu"))
-    assert table is not None
-    middle, radius = 4.0 * numbers(1, torch.float64, 9, 200), numbers(2, torch.float64, 9, 200).abs() ** 4
-    low, high, weight = middle - radius, middle + radius, numbers(3, torch.float64, 9, 200, 2).abs() ** 3
-    low[0, :4], high[1, :4], low[2, :3] = -torch.inf, torch.inf, torch.nan
-    found, wanted = reference.points(grid_of(table), low, high, weight), table.points(low, high, weight)
-    assert float((found - wanted).abs().max()) <= (1e-5 if table.period else 1e-12)
-    inside = torch.isfinite(high - low) & (high > low)
-    assert bool(((low < found) & (found < high))[inside].all())
 
 
 def test_free_gains_are_what_children_gain() -> None:
