@@ -12,7 +12,6 @@ from genbab.bounds import (
     Chosen,
     Engine,
     Interval,
-    Relaxation,
     Rows,
     Steps,
     certify,
@@ -117,8 +116,8 @@ def _forms(
     engine: Engine, box: Interval, intervals: list[Interval], matrix: Tensor, steps: int
 ) -> tuple[Form, Form]:
     """Forms below matrix·y and below -matrix·y, in chunks that fit the memory."""
-    exact = Relaxation(engine.exact, intervals, torch.float64)
-    search = Relaxation(engine.search, intervals, engine.dtype) if steps else exact
+    exact = engine.certifying(intervals)
+    search = engine.searching(intervals) if steps else exact
     size = max(1, engine.chunk(box[0].shape[0], engine.exact.output, steps) // 2)
     parts: list[Form] = []
     for part in torch.split(matrix, size, 1):

@@ -76,7 +76,7 @@ def cheap(engine: Engine, query: Query, output: int) -> RootState:
     intervals, linear = cheap_forms(engine, (query.lower, query.upper))
     bounds = interval_rows(query.matrix, intervals[output], query.on_input, (query.lower, query.upper))
     state = RootState(query, query.margins(bounds), intervals)
-    return _backward(engine, state, output, Relaxation(engine.exact, intervals, torch.float64, linear=linear))
+    return _backward(engine, state, output, engine.certifying(intervals, linear=linear))
 
 
 def tightened(engine: Engine, state: RootState, output: int, share: float) -> RootState:
@@ -101,7 +101,7 @@ def optimised(  # noqa: PLR0913
     if hidden.count:
         relaxation = tighten_all(engine, state.box, state.intervals, hidden, share, record=record)
     else:
-        relaxation = Relaxation(engine.exact, state.intervals, torch.float64)
+        relaxation = engine.certifying(state.intervals)
 
     def decided(bounds: Tensor) -> bool:
         engine.check()
@@ -123,7 +123,7 @@ def _backward(
         return state
     whole = relaxation is not None and which.numel() == len(state.query)
     part = state if whole else state.take(which)
-    exact = relaxation if whole and relaxation else Relaxation(engine.exact, part.intervals, torch.float64)
+    exact = relaxation if whole and relaxation else engine.certifying(part.intervals)
     bounds, _ = row_bounds(engine, exact, part.rows(output), part.box, Steps(0))
     margins = state.margins.clone()
     margins[which] = torch.maximum(part.margins, part.query.margins(bounds))

@@ -1,13 +1,7 @@
-"""Bounds are sound and nearly the same whatever the inner loops run in; `test_interpreted` runs this file
-once more with Triton's interpreter.
-"""
+"""Bounds are sound and nearly the same whatever the inner loops run in."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -24,31 +18,18 @@ from genbab.bounds import (
     tighten_all,
 )
 from genbab.bounds.backward import gradient, sweep
-from genbab.kernels import Backend, available, implementation, reference
 from genbab.network import Network
 from genbab.nonlinear import make
 from tests.bounds.exact import cancelling, double, least, linear_form, output_rows, rational
 from tests.bounds.samples import assert_below, boxes, samples, some_rows
+from tests.kernels.backends import INTERPRETED, NAMES, interpret, loaded
 from tests.soundness.graphs import random_network
 
-ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+kernels = pytest.fixture(name="kernels", params=NAMES)(loaded)
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
 HOT = ["relu", "sigmoid", "tanh", "sin", "cos", "exp", "softplus", "gelu", "gelu_tanh", "silu"]
 SEEDS = range(1, 2 if INTERPRETED else 13)
-
-
-@pytest.fixture(params=["definition", "numba", "triton"])
-def kernels(request: pytest.FixtureRequest) -> ModuleType:
-    if (request.param == "triton") != INTERPRETED:
-        pytest.skip("Triton runs in a process of its own, and alone")
-    if request.param == "definition":
-        return reference
-    backend = Backend(request.param)
-    if not available(backend):
-        pytest.skip(f"{backend.value} is not installed")
-    return implementation(backend, CPU)
 
 
 def engine_of(network: Network, kernels: ModuleType | None, dtype: torch.dtype = torch.float32) -> Engine:
@@ -130,13 +111,5 @@ def test_infinite_and_missing_numbers_prove_nothing(kernels: ModuleType) -> None
         assert not bool(bound.isnan().any())
 
 
-@pytest.mark.skipif(INTERPRETED, reason="this starts the interpreter")
-@pytest.mark.skipif(not available(Backend.TRITON), reason="triton is not installed")
-def test_interpreted() -> None:
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    env = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    chosen = [str(Path(__file__)), "-k", "triton"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *chosen]
-    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout[-6000:]
-    assert " passed" in run.stdout and "skipped" not in run.stdout
+def test_all_of_this_when_triton_interprets() -> None:
+    interpret(__file__)

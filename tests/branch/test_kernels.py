@@ -1,28 +1,34 @@
-"""Branch and bound gives the same scores and verdicts whatever its inner loops run in."""
+"""Branch and bound gives the same scores and true verdicts whatever its inner loops run in."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
-from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 
 import genbab
-from genbab.bounds import Relaxation
-from genbab.errors import UsageError
-from genbab.kernels import Backend, available, implementation
+from genbab.bounds import Relaxation, plan
+from genbab.config import Config
+from genbab.errors import ResourceError, UsageError
+from genbab.kernels import Backend, available
 from tests.branch.rooted import F64, SEEDS, all_exact, seen
+from tests.kernels.backends import INTERPRETED, NAMES, ROOT, interpret, loaded
+from tests.test_driver import random_spec, tiny
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-COMPILED = pytest.mark.skipif(not available(Backend.NUMBA), reason="numba is not installed")
+kernels = pytest.fixture(name="kernels", params=NAMES)(loaded)
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
+EXAMPLES = ROOT / "examples"
+ROUGHLY = Config(timeout=20.0 if INTERPRETED else 1.5, root_steps=3, child_steps=2, attack_restarts=64)
 
 
 @pytest.mark.parametrize("anchored", (False, True))
-@pytest.mark.parametrize("backend", [Backend.TORCH, pytest.param(Backend.NUMBA, marks=COMPILED)])
-def test_scores_are_the_same(backend: Backend, anchored: bool) -> None:
-    kernels = implementation(backend, torch.device("cpu"))
-    for seed in SEEDS:
+def test_scores_are_the_same(anchored: bool, kernels: ModuleType) -> None:
+    for seed in SEEDS[: 1 if INTERPRETED else None]:
         view, forms, *_ = seen(seed, rows=2)
         slow = view.relaxation
         fast = replace(view, relaxation=Relaxation(slow.network, slow.intervals, F64, kernels=kernels))
@@ -33,15 +39,79 @@ def test_scores_are_the_same(backend: Backend, anchored: bool) -> None:
                 torch.testing.assert_close(b, a, rtol=1e-9, atol=1e-9)
 
 
-@COMPILED
-@pytest.mark.parametrize("name", ("digits_sigmoid", "digits_sin", "digits_gelu"))
-def test_verdicts_are_the_same(name: str) -> None:
-    for word, verdict in (("holds", "verified"), ("violated", "falsified")):
-        paths = EXAMPLES / f"onnx/{name}.onnx", EXAMPLES / f"vnnlib/{name}_{word}.vnnlib"
-        assert genbab.verify(*paths, genbab.Config(timeout=60, backend="numba")).verdict == verdict
+@pytest.mark.parametrize("mode", ("input", "neuron"))
+def test_verdicts_agree_with_a_grid(
+    mode: Any,
+    kernels: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "kernels_for", lambda *_: kernels)
+    decided, seeds = 0, range(1 if INTERPRETED else 5)
+    for seed in seeds:
+        model, network = tiny(seed % 4)
+        spec, violated = random_spec(seed, network)
+        result = genbab.verify(model, spec, ROUGHLY.with_(branching=mode))
+        if violated is not None:
+            assert result.verdict != ("verified" if violated else "falsified"), (seed, result.reason)
+        decided += result.verdict in ("verified", "falsified")
+    assert decided >= len(seeds) - 1
 
 
-def test_kernels_for_another_device_are_refused() -> None:
+@pytest.mark.parametrize("mode", ("input", "neuron"))
+def test_without_an_attack_nothing_false_is_proved(
+    mode: Any,
+    kernels: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "kernels_for", lambda *_: kernels)
+    for seed in range(1 if INTERPRETED else 8):
+        model, network = tiny(seed % 4)
+        spec, violated = random_spec(seed, network)
+        result = genbab.verify(model, spec, Config(timeout=0.4, branching=mode, attack_restarts=0))
+        assert not (violated and result.verdict == "verified"), seed
+
+
+def test_all_of_this_when_triton_interprets() -> None:
+    interpret(__file__)
+
+
+@pytest.mark.skipif(not available(Backend.NUMBA), reason="numba is not installed")
+@pytest.mark.parametrize(("word", "verdict"), (("holds", "verified"), ("violated", "falsified")))
+def test_the_setting_reaches_the_engine(word: str, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    usual = plan.kernels_for
+
+    def noted(backend: str, device: torch.device) -> ModuleType | None:
+        found = usual(backend, device)
+        seen.append("operations" if found is None else found.__name__)
+        return found
+
+    monkeypatch.setattr(plan, "kernels_for", noted)
+    paths = EXAMPLES / "onnx/digits_gelu.onnx", EXAMPLES / f"vnnlib/digits_gelu_{word}.vnnlib"
+    for backend, name in (("numba", "genbab.kernels.cpu"), ("torch", "operations"), ("auto", "operations")):
+        assert genbab.verify(*paths, Config(timeout=60, backend=backend)).verdict == verdict
+        assert seen.pop() == name and not seen
+
+
+def test_what_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = EXAMPLES / "onnx/digits_sin.onnx", EXAMPLES / "vnnlib/digits_sin_holds.vnnlib"
     with pytest.raises(UsageError, match="--backend triton computes on cuda, the device is cpu"):
-        genbab.verify(*paths, genbab.Config(backend="triton"))
+        genbab.verify(*paths, Config(backend="triton"))
+    with pytest.raises(UsageError, match="backend = 'jax': must be one of auto, torch, numba, triton"):
+        Config(backend="jax")  # type: ignore[arg-type]
+    monkeypatch.setattr("genbab.kernels.backend.available", lambda b: b is Backend.TORCH)
+    with pytest.raises(ResourceError, match="backend 'numba' needs the package numba"):
+        genbab.verify(*paths, Config(backend="numba"))
+
+
+def test_a_run_with_default_settings_imports_neither_numba_nor_triton() -> None:
+    code = f"""
+import sys, genbab
+from pathlib import Path
+at = Path({str(EXAMPLES)!r})
+found = genbab.verify(at / "onnx/digits_gelu.onnx", at / "vnnlib/digits_gelu_holds.vnnlib")
+assert found.verdict == "verified"
+assert not {{"numba", "triton"}} & set(sys.modules), sorted(sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
