@@ -12,6 +12,7 @@ in every sum over coefficients: a neuron without a coefficient takes no part.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ __all__ = [
     "gradient",
     "lines",
     "points",
+    "prepare",
     "relax",
     "weights",
 ]
@@ -69,6 +71,13 @@ class Concrete:
     size: Tensor | None = None
 
 
+def prepare(fn: Function, boxes: tuple[Box, ...]) -> Any:
+    """What to give to `relax` instead of the boxes when it is called with the same ones many times; here the
+    boxes.
+    """
+    return boxes
+
+
 def relax(
     fn: Function,
     a: Tensor,
@@ -81,9 +90,10 @@ def relax(
 ) -> Relaxed:
     """The step for coefficients a (B, S, N): lower lines where a >= 0, upper lines where a < 0.
 
-    boxes: per argument its ends, (B or 1, 1, N); slopes (B, S, N) of the lines, or None: the default ones;
-    defaults: slopes of the (lower, upper) lines, (B or 1, 1, N); before: where not 0, `slopes` belong to
-    upper lines: an entry that has changed sides since takes the default slope. None: none has.
+    boxes: per argument its ends, (B or 1, 1, N), or what `prepare` made of them; slopes (B, S, N) of the
+    lines, or None: the default ones; defaults: slopes of the (lower, upper) lines, (B or 1, 1, N); before:
+    where not 0, `slopes` belong to upper lines: an entry that has changed sides since takes the default
+    slope. None: none has.
 
     The intercept is exact for the slope (up to rounding: for searching slopes, not for verdicts), so every
     slope gives a bound. It is -inf (upper lines: +inf) where the box is not finite or has a pole there.

@@ -123,7 +123,7 @@ def _through(
         return taken, tuple(a * k for k in taken.slopes), dot(a, taken.intercept)
     slopes = None if earlier is None else tuple(k.to(a.dtype) for k in earlier.slopes)
     before = None if earlier is None else earlier.upper
-    step = kernels.relax(lines.hot, a, lines.boxes, slopes, lines.defaults, before)
+    step = kernels.relax(lines.hot, a, relaxation.ready(i), slopes, lines.defaults, before)
     return Chosen(a, side_of(a), step.slopes, step.intercept, step.touch), step.forms, step.bias
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -160,6 +161,7 @@ class Relaxation:
         self.linear = linear
         self.kernels = kernels
         self._lines: dict[int, Lines] = {}
+        self._ready: dict[int, Any] = {}
         self._groups: dict[int, GroupBox] = {}
         self._mass = {} if mass is None else mass
         self._contracted: dict[int, Contracted | None] = {}
@@ -177,6 +179,7 @@ class Relaxation:
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         sources = self.network.sources
         other._lines = {i: line for i, line in self._lines.items() if all(same[s] for s in sources(i))}
+        other._ready = {i: ready for i, ready in self._ready.items() if i in other._lines}
         other._groups = {i: box for i, box in self._groups.items() if all(same[s] for s in sources(i))}
         other._mass = {i: mass for i, mass in self._mass.items() if all(same[s] for s in sources(i))}
         other._contracted = {i: c for i, c in self._contracted.items() if all(same[s] for s in sources(i))}
@@ -189,6 +192,14 @@ class Relaxation:
             assert isinstance(node, Nonlinear)
             self._lines[i] = Lines(node.fn, tuple(shaped(self.intervals[a], self.dtype) for a in node.args))
         return self._lines[i]
+
+    def ready(self, i: int) -> Any:
+        """The boxes of nonlinear node i, whose function is `hot`, as the kernels want them."""
+        if i not in self._ready:
+            lines = self.lines(i)
+            assert self.kernels is not None and lines.hot is not None
+            self._ready[i] = self.kernels.prepare(lines.hot, lines.boxes)
+        return self._ready[i]
 
     def groups(self, i: int) -> GroupBox:
         """What grouped node i offers on its arguments' boxes."""

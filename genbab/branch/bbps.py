@@ -119,8 +119,9 @@ def _least(
     unit, every = torch.ones_like(below), torch.arange(len(below), device=below.device)
     weights = torch.zeros_like(coefficients[..., 0]), coefficients
     gained = kernels.form_gains(rest, (-unit, unit), below, above, (every, every), weights)
-    lost: Tensor = (place.size - rest.abs().sum(-1))[..., None]
-    return lost + gained + centre
+    lost = (place.size - rest.abs().sum(-1))[..., None]
+    total: Tensor = lost + gained + centre
+    return total
 
 
 def matrix_score(forms: Forms, combine: Combine = balanced) -> Score:

@@ -6,6 +6,7 @@ compiles it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ __all__ = [
     "gradient",
     "lines",
     "points",
+    "prepare",
     "relax",
     "weights",
 ]
@@ -34,10 +36,31 @@ __all__ = [
 DEFAULT, GIVEN, GIVEN_UNLESS_FLIPPED = 0, 1, 2
 
 
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Boxes, with the arrays that loops take: per function of one argument (l, u, f(l), f(u)), of a product
+    its boxes; where there is no line (for one argument: no lower, no upper one), and whether anywhere.
+    """
+
+    boxes: tuple[Box, ...]
+    ends: Any
+    none: Any
+    any_open: bool
+
+
+def prepare(fn: Function, boxes: tuple[Box, ...]) -> Ready:
+    """`reference.prepare`."""
+    if fn.arguments == 2:
+        x_box, y_box, unknown = _ends2(boxes)
+        return Ready(boxes, (x_box, y_box), unknown, bool(unknown.any()))
+    ends, none = ends_of(fn, *boxes[0])
+    return Ready(boxes, ends, none, bool(none[0].any() or none[1].any()))
+
+
 def relax(
     fn: Function,
     a: Tensor,
-    boxes: tuple[Box, ...],
+    boxes: tuple[Box, ...] | Ready,
     slopes: Slopes | None,
     defaults: tuple[Slopes, Slopes],
     before: Tensor | None = None,
@@ -45,6 +68,8 @@ def relax(
     keep: bool = True,
 ) -> Relaxed:
     """`reference.relax`."""
+    ready = boxes if isinstance(boxes, Ready) else prepare(fn, boxes)
+    boxes = ready.boxes
     if a.numel() == 0:
         return reference.relax(fn, a, boxes, slopes, defaults, before, keep=keep)
     share_threads()
@@ -59,18 +84,17 @@ def relax(
     intercept = empty(shape, a)
     given, low, high = ([full_rows(x, a) for x in side] for side in (given, low, high))
     if fn.arguments == 2:
-        x_box, y_box, none = _ends2(boxes)
+        x_box, y_box = ready.ends
         loops.relax_product_rows(
-            kind, bool(none.any()), keep, coefficients, tuple(given), was, tuple(low), tuple(high),
-            x_box, y_box, none, tuple(f[1] for f in forms), bias[1], tuple(k[1] for k in taken),
+            kind, ready.any_open, keep, coefficients, tuple(given), was, tuple(low), tuple(high),
+            x_box, y_box, ready.none, tuple(f[1] for f in forms), bias[1], tuple(k[1] for k in taken),
             intercept[1], tuple(x[1] for x in touch),
         )  # fmt: skip
     else:
-        ends, none1 = ends_of(fn, *boxes[0])
         table, most, reach = tables_of(fn, a)
         loops.relax_rows(
-            fn.code, fn.parameter, table, most, reach, kind, bool(none1[0].any() or none1[1].any()), keep,
-            coefficients, given[0], was, low[0], high[0], ends, none1,
+            fn.code, fn.parameter, table, most, reach, kind, ready.any_open, keep,
+            coefficients, given[0], was, low[0], high[0], ready.ends, ready.none,
             forms[0][1], bias[1], taken[0][1], intercept[1], touch[0][1],
         )  # fmt: skip
     made = tuple(f[0] for f in forms), bias[0]

@@ -15,7 +15,7 @@ from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shar
 from genbab.kernels.gpu.relaxing import gradient_kernel, relax_kernel, relax_product_kernel
 from genbab.kernels.gpu.splits import children, dual, form_gains, free_gains, points, weights
 from genbab.kernels.gpu.summing import concretise_kernel, lines_kernel
-from genbab.kernels.reference import Box, Concrete, Line, Relaxed, Slopes
+from genbab.kernels.reference import Box, Concrete, Line, Relaxed, Slopes, prepare
 
 __all__ = [
     "children",
@@ -26,6 +26,7 @@ __all__ = [
     "gradient",
     "lines",
     "points",
+    "prepare",
     "relax",
     "weights",
 ]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GROUPS = {
     "relaxing": "test_relax",
     "gradients": "test_gradient or test_lines or test_concretise or test_calls",
-    "splitting": "test_half or test_free or test_form or test_children or test_points",
+    "splitting": "test_half or test_free or test_form or test_children or test_points or test_prepared",
 }
 
 

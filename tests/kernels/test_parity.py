@@ -300,6 +300,16 @@ def test_points(backend: tuple[ModuleType, str], name: str) -> None:
     same(found, reference.points(table.grid, low, high, weight))
 
 
+@pytest.mark.parametrize("fn", [Function("sigmoid"), Function("reciprocal"), Function("product")], ids=str)
+def test_prepared_boxes_are_the_boxes(backend: tuple[ModuleType, str], fn: Function) -> None:
+    case = moved(make(fn, torch.float32, SHAPES[0]), {"device": backend[1]})
+    ready = backend[0].prepare(fn, case.boxes)
+    for slopes in (None, case.slopes):
+        one = backend[0].relax(fn, case.a, case.boxes, slopes, case.defaults)
+        two = backend[0].relax(fn, case.a, ready, slopes, case.defaults)
+        assert torch.equal(one.bias, two.bias) and torch.equal(one.forms[0], two.forms[0])
+
+
 def test_calls_repeat_themselves(backend: tuple[ModuleType, str]) -> None:
     case = moved(make(Function("silu"), torch.float32, (2, 5, 300)), {"device": backend[1]})
     args = case.fn, case.a, case.boxes, case.slopes, case.defaults, case.before
