@@ -111,5 +111,5 @@ def test_infinite_and_missing_numbers_prove_nothing(kernels: ModuleType) -> None
         assert not bool(bound.isnan().any())
 
 
-def test_all_of_this_when_triton_interprets() -> None:
+def test_all_of_this_in_the_interpreter() -> None:
     interpret(__file__)

@@ -14,6 +14,7 @@ import torch
 import genbab
 from genbab.bounds import Relaxation, plan
 from genbab.config import Config
+from genbab.device import kernels_for
 from genbab.errors import ResourceError, UsageError
 from genbab.kernels import Backend, available
 from tests.branch.rooted import F64, SEEDS, all_exact, seen
@@ -71,7 +72,7 @@ def test_without_an_attack_nothing_false_is_proved(
         assert not (violated and result.verdict == "verified"), seed
 
 
-def test_all_of_this_when_triton_interprets() -> None:
+def test_all_of_this_in_the_interpreter() -> None:
     interpret(__file__)
 
 
@@ -79,17 +80,18 @@ def test_all_of_this_when_triton_interprets() -> None:
 @pytest.mark.parametrize(("word", "verdict"), (("holds", "verified"), ("violated", "falsified")))
 def test_the_setting_reaches_the_engine(word: str, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    usual = plan.kernels_for
 
     def noted(backend: str, device: torch.device) -> ModuleType | None:
-        found = usual(backend, device)
+        found = kernels_for(backend, device)
         seen.append("operations" if found is None else found.__name__)
         return found
 
     monkeypatch.setattr(plan, "kernels_for", noted)
     paths = EXAMPLES / "onnx/digits_gelu.onnx", EXAMPLES / f"vnnlib/digits_gelu_{word}.vnnlib"
-    for backend, name in (("numba", "genbab.kernels.cpu"), ("torch", "operations"), ("auto", "operations")):
-        assert genbab.verify(*paths, Config(timeout=60, backend=backend)).verdict == verdict
+    names = {"numba": "genbab.kernels.cpu", "torch": "operations", "auto": "operations"}
+    for backend, name in names.items():
+        config = Config.from_text({"timeout": "60", "backend": backend})
+        assert genbab.verify(*paths, config).verdict == verdict
         assert seen.pop() == name and not seen
 
 
