@@ -9,6 +9,7 @@ import torch
 
 from genbab.bounds import (
     Engine,
+    Rows,
     Steps,
     certify,
     cheap_forms,
@@ -93,6 +94,21 @@ def test_rounding_is_paid_in_cancelling_networks(seed: int, kernels: ModuleType)
         assert rational(bound[0, s : s + 1])[0] <= least(row, low, high) + d
         gap = least(row - rational(form[0, s]), low, high) + d - rational(constant[0, s : s + 1])[0]
         assert gap >= 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rounding_at_the_input_is_paid(seed: int, kernels: ModuleType) -> None:
+    """Rows on the input alone, over a box of one point: their exact value is the least one."""
+    random = torch.Generator().manual_seed(seed)
+    network = random_network(seed, inputs=40, depth=1, only=[make("relu")])
+    x = torch.randn(1, 40, generator=random, dtype=torch.float64) + 1e3
+    row = torch.randn(1, 200, 40, generator=random, dtype=torch.float64)
+    rows = Rows(network.output, row.new_zeros(1, 200, network.output_size), row)
+    engine = engine_of(network, kernels)
+    relaxation = engine.certifying(cheap_forms(engine, (x, x))[0])
+    bound = certify(network, relaxation, rows, (x, x), {})[0]
+    for s in range(200):
+        assert rational(bound[0, s : s + 1])[0] <= rational(row[0, s]).dot(rational(x[0]))
 
 
 def test_infinite_and_missing_numbers_prove_nothing(kernels: ModuleType) -> None:
