@@ -26,7 +26,7 @@ from genbab.bounds import (
     tighten_all,
     tightening_cost,
 )
-from genbab.branch.clipping import HalfSpaces, lowest
+from genbab.branch.clipping import HalfSpaces, Means, lowest
 from genbab.branch.domains import INPUT, Domains, Splits
 from genbab.branch.forms import Forms
 from genbab.branch.scores import balanced, worth
@@ -133,11 +133,12 @@ class Mixed:
         """The hidden intervals cut by the stored forms on the boxes."""
         box = (some.query.lower, some.query.upper)
         none = HalfSpaces(box[0].new_zeros(len(some), 0, box[0].shape[1]), box[0].new_zeros(len(some), 0))
+        means = Means(self.engine.dtype, self.engine.kernels)
         found = dict(some.hidden)
         for i, kept in self.forms.nodes.items():
             if i in found:
                 rows = kept.form[None], kept.constant[None], kept.mass[None]
-                least = lowest(*rows, box, none, self.engine.dtype)
+                least = lowest(*rows, box, none, means)
                 every = torch.arange(len(kept.rows), device=least.device)
                 found[i] = self.forms.narrowed(i, every, least, found[i])
         return found
