@@ -15,7 +15,10 @@ import argparse
 import itertools
 import json
 import sys
+import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any
@@ -42,6 +45,12 @@ Row = Mapping[str, Any]
 
 def settings(options: argparse.Namespace) -> list[str]:
     """The combinations asked for, as names like "bbps middle frozen neuron"; "-": that option's default."""
+    if options.settings:
+        given = [" ".join(one.split()) for one in options.settings.split(",")]
+        wrong = [one for one in given if len(one.split()) != len(OPTIONS)]
+        if wrong:
+            raise UsageError(f"settings are '{' '.join(OPTIONS)}', four words each; found {wrong}")
+        return given
     lists = [getattr(options, name).split(",") for name in OPTIONS]
     return [" ".join(parts) for parts in itertools.product(*lists)]
 
@@ -83,34 +92,38 @@ def run(options: argparse.Namespace) -> list[Row]:
     """Measure what is missing; all rows of the families and the limit asked for."""
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    file = output / "runs.jsonl"
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    known: dict[tuple[str, ...], Row] = {identity(row): row for row in rows}
-
-    def asked(family: str, one: Instance, setting: str) -> Row:
-        key = (family, one.spec, setting, str(options.timeout), str(options.words))
-        if key not in known:
-            row = measured(family, one, setting, options)
-            known[key] = row
-            with file.open("a") as end:
-                end.write(json.dumps(plain(row), allow_nan=False) + "\n")
-            print(f"{family} {one.spec} [{setting}]: {row['verdict']} {row['seconds']:.1f} s", flush=True)
-        return known[key]
-
+    store = Store(output / "runs.jsonl", options)
     chosen: list[Row] = []
-    for family in options.families.split(","):
-        opened = 0
-        for one in instances(family, options.folders, output, options.images):
-            if options.limit and opened >= options.limit:
-                break
-            first = asked(family, one, ALONE)
-            chosen.append(first)
-            if first["verdict"] in DECIDED:
-                continue
-            opened += 1
-            chosen += [asked(family, one, setting) for setting in settings(options)]
+    with ThreadPoolExecutor(options.workers) as pool:
+        for family in options.families.split(","):
+            listed = instances(family, options.folders, output, options.images)
+            firsts = list(pool.map(store.row, repeat(family), listed, repeat(ALONE)))
+            opened = [one for one, row in zip(listed, firsts, strict=True) if not solved(row)]
+            pairs = list(itertools.product(opened[: options.limit or None], settings(options)))
+            chosen += firsts
+            chosen += pool.map(store.row, repeat(family), [one for one, _ in pairs], [s for _, s in pairs])
             write(output, chosen, options)
     return chosen
+
+
+class Store:
+    """What was measured, in a file of JSON lines that grows as results come."""
+
+    def __init__(self, file: Path, options: argparse.Namespace) -> None:
+        rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        self.known: dict[tuple[str, ...], Row] = {identity(row): row for row in rows}
+        self.file, self.options, self.lock = file, options, threading.Lock()
+
+    def row(self, family: str, one: Instance, setting: str) -> Row:
+        """The run's row, measured now unless it is known."""
+        key = (family, one.spec, setting, str(self.options.timeout), str(self.options.words))
+        if key not in self.known:
+            row = measured(family, one, setting, self.options)
+            with self.lock, self.file.open("a") as end:
+                self.known[key] = row
+                end.write(json.dumps(plain(row), allow_nan=False) + "\n")
+                print(f"{family} {one.spec} [{setting}]: {row['verdict']} {row['seconds']:.1f} s", flush=True)
+        return self.known[key]
 
 
 def write(output: Path, rows: list[Row], options: argparse.Namespace) -> None:
@@ -225,7 +238,9 @@ def main() -> int:
     parser.add_argument("--scores", default=SCORES, help=f"(default {SCORES})")
     parser.add_argument("--points", default="-", help="middle,table (default: genbab's default)")
     parser.add_argument("--retighten", default="-", help="frozen,clipped,reoptimised")
-    parser.add_argument("--splits", default="neuron", help="input,neuron,auto (default neuron)")
+    parser.add_argument("--splits", default="neuron", help="input,neuron,mixed,auto (default neuron)")
+    parser.add_argument("--settings", default="", metavar="LIST", help="these instead of all combinations")
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time (default 1; give --threads 1)")
     parser.add_argument("--images", type=int, default=12, help="images of each example network (default 12)")
     parser.add_argument("--limit", type=int, default=0, help="open instances of each family (default: all)")
     parser.add_argument("--timeout", type=float, default=20.0, help="seconds for every run (default 20)")
