@@ -43,7 +43,7 @@ class Effort:
 
     samples: points of the first phase over all boxes (three per box at least); clauses: how many clauses get
     descents, the most promising first; restarts: descents per clause; steps: gradient steps of each; rounds:
-    repetitions with new random starts; work: multiply-adds of each phase in a round, about (this shrinks
+    repetitions with new random starts, numbered from `first`; work: multiply-adds of each phase in a round, about (this shrinks
     samples, clauses and restarts for large networks).
     """
 
@@ -54,6 +54,7 @@ class Effort:
     rounds: int
     work: float
     seed: int = 0
+    first: int = 0
 
 
 QUICK = Effort(samples=4096, clauses=64, restarts=2048, steps=40, rounds=1, work=3e9)

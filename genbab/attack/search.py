@@ -42,9 +42,9 @@ class Attacker:
     ) -> Outcome:
         """Sample all boxes, then descend; `clauses` narrows the attack to some. Raises `DeadlineReached`."""
         wanted = self.reachable if clauses is None else tuple(sorted(set(clauses) & set(self.reachable)))
-        hunt = self._hunt(deadline, effort.seed)
+        hunt = self._hunt(deadline, effort.seed + effort.first)
         for number in range(effort.rounds if wanted else 0):
-            hunt.play(effort, wanted, number)
+            hunt.play(effort, wanted, effort.first + number)
             if hunt.found is not None:
                 break
         return hunt.outcome()

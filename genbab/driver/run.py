@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from genbab.attack import FULL, QUICK, Challenge, Effort, Falsified
+from genbab.attack import QUICK, Challenge, Falsified
 from genbab.bounds import Chosen, Engine, Steps
 from genbab.branch import (
     Domains,
@@ -28,9 +28,10 @@ from genbab.deadline import Deadline
 from genbab.device import resolve
 from genbab.driver.ledger import Ledger
 from genbab.driver.strategy import Strategy, strategy
+from genbab.driver.turns import Turns
 from genbab.errors import DeadlineReached, ResourceError
 from genbab.network import lifted
-from genbab.problem import queries
+from genbab.problem import Query, queries
 from genbab.reader import Model
 from genbab.result import Progress, Result, Verdict
 from genbab.root import RootState, cheap, optimised, tightened
@@ -39,9 +40,6 @@ from genbab.trace import TraceFile
 
 OPEN_ENDED = 120.0
 """Seconds that a run without a time limit plans its root with."""
-
-ATTACK_SHARE = 0.1
-"""Share of the time left that one attack may take."""
 
 DIVES = 8
 """Domains of a round from which short descents start."""
@@ -68,6 +66,7 @@ class Run:
         self.output = exact.output
         self.query = queries(spec, exact, device)
         self.challenge = Challenge(model, spec, exact, deadline, config)
+        self.turns = Turns(self.challenge)
 
     def decide(self) -> Result:
         """The verdict, with the reason for it; never raises for lack of time."""
@@ -93,7 +92,9 @@ class Run:
 
     def _stages(self) -> str:
         """Run every stage; "" when all is proved, else why not."""
-        self._attack(QUICK)
+        self.ledger.report("attacking", None)
+        with self.ledger.timed("attack"):
+            self.turns.attack(QUICK)
         states = self._cheap_states()
         plan = strategy(self.engine, [s.query for s in states], self.config)
         if states:
@@ -106,6 +107,7 @@ class Run:
             share = min(self.deadline.left(), OPEN_ENDED) / (len(states) - number)
             self.ledger.elsewhere = min([decided, *margins[:number], *margins[number + 1 :]])
             self.ledger.earlier = self.ledger.domains
+            self.turns.restart()
             reasons.append(
                 self._by_inputs(state, plan)
                 if plan.splits == "input"
@@ -152,7 +154,7 @@ class Run:
         return RootState(state.query, margins, intervals)
 
     def _by_inputs(self, state: RootState, plan: Strategy) -> str:
-        self._attack(FULL, state)
+        self._attack(state)
         bound = bound_by_inputs(self.engine, self.output, plan.tighten)
         with self.ledger.timed("search"):
             root = bound(root_domains(state.query, state.margins))
@@ -176,8 +178,8 @@ class Run:
             if not state.open().numel():
                 self.ledger.report("bounding", _worst(state))
                 return ""
-            if not count and plan.splits != "none":
-                self._attack(FULL, state)
+            if plan.splits != "none":
+                self._attack(state)
             if count and time.monotonic() - begun > 0.15 * share:
                 break
         if plan.splits == "none":
@@ -231,17 +233,20 @@ class Run:
             "falsified": "a counterexample was found",
         }[outcome.status]
 
-    def _attack(self, effort: Effort, state: RootState | None = None) -> None:
-        """Attack all clauses, or those of a state; raises `Falsified`."""
-        self.ledger.report("attacking", None)
-        clauses = None if state is None else sorted(set(state.query.clause.flatten().tolist()))
-        with self.ledger.timed("attack"):
-            self.challenge.attack(effort, clauses, ATTACK_SHARE)
+    def _attack(self, state: RootState) -> None:
+        """The attack's turn, if it has one, on the clauses of a state; raises `Falsified`."""
+        if self.turns.due():
+            self.ledger.report("attacking", None)
+            with self.ledger.timed("attack"):
+                self.turns.take(_clauses(state.query))
 
     def _falsify(self, domains: Domains) -> bool:
-        """A few descents from the centres of the least refuted domains; raises `Falsified`."""
+        """A few descents from the centres of the least refuted domains, and the attack's turn on the clauses
+        of all; raises `Falsified`.
+        """
         some = domains.take(domains.bound.argsort()[:DIVES]).query
         self.challenge.refine((some.lower + some.upper) / 2, some.clause.amax(-1).tolist())
+        self.turns.take(_clauses(domains.query))
         return False
 
     def _share(self, part: float) -> float:
@@ -250,3 +255,7 @@ class Run:
 
 def _worst(state: RootState) -> float:
     return float(state.query.worst(state.margins).min())
+
+
+def _clauses(query: Query) -> list[int]:
+    return sorted(set(query.clause.flatten().tolist()) - {-1})

@@ -1,0 +1,52 @@
+"""When the attack has its turn: bounds and attack share the time, so that neither waits long for the other.
+
+A counterexample that one round of descents finds must not wait for a slow proof, a proof that takes a tenth
+of a second not for all the rounds. So a round comes when attacks have taken no more time than everything
+else so far; after the rounds of `FULL`, when they have taken no more than a tenth of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from genbab.attack import FULL, Challenge, Effort
+
+SHARE = 0.1
+"""Share of the time left that one round may take, and of the time used that late rounds may take in all."""
+
+
+class Turns:
+    """Attacks on one property during one run."""
+
+    def __init__(self, challenge: Challenge) -> None:
+        self.challenge = challenge
+        self.begun = time.monotonic()
+        self.taken = 0.0
+        self._round = 0
+
+    def restart(self) -> None:
+        """The clauses are others from now on."""
+        self._round = 0
+
+    def attack(self, effort: Effort, clauses: Sequence[int] | None = None) -> None:
+        """One attack, whatever time was used so far; raises `Falsified` or `DeadlineReached`."""
+        begun = time.monotonic()
+        try:
+            self.challenge.attack(effort, clauses, SHARE)
+        finally:
+            self.taken += time.monotonic() - begun
+
+    def due(self) -> bool:
+        """Whether the next round may begin."""
+        others = time.monotonic() - self.begun - self.taken
+        return self.taken <= (1.0 if self._round < FULL.rounds else SHARE) * others
+
+    def take(self, clauses: Sequence[int]) -> None:
+        """Rounds on these clauses while they are due, each with new random points; raises like `attack`."""
+        for _ in range(FULL.rounds):
+            if not self.due():
+                return
+            self._round += 1
+            self.attack(replace(FULL, rounds=1, first=self._round - 1), clauses)

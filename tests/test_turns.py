@@ -1,0 +1,86 @@
+"""Bounds and attack share the time: none waits for the other longer than it worked, but for one round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from genbab.attack import FULL, Challenge, Effort
+from genbab.driver import turns
+from genbab.driver.turns import SHARE, Turns
+
+
+class Clock:
+    """Time that passes only when somebody works."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Fake:
+    """An attack that takes `cost` seconds a round and finds nothing."""
+
+    def __init__(self, clock: Clock, cost: float) -> None:
+        self.clock, self.cost, self.efforts = clock, cost, list[Effort]()
+
+    def attack(self, effort: Effort, clauses: Sequence[int] | None, share: float) -> None:
+        self.clock.now += self.cost
+        self.efforts.append(effort)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(turns, "time", made)
+    return made
+
+
+def players(clock: Clock, cost: float) -> tuple[Fake, Turns]:
+    fake = Fake(clock, cost)
+    return fake, Turns(cast(Challenge, cast(Any, fake)))
+
+
+@pytest.mark.parametrize("cost", [0.01, 0.3, 7.0])
+@pytest.mark.parametrize("work", [0.05, 1.0, 20.0])
+def test_attacks_take_no_more_than_bounds_and_one_round(clock: Clock, cost: float, work: float) -> None:
+    fake, both = players(clock, cost)
+    for _ in range(200):
+        clock.now += work
+        both.take([0])
+        assert both.taken <= clock.now - both.taken + cost + 1e-9
+        late = max(FULL.rounds * cost, SHARE * (clock.now - both.taken)) + cost + 1e-9
+        assert both.taken <= late
+    numbers = [effort.first for effort in fake.efforts]
+    assert numbers == list(range(len(numbers))) and all(effort.rounds == 1 for effort in fake.efforts)
+    assert len(numbers) >= min(FULL.rounds, 200 * work / cost / 2)
+
+
+def test_nothing_is_played_before_anything_else_worked(clock: Clock) -> None:
+    fake, both = players(clock, 1.0)
+    both.attack(FULL)
+    both.take([0])
+    assert len(fake.efforts) == 1 and not both.due()
+    clock.now += 1.0
+    both.take([0])
+    assert len(fake.efforts) == 2
+
+
+def test_an_attack_that_does_nothing_comes_to_an_end(clock: Clock) -> None:
+    fake, both = players(clock, 0.0)
+    both.take([])
+    assert 0 < len(fake.efforts) <= FULL.rounds
+
+
+def test_other_clauses_begin_anew(clock: Clock) -> None:
+    fake, both = players(clock, 1e-3)
+    clock.now += 1.0
+    both.take([0])
+    assert len(fake.efforts) == FULL.rounds
+    both.restart()
+    both.take([1])
+    assert [e.first for e in fake.efforts] == [*range(FULL.rounds)] * 2
