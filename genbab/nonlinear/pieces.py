@@ -66,7 +66,8 @@ def _pieces(fn: Nonlinearity, group: list[Part], offset: int) -> tuple[Piece, ..
     for i, part in enumerate(group):
         slopes = [slope for _, slope in part_ends(fn, part)]
         threshold = 0.5 * (below + min(slopes))
-        start, factor = slopes[0], 1.0 / (slopes[1] - slopes[0])
+        start, rise = slopes[0], slopes[1] - slopes[0]
+        factor = 1.0 / rise if rise else 0.0  # a segment without rise is a line: any point of it will do
         pieces.append(Piece(part[0], start, factor, float((offset + i) * ENTRIES), threshold))
         below = max(slopes)
     return tuple(pieces)

@@ -61,6 +61,9 @@ def _written() -> dict[str, Expression]:
         "threshold": multiply(X, affine(call("step", affine(X, -1.0, 1.0)), -1.0, 1.0)),
         "saw": combine([(X, 1.0), (call("floor", affine(X, 0.1)), -10.0)]),
         "root": call("sqrt", affine(square, 1.0, 0.25)),
+        "flat tail": multiply(
+            call("sigmoid"), call("power", call("hard_sigmoid", X, 0.1666666716337204, 0.5), 2)
+        ),
     }
 
 
