@@ -26,7 +26,7 @@ _CAREFUL = (
     *((up, across) for up in (0.04, 0.49, 0.96) for across in (0.04, 0.51, 0.96)),
 )
 """Where in a cell, as shares of its (height, length), its rules are tried."""
-_WORSE = 1.005
+_WORSE = 1.0
 _TURNS = 3.0
 """Periods that the widest interval of a periodic function's table has."""
 _AWAY = 1e-3

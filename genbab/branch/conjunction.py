@@ -92,3 +92,15 @@ def _members(query: Query) -> Tensor:
     first = counts.cumsum(0) - counts
     place = torch.arange(int(counts.max()), device=clause.device)
     return first[:, None] + torch.where(place < counts[:, None], place, 0)
+
+
+def minimiser(query: Query, margins: Tensor, form: Tensor) -> Tensor:
+    """Where in its box each domain looks least safe (B, D): the corner at which the linear lower bound of one
+    row is least, the strongest row of the clause that is refuted least; the middle where it does not depend
+    on an input.
+    """
+    best = query.clause_margins(margins)
+    row = margins.where(best == best.amin(-1, keepdim=True), -torch.inf).argmax(-1)
+    slope = form[torch.arange(len(row), device=row.device), row]
+    middle = query.lower + 0.5 * (query.upper - query.lower)
+    return torch.where(slope > 0, query.lower, torch.where(slope < 0, query.upper, middle))

@@ -99,7 +99,7 @@ class Domains:
     warm: slopes to start from; bound (B,): certified worst margin; depth (B,); splits: the next split of
     each; path: those that made it; released: neurons split so far (node -> (B, N) mask);
     unsafe: half-spaces of the input in which every unsafe point of the domain lies; origin (B,): the domain
-    of the search's root that each lies in.
+    of the search's root that each lies in; corner (B, D): inputs to attack from, not kept in the pool.
     """
 
     query: Query
@@ -112,6 +112,7 @@ class Domains:
     released: dict[int, Tensor] = field(default_factory=dict)
     unsafe: HalfSpaces | None = None
     origin: Tensor | None = None
+    corner: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.query)
@@ -162,6 +163,7 @@ class Domains:
             {i: change(self.released[i]) for i in sorted(self.released)},
             unsafe and HalfSpaces(change(unsafe.normal), change(unsafe.level)),
             maybe(self.origin),
+            maybe(self.corner),
         )
 
 

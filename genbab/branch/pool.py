@@ -69,7 +69,7 @@ class Pool:
     """
 
     def __init__(self, root: Domains, memory: int) -> None:
-        root = replace(root, origin=torch.arange(len(root), device=root.bound.device))
+        root = replace(root, origin=torch.arange(len(root), device=root.bound.device), corner=None)
         self.packing, self.memory = Packing(root), memory
         self.away = 0
         self._fresh: Domains | None = None
@@ -108,7 +108,7 @@ class Pool:
         if not len(domains):
             return
         self._settle()
-        self._fresh = domains
+        self._fresh = replace(domains, corner=None)
         if self.nbytes > FULL * self.memory:
             self._settle()
         if self.nbytes > FULL * self.memory:
