@@ -27,8 +27,8 @@ from ablation_instances import DIGITS, instances
 
 from genbab.cli.child import verify_apart
 from genbab.cli.instances import Instance
-from genbab.cli.output import write_atomically
 from genbab.errors import UsageError
+from genbab.files import write_atomically
 from genbab.result import plain
 
 ALONE = "none"

@@ -28,8 +28,8 @@ from report import markdown, troubles
 from genbab import __version__
 from genbab.cli.child import Outcome, verify_apart
 from genbab.cli.instances import Instance, read_instances
-from genbab.cli.output import write_atomically
 from genbab.errors import UsageError
+from genbab.files import write_atomically
 from genbab.result import plain
 
 REPLAY = Path(__file__).with_name("replay.py")

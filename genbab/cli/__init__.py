@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from genbab.errors import GenbabError, ResourceError
+from genbab.errors import GenbabError, ResourceError, UsageError
 
 __all__ = ["main"]
 
@@ -29,10 +29,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Without `argv` this is the whole program, and it ends the process itself: unloading torch and onnxruntime
     in good order takes a third of a second and is of no use to anybody.
     """
+    _open_streams()
     code = _main(list(sys.argv[1:] if argv is None else argv))
     if argv is None:
         _leave(code)
     return code
+
+
+def _open_streams() -> None:
+    """Where stdout or stderr was closed, nothing said there goes anywhere else, such as into a file opened
+    later."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_WRONLY)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, "w", closefd=False))
 
 
 def _main(words: list[str]) -> int:
@@ -64,7 +77,7 @@ def report(error: Exception) -> int:
 
 
 def _understood(error: Exception) -> Exception:
-    """The same error, or a `ResourceError` when it is some library's way to say that memory ran out."""
+    """The same error, or what it means: memory that ran out (`ResourceError`), a damaged study."""
     text = str(error)
     out = isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemoryError", "_ArrayMemoryError")
     if out or (
@@ -74,6 +87,8 @@ def _understood(error: Exception) -> Exception:
         return ResourceError(
             f"out of memory ({first[:200]}); try a smaller --memory or --batch, or a larger machine"
         )
+    if type(error).__module__ == "sqlite3":
+        return UsageError(f"the study file is damaged or cannot be used ({error}); choose another one")
     return error
 
 

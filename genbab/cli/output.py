@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genbab.cli.assignment import Assignment, made_folder
 from genbab.errors import UsageError
-from genbab.result import Result, Verdict, plain
+from genbab.files import write_atomically
+from genbab.result import Counterexample, Result, Verdict, plain
 
 VNNCOMP = {
     Verdict.VERIFIED: "unsat",
@@ -21,24 +22,10 @@ VNNCOMP = {
     Verdict.UNKNOWN: "unknown",
     Verdict.TIMEOUT: "timeout",
 }
+STANDARD = {**VNNCOMP, Verdict.TIMEOUT: "timed-out"}
+"""The words of the VNN-LIB standard's solver interface."""
+
 FEW = 8  # inputs and outputs up to this many are shown on the terminal
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """The file holds `text`, or what it held before; raises `UsageError` when it cannot be written."""
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_json(facts: dict[str, Any], place: str) -> None:
@@ -52,13 +39,19 @@ def write_json(facts: dict[str, Any], place: str) -> None:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the result of one run goes, besides stdout."""
+    """Where the result of one run goes, besides stdout.
+
+    standard: stdout is as the VNN-LIB standard says, the lines for people go to stderr; serialise: the folder
+    for the assignment of a VNN-LIB 2 query, which is then not printed.
+    """
 
     json: Path | None = None
     counterexample: Path | None = None
     result: Path | None = None
     quiet: bool = False
     trace: Path | None = None
+    standard: bool = False
+    serialise: Path | None = None
 
     def prepare(self, inputs: Sequence[Path]) -> None:
         """Refuse places that cannot be written to; remove what an earlier run left (it would mislead)."""
@@ -73,6 +66,8 @@ class Outputs:
         for p in chosen:
             if p.is_file():
                 p.unlink()
+        if self.serialise is not None:
+            made_folder(self.serialise)
 
 
 class Emitter:
@@ -80,6 +75,7 @@ class Emitter:
 
     def __init__(self, outputs: Outputs) -> None:
         self.outputs = outputs
+        self.assignment: Assignment | None = None  # for queries that name their tensors
         self.speaker: int | None = None  # the thread that won
         self._token = [True]
 
@@ -101,20 +97,42 @@ class Emitter:
         """Write files first, stdout last; False when a result was already written (or is being written)."""
         if not self.begin():
             return False
-        files = self.outputs
+        files, witness = self.outputs, self._witness(result)
+        if files.serialise and result.counterexample and self.assignment:
+            self.assignment.write(result.counterexample, files.serialise)
         if files.counterexample and result.counterexample:
-            write_atomically(files.counterexample, result.counterexample.to_witness())
+            write_atomically(files.counterexample, witness)
         if files.json:
             write_atomically(files.json, result.to_json() + "\n")
         if files.result:
-            witness = result.counterexample.to_witness() if result.counterexample else ""
             write_atomically(files.result, f"{VNNCOMP[result.verdict]}\n{witness}")
-        lines = [result.verdict.value] if files.quiet else [result.verdict.value, *summary(result, files)]
+        about = [] if files.quiet else summary(result, files)
+        if files.standard:
+            _tell(about)
+            text = f"{STANDARD[result.verdict]}\n" + ("" if files.serialise else witness)
+        else:
+            text = "\n".join([result.verdict.value, *about]) + "\n"
         try:
-            print("\n".join(lines), flush=True)
+            sys.stdout.write(text)
+            sys.stdout.flush()
         except BrokenPipeError:  # the reader has seen enough; what Python still flushes goes nowhere
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return True
+
+    def _witness(self, result: Result) -> str:
+        """The counterexample as text: an assignment of a VNN-LIB 2 query, else VNN-COMP's 1.0 witness."""
+        if result.counterexample is None:
+            return ""
+        return (self.assignment.text if self.assignment else Counterexample.to_witness)(result.counterexample)
+
+
+def _tell(lines: Sequence[str]) -> None:
+    """Write lines to stderr, if anybody listens."""
+    try:
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.flush()
+    except OSError:
+        pass
 
 
 def summary(result: Result, files: Outputs) -> list[str]:

@@ -10,11 +10,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
+from genbab.cli.report_options import add_report
 from genbab.cli.spec_options import add_spec
 from genbab.config import Config
 from genbab.errors import UsageError
 
 Command = Callable[[argparse.Namespace], int]
+
+CAPABILITIES = (
+    "onnx-opset-versions",
+    "onnx-element-types",
+    "onnx-operators",
+    "vnnlib-versions",
+    "hidden-node-theories",
+    "multiple-input-output-theories",
+    "multiple-network-theories",
+    "multiple-node-comparison-theories",
+    "arithmetic-complexity-theories",
+    "optimised-disjunctive-reasoning",
+    "serialise-assignments",
+    "unsat-proofs",
+)
+"""What the VNN-LIB standard lets ask of a solver."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,8 +54,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         )
     if options.version:
         options.command = _version
+    elif options.full_name:
+        options.command = _full_name
     elif options.name is None:
-        parser.error("which command? verify, run, study, inspect, plot-trace, relax, lut or spec")
+        commands = "verify, supports, run, study, report, inspect, plot-trace, relax, lut or spec"
+        parser.error(f"which command? {commands}")
     return options
 
 
@@ -47,21 +67,11 @@ def _parser() -> Parser:
         prog="genbab", description="Prove or refute statements about neural networks.", allow_abbrev=False
     )
     parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--name", dest="full_name", action="store_true", help="print the name of the solver")
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", parser_class=Parser)
 
-    verify = commands.add_parser("verify", help="decide one specification of one model", allow_abbrev=False)
-    verify.add_argument("model", metavar="MODEL", help="ONNX file (.onnx, .onnx.gz)")
-    verify.add_argument("spec", metavar="SPEC", help="VNN-LIB file (.vnnlib, .vnnlib.gz)")
-    verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
-    verify.add_argument(
-        "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"
-    )
-    verify.add_argument(
-        "--result", metavar="FILE", help="write a VNN-COMP result file (sat/unsat/unknown/timeout, witness)"
-    )
-    verify.add_argument("--quiet", action="store_true", help="print the verdict only")
-    verify.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
-    _finish(verify, _call("genbab.cli.verify"))
+    _add_verify(commands)
+    _add_supports(commands)
 
     run = commands.add_parser("run", help="verify a VNN-COMP list of instances", allow_abbrev=False)
     run.add_argument(
@@ -87,6 +97,7 @@ def _parser() -> Parser:
     study.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     study.set_defaults(command=_call("genbab.cli.study"))
 
+    add_report(commands, _call("genbab.cli.study_report"))
     _add_inspect(commands)
     _add_plot_trace(commands)
     _add_relax(commands)
@@ -95,12 +106,69 @@ def _parser() -> Parser:
     return parser
 
 
+def _add_verify(commands: argparse._SubParsersAction[Parser]) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="decide one specification of one model, or a VNN-LIB query",
+        usage="genbab verify MODEL SPEC [options]\n"
+        "       genbab verify QUERY --network NAME=MODEL [--network ...] [options]",
+        description="Decide one specification of one model; or, as the VNN-LIB standard says, a query about "
+        "the networks that it declares.",
+        allow_abbrev=False,
+    )
+    verify.add_argument(
+        "model", metavar="MODEL", help="ONNX file (.onnx, .onnx.gz); with --network the query"
+    )
+    verify.add_argument("spec", metavar="SPEC", nargs="?", help="VNN-LIB file (.vnnlib, .vnnlib.gz)")
+    query = verify.add_argument_group("queries of the VNN-LIB standard")
+    query.add_argument(
+        "--network",
+        metavar="NAME=MODEL",
+        action="append",
+        help="the model of a network that the query declares (repeat it); answers in VNN-LIB's words",
+    )
+    query.add_argument(
+        "--serialise-assignments",
+        "--serialize-assignments",
+        dest="serialise",
+        metavar="DIR",
+        help="write a satisfying assignment as DIR/VARIABLE.pb instead of printing it",
+    )
+    query.add_argument(
+        "--over-reals",
+        action="store_true",
+        help="read floating-point types in the query as real, instead of refusing them",
+    )
+    verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
+    verify.add_argument(
+        "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"
+    )
+    verify.add_argument(
+        "--result", metavar="FILE", help="write a VNN-COMP result file (sat/unsat/unknown/timeout, witness)"
+    )
+    verify.add_argument("--quiet", action="store_true", help="print the verdict only")
+    verify.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
+    _finish(verify, _call("genbab.cli.verify"))
+
+
+def _add_supports(commands: argparse._SubParsersAction[Parser]) -> None:
+    about = "say what is supported, as the VNN-LIB standard asks it"
+    supports = commands.add_parser("supports", help=about, description=about, allow_abbrev=False)
+    which = supports.add_mutually_exclusive_group(required=True)
+    for name in CAPABILITIES:
+        which.add_argument(f"--{name}", dest="capability", action="store_const", const=name)
+    supports.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    supports.set_defaults(command=_call("genbab.cli.supports"))
+
+
 def _add_inspect(commands: argparse._SubParsersAction[Parser]) -> None:
     about = "show what was understood of a model, and what verify would do"
     inspect = commands.add_parser("inspect", help=about, allow_abbrev=False)
     inspect.add_argument("model", metavar="MODEL", help="ONNX file")
     inspect.add_argument("spec", metavar="SPEC", nargs="?", help="VNN-LIB file to plan for")
     inspect.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
+    about = "draw how wide its layers are on SPEC: .png, .svg or .pdf (needs genbab[plot])"
+    inspect.add_argument("--plot", metavar="FILE", help=about)
     _finish(inspect, _call("genbab.cli.inspect"))
 
 
@@ -205,7 +273,12 @@ def _call(module: str) -> Command:
 def _version(options: argparse.Namespace) -> int:
     from genbab import __version__
 
-    print(f"genbab {__version__}")
+    print(__version__)
+    return 0
+
+
+def _full_name(options: argparse.Namespace) -> int:
+    print("genbab")
     return 0
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from genbab.cli.child import Children, Ended, Outcome, verify_apart
 from genbab.cli.instances import Instance, read_instances
-from genbab.cli.output import write_atomically
 from genbab.cli.parser import settings_of
 from genbab.cli.table import print_table
 from genbab.config import Config
 from genbab.errors import UsageError
+from genbab.files import write_atomically
 from genbab.studies.export import to_vnncomp
 from genbab.studies.provenance import file_hash
 from genbab.studies.store import Answer, Claim, Question, Study

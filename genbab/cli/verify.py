@@ -1,4 +1,5 @@
-"""`genbab verify MODEL SPEC`: one verdict, on time, whatever happens."""
+"""`genbab verify MODEL SPEC`, `genbab verify QUERY --network NAME=MODEL`: one verdict, on time, whatever
+happens."""
 
 from __future__ import annotations
 
@@ -9,35 +10,44 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genbab.cli import report
+from genbab.cli.assignment import Assignment
 from genbab.cli.display import Display
 from genbab.cli.output import Emitter, Outputs
 from genbab.cli.parser import settings_of
+from genbab.cli.question import Question
+from genbab.cli.strict import exactly
 from genbab.config import Config
 from genbab.deadline import Deadline, Guard, process_start
-from genbab.errors import DeadlineReached, GenbabError, ModelError, SpecError
+from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.result import Progress, Result, Verdict
 from genbab.trace import TraceFile
+
+if TYPE_CHECKING:
+    from genbab.reader import Model
+    from genbab.specs import Spec
 
 LAST_WAIT = 10.0  # seconds given to another thread that is writing the result
 
 
 def command(options: argparse.Namespace) -> int:
     """Verify, write the result, return the exit code; errors are raised, and then no verdict was written."""
+    question = Question.of(options)
     config = Config.from_text(settings_of(options))
-    model, spec = Path(options.model), Path(options.spec)
-    readable(model, "model", ModelError)
-    readable(spec, "specification", SpecError)
+    question.check_files()
     outputs = Outputs(
         _path(options.json),
         _path(options.counterexample),
         _path(options.result),
         options.quiet,
         _path(options.trace),
+        question.standard,
+        _path(options.serialise),
     )
-    outputs.prepare((model, spec))
-    session = Session(model, spec, config, outputs)
+    outputs.prepare(question.files)
+    session = Session(question, config, outputs)
     with Guard(session.deadline, session.late, busy=lambda: session.emitter.begun) as guard:
         try:
             verdict = session.conclude(session.outcome())
@@ -52,8 +62,8 @@ def command(options: argparse.Namespace) -> int:
 class Session:
     """One run: what is being decided, how far it is, and where its result goes."""
 
-    def __init__(self, model: Path, spec: Path, config: Config, outputs: Outputs) -> None:
-        self.model, self.spec, self.config = model, spec, config
+    def __init__(self, question: Question, config: Config, outputs: Outputs) -> None:
+        self.question, self.config = question, config
         self.deadline = Deadline(config.timeout, process_start())
         self.emitter = Emitter(outputs)
         self.display = Display(self.deadline, enabled=sys.stderr.isatty() and not outputs.quiet)
@@ -61,7 +71,7 @@ class Session:
         self.record: TraceFile | None = None
         if outputs.trace is not None:
             self.record = TraceFile(outputs.trace, self.deadline.start)
-            self.record.begin(str(model), str(spec), config.to_dict())
+            self.record.begin(question.title, str(question.spec), config.to_dict())
 
     def report(self, progress: Progress) -> None:
         """Take note of where the run stands; a stage without a bound leaves the last one standing."""
@@ -105,11 +115,11 @@ class Session:
         self.report(Progress("reading the specification"))
         from genbab.specs import read_vnnlib
 
-        spec = read_vnnlib(self.spec)
+        question = self.question
+        spec = read_vnnlib(question.spec)
+        source = question.source(spec)
         if spec.vacuous:
-            what = "unsafe" if len(spec.lower) else "input"
-            notes = f" ({'; '.join(spec.notes)})" if spec.notes else ""
-            raise SpecError(f"the {what} set is empty: nothing to verify{notes}", str(self.spec))
+            return self._vacuous(spec)
         self.report(Progress("loading the engine"))
         from genbab.device import resolve
 
@@ -118,11 +128,35 @@ class Session:
         from genbab import api
 
         self.report(Progress("reading the model"))
-        model = api.load_within(self.deadline, self.model)
+        model = question.fitting(api.load_within(self.deadline, source), spec)
         self.deadline.check()
+        self._expect(spec, model)
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
         config = self.config.with_(timeout=left)
-        return api.verify(model, spec, config, progress=self.report, trace=self.record)
+        result = api.verify(model, spec, config, progress=self.report, trace=self.record)
+        if question.standard and self.emitter.assignment is not None:
+            result = exactly(result, question.spec, self.emitter.assignment)
+        return result
+
+    def _vacuous(self, spec: Spec) -> Result:
+        """What is known without a model; for people an error, since it is hardly what was meant."""
+        what = "unsafe" if len(spec.lower) else "input"
+        notes = f" ({'; '.join(spec.notes)})" if spec.notes else ""
+        reason = f"the {what} set is empty: nothing to verify{notes}"
+        if not self.question.standard:
+            raise SpecError(reason, str(self.question.spec))
+        return Result(Verdict.VERIFIED, 0.0, None, reason)
+
+    def _expect(self, spec: Spec, model: Model) -> None:
+        """Have a counterexample written in the words of the query, if it has any."""
+        if spec.declared:
+            self.emitter.assignment = Assignment(spec, model)
+            if self.emitter.outputs.serialise is not None:
+                self.emitter.assignment.clear(self.emitter.outputs.serialise)
+        elif self.emitter.outputs.serialise is not None:
+            raise UsageError(
+                "--serialise-assignments: VNN-LIB 1.0 declares no tensors; there is --counterexample"
+            )
 
     def so_far(self, cause: str) -> Result:
         """What is known when the run ends early: by the deadline, or by the signal `cause`."""
@@ -143,8 +177,8 @@ class Session:
             result,
             seconds=self.deadline.elapsed(),
             statistics={**result.statistics, "peak_memory": peak_memory()},
-            model=str(self.model),
-            spec=str(self.spec),
+            model=self.question.title,
+            spec=str(self.question.spec),
         )
 
     def late(self, cause: str) -> None:
@@ -164,17 +198,6 @@ class Session:
 
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
-
-
-def readable(path: Path, what: str, kind: type[GenbabError]) -> None:
-    """Raise unless the file can be opened: the message comes before any library is loaded."""
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise kind(f"cannot read the {what} {path}: {(error.strerror or str(error)).lower()}") from error
-    if empty:
-        raise kind(f"the {what} {path} is empty")
 
 
 def peak_memory() -> int:

@@ -131,7 +131,9 @@ def module(name: str, **contents: object) -> None:
 
 
 notes = ("input X_0 has the empty interval [1, 0]",)
-spec = SimpleNamespace(vacuous=HOW == "vacuous", notes=notes, lower=[], input_size=1, output_size=1)
+spec = SimpleNamespace(
+    vacuous=HOW == "vacuous", notes=notes, lower=[], input_size=1, output_size=1, declared=(), runs=()
+)
 module("genbab.api", verify=verify, load_within=lambda deadline, path: path)
 module("genbab.specs", read_vnnlib=lambda path: spec)
 module("genbab.device", resolve=lambda name: name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +41,8 @@ def test_version_and_help_import_no_torch() -> None:
 
 def test_version(genbab: Command) -> None:
     said = genbab("--version")
-    assert said.code == 0 and said.out.startswith("genbab ")
+    assert said.code == 0 and re.fullmatch(r"\d+\.\d+\.\d+\S*\n", said.out)
+    assert genbab("--name").out == "genbab\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""`genbab supports --CAPABILITY`: what a solver of the VNN-LIB standard says of itself, one answer a line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+Lines = Callable[[], Sequence[str]]
+
+
+def command(options: argparse.Namespace) -> int:
+    """Print the answer; returns 0."""
+    print("\n".join(ANSWERS[options.capability]()))
+    return 0
+
+
+def _opsets() -> list[str]:
+    from genbab.reader import opset_versions
+
+    return [str(version) for version in opset_versions()]
+
+
+def _operators() -> list[str]:
+    from genbab.reader import operators
+
+    return list(operators())
+
+
+def _is(*lines: str) -> Lines:
+    return lambda: lines
+
+
+ANSWERS: dict[str, Lines] = {
+    "onnx-opset-versions": _opsets,
+    "onnx-element-types": _is("real"),
+    "onnx-operators": _operators,
+    "vnnlib-versions": _is("2.0", "2.0"),
+    "hidden-node-theories": _is("NH"),
+    "multiple-input-output-theories": _is("SIO", "MIO"),
+    "multiple-network-theories": _is("SNET", "MENET", "MINET", "MNET"),
+    "multiple-node-comparison-theories": _is("SNC", "MNC"),
+    "arithmetic-complexity-theories": _is("BND", "OUTC", "LIN", "POLY"),
+    "optimised-disjunctive-reasoning": _is("false"),
+    "serialise-assignments": _is("true"),
+    "unsat-proofs": _is("false"),
+}
+"""By capability. Only `real`: proofs are about real numbers, not about floating-point arithmetic. A formula
+is brought into disjunctive normal form before it is decided.
+"""
