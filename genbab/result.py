@@ -11,8 +11,11 @@ Statistics, where they apply: "domains" bounded; "seconds STAGE"; "gain predicte
 mean over all splits (but those of pure input splitting) of what a split was expected to and did add to the
 worst margin, both children put together as (√a + √b)² / 4, and "gain correlation" of the two; "history": the
 bound against time, lists of [seconds, bound, open domains, domains]; "layers": how wide the arguments of
-nonlinear nodes were at the root, on its least refuted box: {"node", "function", "neurons", "mean", "widest"}
-each.
+nonlinear nodes were at the root, on its least refuted box: {"node", "name", "function", "neurons", "mean",
+"widest"} each, and "gap", what of the gap the node is responsible for; "gap": {"clause", "bound", "value"},
+the margin of one row by one pass at the root, and the network's own where that bound is attained: the layers'
+parts add up to value - bound; "inputs": {"name", "shape"} each; "box": {"lower", "upper"}, the box that holds
+the counterexample, to seven digits.
 
 Numbers that JSON cannot hold are the strings "inf", "-inf" and "nan", here and inside `statistics`.
 """

@@ -128,7 +128,7 @@ def _line(path: str | Path, number: int, text: str) -> dict[str, Any]:
     where = f"{path}, line {number}"
     try:
         line = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if number == 1:
             raise UsageError(NO_TRACE.format(path)) from error
         raise UsageError(f"{where}: not JSON ({error})") from error

@@ -9,14 +9,17 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genbab.cli.layers import drawn, looked, plottable, shown
 from genbab.cli.output import write_json
 from genbab.cli.parser import settings_of
-from genbab.cli.verify import readable
+from genbab.cli.question import readable
 from genbab.config import Config
 from genbab.errors import ModelError, SpecError, UnsupportedError
 
 if TYPE_CHECKING:
+    from genbab.bounds import Engine
     from genbab.network import Network
+    from genbab.problem import Query
     from genbab.reader import Model
 
 SCHEMA = 1
@@ -26,6 +29,8 @@ def command(options: argparse.Namespace) -> int:
     """Print what was understood; returns 0, or 3 when operators are unsupported (all are listed)."""
     path = Path(options.model)
     config = Config.from_text(settings_of(options))
+    if options.plot:
+        plottable(options.plot, options.spec)
     readable(path, "model", ModelError)
     if options.spec:
         readable(Path(options.spec), "specification", SpecError)
@@ -33,12 +38,17 @@ def command(options: argparse.Namespace) -> int:
 
     try:
         model = load_onnx(path)
-        facts = {**describe(model), "plan": planned(model, options.spec, config)}
+        engine, query = asked(model, options.spec, config)
+        plan = {"spec": options.spec, **planned(engine, query, config)}
+        root, widths = looked(engine, query, config) if options.spec else (None, {})
+        facts = {**describe(model), "plan": plan, "root": root}
     except UnsupportedError as error:
         if options.json:
             write_json({"schema": SCHEMA, "model": str(path), "unsupported": _listed(error)}, options.json)
         raise
     facts = {"schema": SCHEMA, "model": str(path), **facts, "unsupported": []}
+    if root is not None and options.plot:
+        drawn(root, widths, f"{path.name} · {Path(options.spec).name}", Path(options.plot))
     if options.json:
         write_json(facts, options.json)
     else:
@@ -76,32 +86,38 @@ def describe(model: Model) -> dict[str, Any]:
     }
 
 
-def planned(model: Model, spec: str | None, config: Config) -> dict[str, Any]:
-    """What `verify` decides before branching, by the same code: with all boxes of the specification.
-
-    Verify asks again with the boxes that are open after cheap bounds. Without a specification every input
-    varies and there is one row per output.
+def asked(model: Model, spec: str | None, config: Config) -> tuple[Engine, Query]:
+    """The engine and the question as `verify` has them; without a specification every input varies and there
+    is one row per output.
     """
     from genbab.bounds import Engine
     from genbab.device import resolve
-    from genbab.driver import strategy, unspecified
+    from genbab.driver import unspecified
     from genbab.network import lifted
     from genbab.problem import queries
     from genbab.specs import read_vnnlib
 
-    device = resolve(config.device)
-    engine = Engine.of(model.network, config, device, lambda: None)
+    place = resolve(config.device)
+    engine = Engine.of(model.network, config, place, lambda: None)
     if spec is None:
-        query = unspecified(engine.exact, device)
-    else:
-        sizes = (model.network.input_size, model.network.output_size)
-        parsed = read_vnnlib(spec, *sizes)
-        if parsed.vacuous:
-            raise SpecError("the input set is empty: nothing to verify", spec)
-        engine = Engine.of(lifted(model.network, parsed), config, device, lambda: None)
-        query = queries(parsed, engine.exact, device)
+        return engine, unspecified(engine.exact, place)
+    sizes = (model.network.input_size, model.network.output_size)
+    parsed = read_vnnlib(spec, *sizes)
+    if parsed.vacuous:
+        raise SpecError("the input set is empty: nothing to verify", spec)
+    engine = Engine.of(lifted(model.network, parsed), config, place, lambda: None)
+    return engine, queries(parsed, engine.exact, place)
+
+
+def planned(engine: Engine, query: Query, config: Config) -> dict[str, Any]:
+    """What `verify` decides before branching, by the same code: with all boxes of the specification.
+
+    Verify asks again with the boxes that are open after cheap bounds.
+    """
+    from genbab.driver import strategy
+
     plan = strategy(engine, [query], config).to_dict()
-    return {"spec": spec, "device": str(device), "memory": config.memory, **plan}
+    return {"device": str(query.lower.device), "memory": config.memory, **plan}
 
 
 def numbers(part: Any) -> int:
@@ -160,6 +176,7 @@ def _show(facts: dict[str, Any]) -> None:
     lines += [f"  layer      {e['size']:>8,}  {e['function']}  ({e['node']})" for e in facts["layers"]]
     lines += [f"  note       {note}" for note in facts["notes"]]
     lines += _plan(facts["plan"])
+    lines += shown(facts["root"]) if facts["root"] else []
     sys.stdout.write("\n".join(lines) + "\n")
 
 

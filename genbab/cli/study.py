@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from genbab.cli.output import write_atomically
 from genbab.cli.table import print_table
 from genbab.errors import UsageError
+from genbab.files import write_atomically
 from genbab.studies.export import to_csv, to_jsonl, to_vnncomp
 from genbab.studies.store import Study
 

@@ -70,12 +70,13 @@ def radius(
 
 
 def warm(model: Model, x: Floats, details: Mapping[str, Any], config: Config) -> float:
-    """The largest radius of a grid that default slopes certify; 0.0 if none.
+    """The largest radius of a grid that default slopes certify, for all inputs; 0.0 if none.
 
     Balls that are boxes are all bounded together, others one after the other by bisection of the grid.
     """
     radii = (float(details["eps"]) * np.geomspace(FINEST, 1.0, GRID)).tolist()
-    balls = [ball(model, x, details, r) for r in radii]
+    plain = {k: v for k, v in details.items() if k != "pattern"}
+    balls = [ball(model, x, plain, r) for r in radii]
     try:
         if details["norm"] == "inf":
             proved = np.flatnonzero(_proved(model, balls, config))

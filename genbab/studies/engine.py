@@ -17,7 +17,7 @@ from genbab.errors import GenbabError, UsageError
 from genbab.reader import Model
 from genbab.studies.data import Floats
 from genbab.studies.store import Answer, Question, Study
-from genbab.studies.tasks import perform
+from genbab.studies.tasks import WRONG, perform
 
 EVERY = 0.05
 """Seconds between two looks at the workers."""
@@ -85,18 +85,21 @@ def work(study: Study, run: str, job_of: Callable[[Question], Job], after: Calla
     """Answer the open questions of a run one after the other; `after` is called after each."""
     while (claim := study.claim(run)) is not None:
         try:
-            study.record(claim, _answered(job_of, claim.question))
+            study.record(claim, _answered(study, job_of, claim.question))
         except BaseException:
             study.release(claim)
             raise
         after()
 
 
-def _answered(job_of: Callable[[Question], Job], question: Question) -> Answer:
-    """The answer, or the error that took its place."""
+def _answered(study: Study, job_of: Callable[[Question], Job], question: Question) -> Answer:
+    """The answer, or the error that took its place; the study keeps inputs that are worth drawing."""
     try:
         job = job_of(question)
-        return perform(job.question, job.model, job.x)
+        answer = perform(job.question, job.model, job.x)
+        if answer.verdict == WRONG or answer.result.get("counterexample"):
+            study.keep(packed(job.x))
+        return answer
     except GenbabError as error:
         return Answer("error", 0.0, None, str(error))
     except Exception as error:

@@ -40,16 +40,22 @@ def _processor() -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file and, for a model, of the files in which it keeps tensors; "" if one is missing."""
+    """SHA-256 of a file and, for a model, of the files in which it keeps tensors; "" if one is missing or is
+    no plain file (a device, say).
+    """
     digest = hashlib.sha256()
     try:
+        if not path.is_file():
+            return ""
         data = path.read_bytes()
         digest.update(data)
         for one in _outside(data, path.parent):
+            if not one.is_file():
+                return ""
             with one.open("rb") as file:
                 while part := file.read(CHUNK):
                     digest.update(part)
-    except OSError:
+    except (OSError, ValueError):
         return ""
     return digest.hexdigest()
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from genbab.api import load
 from genbab.config import Config
 from genbab.errors import UsageError
+from genbab.nap import Pattern
 from genbab.reader import Model
 from genbab.studies import data as loaders
 from genbab.studies.data import Samples, fitted, valid_range
@@ -101,6 +102,7 @@ def certified_radius(  # noqa: PLR0913
     norm: Any = "inf",
     *,
     tolerance: float = TOLERANCE,
+    patterns: Mapping[int, Pattern] | None = None,
     bounds: tuple[float, float] | None = (0.0, 1.0),
     preprocessing: Mapping[str, Any] | None = None,
     samples: int | None = None,
@@ -113,8 +115,9 @@ def certified_radius(  # noqa: PLR0913
     """For each sample a radius within which the model is proved to stay right, and one at which it does not.
 
     Bisection up to `largest` until both are within `tolerance` (relative) of each other or the sample's
-    timeout is up; it begins at the best of a grid of radii bounded together. Other arguments as in
-    `certified_accuracy`.
+    timeout is up; it begins at the best of a grid of radii bounded together. patterns: what `genbab.nap`
+    mined, by label; for samples of these classes only inputs that follow the pattern count. Other arguments
+    as in `certified_accuracy`.
     """
     if not isinstance(tolerance, int | float) or not 1e-6 <= tolerance < 1:
         raise UsageError(f"tolerance = {tolerance!r}: must be from 1e-6 to below 1")
@@ -122,7 +125,8 @@ def certified_radius(  # noqa: PLR0913
     top = radius_of(largest, "largest")
     if top == 0:
         raise UsageError("largest = 0: must be above 0")
-    asked = _Asked("radius", top, norm_of(norm), valid_range(bounds), {"tolerance": float(tolerance)})
+    more, known = {"tolerance": float(tolerance)}, {k: p.to_dict() for k, p in (patterns or {}).items()}
+    asked = _Asked("radius", top, norm_of(norm), valid_range(bounds), more, known)
     loaded = _load(model, data, preprocessing)
     how = (_settings(config, timeout), study, workers, follow)
     answers = _answers(_name(model), loaded, data, asked, how)
@@ -140,14 +144,17 @@ class _Asked:
         norm: str,
         valid: tuple[float, float] | None,
         more: Mapping[str, Any] | None = None,
+        patterns: Mapping[int, Any] | None = None,
     ) -> None:
         self.kind, self.eps, self.norm, self.valid, self.more = kind, eps, norm, valid, more or {}
+        self.patterns = patterns or {}
 
     def details(self, sample: int, label: int) -> dict[str, Any]:
         """The part of the question that depends on the sample."""
         limits = None if self.valid is None else list(self.valid)
         ball = {"eps": self.eps, "norm": self.norm, "bounds": limits}
-        return {"sample": sample, "label": label, **ball, **self.more}
+        pattern = {"pattern": self.patterns[label]} if label in self.patterns else {}
+        return {"sample": sample, "label": label, **ball, **self.more, **pattern}
 
 
 _How = tuple[Config, Study | str | Path | None, int, Follow | None]

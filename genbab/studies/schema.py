@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from genbab.errors import UsageError
 
@@ -52,7 +54,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
         except BaseException:
             made.close()
             raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         hint = "not a study file" if isinstance(error, sqlite3.DatabaseError) and _foreign(error) else error
         raise UsageError(f"cannot use the study {name}: {hint}; choose another file") from error
     return made
@@ -82,3 +84,23 @@ def _prepare(made: sqlite3.Connection) -> None:
         made.execute(f"PRAGMA application_id = {APPLICATION}")
         made.execute(f"PRAGMA user_version = {VERSION}")
     made.execute("COMMIT")
+
+
+NUMBER = (int, float, type(None))
+KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("kind", "model", "spec", "model_hash", "spec_hash"), (str,)),
+    **dict.fromkeys(("timeout", "seconds", "bound", "peak_memory", "exit_code"), NUMBER),
+    **dict.fromkeys(("verdict", "reason", "finished"), (str, type(None))),
+    **dict.fromkeys(("settings", "details", "result", "provenance"), (dict, type(None))),
+}
+
+
+def check_record(record: Mapping[str, Any]) -> None:
+    """Raises `UsageError` where a record's values are not of the types that studies have: a damaged file."""
+    wrong = [name for name, kinds in KINDS.items() if name in record and not isinstance(record[name], kinds)]
+    if record["verdict"] is not None and record["seconds"] is None:
+        wrong.append("seconds")
+    if wrong:
+        raise UsageError(
+            f"the study file is damaged ({', '.join(wrong)} of {record['model']!r}); choose another one"
+        )

@@ -22,7 +22,7 @@ from genbab.errors import UsageError
 from genbab.process import alive, identity
 from genbab.result import plain
 from genbab.studies.provenance import facts, text_hash
-from genbab.studies.schema import connect
+from genbab.studies.schema import check_record, connect
 
 COLUMNS = "i.id, kind, model, spec, model_hash, spec_hash, timeout, settings, details"
 ANSWER = ("verdict", "seconds", "bound", "reason", "peak_memory", "exit_code", "result")
@@ -262,21 +262,30 @@ class Study:
             records = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
         for record in records:
             for name in ("settings", "details", "provenance", "result"):
-                record[name] = json.loads(record[name]) if record[name] else None
+                record[name] = _parsed(record[name]) if record[name] else None
+            check_record(record)
         return records
 
 
 def _question(row: Sequence[Any]) -> Question:
     """The question in the first columns of a row of `COLUMNS`."""
     kind, model, spec, model_hash, spec_hash, timeout, settings, details = row[1:9]
-    texts = (json.loads(settings), json.loads(details))
+    texts = (_parsed(settings), _parsed(details))
     return Question(kind, model, spec, model_hash, spec_hash, timeout, *texts)
 
 
 def _answer(row: Sequence[Any]) -> Answer:
     """The answer in a row of `ANSWER`."""
     known = dict(zip(ANSWER, row, strict=True))
-    return Answer(**{**known, "result": json.loads(known["result"])})
+    return Answer(**{**known, "result": _parsed(known["result"])})
+
+
+def _parsed(text: str) -> Any:
+    """The value of a text in JSON; raises `UsageError` where the file is damaged."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UsageError(f"the study file is damaged: {error}; choose another one") from error
 
 
 def _now() -> str:

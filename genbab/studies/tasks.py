@@ -41,7 +41,7 @@ def perform(question: Question, model: Model, x: Floats) -> Answer:
 def _sample(question: Question, model: Model, x: Floats, config: Config) -> Answer:
     label = int(question.details["label"])
     predicted, tie = prediction(model, x)
-    known = {"predicted": predicted}
+    known = {"predicted": predicted, "shape": list(model.input_shapes[0])}
     if predicted != label or tie:
         why = (
             f"ties class {label} with another"
