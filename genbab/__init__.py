@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from genbab.nonlinear.custom import register
     from genbab.plot.relaxation import plot_relaxation
     from genbab.plot.trace import plot_trace
+    from genbab.reporting.write import report
     from genbab.result import Counterexample, Result, Verdict
     from genbab.specs import Spec
     from genbab.studies.ranges import OutputRange, output_range
@@ -61,6 +62,7 @@ __all__ = [
     "plot_relaxation",
     "plot_trace",
     "register",
+    "report",
     "verify",
 ]
 
@@ -94,6 +96,7 @@ _HOME = {
     "plot_relaxation": ("genbab.plot.relaxation", "plot_relaxation"),
     "plot_trace": ("genbab.plot.trace", "plot_trace"),
     "register": ("genbab.nonlinear.custom", "register"),
+    "report": ("genbab.reporting.write", "report"),
     "verify": ("genbab.api", "verify"),
 }
 

@@ -21,7 +21,17 @@ from genbab.driver import Run
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.methods import METHODS, LinearBounds, method_named, node_intervals, row_ranges
 from genbab.network import Network, lifted
-from genbab.reader import Model, is_program, load_onnx, load_program, load_torch, normalised, refuse_training
+from genbab.reader import (
+    Model,
+    check_declared,
+    exposed,
+    is_program,
+    load_onnx,
+    load_program,
+    load_torch,
+    normalised,
+    refuse_training,
+)
 from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec, read_vnnlib
 from genbab.trace import TraceFile
@@ -35,6 +45,9 @@ if TYPE_CHECKING:
     AnyModel = str | Path | bytes | Model | Module | Program
 
 __all__ = ["METHODS", "attack", "bounds", "load", "node_intervals", "verify"]
+
+DRAWN = 20_000
+"""The most inputs for which the box of a counterexample is kept."""
 
 MOMENTS = 128
 """The most points that a bound's history keeps."""
@@ -102,12 +115,14 @@ def verify(
         history = History(started, progress or (lambda _: None))
         try:
             loaded = load_within(deadline, model, example)
+            parsed = _parsed(loaded, spec)
+            loaded = exposed(loaded, parsed.hidden, deadline.check)
         except DeadlineReached:
             late = "the time limit was reached while reading the model; try a longer one"
             result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late)
         else:
-            parsed = _parsed(loaded, spec)
             result = Run(loaded, parsed, config, deadline, started, history, record).decide()
+            result = replace(result, statistics={**result.statistics, **_place(loaded, parsed, result)})
         if isinstance(trace, str | Path) and record is not None:
             record.end(result)
     return replace(result, statistics={**result.statistics, "history": history.moments})
@@ -130,9 +145,22 @@ def _recorded(
         record.close()
 
 
+def _place(model: Model, spec: Spec, result: Result) -> dict[str, Any]:
+    """What drawing a counterexample takes: the shapes of the inputs, and its box."""
+    ends = zip(model.input_names, model.input_shapes, strict=True)
+    known: dict[str, Any] = {"inputs": [{"name": name, "shape": list(shape)} for name, shape in ends]}
+    found = result.counterexample
+    if found is not None and found.x.size <= DRAWN:
+        box = spec.clauses[found.clause].box
+        low, high = ([float(f"{v:.7g}") for v in end[box].tolist()] for end in (spec.lower, spec.upper))
+        known["box"] = {"lower": low, "upper": high}
+    return known
+
+
 def _parsed(model: Model, spec: str | Path | Spec) -> Spec:
     sizes = (model.network.input_size, model.network.output_size)
     parsed = spec if isinstance(spec, Spec) else read_vnnlib(spec, *sizes)
+    check_declared(model, parsed.declared)
     if parsed.vacuous:
         notes = "".join(f" ({note})" for note in parsed.notes)
         raise SpecError(f"the input set is empty: nothing to verify{notes}")
@@ -170,6 +198,7 @@ def attack(
     try:
         loaded = load_within(deadline, model, example)
         parsed = _parsed(loaded, spec)
+        loaded = exposed(loaded, parsed.hidden, deadline.check)
         network = lifted(loaded.network, parsed).to(torch.float64, resolve(config.device))
         Challenge(loaded, parsed, network, deadline, config).attack(FULL)
     except Falsified as found:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import SpecError
-from genbab.network import Network
+from genbab.network import Network, implied
 from genbab.specs import Clause, Spec
 
 
@@ -73,7 +73,7 @@ def queries(spec: Spec, network: Network, device: torch.device) -> Query:
     for number, clause in enumerate(spec.clauses):
         by_box[clause.box].append(number)
     used = [k for k, members in enumerate(by_box) if members]
-    stacked = [_stack(spec, by_box[k], network.output_size) for k in used]
+    stacked = [_stack(spec, by_box[k], network) for k in used]
     rows = max((m.shape[0] for m, _, _, _ in stacked), default=0)
     on_inputs = [i for _, i, _, _ in stacked]
     with_inputs = any(i is not None for i in on_inputs)
@@ -96,16 +96,18 @@ def queries(spec: Spec, network: Network, device: torch.device) -> Query:
 
 
 def _stack(
-    spec: Spec, members: list[int], outputs: int
+    spec: Spec, members: list[int], network: Network
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
     """(matrix, on_input, rhs, clause numbers) of the rows of these clauses.
 
-    A clause without rows is unsafe everywhere: it gets the row 0 <= 0, which nothing refutes.
+    A clause without rows is unsafe everywhere: it gets the row 0 <= 0, which nothing refutes. Rows that the
+    network takes as given are left out: what refutes the others refutes the clause.
     """
+    outputs = network.output_size
     matrices, inputs, sides, numbers = [], [], [], []
     any_inputs = any(spec.clauses[n].inputs is not None for n in members)
     for number in members:
-        clause = _with_row(spec.clauses[number], spec.width)
+        clause = _with_row(_without_given(spec.clauses[number], network), spec.width)
         count = clause.rhs.shape[0]
         matrices.append(np.pad(clause.outputs, ((0, 0), (0, outputs - clause.outputs.shape[1]))))
         sides.append(clause.rhs)
@@ -114,6 +116,14 @@ def _stack(
             inputs.append(clause.inputs if clause.inputs is not None else np.zeros((count, spec.input_size)))
     joined = np.concatenate(inputs) if any_inputs else None
     return np.concatenate(matrices), joined, np.concatenate(sides), np.concatenate(numbers)
+
+
+def _without_given(clause: Clause, network: Network) -> Clause:
+    given = implied(network, clause)
+    if not given.any():
+        return clause
+    inputs = None if clause.inputs is None else clause.inputs[~given]
+    return Clause(clause.box, clause.outputs[~given], inputs, clause.rhs[~given])
 
 
 def _with_row(clause: Clause, outputs: int) -> Clause:

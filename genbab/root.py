@@ -4,6 +4,8 @@ still open.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +20,9 @@ from genbab.bounds import (
     Relaxation,
     Rows,
     Steps,
+    account,
     cheap_forms,
+    contradicted,
     interval_rows,
     row_bounds,
     tighten_all,
@@ -29,18 +33,23 @@ from genbab.problem import Query
 
 @dataclass(frozen=True, eq=False)
 class RootState:
-    """Open boxes with what is known of them: margins (B, S) certified so far, and intervals of every node."""
+    """Open boxes with what is known of them: margins (B, S) certified so far, and intervals of every node; of
+    a single box the lines on these intervals, where they are at hand.
+    """
 
     query: Query
     margins: Tensor
     intervals: list[Interval]
+    lines: Relaxation | None = None
 
     def open(self) -> Tensor:
         """Indices of the boxes that are not decided."""
         return (~(self.query.worst(self.margins) > 0)).nonzero().squeeze(-1)
 
     def take(self, which: Tensor) -> RootState:
-        """The boxes selected."""
+        """The boxes selected by their numbers."""
+        if which.numel() == len(self.query) == 1:
+            return self
         intervals = [(low[which], high[which]) for low, high in self.intervals]
         return RootState(self.query.take(which), self.margins[which], intervals)
 
@@ -53,20 +62,58 @@ class RootState:
         """How wide the arguments of every relaxed node are on the least refuted box: its number, functions,
         neurons, mean and greatest width.
         """
-        worst = int(self.query.worst(self.margins).argmin())
         found = []
-        for i, node in enumerate(network.nodes):
-            if isinstance(node, Nonlinear | Grouped):
-                widths = torch.cat(
-                    [(high - low)[worst] for low, high in (self.intervals[a] for a in node.args)]
-                )
-                size = {"neurons": node.size, "mean": float(widths.mean()), "widest": float(widths.max())}
-                found.append({"node": i, "function": node.fn.name, **size})
+        for i, widths in self.widths(network).items():
+            node = network.nodes[i]
+            assert isinstance(node, Nonlinear | Grouped)
+            size = {"neurons": node.size, "mean": float(widths.mean()), "widest": float(widths.max())}
+            found.append({"node": i, "name": network.name(i), "function": node.fn.name, **size})
         return found
+
+    def widths(self, network: Network) -> dict[int, Tensor]:
+        """Per relaxed node, the widths of all its arguments' intervals on the least refuted box."""
+        worst = int(self.query.worst(self.margins).argmin())
+        return {
+            i: torch.cat([(high - low)[worst] for low, high in (self.intervals[a] for a in node.args)])
+            for i, node in enumerate(network.nodes)
+            if isinstance(node, Nonlinear | Grouped)
+        }
+
+    def explained(
+        self, network: Network, slopes: Mapping[int, Chosen] | None = None
+    ) -> tuple[list[dict[str, Any]], dict[str, float]]:
+        """(layers, gap): the layers with their part of the gap of the least refuted row of the least refuted
+        box, "gap" each; and of that row the "clause", the margin "bound" of one pass with these slopes, and
+        "value", the network's own margin where that bound is attained. No gaps where they are not finite.
+        """
+        layers, box = self.layers(network), int(self.query.worst(self.margins).argmin())
+        one = self.take(torch.tensor([box], device=self.margins.device))
+        best = one.query.clause_margins(one.margins)
+        row = int(torch.where(best == one.margins, one.margins, torch.inf).argmin())
+        rows = one.rows(network.output)
+        on_input = None if rows.on_input is None else rows.on_input[:, row : row + 1]
+        rows = replace(rows, matrix=rows.matrix[:, row : row + 1], on_input=on_input)
+        relaxation = one.lines or Relaxation(network, one.intervals, torch.float64)
+        picked = {i: line.one(box, row) for i, line in (slopes or {}).items()}
+        found = account(network, relaxation, rows, one.box, picked)
+        parts = {i: float(gap) for i, gap in found.gaps.items()}
+        ends = (float(end - one.query.rhs[0, row]) for end in (found.bound, found.value))
+        about = {"clause": int(one.query.clause[0, row]), **dict(zip(("bound", "value"), ends, strict=True))}
+        if not all(map(math.isfinite, (*parts.values(), *about.values()))):
+            return layers, {}
+        return [{**layer, "gap": max(0.0, parts.get(layer["node"], 0.0))} for layer in layers], about
 
     def rows(self, output: int) -> Rows:
         """The rows to be bounded."""
         return Rows(output, self.query.matrix, self.query.on_input)
+
+
+def _decided(engine: Engine, state: RootState) -> RootState:
+    """The state with every box refuted in which no input has the hidden values that are taken as given."""
+    empty = contradicted(engine.exact, state.intervals)
+    if not bool(empty.any()):
+        return state
+    return replace(state, margins=torch.where(empty[:, None], torch.inf, state.margins))
 
 
 def cheap(engine: Engine, query: Query, output: int) -> RootState:
@@ -82,7 +129,8 @@ def cheap(engine: Engine, query: Query, output: int) -> RootState:
 def tightened(engine: Engine, state: RootState, output: int, share: float) -> RootState:
     """Hidden rows bounded backwards with default slopes, then the specification's rows."""
     relaxation = tighten_all(engine, state.box, state.intervals, Steps(0), share)
-    return _backward(engine, replace(state, intervals=relaxation.intervals), output, relaxation)
+    tighter = replace(state, intervals=relaxation.intervals, lines=None)
+    return _backward(engine, tighter, output, relaxation)
 
 
 def optimised(  # noqa: PLR0913
@@ -102,6 +150,9 @@ def optimised(  # noqa: PLR0913
         relaxation = tighten_all(engine, state.box, state.intervals, hidden, share, record=record)
     else:
         relaxation = engine.certifying(state.intervals)
+    state = _decided(engine, replace(state, intervals=relaxation.intervals))
+    if not state.open().numel():
+        return state, {}
 
     def decided(bounds: Tensor) -> bool:
         engine.check()
@@ -111,13 +162,15 @@ def optimised(  # noqa: PLR0913
     final = Steps.of(max(counts[1], 2 * counts[0]))
     bounds, slopes = row_bounds(engine, relaxation, state.rows(output), state.box, final, decided)
     margins = torch.maximum(state.margins, state.query.margins(bounds))
-    return RootState(state.query, margins, relaxation.intervals), slopes
+    lines = relaxation if len(state.query) == 1 else None
+    return RootState(state.query, margins, relaxation.intervals, lines), slopes
 
 
 def _backward(
     engine: Engine, state: RootState, output: int, relaxation: Relaxation | None = None
 ) -> RootState:
     """One certified backward pass with default slopes for the boxes still open."""
+    state = _decided(engine, state)
     which = state.open()
     if not which.numel():
         return state
@@ -127,4 +180,4 @@ def _backward(
     bounds, _ = row_bounds(engine, exact, part.rows(output), part.box, Steps(0))
     margins = state.margins.clone()
     margins[which] = torch.maximum(part.margins, part.query.margins(bounds))
-    return replace(state, margins=margins)
+    return replace(state, margins=margins, lines=exact if len(state.query) == 1 else None)

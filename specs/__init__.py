@@ -9,10 +9,12 @@ if __name__ != "genbab.specs":
 
 from genbab.specs.assemble import always, never
 from genbab.specs.builders import monotone, robustness
+from genbab.specs.declarations import NetworkName, TensorName, joint, own_models
 from genbab.specs.describe import describe
-from genbab.specs.reader import parse_vnnlib, read_vnnlib, version_of
+from genbab.specs.given import assuming
+from genbab.specs.reader import parse_vnnlib, read_vnnlib, satisfies, version_of
 from genbab.specs.regions import among_top, box, classified, l1, l2, linf
-from genbab.specs.spec import Ball, Clause, Run, Spec
+from genbab.specs.spec import Ball, Clause, Hidden, Run, Spec
 from genbab.specs.statements import Statement, all_of, any_of
 from genbab.specs.terms import Input, Network, Terms
 from genbab.specs.writer import format_vnnlib, write_text, write_vnnlib
@@ -21,29 +23,36 @@ from genbab.specs.writer2 import format_vnnlib2, write_vnnlib2
 __all__ = [
     "Ball",
     "Clause",
+    "Hidden",
     "Input",
     "Network",
+    "NetworkName",
     "Run",
     "Spec",
     "Statement",
+    "TensorName",
     "Terms",
     "all_of",
     "always",
     "among_top",
     "any_of",
+    "assuming",
     "box",
     "classified",
     "describe",
     "format_vnnlib",
     "format_vnnlib2",
+    "joint",
     "l1",
     "l2",
     "linf",
     "monotone",
     "never",
+    "own_models",
     "parse_vnnlib",
     "read_vnnlib",
     "robustness",
+    "satisfies",
     "version_of",
     "write_text",
     "write_vnnlib",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -12,7 +13,7 @@ from genbab.specs.exact import floats_of
 from genbab.specs.formula import Dnf, TooLarge, conjunction
 from genbab.specs.literals import Literals
 from genbab.specs.lowering import lower
-from genbab.specs.spec import Ball, Floats, Ints, Run, Spec
+from genbab.specs.spec import Ball, Floats, Hidden, Ints, Run, Spec
 from genbab.specs.statements import All, InBall, Range, Relation, Some, Statement
 from genbab.specs.terms import Network, Source, Terms, Variable
 
@@ -23,7 +24,10 @@ def never(event: Statement) -> Spec:
     Every input needs a lower and an upper bound in every case of the event. Ranges are closed even where
     they are written with `<`. Raises SpecError where something is missing or does not fit.
     """
-    layout = Layout(event)
+    return _spec(Layout(event), event)
+
+
+def _spec(layout: Layout, event: Statement) -> Spec:
     literals = Literals(layout.input_size, layout.output_size)
     try:
         common, factors = _conjunction(event, layout, literals)
@@ -31,13 +35,20 @@ def never(event: Statement) -> Spec:
     except TooLarge as problem:
         raise SpecError(str(problem)) from None
     first = layout.inputs[0].name
-    more = {"name": layout.name, "example": f"(0 <= {first}) & ({first} <= 1)", "runs": layout.runs}
+    more = {"name": layout.name, "example": f"(0 <= {first}) & ({first} <= 1)"}
+    more |= {"runs": layout.runs, "hidden": layout.hidden}
     return lower(literals.content(common, terms, lambda text, _: SpecError(text), **more))
 
 
 def always(claim: Statement, on: Statement) -> Spec:
-    """The Spec that `claim` is true of every input in the region `on`."""
-    return never(on & ~claim)
+    """The Spec that `claim` is true of every input in the region `on`.
+
+    Where `on` speaks of hidden tensors, `assumed` is the Spec that no input is in it.
+    """
+    spec = never(on & ~claim)
+    if not any(s.inside for s in _sources(on)):
+        return spec
+    return replace(spec, assumed=_spec(Layout(on, spec.hidden), on))
 
 
 def leaves_of(statement: Statement) -> Iterator[Range | InBall | Relation]:
@@ -54,11 +65,14 @@ def leaves_of(statement: Statement) -> Iterator[Range | InBall | Relation]:
 
 
 class Layout:
-    """Columns of variables: inputs 0 ... D - 1, outputs of all runs after them; the runs of the network."""
+    """Columns of variables: inputs 0 ... D - 1, outputs of all runs after them; the runs of the network.
 
-    def __init__(self, event: Statement) -> None:
+    The outputs of a run are followed by its hidden tensors: `first`, then others that the event speaks of.
+    """
+
+    def __init__(self, event: Statement, first: tuple[Hidden, ...] = ()) -> None:
         used = _sources(event)
-        outputs = [s for s in used if s.network is not None]
+        outputs = [s.inside or s for s in used if s.network is not None]
         networks = {id(s.network): s.network for s in outputs}
         if len(networks) != 1:
             found = "no network" if not networks else f"{len(networks)} networks"
@@ -71,10 +85,15 @@ class Layout:
         self.outputs = [y.source for y in network._runs if y.source and id(y.source) in wanted]
         self.inputs = self._inputs(used)
         self.input_size = sum(s.size for s in self.inputs)
-        self.output_size = sum(s.size for s in self.outputs)
-        sources = [*self.inputs, *self.outputs]
-        starts = np.cumsum([0, *(s.size for s in sources)]).tolist()
-        self._start = {id(s): start for s, start in zip(sources, starts, strict=False)}
+        self.hidden = _hidden(used, first)
+        size = network.size + sum(h.size for h in self.hidden)
+        self.output_size = size * len(self.outputs)
+        starts = np.cumsum([0, *(s.size for s in self.inputs)]).tolist()
+        self._start = {id(s): start for s, start in zip(self.inputs, starts, strict=False)}
+        self._start |= {id(s): self.input_size + size * k for k, s in enumerate(self.outputs)}
+        before = np.cumsum([network.size, *(h.size for h in self.hidden)]).tolist()
+        place = {h.name: start for h, start in zip(self.hidden, before, strict=False)}
+        self._start |= {id(s): self._start[id(s.inside)] + place[s.name] for s in used if s.inside}
         self.runs = self._runs()
 
     def column(self, variable: Variable) -> int:
@@ -149,6 +168,18 @@ class Layout:
                 columns.append(self.column(product[0]))
                 values.append(float(value))
         return offset
+
+
+def _hidden(used: list[Source], first: tuple[Hidden, ...]) -> tuple[Hidden, ...]:
+    """These hidden tensors, then those that the property speaks of, of any run, in order."""
+    found = {one.name: one for one in first}
+    for source in used:
+        if source.inside is None:
+            continue
+        one = found.setdefault(source.name, Hidden(source.name, source.size))
+        if one.size != source.size:
+            raise SpecError(f"the hidden tensor '{one.name}' has {one.size} numbers and {source.size}")
+    return tuple(found.values())
 
 
 def _ints(values: list[int]) -> Ints:

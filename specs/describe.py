@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from genbab.specs.declarations import own_models
 from genbab.specs.spec import Clause, Floats, Spec
 
 SHOWN = 6
@@ -17,6 +18,9 @@ TERMS = 6
 def describe(spec: Spec) -> list[str]:
     """A few lines: the inputs, the boxes, what must not happen."""
     lines = [f"inputs    {spec.input_size}", f"outputs   {spec.output_size}", *_runs(spec)]
+    if spec.hidden:
+        tensors = ", ".join(f"{h.name} ({h.size})" for h in spec.hidden)
+        lines.append(f"hidden    {tensors}, counted among the outputs of every run")
     if spec.vacuous:
         return [*lines, "asks for nothing: the unsafe set is empty", *(f"note      {n}" for n in spec.notes)]
     lines += _boxes(spec)
@@ -27,7 +31,9 @@ def describe(spec: Spec) -> list[str]:
 
 
 def _runs(spec: Spec) -> Iterator[str]:
-    if spec.runs:
+    if len(own := own_models(spec.declared)) > 1:
+        yield f"networks  {', '.join(n.name for n in spec.declared)}; {', '.join(own)} have a model each"
+    elif spec.runs:
         size = len(spec.runs[0].offset)
         yield f"runs      {len(spec.runs)} of the model, which has {size} inputs"
 
@@ -85,7 +91,15 @@ def _label(spec: Spec) -> int | None:
 def _names(spec: Spec) -> tuple[list[str], list[str]]:
     """The names of the inputs, and of the columns of rows."""
     inputs = [f"X_{i}" for i in range(spec.input_size)]
-    outputs = [f"Y_{j}" for j in range(spec.output_size)]
+    inside = [f"{h.name}[{k}]" for h in spec.hidden for k in range(h.size)]
+    runs = max(1, len(spec.runs))
+    size = spec.output_size // runs
+    plain = size - len(inside)
+    outputs = [
+        f"Y_{run * plain + j}" if j < plain else inside[j - plain] + "'" * run
+        for run in range(runs)
+        for j in range(size)
+    ]
     both = inputs + outputs
     return inputs, outputs + ["·".join(both[c] for c in columns) for columns in spec.products]
 

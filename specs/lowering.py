@@ -14,9 +14,10 @@ import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.atoms import MAX_ENTRIES, Bounds, Rows, atoms_of
+from genbab.specs.declarations import NetworkName
 from genbab.specs.formula import Dnf
 from genbab.specs.parser import Parsed
-from genbab.specs.spec import Ball, Bools, Clause, Floats, Ints, Run, Spec
+from genbab.specs.spec import Ball, Bools, Clause, Floats, Hidden, Ints, Run, Spec
 
 _SHOWN = 50
 
@@ -61,14 +62,16 @@ class Content:
     balls: Mapping[int, Ball] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     products: tuple[tuple[int, ...], ...] = ()
+    hidden: tuple[Hidden, ...] = ()
     notes: tuple[str, ...] = ()
+    declared: tuple[NetworkName, ...] = ()
 
 
 def lower_text(parsed: Parsed) -> Spec:
     """The Spec of a parsed text; raises SpecError for gaps in declarations and missing bounds."""
     sizes = _sizes(parsed)
-    found = atoms_of(parsed, sizes)
-    return lower(Content(sizes, parsed.common, parsed.terms, *found, error=parsed.source.error))
+    found, notes = atoms_of(parsed, sizes)
+    return lower(Content(sizes, parsed.common, parsed.terms, *found, error=parsed.source.error, notes=notes))
 
 
 def lower(content: Content) -> Spec:
@@ -98,6 +101,8 @@ def lower(content: Content) -> Spec:
         balls if any(balls) else (),
         content.runs,
         content.products,
+        content.hidden,
+        declared=content.declared,
     )
 
 

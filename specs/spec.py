@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from genbab.errors import SpecError
+from genbab.specs.declarations import NetworkName
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -93,6 +94,14 @@ class _Stack(NamedTuple):
     box: Ints
 
 
+class Hidden(NamedTuple):
+    """A tensor inside the model, by its name or by that of the node it comes from, and how many numbers it
+    has."""
+
+    name: str
+    size: int
+
+
 @dataclass(frozen=True, eq=False)
 class Spec:
     """What must never happen: some x in its box with outputs y that satisfies all rows of one of the clauses.
@@ -104,7 +113,12 @@ class Spec:
     balls: () or one tuple per box: x lies in all of them, too. runs: () when x is the model's input and y
     its output; else the model is run once for each, and y are the outputs of all runs, O in all. products:
     P products of variables, each a tuple of at least two columns (inputs 0 ... D - 1, outputs D ...
-    D + O - 1); rows have O + P columns, the last P of which are these.
+    D + O - 1); rows have O + P columns, the last P of which are these. hidden: tensors inside the model whose
+    values follow, in this order, the outputs of every run: they count among the O outputs. assumed: the spec
+    whose unsafe set is what this one takes for granted about hidden tensors, if it does: where nothing
+    violates that one, this one says nothing. declared: what a VNN-LIB 2 text calls its networks; where
+    several of them have a model of their own, x and y are the inputs and outputs of all models, one after
+    the other.
     """
 
     lower: Floats
@@ -115,6 +129,9 @@ class Spec:
     balls: tuple[tuple[Ball, ...], ...] = ()
     runs: tuple[Run, ...] = ()
     products: tuple[tuple[int, ...], ...] = ()
+    hidden: tuple[Hidden, ...] = ()
+    assumed: Spec | None = None
+    declared: tuple[NetworkName, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the shapes and the boxes; the clauses one by one."""
@@ -230,6 +247,9 @@ def _check_extras(spec: Spec) -> None:
         raise SpecError(f"a ball or a run names an input that is not among the {d}")
     if any(len(p) < 2 or not all(0 <= c < d + o for c in p) for p in spec.products):
         raise SpecError(f"a product needs at least two of the {d} inputs and {o} outputs")
+    inside, names = sum(h.size for h in spec.hidden) * max(1, len(spec.runs)), {h.name for h in spec.hidden}
+    if any(h.size < 1 for h in spec.hidden) or inside > o or len(names) != len(spec.hidden):
+        raise SpecError(f"{inside} numbers of distinct hidden tensors must be among the {o} outputs")
     if any(not (np.isfinite(r.value).all() and np.isfinite(r.offset).all()) for r in spec.runs):
         raise SpecError("every number of a run must be finite")
 

@@ -21,10 +21,21 @@ from genbab.specs.statements import Range, Statement, all_of, relation
 
 
 class Source:
-    """Where variables come from: an input, or one run of a network on `arguments`."""
+    """Where variables come from: an input, one run of a network on `arguments`, or a tensor inside of a run.
 
-    def __init__(self, size: int, name: str, network: Network | None, arguments: tuple[Terms, ...]) -> None:
+    inside: the run whose hidden tensor `name` this is, None for the others.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        name: str,
+        network: Network | None,
+        arguments: tuple[Terms, ...],
+        inside: Source | None = None,
+    ) -> None:
         self.size, self.name, self.network, self.arguments = size, name, network, arguments
+        self.inside = inside
 
 
 class Variable(NamedTuple):
@@ -112,6 +123,17 @@ class Terms:
         made[key] = values.cells if values.shape else values.cells.item()
         return Terms(made)
 
+    def hidden(self, name: str, *shape: int) -> Terms:
+        """A tensor inside the run that gave these outputs, of this shape: `f(x).hidden("relu_1", 64)`.
+
+        name: of a tensor of the model, or of a node, which stands for its first output. Asked for twice, it
+        is the same tensor. Raises SpecError for anything but the outputs of a run, and for two shapes.
+        """
+        run = self.source
+        if run is None or run.network is None or run.inside is not None or self.size != run.size:
+            raise SpecError(f"'{name}': hidden tensors belong to the outputs of a run: f(x).hidden(name, 64)")
+        return run.network._hidden_of(run, name, _shape(shape))
+
     def sum(self) -> Terms:
         """The sum of all entries."""
         total: Polynomial = {}
@@ -195,6 +217,12 @@ class Network:
     def __init__(self, *outputs: int, name: str = "y") -> None:
         self.shape, self.name = _shape(outputs), name
         self._runs: list[Terms] = []
+        self._hidden: dict[tuple[int, str], Terms] = {}
+
+    @property
+    def size(self) -> int:
+        """How many outputs there are."""
+        return int(np.prod(self.shape))
 
     def __call__(self, *inputs: Terms) -> Terms:
         if not inputs or not all(isinstance(x, Terms) for x in inputs):
@@ -203,11 +231,21 @@ class Network:
             before = y.source.arguments if y.source else ()
             if len(before) == len(inputs) and all(a is b for a, b in zip(before, inputs, strict=True)):
                 return y
-        size = int(np.prod(self.shape))
         name = self.name + "'" * len(self._runs)
-        source = Source(size, name, self, inputs)
-        self._runs.append(Terms(source=source, index=np.arange(size).reshape(self.shape)))
+        source = Source(self.size, name, self, inputs)
+        self._runs.append(Terms(source=source, index=np.arange(self.size).reshape(self.shape)))
         return self._runs[-1]
+
+    def _hidden_of(self, run: Source, name: str, shape: tuple[int, ...]) -> Terms:
+        size = int(np.prod(shape))
+        key = id(run), name
+        known = self._hidden.get(key)
+        if known is None:
+            source = Source(size, name, self, run.arguments, run)
+            self._hidden[key] = known = Terms(source=source, index=np.arange(size).reshape(shape))
+        if known.size != size:
+            raise SpecError(f"the hidden tensor '{name}' has the shapes {known.shape} and {shape}")
+        return known.reshape(*shape)
 
 
 def Input(*shape: int, name: str = "x") -> Terms:  # noqa: N802 - reads like the class of its result

@@ -10,10 +10,12 @@ import gzip
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
 from genbab.errors import SpecError
+from genbab.specs.declarations import own_models
 from genbab.specs.numbers import text_of
 from genbab.specs.spec import Clause, Spec
 
@@ -39,10 +41,25 @@ def format_vnnlib(spec: Spec) -> str:
     Exceptions: a row on one input only is read back as a bound, a vacuous spec comes back without its boxes.
     Raises SpecError for what VNN-LIB 1.0 cannot say: products, balls, several runs.
     """
+    refuse_hidden(spec)
+    refuse_networks(spec)
     wanted = {"products of variables": spec.products, "balls": spec.balls, "several runs": spec.runs}
     if found := [what for what, parts in wanted.items() if parts]:
         raise SpecError(f"VNN-LIB 1.0 cannot say {' and '.join(found)}; VNN-LIB 2 may")
     return "\n".join(_lines(spec)) + "\n"
+
+
+def refuse_hidden(spec: Spec) -> None:
+    """Raise SpecError where the spec speaks of hidden tensors: no file can be written then."""
+    if spec.hidden:
+        names = ", ".join(f"'{h.name}'" for h in spec.hidden)
+        raise SpecError(f"VNN-LIB files of relations of hidden tensors ({names}) cannot be written")
+
+
+def refuse_networks(spec: Spec) -> None:
+    """Raise SpecError where the spec is about several models: which inputs are whose cannot be written."""
+    if len(names := own_models(spec.declared)) > 1:
+        raise SpecError(f"a property of several models ({', '.join(names)}) cannot be written, only read")
 
 
 def _lines(spec: Spec) -> Iterator[str]:
@@ -115,7 +132,13 @@ class Notation:
             if len(terms) == 1:
                 return f"({below} {plus[0]} {limit})"
         products = [
-            name if value == 1.0 else f"(* {self.number(repr(value))} {name})" for value, name in terms
+            name if value == 1.0 else f"(* {self.number(_exactly(value))} {name})" for value, name in terms
         ]
         total = f"(+ {' '.join(products)})" if len(products) > 1 else (products or [self.number("0")])[0]
         return f"({below} {total} {limit})"
+
+
+def _exactly(value: float) -> str:
+    """The number itself as a decimal, the shortest text of it where that is exact."""
+    short, full = repr(value), Decimal(value)
+    return short if Decimal(short) == full else str(full)

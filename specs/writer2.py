@@ -15,7 +15,7 @@ import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.spec import Ball, Spec
-from genbab.specs.writer import Notation, write_text
+from genbab.specs.writer import Notation, refuse_hidden, refuse_networks, write_text
 
 Shapes = Sequence[Sequence[int]]
 """Shapes of tensors, one after the other in the flat order."""
@@ -36,6 +36,8 @@ def format_vnnlib2(spec: Spec, inputs: Shapes | None = None, outputs: Shapes | N
     has no short form as one with the same points. Raises SpecError for what the language cannot say: balls
     of norm 1, runs that are not made of plain inputs.
     """
+    refuse_hidden(spec)
+    refuse_networks(spec)
     runs = _columns(spec)
     sizes = len(runs[0]), spec.output_size // len(runs)
     shapes = [

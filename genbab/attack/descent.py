@@ -170,8 +170,8 @@ def _loss(network: Network, targets: Targets, x: Tensor, gradient: bool) -> tupl
         with torch.no_grad():
             return targets.margins(x, evaluate(network, x)), None
     x = x.detach().requires_grad_()
-    margins = targets.margins(x, evaluate(network, x))
-    return margins.detach(), _gradient(margins.sum(), x)
+    margins, loss = targets.loss(x, evaluate(network, x))
+    return margins.detach(), _gradient(loss.sum(), x)
 
 
 def _gradient(total: Tensor, x: Tensor) -> Tensor | None:

@@ -44,7 +44,7 @@ class Targets:
     """C clauses padded to the same number of rows R; clause c is met where all its row values are <= 0.
 
     index (C,) places in the spec; box (C,); outputs (C, R, O); inputs (C, R, D) or None; rhs (C, R), +inf in
-    padding.
+    padding. many: whether clauses have so many rows that all violated ones are pursued at once.
     """
 
     index: Tensor
@@ -52,6 +52,7 @@ class Targets:
     outputs: Tensor
     inputs: Tensor | None
     rhs: Tensor
+    many: bool = False
 
     def margins(self, x: Tensor, y: Tensor) -> Tensor:
         """max over rows of (outputs·y + inputs·x - rhs) as (C, P) for x (C or 1, P, D), y (C or 1, P, O).
@@ -59,6 +60,13 @@ class Targets:
         A value <= 0 meets the clause; NaN becomes +inf. Outputs that the spec does not speak of are left out.
         """
         return torch.nan_to_num(self.rows(x, y).amax(-1), nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+
+    def loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """(margins, what to descend), both (C, P); if `many`, the latter adds up rows that are not met."""
+        margins = self.margins(x, y)
+        if not self.many:
+            return margins, margins
+        return margins, margins + torch.nan_to_num(self.rows(x, y).clamp(min=0), nan=0.0, posinf=0.0).sum(-1)
 
     def rows(self, x: Tensor, y: Tensor) -> Tensor:
         """Row values (C, P, R): outputs·y + inputs·x - rhs."""
@@ -92,6 +100,7 @@ def gather(spec: Spec, chosen: Sequence[int], like: Tensor) -> Targets:
         outputs=torch.as_tensor(outputs, dtype=like.dtype, device=like.device),
         inputs=None if inputs is None else torch.as_tensor(inputs, dtype=like.dtype, device=like.device),
         rhs=torch.as_tensor(rhs, dtype=like.dtype, device=like.device),
+        many=bool(spec.hidden),
     )
 
 

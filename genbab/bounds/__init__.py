@@ -5,7 +5,9 @@ from __future__ import annotations
 from genbab.bounds.ascent import Freedom, Steps, optimise
 from genbab.bounds.backward import Chosen, Rows, descend
 from genbab.bounds.forward import forward, varying
-from genbab.bounds.interval import Interval, intersect, interval_rows, propagate
+from genbab.bounds.given import constrained, loosened
+from genbab.bounds.interval import Interval, contradicted, intersect, interval_rows, propagate
+from genbab.bounds.looseness import Account, account
 from genbab.bounds.plan import (
     Engine,
     Record,
@@ -21,6 +23,7 @@ from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.bounds.rigorous import certified, certify
 
 __all__ = [
+    "Account",
     "Chosen",
     "Engine",
     "Freedom",
@@ -31,15 +34,19 @@ __all__ = [
     "Rows",
     "Slopes",
     "Steps",
+    "account",
     "certified",
     "certify",
     "cheap_forms",
     "cheap_intervals",
+    "constrained",
+    "contradicted",
     "descend",
     "forward",
     "intersect",
     "interval_rows",
     "line_gap",
+    "loosened",
     "optimise",
     "pass_cost",
     "propagate",

@@ -63,6 +63,16 @@ class Chosen:
     planes: GroupPlanes | None = None
     uphill: Slopes = ()
 
+    def one(self, box: int, row: int) -> Chosen:
+        """The slopes and sides of one row on one box, to start a pass from: (1, 1, N)."""
+
+        def part(whole: Tensor) -> Tensor:
+            b, s = min(box, whole.shape[0] - 1), min(row, whole.shape[1] - 1)
+            return whole[b : b + 1, s : s + 1]
+
+        slopes = tuple(part(k) for k in self.slopes)
+        return Chosen(part(self.coefficients), part(self.upper), slopes, self.intercept[:0], ())
+
 
 @dataclass(frozen=True, eq=False)
 class Pass:

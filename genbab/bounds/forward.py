@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from genbab.bounds.curvature import Forms, Linearised, linearised
-from genbab.bounds.interval import Interval, affine_range, gamma, intersect, known_below, nonlinear_range
+from genbab.bounds.interval import (
+    Interval,
+    affine_range,
+    cut,
+    gamma,
+    intersect,
+    known_below,
+    nonlinear_range,
+)
 from genbab.bounds.relaxation import Relaxation, shaped
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
 from genbab.nonlinear.grouped import group_box, group_planes, group_roundings
@@ -56,7 +64,7 @@ def forward_forms(
             interval = intersect(
                 concretise(form, radius), nonlinear_range(node, [intervals[a] for a in node.args])
             )
-        intervals.append(intersect(interval, known[i]) if i in known else interval)
+        intervals.append(cut(network, i, interval, known))
         forms.append(form)
     return intervals, linearised(network, forms, active, radius)
 

@@ -44,7 +44,8 @@ def intersect(a: Interval, b: Interval) -> Interval:
 
 
 def propagate(network: Network, box: Interval, known: dict[int, Interval] | None = None) -> list[Interval]:
-    """Sound intervals of every node on the input boxes (B, D), each cut with `known` where that is given.
+    """Sound intervals of every node on the input boxes (B, D), each cut with `known` where that is given, and
+    with what the network takes as given of its nodes.
 
     `known` intervals may have batch size 1 and are taken as facts (from other sound bounds, or from splits).
     """
@@ -58,8 +59,23 @@ def propagate(network: Network, box: Interval, known: dict[int, Interval] | None
         else:
             interval = affine_range(node, [boxes[s] for s, _ in node.terms])
         interval = interval[0].expand(box[0].shape[0], -1), interval[1].expand(box[0].shape[0], -1)
-        boxes.append(intersect(interval, known[i]) if i in known else interval)
+        boxes.append(cut(network, i, interval, known))
     return boxes
+
+
+def cut(network: Network, i: int, interval: Interval, known: dict[int, Interval]) -> Interval:
+    """Node i's interval cut with what is known of it, and with what the network takes as given."""
+    for facts in (known, network.held):
+        interval = intersect(interval, facts[i]) if i in facts else interval
+    return interval
+
+
+def contradicted(network: Network, intervals: list[Interval]) -> Tensor:
+    """(B,) boxes in which no input has the values that the network takes as given: some interval is empty."""
+    empty = torch.zeros(intervals[0][0].shape[0], dtype=torch.bool, device=intervals[0][0].device)
+    for low, high in intervals if network.held else ():
+        empty = empty | (low > high).any(-1)
+    return empty
 
 
 def refined(network: Network, intervals: list[Interval], i: int, found: Interval) -> list[Interval]:
@@ -67,19 +83,19 @@ def refined(network: Network, intervals: list[Interval], i: int, found: Interval
 
     Nodes that do not depend on node i keep the very same tensors.
     """
-    cut = list(intervals)
-    cut[i] = intersect(cut[i], found)
+    changed = list(intervals)
+    changed[i] = intersect(changed[i], found)
     for j in range(i + 1, len(network.nodes)):
         node = network.nodes[j]
         if i not in network.ancestors[j]:
             continue
-        args = [cut[s] for s in network.sources(j)]
+        args = [changed[s] for s in network.sources(j)]
         if isinstance(node, Nonlinear | Grouped):
             follows = nonlinear_range(node, args)
         else:
             follows = affine_range(node, args)
-        cut[j] = intersect(cut[j], follows)
-    return cut
+        changed[j] = intersect(changed[j], follows)
+    return changed
 
 
 def nonlinear_range(node: Nonlinear | Grouped, args: list[Interval]) -> Interval:

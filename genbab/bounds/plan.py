@@ -17,10 +17,11 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from genbab.bounds.ascent import Steps, Stop, optimise
+from genbab.bounds.ascent import Freedom, Steps, Stop, optimise
 from genbab.bounds.backward import Chosen, Rows
 from genbab.bounds.curvature import Linearised
 from genbab.bounds.forward import forward_forms, varying
+from genbab.bounds.given import room
 from genbab.bounds.interval import Interval, propagate, refined
 from genbab.bounds.relaxation import Relaxation
 from genbab.bounds.rigorous import certify
@@ -115,6 +116,10 @@ class Engine:
         self.check()
         return False
 
+    def room(self, box: Interval, intervals: list[Interval]) -> Freedom | None:
+        """Room for the multipliers of what the network takes as given; None where that is nothing."""
+        return room(self.search, self.cast(box), intervals, self.dtype) if self.search.held else None
+
     def cast(self, interval: Interval) -> Interval:
         """A box in the search dtype (nearest: it only guides slopes)."""
         return interval[0].to(self.dtype), interval[1].to(self.dtype)
@@ -147,7 +152,8 @@ def row_bounds(
     if steps.count:
         search = engine.searching(relaxation.intervals)
         ask = stop or engine.asked
-        slopes = optimise(engine.search, search, rows.to(engine.dtype), engine.cast(box), steps, stop=ask)
+        cast, free = engine.cast(box), engine.room(box, relaxation.intervals)
+        slopes = optimise(engine.search, search, rows.to(engine.dtype), cast, steps, None, ask, free)
     return certify(engine.exact, relaxation, rows, box, slopes)[0], slopes
 
 
@@ -218,8 +224,10 @@ def _tighten_node(  # noqa: PLR0913
         rows = Rows(i, torch.cat([units, -units])[None])
         slopes: dict[int, Chosen] = {}
         if steps.count and not straight:
-            cast = engine.cast(box)
-            slopes = optimise(engine.search, search, rows.to(engine.dtype), cast, steps, stop=engine.asked)
+            cast, free = engine.cast(box), engine.room(box, exact.intervals)
+            slopes = optimise(
+                engine.search, search, rows.to(engine.dtype), cast, steps, None, engine.asked, free
+            )
         bound, form, constant = certify(engine.exact, exact, rows, box, slopes)
         if record is not None:
             record(i, chunk, form, constant, slopes)

@@ -16,9 +16,10 @@ from genbab.bounds import (
     certified,
     certify,
     cheap_forms,
+    contradicted,
     tighten_all,
 )
-from genbab.branch.conjunction import clip, combine
+from genbab.branch.conjunction import clip, combine, minimiser
 from genbab.branch.domains import INPUT, Domains, Splits
 from genbab.branch.search import Bound
 from genbab.problem import Query
@@ -84,7 +85,8 @@ def bound_by_inputs(engine: Engine, output: int, tighten: bool) -> Bound:
         lower, upper = clip(children.query, margins, form, constant)
         worst = torch.where((lower > upper).any(-1) & ~(worst > 0), torch.inf, worst)
         clipped = replace(children, query=replace(children.query, lower=lower, upper=upper), bound=worst)
-        return replace(clipped, splits=choose_input(clipped, margins, form, curved))
+        corner = minimiser(clipped.query, margins, form)
+        return replace(clipped, splits=choose_input(clipped, margins, form, curved), corner=corner)
 
     return bound
 
@@ -105,7 +107,7 @@ def _margins(
     bounds, form, constant, curved = certified(engine.exact, exact, rows, box, {})
     bounds, form, constant = bounds[:, place], form[:, place], constant[:, place]
     curved = None if curved is None else curved[:, place]
-    margins = query.margins(bounds)
+    margins = _emptied(engine, query.margins(bounds), intervals)
     undecided = (~(query.worst(margins) > 0)).nonzero().squeeze(-1)
     if balance is None or not undecided.numel():
         return margins, form, constant, curved
@@ -116,13 +118,19 @@ def _margins(
     exact = tighten_all(engine, box, intervals, Steps(0), linear=linear and linear.take(undecided))
     rows, place = _distinct(some, output)
     bounds, better, base = (t[:, place] for t in certify(engine.exact, exact, rows, box, {}))
-    margins[undecided] = torch.maximum(margins[undecided], some.margins(bounds))
+    found = _emptied(engine, some.margins(bounds), exact.intervals)
+    margins[undecided] = torch.maximum(margins[undecided], found)
     form, constant = form.clone(), constant.clone()
     form[undecided], constant[undecided] = better, base
     seconds = (between - started, time.monotonic() - between)
     after = query.worst(margins)[undecided]
     balance.add(seconds, after - before, after - domains.bound[undecided])
     return margins, form, constant, curved
+
+
+def _emptied(engine: Engine, margins: Tensor, intervals: list[Interval]) -> Tensor:
+    """Margins (B, S), +inf on boxes in which no input has the hidden values that are taken as given."""
+    return torch.where(contradicted(engine.exact, intervals)[:, None], torch.inf, margins)
 
 
 def _distinct(query: Query, output: int) -> tuple[Rows, Tensor]:

@@ -20,9 +20,11 @@ from genbab.bounds import (
     Slopes,
     Steps,
     certify,
+    constrained,
+    loosened,
     optimise,
 )
-from genbab.branch.conjunction import clip, combine
+from genbab.branch.conjunction import clip, combine, minimiser
 from genbab.branch.domains import INPUT, Domains, Path, Splits, Warm, start_from, warm_from
 from genbab.branch.retighten import Retighten
 from genbab.branch.search import Bound
@@ -84,7 +86,8 @@ def bound_by_neurons(
         empty = _empty(children)
         worst = torch.where(empty, torch.inf, worst)
         splits = choose(search, chosen, children, margins)
-        return replace(children, bound=worst, splits=splits, warm=warm_from(chosen))
+        corner = minimiser(children.query, margins, form)
+        return replace(children, bound=worst, splits=splits, warm=warm_from(chosen), corner=corner)
 
     return bound
 
@@ -167,10 +170,11 @@ def neuron_root(
     warm = {i: Warm(tuple(rows(k) for k in c.slopes), rows(c.upper)) for i, c in slopes.items()}
     bound = boxes.worst(rows(margins))
     depth = torch.zeros(count, dtype=torch.long, device=bound.device)
-    released = {i: torch.zeros_like(low, dtype=torch.bool) for i, (low, _) in hidden.items()}
+    released = {i: constrained(engine.exact, i).repeat(count, 1) for i in hidden}
     path = Path.none(count, bound.device)
+    loose = loosened(engine.exact, (query.lower, query.upper), intervals)
     return Domains(boxes, bound, depth, None, hidden, warm, path, released), Root(
-        intervals, mass, engine.searching(intervals), output
+        intervals, mass, engine.searching(loose), output
     )
 
 

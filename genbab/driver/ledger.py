@@ -16,7 +16,8 @@ from genbab.trace import TraceFile
 class Ledger:
     """The state of a run that is told to others. bound: the worst certified margin; own: that of the boxes
     at hand; elsewhere: that of all others; domains: how many were bounded; earlier: how many of these before
-    the search at hand; layers: how wide the relaxed nodes are (`RootState.layers`).
+    the search at hand; layers: how wide the relaxed nodes are, gap: where the bound is lost, both at the root
+    (`RootState.explained`).
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Ledger:
         self.spent: dict[str, float] = {}
         self.tally = Tally()
         self.layers: list[dict[str, Any]] = []
+        self.gap: dict[str, float] = {}
 
     def know(self, bound: float) -> None:
         """The worst margin of the boxes at hand; the run's bound is the worst of these and all others."""
@@ -83,6 +85,8 @@ class Ledger:
         statistics |= self.tally.summary()
         if self.layers:
             statistics["layers"] = self.layers
+        if self.gap:
+            statistics["gap"] = self.gap
         return Result(verdict, time.monotonic() - self.started, self._known(), reason, found, statistics)
 
     def _known(self) -> float | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,8 +31,9 @@ from genbab.device import resolve
 from genbab.driver.ledger import Ledger
 from genbab.driver.strategy import Strategy, strategy
 from genbab.driver.turns import Turns
+from genbab.driver.vacuity import vacuity
 from genbab.errors import DeadlineReached, ResourceError
-from genbab.network import lifted
+from genbab.network import held, lifted
 from genbab.problem import Query, queries
 from genbab.reader import Model
 from genbab.result import Progress, Result, Verdict
@@ -61,12 +64,14 @@ class Run:
         self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
         self.ledger = Ledger(started, deadline, progress, trace)
         device = resolve(config.device)
-        self.engine = Engine.of(lifted(model.network, spec), config, device, deadline.check)
+        network = held(lifted(model.network, spec), spec)
+        self.engine = Engine.of(network, config, device, deadline.check)
         exact = self.engine.exact
         self.output = exact.output
         self.query = queries(spec, exact, device)
         self.challenge = Challenge(model, spec, exact, deadline, config)
         self.turns = Turns(self.challenge)
+        self.explained = float("inf")  # margin of the box whose gap is explained
 
     def decide(self) -> Result:
         """The verdict, with the reason for it; never raises for lack of time."""
@@ -86,9 +91,17 @@ class Run:
             raise ResourceError("not enough memory; try a smaller --memory") from error
         if reason:
             return self.ledger.result(Verdict.UNKNOWN, reason)
-        return self.ledger.result(
-            Verdict.VERIFIED, "every clause of the specification is refuted on every box"
-        )
+        return self._verified()
+
+    def _verified(self) -> Result:
+        """The verdict with the reason, and whether what the specification takes for granted can happen."""
+        reason, facts = "every clause of the specification is refuted on every box", dict[str, Any]()
+        if self.spec.assumed is not None:
+            with self.ledger.timed("vacuity"):
+                said, facts = vacuity(Run, self.model, self.spec.assumed, self.config, self.deadline)
+            reason = said if facts["vacuous"] else f"{reason}; {said}"
+        result = self.ledger.result(Verdict.VERIFIED, reason)
+        return replace(result, statistics={**result.statistics, **facts})
 
     def _stages(self) -> str:
         """Run every stage; "" when all is proved, else why not."""
@@ -132,18 +145,22 @@ class Run:
                     state = self._merge(
                         state, tightened(self.engine, state.take(which), self.output, self._share(0.5)), which
                     )
-            self.ledger.layers = state.layers(self.engine.exact)
+            self._widths(state)
             worst = min(worst, _worst(state))
             margins = state.query.worst(state.margins)
             self.ledger.elsewhere = min([self.ledger.elsewhere, *margins[margins > 0].tolist()])
             which = state.open()
             if which.numel():
                 states.append(state.take(which))
+            else:
+                self._explain(state)
         self.ledger.report("bounding", worst)
         return states
 
     @staticmethod
     def _merge(state: RootState, better: RootState, which: Tensor) -> RootState:
+        if len(state.query) == 1:
+            return better
         margins = state.margins.clone()
         margins[which] = better.margins
         intervals = []
@@ -155,6 +172,7 @@ class Run:
 
     def _by_inputs(self, state: RootState, plan: Strategy) -> str:
         self._attack(state)
+        self._explain(state)
         bound = bound_by_inputs(self.engine, self.output, plan.tighten)
         with self.ledger.timed("search"):
             root = bound(root_domains(state.query, state.margins))
@@ -174,24 +192,38 @@ class Run:
             with self.ledger.timed("root"):
                 counts = (count, 2 * steps)
                 state, slopes = optimised(self.engine, state, self.output, counts, part * share, forms.keep)
-            self.ledger.layers = state.layers(self.engine.exact)
+            self._widths(state)
             if not state.open().numel():
                 self.ledger.report("bounding", _worst(state))
+                self._explain(state, slopes)
                 return ""
             if plan.splits != "none":
                 self._attack(state)
             if count and time.monotonic() - begun > 0.15 * share:
                 break
+        spent = time.monotonic() - begun
+        self._explain(state, slopes)
         if plan.splits == "none":
             self.ledger.report("bounding", _worst(state))
             return "the bounds at the root are too loose and branching is off"
-        spent = time.monotonic() - begun
         with self.ledger.timed("root"):
             forms.complete(self.engine.certifying(state.intervals))
         region = Region(state.query, state.margins, state.intervals, (), slopes, forms).opened()
         assert region is not None
         with self.ledger.timed("search"):
             return self._ended(self._search(region, spent, plan))
+
+    def _widths(self, state: RootState) -> None:
+        """Note how wide the layers are, until they are explained."""
+        if not self.ledger.gap:
+            self.ledger.layers = state.layers(self.engine.exact)
+
+    def _explain(self, state: RootState, slopes: Mapping[int, Chosen] | None = None) -> None:
+        """Note where the bound of the worst box is lost, unless a worse one is known or time is short."""
+        worst, spent = _worst(state), time.monotonic() - self.ledger.started
+        if worst < self.explained and self.deadline.left() > 0.25 * spent:
+            self.explained = worst
+            self.ledger.layers, self.ledger.gap = state.explained(self.engine.exact, slopes)
 
     def _search(self, region: Region, spent: float, plan: Strategy) -> Outcome:
         """The search below the root, whose hidden rows took the time `spent`."""
@@ -241,11 +273,14 @@ class Run:
                 self.turns.take(_clauses(state.query))
 
     def _falsify(self, domains: Domains) -> bool:
-        """A few descents from the centres of the least refuted domains, and the attack's turn on the clauses
-        of all; raises `Falsified`.
+        """A few descents from the middles of the least refuted domains and from where their bounds are least,
+        and the attack's turn on the clauses of all; raises `Falsified`.
         """
-        some = domains.take(domains.bound.argsort()[:DIVES]).query
-        self.challenge.refine((some.lower + some.upper) / 2, some.clause.amax(-1).tolist())
+        some = domains.take(domains.bound.argsort()[:DIVES])
+        starts, clauses = (some.query.lower + some.query.upper) / 2, some.query.clause.amax(-1).tolist()
+        if some.corner is not None:
+            starts, clauses = torch.cat([starts, some.corner]), 2 * clauses
+        self.challenge.refine(starts, clauses)
         self.turns.take(_clauses(domains.query))
         return False
 

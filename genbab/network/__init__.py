@@ -5,6 +5,7 @@ from __future__ import annotations
 from genbab.network.contraction import Contraction, Factor
 from genbab.network.convolution import Conv
 from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, evaluate, values
+from genbab.network.held import held, implied
 from genbab.network.index import Index
 from genbab.network.joins import compose
 from genbab.network.lift import lifted
@@ -40,6 +41,8 @@ __all__ = [
     "TokenDense",
     "compose",
     "evaluate",
+    "held",
+    "implied",
     "lifted",
     "nonnegative",
     "simplify",

@@ -6,6 +6,7 @@ dropped); every function here takes any leading axes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -68,11 +69,15 @@ Node = Input | Affine | Nonlinear | Grouped
 class Network:
     """A DAG of nodes; node i reads only nodes before it, node 0 is the input, `output` is the node that specs
     speak of.
+
+    held: nodes whose values are taken to lie in an interval (N,), (N,): bounds then speak only of inputs for
+    which they do.
     """
 
     nodes: tuple[Node, ...]
     output: int
     names: tuple[str, ...] = field(default=())
+    held: Mapping[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @property
     def input_size(self) -> int:
@@ -126,7 +131,8 @@ class Network:
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Network:
         """The same network with its weights in another dtype, on another device."""
-        return Network(tuple(_moved(n, dtype, device) for n in self.nodes), self.output, self.names)
+        held = {i: (low.to(device), high.to(device)) for i, (low, high) in self.held.items()}
+        return Network(tuple(_moved(n, dtype, device) for n in self.nodes), self.output, self.names, held)
 
     def check(self) -> None:
         """Raise `ModelError` unless the graph is legal: order, sizes, one input, finite weights."""

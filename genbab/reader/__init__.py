@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from genbab.reader.activations import Activated, activated
+from genbab.reader.capabilities import operators, opset_versions
+from genbab.reader.hidden import exposed, showing, tensors
+from genbab.reader.joined import check_declared, check_shapes, element_types, joined, tensor_bytes
 from genbab.reader.load import read_proto
 from genbab.reader.model import Model, load_onnx
 from genbab.reader.preprocessing import normalised
@@ -9,12 +13,24 @@ from genbab.reader.torch_export import is_program, load_program, load_torch
 from genbab.reader.training import refuse_training
 
 __all__ = [
+    "Activated",
     "Model",
+    "activated",
+    "check_declared",
+    "check_shapes",
+    "element_types",
+    "exposed",
     "is_program",
+    "joined",
     "load_onnx",
     "load_program",
     "load_torch",
     "normalised",
+    "operators",
+    "opset_versions",
     "read_proto",
     "refuse_training",
+    "showing",
+    "tensor_bytes",
+    "tensors",
 ]

@@ -30,8 +30,10 @@ class Model:
 
     The network's input is the concatenation of all inputs in the graph's order, each flattened row-major; its
     output likewise. `proto` are the bytes of a self-contained ONNX model with the input shapes given here.
+    `hidden` names tensors inside the graph that are its last outputs (`exposed`).
     `operators` counts the ONNX operators, `notes` are remarks for the user. Weights are float64. Not
-    `replayable`: it has operators, brought by the user as facts only, that onnxruntime cannot run.
+    `replayable`: it has operators, brought by the user as facts only, that onnxruntime cannot run. parts: the
+    networks of a query whose models it is, side by side; () for a model as it was given.
     """
 
     source: str
@@ -46,6 +48,8 @@ class Model:
     operators: Mapping[str, int]
     notes: tuple[str, ...] = ()
     replayable: bool = True
+    parts: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def functions(self) -> dict[str, int]:
@@ -106,7 +110,7 @@ def build_model(
     written, alone = spelled(proto, signature.source)
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
-    plain = without_guards(inlined(proto))
+    plain = without_guards(inlined(proto, signature.source))
     converted = convert(
         plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source, ask
     )
