@@ -2,6 +2,7 @@
 #   make demo    install, verify the shipped examples, print a table
 #   make test    install, run the whole test suite
 #   make check   lint, format and strict types
+#   make docs    build the documentation into build/site (open build/site/index.html)
 #   make bench   run a folder of benchmarks: make bench FOLDER=path TIMEOUT=60
 #   make gpu-check   on a machine with a GPU: run the kernels' tests on it, time the kernels, write a record
 # Another interpreter: make demo PYTHON=python3.12.  torch without CUDA (a smaller download):
@@ -21,7 +22,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FL
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: demo test lint format types check bench gpu-check clean
+.PHONY: demo test lint format types check docs bench gpu-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
@@ -41,6 +42,9 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 check: lint types
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.installed
 	@test -n "$(FOLDER)" || { echo "make bench: say which folder: FOLDER=path"; exit 2; }
@@ -69,4 +73,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing the tools of development into $(VENV) (once)"
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "installing the tools of documentation into $(VENV) (once)"
+	$(PIP) --editable '.[docs]'
 	@touch $@

@@ -22,20 +22,23 @@ MAPPED = ("kernels", "lut", "specs")  # top-level folders installed inside genba
 
 FLOOR = {
     **dict.fromkeys(("errors", "kernels"), 1),
-    **dict.fromkeys(("config", "deadline", "device", "nonlinear", "process", "result", "specs"), 2),
+    **dict.fromkeys(("config", "deadline", "device", "files", "nonlinear", "process", "result", "specs"), 2),
     **dict.fromkeys(("lut", "network", "trace"), 3),
     **dict.fromkeys(("bounds", "plot", "problem", "reader"), 4),
-    **dict.fromkeys(("attack", "branch", "methods", "root"), 5),
+    **dict.fromkeys(("attack", "branch", "methods", "nap", "root"), 5),
     "driver": 6,
     "api": 7,
     "studies": 8,
-    "cli": 9,
-    "__main__": 10,
+    "reporting": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 
 # Libraries that only some places may import; a place is a module name or the start of one.
 ONLY_IN = {
     "google": ("reader",),
+    "jinja2": ("reporting.page",),
+    "markupsafe": ("reporting.page",),
     "matplotlib": ("plot",),
     "PIL": ("cli.spec_data",),
     "numba": ("kernels.cpu",),
@@ -187,7 +190,7 @@ def test_leaf_folder_imports_only_its_libraries(leaf: str) -> None:
 def test_imported_libraries_are_the_declared_ones() -> None:
     declared = {re.split(r"[<>=!~ \[;]", line)[0] for line in PROJECT["project"]["dependencies"]}
     optional = {"matplotlib", "numba", "triton"}  # drawings, backends of kernels: where they are installed
-    optional |= {"pillow", "vnnlib"}  # images, VNN-LIB 2
+    optional |= {"jinja2", "markupsafe", "pillow", "vnnlib"}  # reports, images, VNN-LIB 2
     named = {"google": "protobuf", "PIL": "pillow"}  # imported by another name than installed
     used = {named.get(name, name) for name in (i.target.split(".")[0] for i in EXTERNAL)}
     assert used - optional <= declared
