@@ -1,12 +1,14 @@
 """The relations of a parsed text as arrays: bounds of single inputs, and linear rows.
 
 Axis letters: D inputs, O outputs. Rounding: a lower bound is rounded down and an upper bound up, the
-right-hand side of a row (`<=`) up, so that boxes and unsafe sets never lose a point; coefficients become the
-nearest float64.
+right-hand side of a row (`<=`) up, so that boxes and unsafe sets never lose a point. Coefficients that are no
+float64 (0.1) are made ones by a positive factor for the whole row, exactly (0.1 y0 - 0.3 y1 <= b becomes
+0.125 y0 - 0.375 y1 <= 1.25 b); where no factor does that, they become the nearest float64, with a note.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -78,17 +80,18 @@ class Simple(NamedTuple):
     right: Ints
 
 
-def atoms_of(parsed: Parsed, sizes: tuple[int, int]) -> tuple[Bounds, Rows, Ints]:
-    """(bounds, rows, literals that no point satisfies) for sizes (D, O); raises SpecError with its place.
+def atoms_of(parsed: Parsed, sizes: tuple[int, int]) -> tuple[tuple[Bounds, Rows, Ints], tuple[str, ...]]:
+    """((bounds, rows, literals that no point satisfies), notes) for sizes (D, O); raises SpecError with its
+    place.
 
     Relations that every point satisfies are in none of them.
     """
     simple = _simple(parsed, sizes[0])
     single_bounds, single_rows = _single(parsed, simple, sizes[0])
-    general_bounds, general_rows = _general(parsed, simple, sizes[0])
+    general_bounds, general_rows, notes = _general(parsed, simple, sizes[0])
     bounds = Bounds(*(np.concatenate(c) for c in zip(single_bounds, general_bounds, strict=True)))
     rows, never = dense([single_rows, pairs_of(simple), general_rows], sizes, parsed.source.error)
-    return bounds, rows, never
+    return (bounds, rows, never), notes
 
 
 def _simple(parsed: Parsed, d: int) -> Simple:
@@ -161,7 +164,7 @@ def pairs_of(simple: Simple) -> Entries:
     return Entries(simple.token[index], np.zeros(n), _STRICT[simple.code[index]], row, column, value)
 
 
-def _general(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries]:
+def _general(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries, tuple[str, ...]]:
     """The relations with arithmetic, and those between two numbers: bounds of single inputs, rows."""
     todo = [(k, row) for k, rows in parsed.general.items() for row in rows]
     for k in simple.token[(simple.left < 0) & (simple.right < 0)].tolist():
@@ -176,24 +179,28 @@ def _general(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries]:
 
 def entries_of(
     todo: Iterable[tuple[int, Row]], d: int, error: Callable[[str, int], SpecError]
-) -> tuple[Bounds, Entries]:
-    """Rows, each with its literal, as bounds of single inputs and entries of the others; d inputs.
+) -> tuple[Bounds, Entries, tuple[str, ...]]:
+    """Rows, each with its literal, as bounds of single inputs and entries of the others, and notes; d inputs.
 
     Raises error(message, literal) for numbers beyond float64.
     """
     bounds: list[tuple[int, int, bool, float]] = []
     heads: list[tuple[int, float, bool]] = []
     triples: list[tuple[int, int, float]] = []
+    rounded = 0
     for k, row in todo:
         try:
             bound = _bound(row)
             if bound:
                 bounds.append((k, *bound))
                 continue
-            heads.append((k, round_up(row.rhs) + 0.0, row.strict))
+            factor = _factor(list(row.coefficients.values()))
+            rounded += factor is None
+            factor = factor or Fraction(1)
+            heads.append((k, round_up(row.rhs * factor) + 0.0, row.strict))
             for name, value in row.coefficients.items():
                 column = int(name[2:]) + (d if name[0] == "Y" else 0)
-                triples.append((len(heads) - 1, column, _nearest(value)))
+                triples.append((len(heads) - 1, column, _nearest(value * factor)))
         except OverflowError:
             raise error("a constant here is out of the range of float64", k) from None
     b, h, t = (list(zip(*rows, strict=True)) for rows in (bounds, heads, triples))
@@ -202,7 +209,29 @@ def entries_of(
     number, columns, values = t or ((), (), ())
     flags = np.array(strict, bool)
     entries = Entries(_ints(owner), _floats(rhs), flags, _ints(number), _ints(columns), _floats(values))
-    return Bounds(_ints(literal), _ints(variable), np.array(upper, bool), _floats(at)), entries
+    notes = (f"{rounded} row(s) have coefficients of too many digits, taken as the nearest float64",)
+    return (
+        Bounds(_ints(literal), _ints(variable), np.array(upper, bool), _floats(at)),
+        entries,
+        notes if rounded else (),
+    )
+
+
+def _factor(values: list[Fraction]) -> Fraction | None:
+    """A positive number, near 1, by which all these become float64 exactly: 1 where they are; None: none."""
+    if all(_is_float(v) for v in values):
+        return Fraction(1)
+    least = Fraction(math.lcm(*(v.denominator for v in values)), math.gcd(*(v.numerator for v in values)))
+    power = least.numerator.bit_length() - least.denominator.bit_length()
+    factor = least / Fraction(2) ** power
+    return factor if all(_is_float(v * factor) for v in values) else None
+
+
+def _is_float(value: Fraction) -> bool:
+    try:
+        return Fraction(float(value)) == value
+    except OverflowError:
+        return False
 
 
 def _ints(values: object) -> Ints:

@@ -1,4 +1,4 @@
-"""What a VNN-LIB 2 text declares: runs of one network, their tensors, and the columns of all entries."""
+"""What a VNN-LIB 2 text declares: networks, their tensors, and the columns of all entries."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.atoms import MAX_ENTRIES
+from genbab.specs.declarations import NetworkName, TensorName, joint
 from genbab.specs.spec import Ints, Run
 
-FLOATS = {"Real", "F16", "F32", "F64", "BF16"}
-"""Element types that are accepted; all are read as real numbers."""
+FLOATS = {"Real": "real", "F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16"}
+"""Element types that are accepted, and VNN-LIB's words for them; all are read as real numbers."""
 
-MAX_SIZE = MAX_ENTRIES
+MAX_SIZE = 1 << 24
 """The largest number of entries of a tensor."""
 
 
@@ -24,6 +24,8 @@ class Declared:
 
     Entries are numbered in order, all inputs before all outputs; tensors: per name, the number of its first
     entry and the strides of its axes; columns: the column of every entry; sizes: distinct inputs, outputs.
+    networks: their names. runs: the entries that go into each run of the model, which is one run of all
+    networks together where these are several.
     """
 
     def __init__(self, query: Any, tree: Any, source: str) -> None:
@@ -31,6 +33,10 @@ class Declared:
         self.tensors: dict[str, tuple[int, list[int]]] = {}
         self.count = 0
         self.types: set[str] = set()
+        self.networks = tuple(
+            NetworkName(n.name, n.equal_to or "", _named(n.inputs), _named(n.outputs)) for n in query.networks
+        )
+        self.joint = joint(self.networks)
         self.runs = self._numbered("inputs")
         inputs = self.count
         self._numbered("outputs")
@@ -40,22 +46,18 @@ class Declared:
     def _numbered(self, kind: str) -> list[range]:
         """Number the entries of all input (or output) tensors; the entries of each network."""
         networks = self.query.networks
-        base, found = networks[0], []
+        base, begin, found = networks[0], self.count, []
         for network in networks:
             start = self.count
             if network.hidden:
                 raise SpecError(
                     f"{network.hidden[0].name} is a hidden tensor, which is not supported", self.source
                 )
-            if network is not base and network.equal_to != base.name:
-                raise SpecError(
-                    f"the network {network.name} is not declared (equal-to {base.name}); several runs of one "
-                    "network are supported, several networks are not",
-                    self.source,
-                )
             for tensor in getattr(network, kind):
                 self._tensor(tensor)
             found.append(range(start, self.count))
+        if self.joint:
+            return [range(begin, self.count)]
         if len({len(entries) for entries in found}) > 1:
             raise SpecError(f"the runs of {base.name} have different numbers of {kind}", self.source)
         return found
@@ -89,7 +91,7 @@ class Declared:
 
     def _merged(self, inputs: int) -> tuple[Ints, Sequence[int]]:
         """(column of every entry, entries that have a column of their own): several runs may share inputs."""
-        if len(self.runs) == 1:
+        if len(self.networks) == 1:
             return np.arange(self.count), range(inputs)
         parent = list(range(inputs))
 
@@ -112,8 +114,8 @@ class Declared:
         return np.concatenate([place.reshape(-1), outputs]), kept.tolist()
 
     def spec_runs(self) -> tuple[Run, ...]:
-        """The runs, () for a single one."""
-        if len(self.runs) == 1:
+        """The runs, () for a single one on its plain inputs."""
+        if len(self.runs) == 1 and len(self.kept) == len(self.runs[0]):
             return ()
         made = []
         for entries in self.runs:
@@ -132,3 +134,10 @@ class Declared:
     def column(self, variable: Any) -> int:
         """The column of a variable."""
         return int(self.columns[self._entry(variable)])
+
+
+def _named(tensors: Sequence[Any]) -> tuple[TensorName, ...]:
+    return tuple(
+        TensorName(t.name, FLOATS.get(t.dtype.name, t.dtype.name), tuple(t.shape), t.onnx_name or "")
+        for t in tensors
+    )

@@ -71,11 +71,12 @@ class Literals:
             (k, Row({place[p]: v for p, v in row.items() if p}, -row.get((), Fraction(0)), strict))
             for k, row, strict in self._rows
         ]
-        bounds, entries = entries_of(rows, d, error)
+        bounds, entries, notes = entries_of(rows, d, error)
         table, never = dense(
             [entries, *self._entries], (d, o + len(products)), lambda text: error(text, None)
         )
         every = Bounds(*(np.concatenate(c) for c in zip(bounds, *self._bounds, strict=True)))
+        more["notes"] = (*more.get("notes", ()), *notes)
         return Content(
             self.sizes,
             common,

@@ -17,7 +17,7 @@ MAX_DIGITS = 2000
 """The longest number that is accepted, in characters."""
 
 SHORT = 18
-"""Characters of a number that fits 64-bit integers without its point."""
+"""Digits of a number that fits 64-bit integers without its point."""
 
 _LARGEST = Decimal(sys.float_info.max)
 _NUMBER = re.compile(NUMBER, re.ASCII)
@@ -70,19 +70,13 @@ def _sides(texts: Sequence[str], nearest: NDArray[np.float64]) -> NDArray[np.flo
     A short text is m / 10^k with integers below 2^60; m and nearest * 10^k are compared as exact sums of two
     float64 (Dekker's product). What that leaves open, and long texts, are compared as decimals.
     """
-    digits = [text.replace(".", "", 1) if len(text) <= SHORT else "" for text in texts]
-    plain = np.fromiter((text.lstrip("+-").isdecimal() for text in digits), bool, len(texts))
+    whole, after, plain = _integers(texts)
     side = np.zeros(len(texts))
     chosen = np.flatnonzero(plain)
-    places = chosen.tolist()
-    whole = np.array([int(digits[i]) for i in places], np.int64)
-    dots = [texts[i].find(".") for i in places]
-    lengths = [len(texts[i]) for i in places]
-    after = np.array([n - 1 - d if d >= 0 else 0 for n, d in zip(lengths, dots, strict=True)], np.int64)
     power = np.array([float(10**k) for k in range(SHORT + 1)])
-    high, low = _product(nearest[chosen], power[after])
-    top = whole.astype(np.float64)
-    first, second = top - high, (whole - top.astype(np.int64)).astype(np.float64) - low
+    high, low = _product(nearest[chosen], power[after[chosen]])
+    top = whole[chosen].astype(np.float64)
+    first, second = top - high, (whole[chosen] - top.astype(np.int64)).astype(np.float64) - low
     total = first + second
     side[chosen] = np.sign(total)
     open_ones = np.abs(total) <= 1e-12 * (np.abs(first) + np.abs(second))
@@ -91,6 +85,28 @@ def _sides(texts: Sequence[str], nearest: NDArray[np.float64]) -> NDArray[np.flo
         wanted, got = Decimal(texts[i]), Decimal(float(nearest[i]))
         side[i] = (wanted > got) - (wanted < got)
     return side
+
+
+def _integers(
+    texts: Sequence[str],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """(m, k, plain), each (n,): a plain text has at most `SHORT` digits and no exponent, and is m / 10^k."""
+    width = SHORT + 3  # a sign, a point, and one more to tell what is longer
+    codes = np.array(texts, f"S{width}").view(np.uint8).reshape(len(texts), width).T.copy()
+    digit = codes - np.uint8(48)  # 0 to 9, or more
+    is_digit = digit < 10
+    plain = is_digit.sum(0) <= SHORT
+    plain &= (codes[-1] == 0) & (is_digit | (codes == 0) | (codes == 46) | (codes == 43) | (codes == 45)).all(
+        0
+    )
+    whole, after = np.zeros((2, len(texts)), np.int64)
+    for column, value in zip(is_digit, digit, strict=True):
+        whole = np.where(column, 10 * whole + value, whole)
+    place = np.where((codes == 46).any(0), (codes == 46).argmax(0), width)
+    for k, column in enumerate(is_digit):
+        after += column & (place < k)
+    whole[codes[0] == 45] *= -1
+    return whole, np.where(plain, after, 0), plain
 
 
 def _product(

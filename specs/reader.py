@@ -6,9 +6,9 @@ SMT-LIB's set-logic, check-sat and the like are ignored. Several assertions hold
 multiply out.
 
 Meaning: a bound of a single input shapes the box, closed also where it is strict; every other relation is a
-row. Constants: lower bounds are rounded down, upper bounds and right-hand sides up, coefficients to nearest,
-so an input fixed to a decimal that is no float64 gets an interval of one ulp. Clauses that are empty are
-dropped with a note.
+row. Constants: lower bounds are rounded down, upper bounds and right-hand sides up, so an input fixed to a
+decimal that is no float64 gets an interval of one ulp; coefficients are made float64 by a factor for the row
+(to nearest, with a note, where there is none). Clauses that are empty are dropped with a note.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import gc
 import gzip
 import os
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from genbab.errors import SpecError
 from genbab.specs.lowering import lower_text
 from genbab.specs.parser import Parser
-from genbab.specs.reader2 import VERSION_2, parse_vnnlib2
+from genbab.specs.reader2 import VERSION_2, parse_vnnlib2, satisfied
 from genbab.specs.spec import Spec
 from genbab.specs.tokens import Source
 
@@ -63,6 +64,15 @@ def parse_vnnlib(text: str, name: str = "specification") -> Spec:
     finally:
         if collecting:
             gc.enable()
+
+
+def satisfies(path: str | os.PathLike[str], values: Mapping[str, Sequence[float]]) -> bool:
+    """Whether these values (flat, per declared tensor) make all assertions of a VNN-LIB 2 file true, exactly.
+
+    Raises SpecError when the file cannot be read.
+    """
+    name = os.fspath(path)
+    return satisfied(_text(Path(path), name), values, name)
 
 
 def version_of(path: str | os.PathLike[str]) -> str:

@@ -1,9 +1,10 @@
 """Reading VNN-LIB 2 through the typed syntax tree of the package `vnnlib`, which also checks types.
 
-Accepted: one network, or several runs of it (`equal-to`); inputs and outputs of real or floating-point
-type; and / or of the relations <= >= < > == != of polynomials. The meaning of bounds, rows and constants is
-that of the 1.0 reader. Inputs that an assertion makes equal are one variable; a sum of squares below a
-constant is a ball where its numbers allow it. Everything is decided over the real numbers.
+Accepted: one network, several runs of it (`equal-to`), or several networks, whose inputs and outputs then
+follow each other as if they were one; inputs and outputs of real or floating-point type; and / or of the
+relations <= >= < > == != of polynomials. The meaning of bounds, rows and constants is that of the 1.0 reader.
+Inputs that an assertion makes equal are one variable; a sum of squares below a constant is a ball where its
+numbers allow it. Everything is decided over the real numbers.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,14 +24,22 @@ from genbab.specs.atoms import CODES, FLIPPED, NO_BOUNDS, Simple, pairs_of, sing
 from genbab.specs.bulk2 import bulk
 from genbab.specs.declared2 import Declared
 from genbab.specs.formula import Dnf, TooLarge, conjunction
+from genbab.specs.judged import Judge
 from genbab.specs.literals import Literals
 from genbab.specs.lowering import lower
 from genbab.specs.numbers import first_bad, why_not_a_number
 from genbab.specs.polynomials import Polynomial, ball_of, plus, times
 from genbab.specs.spec import Spec
 
-VERSION_2 = re.compile(r"\A(?:\s|;[^\n]*\n)*\(\s*vnnlib-version\b")
+T = TypeVar("T")
+
+VERSION_2 = re.compile(r"\A\ufeff?(?:\s++|;[^\n]*+\n)*+\(\s*+vnnlib-version\b")
 """How every VNN-LIB 2 text begins."""
+
+MAX_DEPTH = 1000
+"""Texts with more open parentheses are refused."""
+
+_OTHERS = bytes(set(range(256)) - set(b"()"))
 
 
 def parse_vnnlib2(text: str, name: str = "specification") -> Spec:
@@ -39,6 +48,26 @@ def parse_vnnlib2(text: str, name: str = "specification") -> Spec:
     Raises SpecError, with line and column where the package gives them, and UsageError where the package
     `vnnlib` is not installed.
     """
+    return _with_tree(text, name, lambda tree, query: _Reader(tree, query, name).spec())
+
+
+def satisfied(text: str, values: Mapping[str, Sequence[float]], name: str = "specification") -> bool:
+    """Whether all assertions of a VNN-LIB 2 text are true at these values, decided exactly, strict ones as
+    strict.
+
+    values: of every tensor that the text declares, flat in row-major order. Raises as `parse_vnnlib2`.
+    """
+
+    def judged(tree: Any, query: Any) -> bool:
+        tensors = [t for n in query.networks for t in (*n.inputs, *n.outputs)]
+        judge = Judge(tree, values, {t.name: list(t.shape) for t in tensors})
+        return all(judge.true(assertion.expr) for assertion in query.assertions)
+
+    return _with_tree(text, name, judged)
+
+
+def _with_tree(text: str, name: str, use: Callable[[Any, Any], T]) -> T:
+    """What `use` makes of the package `vnnlib` and the text's syntax tree; errors become ours."""
     try:
         import vnnlib
     except ImportError:
@@ -46,7 +75,7 @@ def parse_vnnlib2(text: str, name: str = "specification") -> Spec:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _Reader(vnnlib, vnnlib.parse_query_string(text), name).spec()
+        return use(vnnlib, _parsed(vnnlib, text, name))
     except vnnlib.VNNLibException as problem:
         raise _explained(str(problem), text, name) from None
     except RecursionError:
@@ -54,6 +83,26 @@ def parse_vnnlib2(text: str, name: str = "specification") -> Spec:
     finally:
         if collecting:
             gc.enable()
+
+
+def _parsed(vnnlib: Any, text: str, name: str) -> Any:
+    """The typed tree of a text; raises `VNNLibException` and SpecError.
+
+    The package walks texts by recursion in compiled code, whose stack ends without an exception.
+    """
+    if _depth(text) > MAX_DEPTH:
+        raise SpecError(f"is nested too deeply: more than {MAX_DEPTH} open parentheses", name)
+    try:
+        return vnnlib.parse_query_string(text)
+    except (IndexError, ValueError, OverflowError) as problem:
+        raise SpecError(f"has a shape or an index that is out of range ({problem})", name) from None
+
+
+def _depth(text: str) -> int:
+    """The most parentheses that are open at a time; in comments they do not count."""
+    plain = re.sub(r";[^\n]*", "", text) if ";" in text else text
+    found = np.frombuffer(plain.encode("utf-8", "replace").translate(None, _OTHERS), np.int8)
+    return int(np.cumsum(81 - 2 * found.astype(np.int32)).max(initial=0))
 
 
 def _explained(message: str, text: str, name: str) -> SpecError:
@@ -116,6 +165,7 @@ class _Reader:
             example=f"(assert (<= {self.declared.name(0)} 1.5))",
             runs=self.declared.spec_runs(),
             notes=notes,
+            declared=self.declared.networks,
         )
         return lower(content)
 

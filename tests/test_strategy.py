@@ -11,7 +11,7 @@ import torch
 
 from genbab.api import verify
 from genbab.bounds import Engine
-from genbab.cli.inspect import planned
+from genbab.cli.inspect import asked, planned
 from genbab.config import Config
 from genbab.driver import Strategy, strategy, unspecified
 from genbab.driver.strategy import FEW_INPUTS, SOME_INPUTS
@@ -39,7 +39,7 @@ def test_the_run_does_what_inspect_says(tmp_path: Path, settings: dict[str, Any]
     config = Config(timeout=1.0, attack_restarts=0, **settings)
     spec = below(-15.0, *HARD)
     write_vnnlib(spec, tmp_path / "s.vnnlib")
-    told = planned(hard(), str(tmp_path / "s.vnnlib"), config)
+    told = planned(*asked(hard(), str(tmp_path / "s.vnnlib"), config), config)
     verify(hard(), spec, config, trace=tmp_path / "t.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
     plan = next(line for line in lines if line["event"] == "plan")

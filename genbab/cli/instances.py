@@ -1,4 +1,8 @@
-"""Lists of instances as VNN-COMP writes them: `onnx,vnnlib,timeout`, paths relative to the list."""
+"""Lists of instances as VNN-COMP writes them: `onnx,vnnlib,timeout`, paths relative to the list.
+
+A list is written by the person who runs it, so its paths may lead anywhere: `../`, absolute, links. (What a
+*model* names, its external data, must lie in the model's folder: models come from elsewhere.)
+"""
 
 from __future__ import annotations
 
@@ -66,11 +70,19 @@ def _instance(row: list[str], folder: Path) -> Instance:
     except ValueError:
         seconds = math.nan
     if seconds is not None and not 0 < seconds < math.inf:
-        raise ValueError(f"timeout {limit!r} is not a positive number of seconds")
-    return Instance(model, spec, seconds, _file(folder / model), _file(folder / spec))
+        raise ValueError(f"timeout {limit[:80]!r} is not a positive number of seconds")
+    return Instance(model, spec, seconds, _file(folder, model), _file(folder, spec))
 
 
-def _file(path: Path) -> Path:
-    """The path, or its gzipped neighbour when only that exists."""
+def _file(folder: Path, name: str) -> Path:
+    """The path of this name, or its gzipped neighbour when only that exists; ValueError where no file can
+    have this name.
+    """
+    path = folder / name
+    if "\0" in name or not path.name:
+        raise ValueError(f"{name[:80]!r} is no name of a file")
     packed = path.with_name(path.name + ".gz")
-    return packed if packed.exists() and not path.exists() else path
+    try:
+        return packed if packed.exists() and not path.exists() else path
+    except OSError as error:
+        raise ValueError(f"'{name[:80]}': {(error.strerror or str(error)).lower()}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genbab.cli.verify import readable
+from genbab.cli.question import readable
 from genbab.errors import ModelError, SpecError, UsageError
 
 if TYPE_CHECKING:

@@ -7,15 +7,19 @@ import csv
 import math
 import sys
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from genbab.cli.spec import Sizes, size, sizes_of, text_in
 from genbab.errors import SpecError, UsageError
 
 Floats = NDArray[np.float64]
+MAX_PIXELS = 1 << 24
+MAX_CLASSES = 14_000  # a specification holds a number per pair of classes
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm")
 
 
@@ -88,8 +92,9 @@ def _integers(values: Floats, path: Path) -> NDArray[np.int64]:
 
 def _array(path: Path) -> Floats:
     try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        with np.errstate(all="ignore"):  # unpickles nothing, and takes no memory for what a header claims
+            found = open_memmap(path, mode="r")
+    except (OSError, ValueError, TypeError, EOFError, SyntaxError, TokenError, ArithmeticError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
     if found.dtype.kind not in "fiu" or not found.size:
         raise UsageError(f"{path} holds {found.dtype} of shape {found.shape}, expected numbers")
@@ -111,7 +116,7 @@ def _table(path: Path) -> Floats:
                         raise UsageError(f"{path}:{k + 1}: {error}") from None
                 if rows and len(rows[-1]) != len(rows[0]):
                     raise UsageError(f"{path}:{k + 1}: {len(rows[-1])} numbers, expected {len(rows[0])}")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
     if not rows:
         raise UsageError(f"{path} has no numbers")
@@ -131,11 +136,15 @@ def _images(folder: Path) -> Floats:
     for path in paths:
         try:
             with Image.open(path) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise UsageError(f"{path} has more than {MAX_PIXELS:,} pixels")
                 if image.mode.startswith(("I", "F")):
                     raise UsageError(f"{path} has more than 8 bits per pixel (mode {image.mode}); give .npy")
                 plain = image if image.mode in ("L", "RGB") else image.convert("RGB")
                 pixels = np.asarray(plain, np.float64)
-        except OSError as error:
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the library's readers raise what they like
             raise UsageError(f"cannot read {path}: {error}") from None
         found.append(pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None])
         if found[-1].shape != found[0].shape:
@@ -158,6 +167,8 @@ def _classes(options: argparse.Namespace, sizes: Sizes | None, labels: NDArray[n
     if given is None and sizes is None:
         raise UsageError("how many classes are there? give --classes N or --model MODEL")
     own = size(sizes.outputs) if sizes is not None else given
+    if own is not None and own > MAX_CLASSES:
+        raise UsageError(f"{own} classes: at most {MAX_CLASSES} are accepted")
     if given is not None and given != own:
         raise UsageError(f"--classes {given}, but the model has {own} outputs")
     assert own is not None

@@ -11,7 +11,7 @@ from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, 
 from genbab.nonlinear import Product
 from genbab.reader.builder import Builder
 from genbab.reader.functions import function
-from genbab.reader.values import Array, Refused, Value, Var, count, uniform
+from genbab.reader.values import Array, Refused, Value, Var, count, room, uniform
 
 HUGE = 1e3
 """A truth value times a number from here on is a function that is 0 exactly where the truth value is: no sum
@@ -26,6 +26,7 @@ LIMITS = 64
 def combine(b: Builder, parts: Sequence[tuple[Value, float]]) -> Value:
     """Σ factor · value."""
     shape = np.broadcast_shapes(*(v.shape for v, _ in parts))
+    room(shape)
     bias = np.zeros(shape)
     variables: list[tuple[Var, float]] = []
     for value, factor in parts:
@@ -71,6 +72,7 @@ def scale(b: Builder, x: Value, by: Array | float) -> Value:
     if not isinstance(x, Var):
         return x.astype(np.float64) * factor
     shape = np.broadcast_shapes(x.shape, factor.shape)
+    room(shape)
     if not factor.any():
         return np.zeros(shape)
     if x.node in b.truths and bool((np.abs(factor) >= HUGE).any()):

@@ -10,7 +10,7 @@ import torch
 from genbab.network import Affine, Grouped, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.grouped import GroupFunction
-from genbab.reader.values import Array, Value, Var, count
+from genbab.reader.values import MAX_NUMBERS, Array, TooLarge, Value, Var, count, room
 
 
 class Builder:
@@ -23,6 +23,7 @@ class Builder:
         self.names: list[str] = ["input"]
         self.label = ""
         self.truths: set[int] = set()
+        self.numbers = 0
 
     def network(self, output: int) -> Network:
         """The network built so far, with this node as its output."""
@@ -32,6 +33,7 @@ class Builder:
         self, shape: Sequence[int], terms: Sequence[tuple[int, LinearMap]], bias: Array | None = None
     ) -> Var:
         """bias + Σ map(node), a tensor of this shape; the bias is broadcast to it."""
+        room(shape)
         full = (
             np.zeros(count(shape)) if bias is None else np.broadcast_to(np.asarray(bias, np.float64), shape)
         )
@@ -50,6 +52,7 @@ class Builder:
         """The tensor of index's shape whose entries are x.ravel()[index], and 0 where the index is -1."""
         if not isinstance(x, Var):
             return np.append(x.reshape(-1), np.zeros(1, x.dtype))[index]
+        room(index.shape)
         flat = np.ascontiguousarray(index.reshape(-1), dtype=np.int64)
         if flat.size == x.size and np.array_equal(flat, np.arange(x.size)):
             return x.reshaped(index.shape)
@@ -60,6 +63,7 @@ class Builder:
         """x broadcast to this shape."""
         if tuple(x.shape) == tuple(shape):
             return x
+        room(shape)
         if not isinstance(x, Var):
             return np.broadcast_to(x, shape)
         if x.size == count(shape):
@@ -71,6 +75,7 @@ class Builder:
         """x broadcast to this shape, as a term of an affine node (without a node of its own)."""
         if x.size == count(shape):
             return x.node, Identity(x.size)
+        room(shape)
         index = np.broadcast_to(np.arange(x.size).reshape(x.shape), shape).reshape(-1)
         return x.node, Index(torch.from_numpy(np.array(index, dtype=np.int64)), x.size)
 
@@ -79,6 +84,11 @@ class Builder:
         return x if isinstance(x, Var) else self.affine(x.shape, [], x)
 
     def _append(self, node: Node, shape: Sequence[int]) -> Var:
+        self.numbers += count(shape)
+        if self.numbers > 8 * MAX_NUMBERS:
+            raise TooLarge(
+                f"the tensors up to here hold {self.numbers:,} numbers, {8 * MAX_NUMBERS:,} are accepted"
+            )
         self.nodes.append(node)
         self.names.append(self.label)
         return Var(len(self.nodes) - 1, tuple(int(n) for n in shape))

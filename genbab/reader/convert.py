@@ -22,9 +22,19 @@ from genbab.reader.lower import LOWERINGS, MOVES, move
 from genbab.reader.lower.masked import lower_masked, makes_mask
 from genbab.reader.lower.table import RANDOM, REFUSED
 from genbab.reader.sequences import SEQUENCES
-from genbab.reader.values import Array, Masked, Op, Refused, Value, Var, count
+from genbab.reader.values import Array, Masked, Op, Refused, TooLarge, Value, Var, count
 
 DOMAINS = ("", "ai.onnx")
+MISFITS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+)
+"""How a rule fails on a node whose inputs or attributes are not those of its operator."""
 
 
 class Unknown:
@@ -78,6 +88,8 @@ def convert(
     if run.problems:
         raise UnsupportedError(source, list(dict.fromkeys(run.problems)))
     outputs = [_output(run, tensors, o.name) for o in proto.graph.output]
+    if not sum(o.size for o in outputs):
+        raise ModelError(f"{source}: its outputs hold no numbers: shapes {[list(o.shape) for o in outputs]}")
     output = outputs[0] if len(outputs) == 1 else _joined(builder, outputs)
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
     return Converted(builder.network(output.node), found, tuple(o.shape for o in outputs))
@@ -170,7 +182,9 @@ def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]
         run.problems.append((op.label, op.kind, str(error)))
     except ModelError:
         raise
-    except (ValueError, IndexError, TypeError, RuntimeError) as error:
+    except (TooLarge, MemoryError) as error:
+        raise ModelError(f"{run.source}: node '{op.label}' ({op.kind}): {error}") from error
+    except MISFITS as error:
         raise ModelError(
             f"{run.source}: node '{op.label}' ({op.kind}) does not fit its inputs: {error}"
         ) from error

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
-from genbab.reader.values import Array, Op, Refused, Var
+from genbab.reader.values import MAX_NUMBERS, Array, Op, Refused, TooLarge, Var, room
 
 Fold = Callable[[Op, list[Any]], Array]
 
@@ -34,10 +34,12 @@ def _cast(op: Op, a: list[Array]) -> Array:
 def _constant_of_shape(op: Op, a: list[Array]) -> Array:
     value = op.attributes.get("value")
     fill = numpy_helper.to_array(value).ravel() if value is not None else np.zeros(1, np.float32)
+    room(tuple(int(n) for n in a[0]))
     return np.full(tuple(int(n) for n in a[0]), fill[0], dtype=fill.dtype)
 
 
 def _range(op: Op, a: list[Array]) -> Array:
+    room((abs(int((a[1].item() - a[0].item()) / a[2].item())),))
     return np.arange(a[0].item(), a[1].item(), a[2].item(), dtype=a[0].dtype)
 
 
@@ -109,11 +111,41 @@ FOLDS: dict[str, Fold] = {
 }
 
 
+BROADCAST = frozenset(
+    "Add Sub Mul Div Pow Min Max Mean Sum Equal Greater Less And Or Xor Mod Where PRelu".split()
+)
+SIZED = frozenset(
+    "HannWindow HammingWindow BlackmanWindow DFT STFT MelWeightMatrix OneHot TopK CumSum".split()
+)
+"""Operators whose integer inputs are, or bound, sizes."""
+
+
 def fold(op: Op, inputs: Sequence[Array | None]) -> list[Array]:
     """The outputs of a node with constant inputs (None: left out), in the types ONNX gives them."""
     known = FOLDS.get(op.kind) if op.node.domain in ("", "ai.onnx") else None
+    _fits(op, [a for a in inputs if a is not None])
     with np.errstate(all="ignore"):
         return [known(op, list(inputs))] if known is not None else _by_reference(op, inputs)
+
+
+def _fits(op: Op, inputs: Sequence[Array]) -> None:
+    """Raises `TooLarge` when the output is known to be too large: it is as large as its inputs broadcast
+    together, as a product of matrices, or as a number among its inputs says.
+    """
+    if op.kind in SIZED and any(
+        abs(v) > MAX_NUMBERS for a in inputs if a.dtype.kind in "iu" for v in a.ravel().tolist()
+    ):
+        raise TooLarge(f"its output would have more than {MAX_NUMBERS:,} numbers")
+    if op.kind == "MatMul" and len(inputs) == 2 and min(a.ndim for a in inputs) > 1:
+        room(
+            (
+                *np.broadcast_shapes(inputs[0].shape[:-2], inputs[1].shape[:-2]),
+                inputs[0].shape[-2],
+                inputs[1].shape[-1],
+            )
+        )
+    elif op.kind in BROADCAST:
+        room(np.broadcast_shapes(*(a.shape for a in inputs)))
 
 
 def literal(op: Op) -> Array:
@@ -125,7 +157,7 @@ def literal(op: Op) -> Array:
         "value_ints": np.int64,
     }
     for name, value in op.attributes.items():
-        if name == "value":
+        if name == "value" and isinstance(value, TensorProto):
             return numpy_helper.to_array(value)
         if name in names:
             return np.array(value, dtype=names[name])

@@ -14,7 +14,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from genbab.reader.fold import literal
-from genbab.reader.values import Op
+from genbab.reader.values import Op, Refused
 
 EMPTY_ROWS = "empty_rows_are_zero"
 """Attribute of a `Softmax` whose rows without an entry above minus infinity are 0."""
@@ -59,9 +59,12 @@ def _guarded(
 
 
 def _is_zero(name: str, maker: Mapping[str, NodeProto], constants: Mapping[str, TensorProto]) -> bool:
-    if name in constants:
-        return not np.any(numpy_helper.to_array(constants[name]))
-    node = maker.get(name)
-    if node is None or node.op_type != "Constant" or any(a.name not in NUMBERS for a in node.attribute):
+    try:
+        if name in constants:
+            return not np.any(numpy_helper.to_array(constants[name]))
+        node = maker.get(name)
+        if node is None or node.op_type != "Constant" or any(a.name not in NUMBERS for a in node.attribute):
+            return False
+        return not np.any(literal(Op(node, 0)))
+    except (ValueError, TypeError, LookupError, Refused):  # what is wrong with it is said when it is read
         return False
-    return not np.any(literal(Op(node, 0)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnx import ModelProto, defs, helper, shape_inference
+from onnx import ModelProto, checker, defs, helper, shape_inference
 
+from genbab.errors import ModelError
 from genbab.nonlinear.registry import OPERATORS
 from genbab.reader.control import CONTROL
 from genbab.reader.fold import FOLDS
@@ -16,13 +17,19 @@ from genbab.reader.sequences import SEQUENCES
 BUILT_IN = frozenset({"Constant", "Shape", "Size", *CONTROL, *FOLDS, *SEQUENCES})
 
 
-def inlined(proto: ModelProto) -> ModelProto:
-    """The model without calls of functions, as far as onnx can spell them out; itself if there are none."""
+def inlined(proto: ModelProto, source: str) -> ModelProto:
+    """The model without calls of functions, as far as onnx can spell them out; itself if there are none.
+
+    Raises `ModelError` for functions that call themselves, and others that onnx refuses.
+    """
     spelled = proto
     if proto.functions:
         from onnx import inliner
 
-        spelled = inliner.inline_local_functions(proto)
+        try:
+            spelled = inliner.inline_local_functions(proto)
+        except (RuntimeError, ValueError, checker.ValidationError, shape_inference.InferenceError) as error:
+            raise ModelError(f"{source}: its functions cannot be written out: {error}") from error
     operators = _defined(spelled)
     return _spelled_out(spelled, operators) if operators else spelled
 
@@ -55,5 +62,5 @@ def _spelled_out(proto: ModelProto, operators: list[tuple[str, str]]) -> ModelPr
             typed.graph.input.append(info)
     try:
         return inliner.inline_selected_functions(typed, operators, inline_schema_functions=True)
-    except (RuntimeError, shape_inference.InferenceError):
+    except (RuntimeError, ValueError, checker.ValidationError, shape_inference.InferenceError):
         return proto

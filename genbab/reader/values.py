@@ -13,6 +13,9 @@ from onnx import NodeProto, helper
 
 Array = npt.NDArray[Any]
 
+MAX_NUMBERS = 1 << 24
+"""So many numbers a tensor that is computed may hold (128 MiB in float64); all together 8 times as many."""
+
 
 @dataclass(frozen=True, eq=False)
 class Var:
@@ -55,6 +58,19 @@ class Masked:
     @property
     def size(self) -> int:
         return self.value.size
+
+
+class TooLarge(Exception):  # noqa: N818 - becomes a ModelError with the node
+    """A tensor, or all tensors together, would hold more numbers than are accepted."""
+
+
+def room(shape: Sequence[int], what: str = "its output") -> None:
+    """Raises `TooLarge` when a tensor of this shape holds more than `MAX_NUMBERS`: before it is made."""
+    if count(shape) > MAX_NUMBERS:
+        raise TooLarge(
+            f"{what} would have the shape {[int(n) for n in shape]}: "
+            f"at most {MAX_NUMBERS:,} numbers are accepted"
+        )
 
 
 class Refused(Exception):

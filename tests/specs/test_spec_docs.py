@@ -17,11 +17,11 @@ TEXT = (Path(__file__).resolve().parents[2] / "docs" / "specs.md").read_text()
 def test_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
         exec(block, names)
     found = {name: value for name, value in names.items() if isinstance(value, Spec)}
-    assert set(found) == {"robust", "bounded", "coupled", "alarm", "monotone_in_3", "steady"}
+    assert set(found) == {"robust", "bounded", "coupled", "alarm", "monotone_in_3", "steady", "small"}
     assert not any(spec.vacuous for spec in found.values())
     assert found["steady"].input_size == 2 and found["monotone_in_3"].input_size == 5
     assert found["alarm"].violation([0, 0, 0, 0], [0.5, 0.5, 0]) is not None

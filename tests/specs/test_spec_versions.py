@@ -161,7 +161,7 @@ def test_forms_of_relations() -> None:
         (HEAD.replace(")\n)", ')\n  (declare-hidden H real [3] "h")\n)') + BOX, "s"),
         (
             HEAD + HEAD.split("\n", 1)[1].replace("f", "g").replace("X", "X2").replace("Y", "Y2") + BOX,
-            "equal-to f",
+            r"X2\[0\] has no lower",
         ),
     ],
 )

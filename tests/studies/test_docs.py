@@ -19,7 +19,7 @@ def blocks(page: str) -> list[str]:
     return BLOCK.findall((ROOT / "docs" / page).read_text())
 
 
-@pytest.mark.parametrize("page", ["studies.md", "migration.md"])
+@pytest.mark.parametrize("page", ["studies.md", "migration.md", "reports.md"])
 def test_snippets_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     (tmp_path / "examples").symlink_to(ROOT / "examples")

@@ -10,7 +10,7 @@ import torch
 from genbab.network import Adjoint, Conv
 from genbab.reader.builder import Builder
 from genbab.reader.lower.table import lowering
-from genbab.reader.lower.windows import pads, windows
+from genbab.reader.lower.windows import pads, steps, windows
 from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed
 
 
@@ -57,8 +57,7 @@ def convolve(b: Builder, op: Op, image: Value, weight: Value, offset: Value | No
 def _conv_transpose(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, kernel, bias = _parts(needed(inputs, 0), needed(inputs, 1), given(inputs, 2))
     group, rank = op.integer("group", 1), kernel.ndim - 2
-    strides = tuple(op.integers("strides") or [1] * rank)
-    dilations = tuple(op.integers("dilations") or [1] * rank)
+    strides, dilations = steps(op, "strides", rank), steps(op, "dilations", rank)
     reach = tuple(d * (k - 1) + 1 for d, k in zip(dilations, kernel.shape[2:], strict=True))
     extra = tuple(op.integers("output_padding") or [0] * rank)
     full = tuple((n - 1) * s + r for n, s, r in zip(x.shape[2:], strides, reach, strict=True))

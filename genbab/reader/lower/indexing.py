@@ -13,7 +13,7 @@ from genbab.reader.arithmetic import add
 from genbab.reader.builder import Builder
 from genbab.reader.lower.movement import move
 from genbab.reader.lower.table import Move, lowering, moves
-from genbab.reader.values import Array, Op, Refused, Value, Var, constant, count, needed, positive_axis
+from genbab.reader.values import Array, Op, Refused, Value, Var, constant, count, needed, positive_axis, room
 
 
 @moves("Gather")
@@ -99,5 +99,6 @@ def _scatter(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Val
 @lowering("EyeLike", how="a constant: it depends on the shape only")
 def _eye_like(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     rows, columns = needed(inputs, 0).shape
+    room((rows, columns))
     kind = helper.tensor_dtype_to_np_dtype(op.integer("dtype", TensorProto.FLOAT))
     return np.eye(rows, columns, op.integer("k", 0), dtype=kind)

@@ -10,7 +10,7 @@ from genbab.nonlinear import Product
 from genbab.reader.arithmetic import add, scale, sum_groups
 from genbab.reader.builder import Builder
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Value, Var, constant, count, given, needed, positive_axis
+from genbab.reader.values import Array, Op, Value, Var, constant, count, given, needed, positive_axis, room
 
 
 @lowering("MatMul", how="affine; of two variable tensors: multiply, sum")
@@ -70,6 +70,7 @@ def _by_constant(b: Builder, x: Var, w: Array) -> Var:
     rows = x.shape[-2]
     batch = np.broadcast_shapes(x.shape[:-2], w.shape[:-2])
     shape = (*batch, rows, outer)
+    room(shape)
     if count(w.shape[:-2]) == 1:
         tokens = count(x.shape[:-1])
         weight = torch.from_numpy(np.array(w.reshape(inner, outer), dtype=np.float64))
@@ -88,6 +89,7 @@ def _of_variables(b: Builder, x: Var, y: Var) -> Var:
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     shape = (*batch, x.shape[-2], y.shape[-1])
     full = (*shape, x.shape[-1])
+    room(full, "the products of its factors")
     on_x = np.arange(x.size).reshape(x.shape)[..., :, None, :]
     on_y = np.swapaxes(np.arange(y.size).reshape(y.shape), -1, -2)[..., None, :, :]
     left = b.gather(x, np.broadcast_to(on_x, full))

@@ -13,7 +13,7 @@ import torch
 from genbab.network import Index, LinearMap
 from genbab.reader.builder import Builder
 from genbab.reader.lower.table import Move, moves
-from genbab.reader.values import Array, Masked, Op, Refused, Value, Var, positive_axis
+from genbab.reader.values import Array, Masked, Op, Refused, Value, Var, positive_axis, room
 
 
 def move(b: Builder, op: Op, rule: Move, inputs: Sequence[Value | Masked | None]) -> list[Value | Masked]:
@@ -147,12 +147,15 @@ def _transpose(op: Op, a: list[Any]) -> Array:
 @moves("Expand")
 def _expand(op: Op, a: list[Any]) -> Array:
     shape = np.broadcast_shapes(a[0].shape, tuple(int(n) for n in a[1]))
+    room(shape)
     return np.asarray(np.broadcast_to(a[0], shape))
 
 
 @moves("Tile")
 def _tile(op: Op, a: list[Any]) -> Array:
-    return np.asarray(np.tile(a[0], tuple(int(n) for n in a[1])))
+    times = tuple(int(n) for n in a[1])
+    room((a[0].size, *times))
+    return np.asarray(np.tile(a[0], times))
 
 
 @moves("Slice")
@@ -181,6 +184,7 @@ def _slice_of(start: int, end: int, step: int, size: int) -> slice:
 
 @moves("Concat", data=None)
 def _concat(op: Op, a: list[Any]) -> Array:
+    room((sum(part.size for part in a),))
     return np.asarray(np.concatenate(a, axis=op.integer("axis", 1)))
 
 
@@ -190,6 +194,8 @@ def _split(op: Op, a: list[Any]) -> list[Array]:
     sizes = [int(n) for n in a[1].ravel()] if len(a) > 1 and a[1] is not None else op.integers("split")
     if sizes is None:
         parts = op.integer("num_outputs", len(op.node.output))
+        if not 0 < parts <= a[0].shape[axis]:
+            raise ValueError(f"{parts} parts of an axis of {a[0].shape[axis]}")
         step = -(-a[0].shape[axis] // parts)
         sizes = [step] * (parts - 1) + [a[0].shape[axis] - step * (parts - 1)]
     if sum(sizes) != a[0].shape[axis]:

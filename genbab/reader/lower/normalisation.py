@@ -11,7 +11,7 @@ from genbab.reader.builder import Builder
 from genbab.reader.lower.pooling import powers, window_sums
 from genbab.reader.lower.reductions import reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, positive_axis
+from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, positive_axis, room
 
 
 def _per_channel(value: Value | None, what: str, rank: int) -> Array:
@@ -125,6 +125,7 @@ def _local_response(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """x · (bias + alpha / size · sum of the squares of neighbouring channels) ** -beta."""
     x, size = _variable(inputs), op.integer("size", 1)
     channels = x.shape[1]
+    room((x.size, size), "the table of its neighbours")
     near = np.arange(channels)[:, None] + np.arange(size)[None, :] - (size - 1) // 2
     places = np.moveaxis(np.arange(x.size).reshape(x.shape), 1, 0)
     padded = np.concatenate([places, np.full((1, *places.shape[1:]), -1)])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from genbab.reader.lower.table import moves
-from genbab.reader.values import Array, Op, Refused, positive_axis
+from genbab.reader.values import Array, Op, Refused, positive_axis, room
 
 PAD_MODES = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
 
@@ -24,6 +24,7 @@ def _pad(op: Op, a: list[Any]) -> Array:
         width[positive_axis(axis, rank)] = (pads[i], pads[i + len(axes)])
     cut = tuple(slice(max(-lo, 0), n - max(-hi, 0)) for (lo, hi), n in zip(width, a[0].shape, strict=True))
     grow = [(max(lo, 0), max(hi, 0)) for lo, hi in width]
+    room([n + lo + hi for n, (lo, hi) in zip(a[0][cut].shape, grow, strict=True)])
     mode = op.text("mode", "constant")
     if mode != "constant":
         if mode not in PAD_MODES:

@@ -137,7 +137,9 @@ def window_sums(
 
 
 def powers(b: Builder, x: Var, p: int) -> Var:
-    """|x| ** p."""
+    """|x| ** p for p from 1."""
+    if p < 1:
+        raise Refused(f"a norm of order {p}")
     made = raised(b, x if p % 2 == 0 else apply(b, "abs", x), p)
     assert isinstance(made, Var)
     return made

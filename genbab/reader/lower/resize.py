@@ -12,7 +12,7 @@ import torch
 from genbab.network import Compose, Diagonal, Index, LinearMap
 from genbab.reader.builder import Builder
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, integers, needed
+from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, integers, needed, room
 
 Floats = np.dtype[np.float32]
 
@@ -25,6 +25,7 @@ CUBIC = -0.75
 def _resize(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = needed(inputs, 0)
     scales, sizes = _targets(op, inputs, x.shape)
+    room(sizes)
     mode = op.text("mode", "nearest")
     if mode not in ("nearest", "linear", "bilinear", "cubic") or op.integer("antialias", 0):
         raise Refused(f"interpolation '{mode}' with these options")

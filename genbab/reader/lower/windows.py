@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbab.reader.values import Array, Op, Refused
+from genbab.reader.values import Array, Op, Refused, room
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Windows:
     def entries(self, channels: int) -> Array:
         """(channels · windows, entries per window): flat indices into (channels, *size), -1 for padding."""
         rank = len(self.size)
+        room((channels, *self.number, *self.kernel), "the table of its windows")
         flat = np.zeros((1,) * (2 * rank), dtype=np.int64)
         inside = np.ones((1,) * (2 * rank), dtype=bool)
         for axis, at in enumerate(self.positions()):
@@ -56,8 +57,7 @@ class Windows:
 def windows(op: Op, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windows:
     """The windows that a Conv or pooling node slides over an image of this size."""
     rank = len(size)
-    strides = tuple(op.integers("strides") or [1] * rank)
-    dilations = tuple(op.integers("dilations") or [1] * rank)
+    strides, dilations = steps(op, "strides", rank), steps(op, "dilations", rank)
     reach = tuple(d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True))
     before, after = pads(op, size, reach, strides)
     up = bool(op.integer("ceil_mode", 0))
@@ -67,7 +67,16 @@ def windows(op: Op, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windows:
     )
     if min(number, default=1) < 1:
         raise ValueError(f"a window of {reach} does not fit an image of {size}")
+    room(number)
     return Windows(size, kernel, strides, dilations, before, after, number)
+
+
+def steps(op: Op, name: str, rank: int) -> tuple[int, ...]:
+    """The strides or dilations of a node, one per axis; ValueError unless all are above 0."""
+    found = tuple(op.integers(name) or [1] * rank)
+    if len(found) != rank or min(found, default=1) < 1:
+        raise ValueError(f"{name} {list(found)} for {rank} axes")
+    return found
 
 
 def _number(size: int, reach: int, stride: int, pad: tuple[int, int], up: bool) -> int:
