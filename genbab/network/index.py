@@ -11,6 +11,12 @@ from torch.nn import functional
 
 from genbab.network.maps import LinearMap
 
+AXES = 6
+"""Most axes of an index that is read as a grid: copying along steps is several times faster than a lookup."""
+
+SHORT = 8
+"""Sums over fewer neighbours are slower than scattered additions."""
+
 
 @dataclass(frozen=True, eq=False)
 class Index(LinearMap):
@@ -55,9 +61,50 @@ class Index(LinearMap):
         steps = torch.arange(first, first + n, device=self.index.device)
         return first if bool((self.index == steps).all()) else -1
 
+    @cached_property
+    def _grid(self) -> tuple[int, list[int], list[int]] | None:
+        """(first input, sizes, steps) of the index as a grid, slowest axis first; None where it is none."""
+        firsts, sizes, steps = self.index.cpu(), list[int](), list[int]()
+        if firsts.numel() < 2 or int(firsts.min()) < 0:
+            return None
+        while firsts.numel() > 1:
+            apart = firsts.diff()
+            step = int(apart[0])
+            breaks = (apart != step).nonzero()
+            size = firsts.numel() if not breaks.numel() else int(breaks[0]) + 1
+            if step < 0 or len(sizes) == AXES or firsts.numel() % size:
+                return None
+            rows = firsts.reshape(-1, size)
+            if bool((rows != rows[:, :1] + step * torch.arange(size)).any()):
+                return None
+            firsts, sizes, steps = rows[:, 0], [size, *sizes], [step, *steps]
+        return int(firsts), sizes, steps
+
+    @cached_property
+    def _summed(self) -> tuple[list[int], list[int], Index] | None:
+        """(sizes of the grid, axes along which it reads the same input again (-1: the last), index without
+        them); None where that does not pay.
+        """
+        if self._grid is None or 0 not in self._grid[2]:
+            return None
+        _, sizes, steps = self._grid
+        if steps[-1] == 0 and sizes[-1] < SHORT:
+            return None
+        axes = [i - len(sizes) for i, step in enumerate(steps) if step == 0]
+        index = self.index.reshape(sizes)
+        for axis in axes:
+            index = index.narrow(axis, 0, 1)
+        return sizes, axes, Index(index.reshape(-1), self.in_size)
+
     def apply(self, x: Tensor) -> Tensor:
         if self._start >= 0:
             return x.narrow(-1, self._start, self.out_size)
+        if self._grid is not None and not x.requires_grad and x.numel():
+            first, sizes, steps = self._grid
+            *lead, one = x.stride()
+            strides, offset = [*lead, *(step * one for step in steps)], x.storage_offset() + first * one
+            shape = (*x.shape[:-1], self.out_size)
+            return x.as_strided((*x.shape[:-1], *sizes), strides, offset).reshape(shape)
         index, kept = self._gather
         if self.in_size == 0:
             return x.new_zeros(*x.shape[:-1], self.out_size)
@@ -69,6 +116,9 @@ class Index(LinearMap):
             return functional.pad(a, (self._start, self.in_size - self._start - self.out_size))
         if self._inverse is not None:
             return self._inverse.apply(a)
+        if self._summed is not None and a.numel():
+            sizes, axes, rest = self._summed
+            return rest.pull(a.reshape(*a.shape[:-1], *sizes).sum(axes).reshape(*a.shape[:-1], rest.out_size))
         index, kept = self._gather
         pulled = a.new_zeros(*a.shape[:-1], self.in_size)
         return pulled.index_add_(-1, index, a if kept is None else a.masked_fill(~kept, 0))
