@@ -11,7 +11,20 @@ if __name__ != "genbab.kernels":
     raise ImportError("this folder is the package genbab.kernels: import genbab.kernels")
 
 from genbab.kernels.backend import Backend, available, implementation
-from genbab.kernels.functions import Function, hot
-from genbab.kernels.reference import Concrete, Relaxed
+from genbab.kernels.envelopes import S_SHAPED
+from genbab.kernels.functions import LEAST_SQUARE, Function, hot
+from genbab.kernels.reference import Concrete, Moments, Pace, Relaxed
 
-__all__ = ["Backend", "Concrete", "Function", "Relaxed", "available", "hot", "implementation"]
+__all__ = [
+    "LEAST_SQUARE",
+    "S_SHAPED",
+    "Backend",
+    "Concrete",
+    "Function",
+    "Moments",
+    "Pace",
+    "Relaxed",
+    "available",
+    "hot",
+    "implementation",
+]

@@ -42,6 +42,9 @@ POINTS = 2049
 SMALLEST = 1e-30
 """Part of the steepest slope's excess over 1 at which the tail's table ends."""
 
+LEAST_SQUARE = 1e-37
+"""Added to averages of squared gradients: no square root is taken of a denormal number, which is slow."""
+
 SCALE, CUBIC = math.sqrt(2.0 / math.pi), 0.044715
 
 

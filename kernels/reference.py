@@ -18,13 +18,16 @@ import torch
 from torch import Tensor
 
 from genbab.kernels.conjugates import conjugate, product_conjugate
-from genbab.kernels.functions import Function
+from genbab.kernels.envelopes import envelope
+from genbab.kernels.functions import LEAST_SQUARE, Function
 from genbab.kernels.splitting import children, form_gains, free_gains, points, weights
 
 __all__ = [
+    "ascend",
     "children",
     "concretise",
     "dual",
+    "envelope",
     "form_gains",
     "free_gains",
     "gradient",
@@ -49,8 +52,8 @@ Line = tuple[Slopes, Tensor]
 class Relaxed:
     """A step of a backward pass through a nonlinear node: A·f(z) >= Σ forms·z + bias in exact arithmetic.
 
-    forms (B, S, N) per argument, bias (B, S); slopes, intercept and touch (points where the lines touch),
-    (B, S, N) each, where they were to be kept.
+    forms (B, S, N) per argument, bias (B, S); slopes, intercept, touch (points where the lines touch) and
+    upper (1 where the line is an upper one, else 0), (B, S, N) each, where they were to be kept.
     """
 
     forms: Slopes
@@ -58,6 +61,19 @@ class Relaxed:
     slopes: Slopes = ()
     intercept: Tensor | None = None
     touch: Slopes = ()
+    upper: Tensor | None = None
+
+
+Moments = tuple[Tensor, Tensor]
+"""Running averages (B, S, N) of the gradient to a slope and of its square; contiguous."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A step of slopes: how far it goes, in spans, and the shares that moments keep of what they were."""
+
+    step: float
+    kept: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +128,7 @@ def relax(
     forms = tuple(a * k for k in taken)
     if not keep:
         return Relaxed(forms, bias)
-    return Relaxed(forms, bias, tuple(k.clone() for k in taken), intercept, touch)
+    return Relaxed(forms, bias, tuple(k.clone() for k in taken), intercept, touch, upper.to(a.dtype))
 
 
 def intercepts(
@@ -151,6 +167,44 @@ def gradient(
     for v, k in zip(to_forms, relaxed.slopes, strict=True):
         to_a = to_a + v * k
     return to_a, tuple(a * (v - weight * t) for v, t in zip(to_forms, touch, strict=True))
+
+
+def ascend(  # noqa: PLR0913
+    fn: Function,
+    a: Tensor,
+    boxes: tuple[Box, ...],
+    relaxed: Relaxed,
+    to_forms: Slopes,
+    moments: tuple[Moments, ...],
+    spans: tuple[Slopes, Slopes],
+    pace: Pace,
+    free: Slopes | None = None,
+    defaults: tuple[Slopes, Slopes] | None = None,
+) -> tuple[Tensor, Slopes]:
+    """The first result of `gradient` at kept lines, and the slopes moved uphill by a step of Adam.
+
+    The moments, one pair per argument, are brought up to date in place. The step is `pace.step` times the
+    span of the slope's side (`spans`: lower, upper; (B or 1, 1, N)) times the mean gradient over the root of
+    its mean square; a gradient that is no finite number counts 0. free (B or 1, 1, N): a span where it is the
+    larger; then a slope whose own span is 0 goes back to the default (`defaults`: lower, upper) where the
+    argument's value, in to_forms, lies inside the box. boxes may be what `prepare` made of them.
+    """
+    value, partials = gradient(fn, a, boxes, relaxed, to_forms)
+    upper, found = a < 0, []
+    for i, partial in enumerate(partials):
+        (mean, square), kept = moments[i], pace.kept
+        partial = torch.nan_to_num(partial, nan=0.0, posinf=0.0, neginf=0.0)
+        mean.mul_(kept[0]).add_(partial, alpha=1.0 - kept[0])
+        square.mul_(kept[1]).addcmul_(partial, partial, value=1.0 - kept[1])
+        span = torch.where(upper, spans[1][i], spans[0][i])
+        size = span if free is None else torch.maximum(span, free[i])
+        slope = relaxed.slopes[i] + pace.step * size * mean / (square + LEAST_SQUARE).sqrt()
+        if free is not None and defaults is not None:
+            low, high = boxes[i]
+            idle = (span <= 0) & (to_forms[i] >= low) & (to_forms[i] <= high)
+            slope = torch.where(idle, torch.where(upper, defaults[1][i], defaults[0][i]), slope)
+        found.append(slope)
+    return value, tuple(found)
 
 
 def lines(

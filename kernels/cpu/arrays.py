@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from numba import config, get_num_threads, set_num_threads
 from torch import Tensor
 
 from genbab.kernels import conjugates
@@ -16,6 +16,8 @@ from genbab.kernels.functions import GATED, Function, gate
 def compact(x: Tensor, rank: int) -> Any:
     """The tensor as a C-contiguous array of this rank with expanded axes of length 1; copies if it must."""
     x = x.detach()
+    if x.dim() == rank and x.is_contiguous():
+        return x.numpy()
     for axis, (size, stride) in enumerate(zip(x.shape, x.stride(), strict=True)):
         if size > 1 and stride == 0:
             x = x.narrow(axis, 0, 1)
@@ -27,23 +29,16 @@ def full(x: Tensor, shape: tuple[int, ...]) -> Any:
     return x.detach().expand(shape).contiguous().numpy()
 
 
-def nothing(like: Any, rank: int) -> Any:
-    """An array that stands for one that is not there."""
-    return np.empty((1,) * rank, dtype=like.dtype)
-
-
 def empty(shape: tuple[int, ...], like: Tensor) -> tuple[Tensor, Any]:
     """A new tensor and the array on its memory."""
     made = torch.empty(shape, dtype=like.dtype)
     return made, made.numpy()
 
 
-def share_threads() -> None:
-    """Compiled loops use as many threads as torch does."""
-    settings: Any = config
-    wanted = min(torch.get_num_threads(), settings.NUMBA_NUM_THREADS)
-    if get_num_threads() != wanted:
-        set_num_threads(wanted)
+def several(count: int, like: Tensor) -> tuple[tuple[Tensor, ...], list[Any]]:
+    """So many new tensors of the shape of another, and the arrays on their memory, which is one piece."""
+    whole = torch.empty((count, *like.shape), dtype=like.dtype)
+    return whole.unbind(), list(whole.numpy())
 
 
 def full_rows(x: Any, a: Tensor) -> Any:
@@ -68,7 +63,12 @@ def ends_of(fn: Function, l: Tensor, u: Tensor) -> tuple[tuple[Any, ...], tuple[
 
 def tables_of(fn: Function, a: Tensor) -> tuple[Any, float, float]:
     """The tables of gelu and its like, and their two numbers; for other functions anything."""
-    if fn.name not in GATED:
-        return nothing(a.detach().numpy(), 1), 1.0, 1.0
-    one = gate(fn.name, a.dtype, a.device)
+    return _tables(fn.name, a.dtype)
+
+
+@cache
+def _tables(name: str, dtype: torch.dtype) -> tuple[Any, float, float]:
+    if name not in GATED:
+        return torch.empty(1, dtype=dtype).numpy(), 1.0, 1.0
+    one = gate(name, dtype, torch.device("cpu"))
     return torch.cat([one.convex, one.tail]).numpy(), one.steepest - 0.5, one.reach

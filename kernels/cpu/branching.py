@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from genbab.kernels.cpu.elementary import PLAIN, compiled, num
 from genbab.kernels.cpu.loops import SUMS, at, unbounded
@@ -68,11 +67,13 @@ def _weight(scaled: Any, side: Any, offset: Any) -> Any:
     return best
 
 
-@compiled(parallel=True, **PLAIN)
-def weight_rows(form: Any, middle: Any, radius: Any, normal: Any, level: Any, found: Any) -> None:
+@compiled(**PLAIN)
+def weight_rows(
+    begin: int, end: int, form: Any, middle: Any, radius: Any, normal: Any, level: Any, found: Any
+) -> None:
     """`weights`."""
-    batch, rows, halves = found.shape
-    for r in prange(batch * rows):
+    rows, halves = found.shape[1], found.shape[2]
+    for r in range(begin, end):
         b, s = r // rows, r % rows
         scaled, side = at(form, b, s) * radius[b], np.empty_like(radius[b])
         for h in range(halves):
@@ -97,13 +98,22 @@ def _least(joint: Any, mass: Any, low: Any, high: Any) -> tuple[Any, Any]:
     return total, size
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def dual_rows(
-    form: Any, low: Any, high: Any, normal: Any, level: Any, weight: Any, value: Any, size: Any
+    begin: int,
+    end: int,
+    form: Any,
+    low: Any,
+    high: Any,
+    normal: Any,
+    level: Any,
+    weight: Any,
+    value: Any,
+    size: Any,
 ) -> None:
     """`reference.dual`."""
-    batch, rows = value.shape
-    for r in prange(batch * rows):
+    rows = value.shape[1]
+    for r in range(begin, end):
         b, s = r // rows, r % rows
         joint = at(form, b, s).copy()
         mass = np.abs(joint)
@@ -128,14 +138,14 @@ def _gain(a: Any, c: Any, before: Any, gain: Any) -> None:
         gain[i] = min(g, most) if g > zero else zero
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def free_rows(
-    code: int, p: Any, table: Any, most: Any, reach: Any, any_open: bool,
+    begin: int, end: int, code: int, p: Any, table: Any, most: Any, reach: Any, any_open: bool,
     a: Any, k: Any, c: Any, box: Any, no_line: Any, cut: Any, first: Any, second: Any,
 ) -> None:  # fmt: skip
     """`free_gains`; no_line: where there is no (lower, upper) line in the lower child, then in the upper."""
-    batch, rows, size = first.shape
-    for r in prange(batch * rows):
+    rows, size = first.shape[1], first.shape[2]
+    for r in range(begin, end):
         b, s = r // rows, r % rows
         mine, slope, before = at(a, b, s), at(k, b, s), at(c, b, s)
         l, u, fl, fu = at(box[0], b, 0), at(box[1], b, 0), at(box[2], b, 0), at(box[3], b, 0)  # noqa: E741
@@ -161,14 +171,14 @@ def _shift(own: Any, low: Any, high: Any, lows: Any, highs: Any, middle: Any, ra
     return total
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def form_rows(
-    form: Any, middle: Any, radius: Any, below: Any, above: Any, which: Any, rows: Any,
+    begin: int, end: int, form: Any, middle: Any, radius: Any, below: Any, above: Any, which: Any, rows: Any,
     old: Any, new: Any, gains: Any,
 ) -> None:  # fmt: skip
     """`form_gains`."""
     zero = num(old[0, 0], 0.0)
-    for p in prange(gains.shape[0]):
+    for p in range(begin, end):
         b, j = which[p], rows[p]
         for s in range(gains.shape[1]):
             was = old[p, s]
@@ -178,13 +188,22 @@ def form_rows(
                 gains[p, s, m] = _shift(form[b, s], below[j], above[j], lows, highs, middle[b], radius[b])
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def child_rows(
-    low: Any, high: Any, which: Any, neuron: Any, point: Any, hit: Any, lower: Any, upper: Any
+    begin: int,
+    end: int,
+    low: Any,
+    high: Any,
+    which: Any,
+    neuron: Any,
+    point: Any,
+    hit: Any,
+    lower: Any,
+    upper: Any,
 ) -> None:
     """`children` without marks."""
     count = len(which)
-    for p in prange(count):
+    for p in range(begin, end):
         lower[p] = low[which[p]]
         lower[count + p] = low[which[p]]
         upper[p] = high[which[p]]
@@ -292,13 +311,13 @@ def _stopped(
     return point
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def point_rows(
-    l: Any, u: Any, weight: Any, centres: Any, between: Any, places: Any, cells: Any, aims: Any,  # noqa: E741
-    stops: Any, jumps: Any, numbers: Any, rows: int, found: Any,
+    begin: int, end: int, l: Any, u: Any, weight: Any, centres: Any, between: Any, places: Any,  # noqa: E741
+    cells: Any, aims: Any, stops: Any, jumps: Any, numbers: Any, rows: int, found: Any,
 ) -> None:  # fmt: skip
     """`points` of flat intervals."""
-    for i in prange(len(l)):
+    for i in range(begin, end):
         below, above = weight[i, 0], weight[i, 1]
         aim = 1 - int(below > ONE_SIDED * above) + int(above > ONE_SIDED * below)
         found[i] = _point(l[i], u[i], aim, centres, between, places, cells, aims, stops, jumps, numbers, rows)

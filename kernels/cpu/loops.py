@@ -1,4 +1,4 @@
-"""The compiled loops: one pass over rows of neurons, in parallel over rows.
+"""The compiled loops: one pass over the rows `begin` to `end` of all domains, counted through.
 
 Arrays of rank 3 are (B, S, N) or 1 where they are shared; an array of one element stands for one that is
 absent, as told by a flag. Sums may be reordered, which nothing relies on; no other liberty is taken, so NaN
@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from genbab.kernels.cpu.elementary import PLAIN, compiled, num
 from genbab.kernels.cpu.rows import row
@@ -72,30 +71,38 @@ def unbounded(a: Any, no_lower: Any, no_upper: Any, c: Any) -> None:
 
 
 @compiled(**PLAIN)
+def sides(a: Any, upper: Any) -> None:
+    """1 where a takes the upper line, else 0."""
+    for i in range(len(a)):
+        upper[i] = num(a[i], 1.0) if a[i] < num(a[i], 0.0) else num(a[i], 0.0)
+
+
+@compiled(**PLAIN)
 def times(a: Any, k: Any, form: Any) -> None:
     """form = a·k."""
     for i in range(len(a)):
         form[i] = a[i] * k[i]
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def relax_rows(
-    code: int, p: Any, table: Any, most: Any, reach: Any, kind: int, any_open: bool, keep: bool,
-    a: Any, k: Any, before: Any, low: Any, high: Any, box: Any, no_line: Any,
-    form: Any, bias: Any, ks: Any, cs: Any, xs: Any,
+    begin: int, end: int, code: int, p: Any, table: Any, most: Any, reach: Any, kind: int, any_open: bool,
+    keep: bool, a: Any, k: Any, before: Any, low: Any, high: Any, box: Any, no_line: Any,
+    form: Any, bias: Any, ks: Any, cs: Any, xs: Any, side: Any,
 ) -> None:  # fmt: skip
     """`relax` for a function of one argument; box: (l, u, f(l), f(u)) stacked."""
-    batch, rows, size = form.shape
-    for r in prange(batch * rows):
+    rows, size = form.shape[1], form.shape[2]
+    own = np.empty((6, size), form.dtype)
+    taken, c, x = own[3], own[4], own[5]
+    for r in range(begin, end):
         b, s = r // rows, r % rows
         mine = at(a, b, s)
         if keep:
             taken, c, x = ks[b, s], cs[b, s], xs[b, s]
-        else:
-            taken, c, x = np.empty_like(mine), np.empty_like(mine), np.empty_like(mine)
+            sides(mine, side[b, s])
         select(kind, mine, at(k, b, s), at(before, b, s), at(low, b, 0), at(high, b, 0), taken)
         l, u, fl, fu = at(box[0], b, 0), at(box[1], b, 0), at(box[2], b, 0), at(box[3], b, 0)  # noqa: E741
-        row(code, p, table, most, reach, mine, taken, l, u, fl, fu, c, x, np.empty((3, size), mine.dtype))
+        row(code, p, table, most, reach, mine, taken, l, u, fl, fu, c, x, own[:3])
         if any_open:
             unbounded(mine, at(no_line[0], b, 0), at(no_line[1], b, 0), c)
         times(mine, taken, form[b, s])
@@ -118,21 +125,22 @@ def corners(a: Any, kx: Any, ky: Any, lx: Any, ux: Any, ly: Any, uy: Any, c: Any
         c[i] = (x[i] - ky[i]) * y[i] - kx[i] * x[i]
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def relax_product_rows(
-    kind: int, any_open: bool, keep: bool, a: Any, k: Any, before: Any, low: Any, high: Any,
-    x_box: Any, y_box: Any, no_line: Any, forms: Any, bias: Any, ks: Any, cs: Any, xs: Any,
+    begin: int, end: int, kind: int, any_open: bool, keep: bool, a: Any, k: Any, before: Any, low: Any,
+    high: Any, x_box: Any, y_box: Any, no_line: Any, forms: Any, bias: Any, ks: Any, cs: Any, xs: Any,
+    side: Any,
 ) -> None:  # fmt: skip
     """`relax` for x·y; k, low, high, forms, ks and xs are pairs."""
-    batch, rows, size = forms[0].shape
-    for r in prange(batch * rows):
+    rows, size = forms[0].shape[1], forms[0].shape[2]
+    own = np.empty((5, size), forms[0].dtype)
+    kx, ky, c, x, y = own[0], own[1], own[2], own[3], own[4]
+    for r in range(begin, end):
         b, s = r // rows, r % rows
         mine, was = at(a, b, s), at(before, b, s)
         if keep:
             kx, ky, c, x, y = ks[0][b, s], ks[1][b, s], cs[b, s], xs[0][b, s], xs[1][b, s]
-        else:
-            kx, ky, c = np.empty_like(mine), np.empty_like(mine), np.empty_like(mine)
-            x, y = np.empty_like(mine), np.empty_like(mine)
+            sides(mine, side[b, s])
         select(kind, mine, at(k[0], b, s), was, at(low[0], b, 0), at(high[0], b, 0), kx)
         select(kind, mine, at(k[1], b, s), was, at(low[1], b, 0), at(high[1], b, 0), ky)
         lx, ux, ly, uy = at(x_box[0], b, 0), at(x_box[1], b, 0), at(y_box[0], b, 0), at(y_box[1], b, 0)
@@ -144,14 +152,14 @@ def relax_product_rows(
         bias[b, s] = dot(mine, c)
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def line_rows(
-    has_upper: bool, has_mass: bool, count: int, a: Any, low: Any, high: Any, c_low: Any, c_high: Any,
-    mass: Any, forms: Any, bias: Any, size: Any,
+    begin: int, end: int, has_upper: bool, has_mass: bool, count: int, a: Any, low: Any, high: Any,
+    c_low: Any, c_high: Any, mass: Any, forms: Any, bias: Any, size: Any,
 ) -> None:  # fmt: skip
     """`lines`; low, high and forms hold `count` arrays each, of two."""
-    batch, rows, n = forms[0].shape
-    for r in prange(batch * rows):
+    rows = forms[0].shape[1]
+    for r in range(begin, end):
         b, s = r // rows, r % rows
         mine, c = at(a, b, s), at(c_low, b, s)
         if has_upper:
@@ -195,13 +203,14 @@ def corner_of(form: Any, low: Any, high: Any, x: Any) -> None:
         x[i] = low[i] if form[i] > num(form[i], 0.0) else high[i]
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def concretise_rows(
-    want_corner: bool, want_size: bool, form: Any, low: Any, high: Any, bound: Any, corner: Any, size: Any
-) -> None:
+    begin: int, end: int, want_corner: bool, want_size: bool, form: Any, low: Any, high: Any, bound: Any,
+    corner: Any, size: Any,
+) -> None:  # fmt: skip
     """`concretise` without its constant; form (B, S, D), low and high (B or 1, 1, D)."""
-    batch, rows, inputs = form.shape
-    for r in prange(batch * rows):
+    rows = form.shape[1]
+    for r in range(begin, end):
         b, s = r // rows, r % rows
         mine, l, u = form[b, s], at(low, b, 0), at(high, b, 0)  # noqa: E741
         bound[b, s] = least(mine, l, u)
@@ -211,13 +220,14 @@ def concretise_rows(
             size[b, s] = span(mine, l, u)
 
 
-@compiled(parallel=True, **PLAIN)
+@compiled(**PLAIN)
 def gradient_rows(
-    count: int, a: Any, k: Any, c: Any, x: Any, v: Any, weight: Any, to_a: Any, to_k: Any
-) -> None:
+    begin: int, end: int, count: int, a: Any, k: Any, c: Any, x: Any, v: Any, weight: Any, to_a: Any,
+    to_k: Any,
+) -> None:  # fmt: skip
     """`gradient` from kept lines; k, x, v and to_k hold `count` arrays, of two; weight (B, S)."""
-    batch, rows, n = to_a.shape
-    for r in prange(batch * rows):
+    rows, n = to_a.shape[1], to_a.shape[2]
+    for r in range(begin, end):
         b, s = r // rows, r % rows
         mine, lift, w = at(a, b, s), to_a[b, s], weight[b, s]
         intercept = at(c, b, s)

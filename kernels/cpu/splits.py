@@ -5,11 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.kernels import reference, splitting
+from genbab.kernels import envelopes, reference, splitting
 from genbab.kernels.cpu import branching
-from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, share_threads, tables_of
+from genbab.kernels.cpu import envelopes as compiled_envelopes
+from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, tables_of
+from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
 from genbab.kernels.splitting import Box, Grid
+
+SHORT = 32
+"""Rows with fewer numbers are not worth a loop of their own."""
 
 
 def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
@@ -17,11 +22,15 @@ def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
     shape = (len(box[0]), form.shape[1], level.shape[1])
     if 0 in (*shape, form.shape[-1]):
         return splitting.weights(form, box, normal, level)
-    share_threads()
     middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
     found, array = empty(shape, form)
-    branching.weight_rows(
-        compact(form, 3), *(t.detach().contiguous().numpy() for t in (middle, radius, normal, level)), array
+    spread(
+        branching.weight_rows,
+        shape[0] * shape[1],
+        8 * shape[2] * form.shape[2],
+        compact(form, 3),
+        *(t.detach().contiguous().numpy() for t in (middle, radius, normal, level)),
+        array,
     )
     return found
 
@@ -31,10 +40,17 @@ def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weight: Tensor) 
     shape = (len(box[0]), form.shape[1])
     if 0 in (*shape, form.shape[-1]):
         return reference.dual(form, box, normal, level, weight)
-    share_threads()
     given = (t.detach().contiguous().numpy() for t in (*box, normal, level, weight))
     value, size = empty(shape, form), empty(shape, form)
-    branching.dual_rows(compact(form, 3), *given, value[1], size[1])
+    spread(
+        branching.dual_rows,
+        shape[0] * shape[1],
+        2 * form.shape[2],
+        compact(form, 3),
+        *given,
+        value[1],
+        size[1],
+    )
     return value[0], size[0]
 
 
@@ -44,13 +60,13 @@ def free_gains(
     """`splitting.free_gains`."""
     if a.numel() == 0 or fn.name == "reciprocal":
         return splitting.free_gains(fn, a, box, slope, intercept, point)
-    share_threads()
     (l, u, fl, fu), whole = ends_of(fn, *box)  # noqa: E741
     cut = point.masked_fill(~torch.isfinite(point), 1.0)
     left, right = (~(torch.isfinite(end) & torch.isfinite(point)) for end in box)
     none = tuple(full_rows(compact(t, 3), a) for t in (left, left, right, right))
     first, second = empty(a.shape, a), empty(a.shape, a)
-    branching.free_rows(
+    spread(
+        branching.free_rows, a.shape[0] * a.shape[1], 4 * a.shape[2],
         fn.code, fn.parameter, *tables_of(fn, a), bool(any(t.any() for t in none)),
         *(full_rows(compact(t, 3), a) for t in (a, slope, intercept)),
         tuple(full_rows(t, a) for t in (l, u, fl, fu)), none, full_rows(compact(cut, 3), a),
@@ -65,11 +81,10 @@ def form_gains(
     """`splitting.form_gains`."""
     if 0 in (*weight[1].shape, form.shape[-1]):
         return splitting.form_gains(form, box, below, above, pairs, weight)
-    share_threads()
     middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
     found, array = empty(tuple(weight[1].shape), form)
     given = (full(t, tuple(t.shape)) for t in (form, middle, radius, below, above, *pairs, *weight))
-    branching.form_rows(*given, array)
+    spread(branching.form_rows, len(array), array[0].size * form.shape[2], *given, array)
     return found
 
 
@@ -80,10 +95,9 @@ def children(
     shape = (2 * len(which), box[0].shape[1])
     if 0 in shape:
         return splitting.children(box, which, neuron, point, hit, marks)
-    share_threads()
     lower, upper = empty(shape, box[0]), empty(shape, box[0])
     given = (full(t, tuple(t.shape)) for t in (*box, which, neuron, point.to(box[0].dtype), hit))
-    branching.child_rows(*given, lower[1], upper[1])
+    spread(branching.child_rows, len(which), 4 * shape[1], *given, lower[1], upper[1])
     if marks is None:
         return lower[0], upper[0], None
     marked = marks[which].repeat(2, 1)
@@ -94,10 +108,26 @@ def children(
 
 def points(grid: Grid, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa: E741
     """`splitting.points`."""
-    share_threads()
     found, array = empty((l.numel(),), l)
     flat = (full(t, tuple(t.shape)) for t in (l.reshape(-1), u.reshape(-1), weight.reshape(-1, 2)))
     tables = (grid.centres, grid.between, grid.places, grid.cells, grid.aims, grid.stops, grid.jumps)
     numbers = (grid.first, grid.step, grid.reach, grid.period, *grid.domain, grid.widest)
-    branching.point_rows(*flat, *(t.contiguous().numpy() for t in tables), numbers, grid.rows, array)
+    arrays = (t.contiguous().numpy() for t in tables)
+    spread(branching.point_rows, l.numel(), 30, *flat, *arrays, numbers, grid.rows, array)
     return found.reshape(l.shape)
+
+
+def envelope(fn: Function, box: Box) -> tuple[Box, Box]:
+    """`envelopes.envelope`."""
+    low, high = (end.detach().contiguous() for end in box)
+    if low.numel() == 0:
+        return envelopes.envelope(fn, box)
+    found = torch.empty((4, *low.shape), dtype=low.dtype)
+    size = low.shape[-1] if low.shape[-1] >= SHORT else low.numel()
+    rows = (-1, size)
+    spread(
+        compiled_envelopes.envelope_rows, low.numel() // size, 60 * size, fn.code,
+        low.reshape(rows).numpy(), high.reshape(rows).numpy(), *found.reshape(4, *rows).numpy(),
+    )  # fmt: skip
+    lower, upper, lows, highs = found.unbind()
+    return (lower, upper), (lows, highs)

@@ -7,20 +7,24 @@ Nothing here multiplies matrices, so the reduced precision of tensor cores never
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from genbab.kernels import reference
-from genbab.kernels.functions import Function
+from genbab.kernels.envelopes import envelope
+from genbab.kernels.functions import LEAST_SQUARE, Function
 from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of, total
-from genbab.kernels.gpu.relaxing import gradient_kernel, relax_kernel, relax_product_kernel
+from genbab.kernels.gpu.relaxing import ascend_kernel, gradient_kernel, relax_kernel, relax_product_kernel
 from genbab.kernels.gpu.splits import children, dual, form_gains, free_gains, points, weights
 from genbab.kernels.gpu.summing import concretise_kernel, lines_kernel
-from genbab.kernels.reference import Box, Concrete, Line, Relaxed, Slopes, prepare
+from genbab.kernels.reference import Box, Concrete, Line, Moments, Pace, Relaxed, Slopes, prepare
 
 __all__ = [
+    "ascend",
     "children",
     "concretise",
     "dual",
+    "envelope",
     "form_gains",
     "free_gains",
     "gradient",
@@ -76,7 +80,8 @@ def relax(
     if not keep:
         return Relaxed(tuple(forms), total(partial))
     arity = len(boxes)
-    return Relaxed(tuple(forms), total(partial), tuple(kept[:arity]), kept[arity], tuple(kept[arity + 1 :]))
+    lines = tuple(kept[:arity]), kept[arity], tuple(kept[arity + 1 :])
+    return Relaxed(tuple(forms), total(partial), *lines, (a < 0).to(a.dtype))
 
 
 def gradient(
@@ -113,6 +118,44 @@ def gradient(
                 CODE=fn.code, KEPT=kept, ADD=i > 0,
             )  # fmt: skip
     return to_a, tuple(to_slopes)
+
+
+def ascend(  # noqa: PLR0913
+    fn: Function,
+    a: Tensor,
+    boxes: tuple[Box, ...],
+    relaxed: Relaxed,
+    to_forms: Slopes,
+    moments: tuple[Moments, ...],
+    spans: tuple[Slopes, Slopes],
+    pace: Pace,
+    free: Slopes | None = None,
+    defaults: tuple[Slopes, Slopes] | None = None,
+) -> tuple[Tensor, Slopes]:
+    """`reference.ascend`."""
+    if a.numel() == 0:
+        return reference.ascend(fn, a, boxes, relaxed, to_forms, moments, spans, pace, free, defaults)
+    shape = (batch, rows, size) = tuple(a.shape)
+    assert relaxed.intercept is not None
+    mine, c = laid_out(a, shape), laid_out(relaxed.intercept, shape)
+    value, moved = a.new_empty(shape), [a.new_empty(shape) for _ in relaxed.slopes]
+    step = float(torch.tensor(pace.step, dtype=torch.float32))
+    cut = shares(batch, rows, size)
+    for i, out in enumerate(moved):
+        own = [laid_out(t[i], shape) for t in (relaxed.slopes, relaxed.touch, to_forms)]
+        usual = spans if defaults is None else defaults
+        room = spans[0][i] if free is None else free[i]
+        per_neuron = (spans[0][i], spans[1][i], room, usual[0][i], usual[1][i], *boxes[i])
+        thin = [laid_out(t, shape) for t in per_neuron]
+        k, x, v = own
+        with on(a):
+            ascend_kernel[grid(batch, rows, cut)](
+                mine[0], k[0], c[0], x[0], v[0], *(t[0] for t in thin), *moments[i], value, out,
+                batch, rows, size, *mine[1:], *k[1:], *c[1:], *x[1:], *v[1:], *(t[1] for t in thin),
+                step, pace.step - step, **keys(rows, size), MEAN_KEPT=pace.kept[0], SQUARE_KEPT=pace.kept[1],
+                ADD=i > 0, FREE=free is not None, LEAST=LEAST_SQUARE,
+            )  # fmt: skip
+    return value, tuple(moved)
 
 
 def lines(

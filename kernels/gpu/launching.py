@@ -29,6 +29,11 @@ if triton.knobs.runtime.interpret:
 
 tuned = triton.autotune(CONFIGS, key=["ROWS_KEY", "COLUMNS_KEY"])
 
+tuned_in_place = triton.autotune(
+    CONFIGS, key=["ROWS_KEY", "COLUMNS_KEY"], restore_value=["mean", "square", "value"]
+)
+"""For kernels that change what they read: trying a block must not change it."""
+
 
 def laid_out(x: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, int, int]:
     """(tensor, strides of its first two axes) expanded to (B, S, N), neighbours along the last axis."""

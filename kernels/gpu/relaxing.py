@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 
 from genbab.kernels.gpu.conjugates import conjugate, product_conjugate
-from genbab.kernels.gpu.launching import tuned
+from genbab.kernels.gpu.launching import tuned, tuned_in_place
 
 DEFAULT = tl.constexpr(0)
 GIVEN = tl.constexpr(1)
@@ -148,3 +148,57 @@ def gradient_kernel(
             lifted = tl.load(to_a + out, both, 0.0)
         tl.store(to_a + out, lifted + value * slope, both)
         tl.store(to_k + out, mine * (value - w * touch), both)
+
+
+@tuned_in_place
+@triton.jit
+def ascend_kernel(
+    a, k, c, x, v, low, high, free, usual_low, usual_high, l, u, mean, square, value, out,  # noqa: E741
+    B, S, N, sa, ra, sk, rk, sc, rc, st, rt, sv, rv, sl, sh, sf, sd, se, sx, sy, pace, pace_rest,
+    ROWS_KEY, COLUMNS_KEY, MEAN_KEPT: tl.constexpr, SQUARE_KEPT: tl.constexpr,
+    ADD: tl.constexpr, FREE: tl.constexpr, LEAST: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    """value = c + v·k, or where ADD v·k more than it is; the moments brought up to date; out = k moved.
+
+    Numbers are passed as float32: what that leaves of the pace is pace_rest.
+    """
+    step = tl.zeros((1, 1), dtype=out.dtype.element_ty) + pace + pace_rest
+    b, s, has, start, end = place(S, N, ROWS, COLUMNS)
+    rows = s[:, None]
+    for first in range(start, end, COLUMNS):
+        n = first + tl.arange(0, COLUMNS)
+        m = n < end
+        both = has[:, None] & m[None, :]
+        at = (b * S + rows) * N + n[None, :]
+        mine = tl.load(a + b * sa + rows * ra + n[None, :], both, 0.0)
+        slope = tl.load(k + b * sk + rows * rk + n[None, :], both, 0.0)
+        arg = tl.load(v + b * sv + rows * rv + n[None, :], both, 0.0)
+        touch = tl.load(x + b * st + rows * rt + n[None, :], both, 0.0)
+        lifted = tl.load(c + b * sc + rows * rc + n[None, :], both, 0.0)
+        if ADD:
+            lifted = tl.load(value + at, both, 0.0)
+        tl.store(value + at, lifted + arg * slope, both)
+        uphill = mine * (arg - touch)
+        uphill = tl.where(tl.abs(uphill) < float("inf"), uphill, 0.0)
+        averaged = tl.load(mean + at, both, 0.0)
+        averaged = (averaged * MEAN_KEPT + uphill * (1.0 - MEAN_KEPT)).to(mine.dtype)
+        squared = tl.load(square + at, both, 0.0)
+        squared = (squared * SQUARE_KEPT + uphill * uphill * (1.0 - SQUARE_KEPT)).to(mine.dtype)
+        tl.store(mean + at, averaged, both)
+        tl.store(square + at, squared, both)
+        upper = mine < 0.0
+        span_low = tl.load(low + b * sl + n, m, 0.0)[None, :]
+        span_high = tl.load(high + b * sh + n, m, 0.0)[None, :]
+        span = tl.where(upper, span_high, span_low)
+        size = span
+        if FREE:
+            size = tl.maximum(span, tl.load(free + b * sf + n, m, 0.0)[None, :])
+        moved = slope + (size * averaged / tl.sqrt(squared + LEAST) * step).to(mine.dtype)
+        if FREE:
+            default_low = tl.load(usual_low + b * sd + n, m, 0.0)[None, :]
+            default_high = tl.load(usual_high + b * se + n, m, 0.0)[None, :]
+            at_l = tl.load(l + b * sx + n, m, 0.0)[None, :]
+            at_u = tl.load(u + b * sy + n, m, 0.0)[None, :]
+            idle = (span <= 0.0) & (arg >= at_l) & (arg <= at_u)
+            moved = tl.where(idle, tl.where(upper, default_high, default_low), moved)
+        tl.store(out + at, moved, both)

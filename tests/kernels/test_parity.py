@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.kernels import Backend, Function, Relaxed, available, implementation, reference
+from genbab.kernels import S_SHAPED, Backend, Function, Pace, Relaxed, available, implementation, reference
+from genbab.kernels.conjugates import conjugate
 from genbab.lut.generate import table_on
 from genbab.nonlinear.registry import make as function
 from tests.kernels.cases import (
@@ -169,6 +170,76 @@ def test_gradient(backend: tuple[ModuleType, str], fn: Function, dtype: torch.dt
             # a touching point moves by the root of what its intercept may be off
             size = case.a.abs() * (1.0 + x.abs()) * (1.0 if held is kept else 500.0)
             same(one.cpu(), other, 1.0 + size)
+
+
+@pytest.mark.parametrize(("fn", "dtype"), CASES)
+def test_ascend(backend: tuple[ModuleType, str], fn: Function, dtype: torch.dtype) -> None:
+    for shape in SHAPES[:1] if INTERPRETED else (SHAPES[0], (1, 1, 1), (2, 3, 0)):
+        for freed in (dtype == torch.float32,) if INTERPRETED else (False, True):
+            climbed(backend, make(fn, dtype, shape), freed)
+
+
+def climbed(backend: tuple[ModuleType, str], case: Case, freed: bool) -> None:
+    """A step from kept lines is that of the definition, moments included."""
+    dtype, shape, arity = case.a.dtype, case.a.shape, case.fn.arguments
+
+    def on(parts: Iterable[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(t.clone().to(backend[1]) for t in parts)
+
+    def thin(seed: int) -> tuple[Tensor, ...]:
+        return tuple(numbers(seed + i, dtype, 1, 1, shape[2]).clamp_min(0.0) for i in range(arity))
+
+    lines = reference.relax(case.fn, case.a, case.boxes, case.slopes, case.defaults)
+    assert lines.intercept is not None
+    values = tuple(numbers(9 + i, dtype, *shape) for i in range(arity))
+    values[0][..., :2] = torch.nan  # a gradient that is no number counts nothing
+    low, high, free, pace = thin(20), thin(22), thin(24), Pace(0.3, (0.4, 0.8))
+    moments = [
+        (numbers(40 + i, dtype, *shape), numbers(50 + i, dtype, *shape).square()) for i in range(arity)
+    ]
+    there, others = moved(case, {"device": backend[1]}), [on(pair) for pair in moments]
+    kept = Relaxed((), there.a, on(lines.slopes), on([lines.intercept])[0], on(lines.touch))
+    found = backend[0].ascend(
+        case.fn, there.a, there.boxes, kept, on(values), tuple(others), (on(low), on(high)), pace,
+        on(free) if freed else None, there.defaults,
+    )  # fmt: skip
+    want = reference.ascend(
+        case.fn, case.a, case.boxes, lines, values, tuple(moments), (low, high), pace,
+        free if freed else None, case.defaults,
+    )  # fmt: skip
+    same(found[0].cpu(), want[0], 1.0 + lines.intercept.abs() + sum(x.abs() for x in lines.touch))
+    assert all(bool(torch.isfinite(slope).all()) for slope in want[1])
+    averages = [t for pair in others for t in pair], [t for pair in moments for t in pair]
+    for one, other in zip([*found[1], *averages[0]], [*want[1], *averages[1]], strict=True):
+        same(one.cpu(), other, 1.0 + other.abs())
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", S_SHAPED)
+def test_envelope(backend: tuple[ModuleType, str], name: str, dtype: torch.dtype) -> None:
+    """As the definition; and no line of any other slope is higher (lower) in the middle of the box."""
+    fn = Function(name)
+    for shape in ((3, 1, 130), (40, 1, 1), (2, 1, 0)):
+        middle, radius = 2.0 * numbers(1, dtype, *shape), 2.0 * numbers(2, dtype, *shape).square()
+        radius[..., ::7] = 0.0
+        low, high = middle - radius, middle + radius
+        found = backend[0].envelope(fn, (low.to(backend[1]), high.to(backend[1])))
+        want = reference.envelope(fn, (low, high))
+        for side, wanted in zip(found, want, strict=True):
+            for one, other in zip(side, wanted, strict=True):
+                far = 1e-3 if dtype == torch.float32 else 1e-7  # a touching point is where the slope is flat
+                torch.testing.assert_close(one.cpu(), other, rtol=far, atol=far)
+        if not low.numel():
+            continue
+        for upper in (False, True):
+            slope, side = found[0][upper].cpu().double(), torch.full(shape, upper)
+            box, centre = (low.double(), high.double()), (0.5 * low + 0.5 * high).double()
+            best = conjugate(fn, slope, *box, side)[0] + slope * centre
+            for share in (0.0, 0.5, 0.9, 1.1, 2.0):
+                rival = share * slope
+                height = conjugate(fn, rival, *box, side)[0] + rival * centre
+                excess = height - best if not upper else best - height
+                assert float(excess.max()) < (1e-3 if dtype == torch.float32 else 1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
