@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -79,13 +80,19 @@ class Table:
         moved = {name: getattr(self, name).to(device) for name in tensors}
         return Table(**{**{n: getattr(self, n) for n in self.__dataclass_fields__}, **moved})
 
-    def points(self, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa: E741
+    def points(
+        self,
+        l: Tensor,  # noqa: E741
+        u: Tensor,
+        weight: Tensor,
+        kernels: ModuleType | None = None,
+    ) -> Tensor:
         """Where to split [l, u] (..., N), float64: strictly inside wherever a number lies strictly inside.
 
         weight (..., N, 2) >= 0: how much the areas (below, above) the function matter. Infinite or empty
-        intervals, and those that the table does not reach, give their middle.
+        intervals, and those that the table does not reach, give their middle. kernels: what computes it.
         """
-        return points(self.grid, l, u, weight)
+        return points(self.grid, l, u, weight) if kernels is None else kernels.points(self.grid, l, u, weight)
 
 
 def beside(stops: Tensor, turn: Tensor | float) -> Tensor:

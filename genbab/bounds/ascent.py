@@ -11,16 +11,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Chosen, Rows, descend, gradient, sweep
+from genbab.bounds.backward import Along, Chosen, Rows, descend, follow_line, gradient, sweep
 from genbab.bounds.interval import Interval
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
+from genbab.kernels import LEAST_SQUARE, Moments, Pace
 from genbab.network import Network, Nonlinear
 from genbab.nonlinear.norm_planes import NormPlanes
 
 Stop = Callable[[Tensor], bool]
-
-SMALLEST = 1e-37
-"""Added to second moments: no square root is taken of a denormal number, which is slow."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +45,26 @@ class Adam:
     def __init__(self, first: float = 0.4, second: float = 0.8) -> None:
         self.first, self.second = first, second
         self.step = 0
-        self._moments: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._moments: dict[tuple[int, int], Moments] = {}
+
+    @property
+    def correction(self) -> float:
+        """What the averages of so few steps are to be multiplied with, in a direction."""
+        return float((1 - self.second**self.step) ** 0.5 / (1 - self.first**self.step))
+
+    def moments(self, key: tuple[int, int], like: Tensor) -> Moments:
+        """The averages of a key's gradient and of its square, zeros at first."""
+        if key not in self._moments:
+            zeros = torch.zeros_like(like, memory_format=torch.contiguous_format)
+            self._moments[key] = zeros, zeros.clone()
+        return self._moments[key]
 
     def direction(self, key: tuple[int, int], gradient: Tensor) -> Tensor:
         """The normalised ascent direction for this gradient; call once per key and step."""
-        if key not in self._moments:
-            self._moments[key] = torch.zeros_like(gradient), torch.zeros_like(gradient)
-        m, v = self._moments[key]
+        m, v = self.moments(key, gradient)
         m.mul_(self.first).add_(gradient, alpha=1 - self.first)
         v.mul_(self.second).addcmul_(gradient, gradient, value=1 - self.second)
-        correction = (1 - self.second**self.step) ** 0.5 / (1 - self.first**self.step)
-        return torch.add(v, SMALLEST).rsqrt_().mul_(m).mul_(correction)
+        return torch.add(v, LEAST_SQUARE).rsqrt_().mul_(m).mul_(self.correction)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +106,12 @@ def optimise(  # noqa: PLR0913
         if stop is not None and stop(one.bound):
             break
         adam.step += 1
+        swept = sweep(network, one, _climbing(adam, rate, freedom))
         slopes = {
-            i: _stepped(relaxation, line, i, adam, rate, None if freedom is None else freedom.steps.get(i))
-            for i, line in sweep(network, one).items()
+            i: line
+            if _moved(relaxation, i)
+            else _stepped(relaxation, line, i, adam, rate, None if freedom is None else freedom.steps.get(i))
+            for i, line in swept.items()
         }
         rate *= steps.decay
     return slopes
@@ -122,6 +132,33 @@ def _settled(relaxation: Relaxation, line: Chosen, node: int, freedom: Freedom |
         fixed = span <= 0 if free is None else (span <= 0) & (free[place] <= 0)
         slopes.append(torch.where(fixed, own, k.to(own.dtype)))
     return replace(line, slopes=tuple(slopes))
+
+
+def _moved(relaxation: Relaxation, i: int) -> bool:
+    """Whether kernels move the slopes of node i in the sweep itself."""
+    if relaxation.kernels is None or not isinstance(relaxation.network.nodes[i], Nonlinear):
+        return False
+    return relaxation.lines(i).hot is not None
+
+
+def _climbing(adam: Adam, rate: float, freedom: Freedom | None) -> Along:
+    """The way along a line that moves the slopes uphill at once where kernels can."""
+
+    def along(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> tuple[Tensor, Chosen]:
+        if not _moved(relaxation, i):
+            return follow_line(relaxation, i, line, point)
+        lines, kernels = relaxation.lines(i), relaxation.kernels
+        assert kernels is not None and lines.hot is not None and line.step is not None
+        moments = tuple(adam.moments((i, place), k) for place, k in enumerate(line.slopes))
+        pace = Pace(rate * adam.correction, (adam.first, adam.second))
+        free = None if freedom is None else freedom.steps.get(i)
+        value, slopes = kernels.ascend(
+            lines.hot, line.coefficients, relaxation.ready(i), line.step, point, moments, lines.spans, pace,
+            free, lines.defaults,
+        )  # fmt: skip
+        return value, replace(line, slopes=slopes, touch=(), point=(), step=None)
+
+    return along
 
 
 def _stepped(  # noqa: PLR0913
@@ -150,7 +187,7 @@ def _stepped(  # noqa: PLR0913
         if free is not None:
             moved = _released(lines, line, place, moved, scale[place])
         slopes.append(moved)
-    return replace(line, slopes=tuple(slopes), touch=(), uphill=())
+    return replace(line, slopes=tuple(slopes), touch=(), uphill=(), step=None)
 
 
 def _released(lines: Lines, line: Chosen, place: int, slope: Tensor, span: Tensor) -> Tensor:

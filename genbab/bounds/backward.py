@@ -13,6 +13,7 @@ because the intercept is computed for it. At the input the form is minimised ove
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -51,6 +52,7 @@ class Chosen:
     points;
     point: the arguments' values at the input that minimises the form, once a sweep has found them.
     uphill: the bound's gradient to the slopes, where the sweep found it too.
+    step: the kernels' own account of it, where they took it.
     planes: of a grouped node; its only "slopes" are the planes' parameters `at`, `intercept` is unused.
     """
 
@@ -62,6 +64,7 @@ class Chosen:
     point: tuple[Tensor, ...] = ()
     planes: GroupPlanes | None = None
     uphill: Slopes = ()
+    step: Relaxed | None = None
 
     def one(self, box: int, row: int) -> Chosen:
         """The slopes and sides of one row on one box, to start a pass from: (1, 1, N)."""
@@ -134,7 +137,8 @@ def _through(
     slopes = None if earlier is None else tuple(k.to(a.dtype) for k in earlier.slopes)
     before = None if earlier is None else earlier.upper
     step = kernels.relax(lines.hot, a, relaxation.ready(i), slopes, lines.defaults, before)
-    return Chosen(a, side_of(a), step.slopes, step.intercept, step.touch), step.forms, step.bias
+    taken = Chosen(a, step.upper, step.slopes, step.intercept, step.touch, step=step)
+    return taken, step.forms, step.bias
 
 
 def begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int, Tensor], Tensor]:
@@ -224,10 +228,17 @@ def _planes_taken(a: Tensor, found: GroupPlanes) -> Chosen:
     return Chosen(a, upper, (found.at.expand(a.shape),), found.form, (), planes=found)
 
 
-def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
+Along = Callable[[Relaxation, int, Chosen, Slopes], tuple[Tensor, Chosen]]
+"""(relaxation, nonlinear node, its line, its arguments' values) -> (its value on the line, what the sweep
+keeps).
+"""
+
+
+def sweep(network: Network, one: Pass, along: Along | None = None) -> dict[int, Chosen]:
     """The lines of the pass with `point` filled in: one forward sweep of the minimising corner along the
-    lines.
+    lines. `along`: what does it for the nodes of functions of one or two arguments.
     """
+    follow = follow_line if along is None else along
     known: dict[int, Tensor] = {0: one.corner}
     swept: dict[int, Chosen] = {}
     for i in _reached(network, one.chosen):
@@ -239,7 +250,7 @@ def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
             known[i] = value
         elif isinstance(node, Nonlinear):
             point = tuple(known[a] for a in node.args)
-            known[i], swept[i] = _along(one.relaxation, i, one.chosen[i], point)
+            known[i], swept[i] = follow(one.relaxation, i, one.chosen[i], point)
         elif isinstance(node, Grouped):
             line, point = one.chosen[i], (known[node.args[0]],)
             assert line.planes is not None
@@ -247,12 +258,11 @@ def sweep(network: Network, one: Pass) -> dict[int, Chosen]:
     return swept
 
 
-def _along(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> tuple[Tensor, Chosen]:
+def follow_line(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> tuple[Tensor, Chosen]:
     """(value of nonlinear node i on its lines at the point, the lines with it)."""
     lines, kernels = relaxation.lines(i), relaxation.kernels
-    if kernels is not None and lines.hot is not None:
-        step = Relaxed((), line.intercept, line.slopes, line.intercept, line.touch)
-        value, uphill = kernels.gradient(lines.hot, line.coefficients, lines.boxes, step, point)
+    if kernels is not None and lines.hot is not None and line.step is not None:
+        value, uphill = kernels.gradient(lines.hot, line.coefficients, lines.boxes, line.step, point)
         return value, replace(line, point=point, uphill=uphill)
     value = line.intercept
     for k, v in zip(line.slopes, point, strict=True):

@@ -18,7 +18,7 @@ from torch import Tensor
 from genbab.bounds.contraction import Contracted, contracted
 from genbab.bounds.curvature import Linearised
 from genbab.bounds.interval import Interval, affine_mass
-from genbab.kernels import Function, hot
+from genbab.kernels import S_SHAPED, Function, hot
 from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.nonlinear import (
     Gate,
@@ -47,6 +47,7 @@ class Lines:
 
     fn: Nonlinearity | Product | Gate
     boxes: tuple[Interval, ...]
+    kernels: ModuleType | None = None
 
     @cached_property
     def hot(self) -> Function | None:
@@ -54,6 +55,14 @@ class Lines:
         if not self.bounded or isinstance(self.fn, Gate):
             return None
         return Function("product") if isinstance(self.fn, Product) else hot(*self.fn.key)
+
+    @cached_property
+    def envelope(self) -> tuple[Interval, Interval] | None:
+        """Default slopes and spans by kernels; None where these have none."""
+        if self.kernels is None or self.hot is None or self.hot.name not in S_SHAPED:
+            return None
+        found: tuple[Interval, Interval] = self.kernels.envelope(self.hot, self.boxes[0])
+        return found
 
     @cached_property
     def prepared(self) -> Prepared | Prepared2:
@@ -65,6 +74,9 @@ class Lines:
     @cached_property
     def defaults(self) -> tuple[Slopes, Slopes]:
         """Slopes of the (lower, upper) lines of least area."""
+        if self.envelope is not None:
+            (low, high), _ = self.envelope
+            return (low,), (high,)
         if isinstance(self.prepared, Prepared):
             lower, upper = defaults_of(self.prepared.searcher, self.range)
             return (lower,), (upper,)
@@ -76,6 +88,9 @@ class Lines:
         """The natural step of each slope of the (lower, upper) lines: how far slopes of undominated lines
         reach.
         """
+        if self.envelope is not None:
+            _, (low, high) = self.envelope
+            return (low,), (high,)
         if isinstance(self.prepared, Prepared):
             lower, upper = spans_of(self.prepared.searcher, self.range)
             return (lower,), (upper,)
@@ -190,7 +205,8 @@ class Relaxation:
         if i not in self._lines:
             node = self.network.nodes[i]
             assert isinstance(node, Nonlinear)
-            self._lines[i] = Lines(node.fn, tuple(shaped(self.intervals[a], self.dtype) for a in node.args))
+            boxes = tuple(shaped(self.intervals[a], self.dtype) for a in node.args)
+            self._lines[i] = Lines(node.fn, boxes, self.kernels)
         return self._lines[i]
 
     def ready(self, i: int) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -34,7 +36,8 @@ def chooser(
     config: Config, engine: Engine, root: Root, forms: Forms, mixed: Mixed | None = None
 ) -> Callable[..., Splits]:
     """What `bound_by_neurons` asks for the next split of each domain: a neuron or, if `mixed`, an input."""
-    point: Point = kink_or_middle if config.branching_point == "middle" else table_point
+    table = partial(table_point, kernels=engine.kernels)
+    point: Point = kink_or_middle if config.branching_point == "middle" else table
     score = score_named(config, engine, root, forms)
     if mixed is not None:
         return choose_neuron(score, point, rival=mixed.choose)
@@ -57,7 +60,12 @@ def score_named(config: Config, engine: Engine, root: Root, forms: Forms) -> Sco
 
 
 def table_point(
-    network: Network, node: int, lower: Tensor, upper: Tensor, lines: Mapping[int, Chosen]
+    network: Network,
+    node: int,
+    lower: Tensor,
+    upper: Tensor,
+    lines: Mapping[int, Chosen],
+    kernels: ModuleType | None = None,
 ) -> Tensor:
     """The point that leaves the least gap, by the table of the function that matters most to the rows.
 
@@ -73,7 +81,7 @@ def table_point(
             continue
         a = lines[reader].coefficients.to(torch.float64)
         weight = torch.stack([a.clamp(min=0).sum(1), a.clamp(max=0).neg().sum(1)], -1)
-        points = split_points(reading.fn, lower, upper, weight)
+        points = split_points(reading.fn, lower, upper, weight, kernels)
         total = weight.sum(-1)
         best = torch.where(total > most, points.to(best.dtype), best)
         most = torch.maximum(most, total)

@@ -4,6 +4,8 @@ or in the middle.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 
@@ -14,15 +16,22 @@ from genbab.nonlinear import Bivariate, Gate, Nonlinearity, default_slopes, inte
 _HEIGHTS = 32
 
 
-def split_points(fn: Nonlinearity, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa: E741
+def split_points(
+    fn: Nonlinearity,
+    l: Tensor,  # noqa: E741
+    u: Tensor,
+    weight: Tensor,
+    kernels: ModuleType | None = None,
+) -> Tensor:
     """Points strictly inside [l, u] (..., N), float64, wherever a number lies strictly inside.
 
     weight (..., N, 2) >= 0: how much the gap of the (lower, upper) line matters. Infinite, empty and
-    degenerate intervals give a finite point. The first call for a function may make its table.
+    degenerate intervals give a finite point. The first call for a function may make its table, which is read
+    by `kernels` (None: by torch operations).
     """
     l, u = l.double(), u.double()  # noqa: E741
     table = table_on(fn, l.device)
-    return kink_or_middle(fn, l, u) if table is None else table.points(l, u, weight)
+    return kink_or_middle(fn, l, u) if table is None else table.points(l, u, weight, kernels)
 
 
 def split_points_k(fn: Nonlinearity, l: Tensor, u: Tensor, weight: Tensor, k: int) -> Tensor:  # noqa: E741

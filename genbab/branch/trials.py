@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Interval, Relaxation
 from genbab.bounds.backward import Pass
-from genbab.bounds.relaxation import Lines, shaped
+from genbab.bounds.relaxation import Lines, Slopes, shaped
 from genbab.branch.domains import Domains
 from genbab.network import Grouped, Nonlinear
 from genbab.nonlinear.grouped import group_lost
@@ -139,7 +140,8 @@ class View:
         for reader, line in self._readers(node):
             reading = network.nodes[reader]
             if isinstance(reading, Nonlinear):
-                found.append(read(reading, [intervals[a] for a in reading.args], node, cut, line))
+                boxes = [intervals[a] for a in reading.args]
+                found.append(read(reading, boxes, node, cut, line, self.relaxation.kernels))
         return found
 
     def candidates(self, node: int, which: Tensor, neurons: Tensor) -> Candidates:
@@ -158,7 +160,7 @@ class View:
             boxes = [
                 (a[which, neurons].repeat(2)[:, None], b[which, neurons].repeat(2)[:, None]) for a, b in boxes
             ]
-            both = read(reading, boxes, node, cut, _twice(line))
+            both = read(reading, boxes, node, cut, _twice(line), self.relaxation.kernels)
             for side, found in zip(sides, both.halves(), strict=True):
                 side.append(found)
             for argument, slope in zip(reading.args, line.slopes, strict=True):
@@ -236,16 +238,22 @@ class View:
         return self.domains.query.lower.to(dtype), self.domains.query.upper.to(dtype)
 
 
-def read(reading: Nonlinear, boxes: list[Interval], node: int, cut: Interval, line: Chosen) -> Reading:
+def read(  # noqa: PLR0913
+    reading: Nonlinear,
+    boxes: list[Interval],
+    node: int,
+    cut: Interval,
+    line: Chosen,
+    kernels: ModuleType | None = None,
+) -> Reading:
     """What changes in the reader's contribution when the interval of one of its arguments, the node, becomes
     `cut`; boxes: of all its arguments; line: its swept line.
     """
     boxes = [cut if a == node else box for a, box in zip(reading.args, boxes, strict=True)]
-    lines = Lines(reading.fn, tuple(shaped(box, line.intercept.dtype) for box in boxes))
+    lines = Lines(reading.fn, tuple(shaped(box, line.intercept.dtype) for box in boxes), kernels)
     a = line.coefficients
-    same = tidy(a * (lines.intercept(line.slopes, line.upper, rigorous=False)[0] - line.intercept))
-    slopes = lines.default(line.upper)
-    offset = a * (lines.intercept(slopes, line.upper, rigorous=False)[0] - line.intercept)
+    kept, slopes, least = _both_lines(lines, line)
+    same, offset = tidy(a * (kept - line.intercept)), a * (least - line.intercept)
     slope, value = torch.zeros_like(a), torch.zeros_like(a)
     others = []
     for argument, k, before, v in zip(reading.args, slopes, line.slopes, line.point, strict=True):
@@ -254,6 +262,27 @@ def read(reading: Nonlinear, boxes: list[Interval], node: int, cut: Interval, li
         else:
             others.append((argument, a * (k - before), v))
     return Reading(same, slope, offset, value, tuple(others))
+
+
+def _both_lines(lines: Lines, line: Chosen) -> tuple[Tensor, Slopes, Tensor]:
+    """(intercept at the line's slopes, slopes of least area, their intercept) on other boxes."""
+    a, kernels = line.coefficients, lines.kernels
+    if kernels is None or lines.hot is None:
+        slopes = lines.default(line.upper)
+        found = (lines.intercept(k, line.upper, rigorous=False)[0] for k in (line.slopes, slopes))
+        return next(found), slopes, next(found)
+    across = a.shape[-1] == 1  # candidates, one neuron each: as neurons of one domain they make longer rows
+
+    def turned(t: Tensor) -> Tensor:
+        return t.transpose(0, 2) if across else t
+
+    boxes = tuple((turned(low), turned(high)) for low, high in lines.boxes)
+    ready, mine = kernels.prepare(lines.hot, boxes), turned(a).contiguous()
+    own = tuple(turned(k.expand_as(a)) for k in line.slopes)
+    usual = tuple(tuple(map(turned, side)) for side in lines.defaults)
+    same = kernels.relax(lines.hot, mine, ready, own, usual)
+    default = kernels.relax(lines.hot, mine, ready, None, usual)
+    return turned(same.intercept), tuple(map(turned, default.slopes)), turned(default.intercept)
 
 
 def _twice(line: Chosen) -> Chosen:
