@@ -1,6 +1,6 @@
 """How long the kernels take, and what part of the device's memory bandwidth they reach.
 
-    python benchmarks/kernels.py [--device cuda] [--out benchmarks/records] [--small] [--compile]
+    python benchmarks/kernels.py [--device cuda] [--out benchmarks/records] [--small] [--compile] [--whole 30]
 
 Per kernel, shape and backend: bytes that must be moved, median time, their rate as a fraction of that of a
 copy on the same device, and the time of the plain torch definition (eager, and through torch.compile) over
@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from whole_runs import whole_runs
 
 from genbab.kernels import Backend, Function, available, implementation, reference
 
@@ -209,6 +210,15 @@ def name_of(device: torch.device) -> str:
     return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"
 
 
+def write(folder: Path, kind: str, device: str, content: dict[str, Any], end: str = "") -> None:
+    """One JSON file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
+    path = folder / f"{kind}-{words}{end}.json"
+    path.write_text(json.dumps({"device": device, "torch": torch.__version__, **content}, indent=1) + "\n")
+    print(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time the kernels and write a JSON record.")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -217,7 +227,11 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="the two small shapes only")
     parser.add_argument("--compile", action="store_true", help="also torch.compile, which takes minutes")
     parser.add_argument("--only", default="", help="kernels whose name contains this")
+    parser.add_argument("--whole", type=float, help="only whole networks, and runs of so many seconds")
     given = parser.parse_args()
+    if given.whole is not None:
+        write(given.out, "whole-runs", name_of(torch.device("cpu")), {"rows": whole_runs(given.whole)})
+        return
     device = torch.device(given.device)
     wanted = Backend.TRITON if device.type == "cuda" else Backend.NUMBA
     backends = [wanted] if available(wanted) else []
@@ -236,18 +250,8 @@ def main() -> None:
                 f"{100 * one.get('of_copy', 0):4.0f} % of a copy",
                 flush=True,
             )
-    given.out.mkdir(parents=True, exist_ok=True)
-    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    path = given.out / f"kernels-{words}-{given.dtype}.json"
-    content = {
-        "device": name,
-        "torch": torch.__version__,
-        "dtype": given.dtype,
-        "copy_gb_s": copy / 1e9,
-        "rows": rows,
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    print(path)
+    content = {"dtype": given.dtype, "copy_gb_s": copy / 1e9, "rows": rows}
+    write(given.out, "kernels", name, content, f"-{given.dtype}")
 
 
 if __name__ == "__main__":
