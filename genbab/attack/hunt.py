@@ -43,8 +43,8 @@ class Effort:
 
     samples: points of the first phase over all boxes (three per box at least); clauses: how many clauses get
     descents, the most promising first; restarts: descents per clause; steps: gradient steps of each; rounds:
-    repetitions with new random starts, numbered from `first`; work: multiply-adds of each phase in a round, about (this shrinks
-    samples, clauses and restarts for large networks).
+    repetitions with new random starts, numbered from `first`; work: multiply-adds of each phase in a round,
+    about (this shrinks samples, clauses and restarts for large networks).
     """
 
     samples: int
