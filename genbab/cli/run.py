@@ -85,6 +85,10 @@ class _Words:
         return words
 
 
+WAKE = 0.2
+"""Seconds after which a waiting thread looks up: a signal that comes just before it waits does not wake it."""
+
+
 class Crew:
     """Threads that each wait for one `genbab verify` after the other, until no question of a run is open."""
 
@@ -106,7 +110,8 @@ class Crew:
             for thread in threads:
                 thread.start()
             for end in ends:
-                end.wait()
+                while not end.wait(WAKE):
+                    pass
         except KeyboardInterrupt as cause:
             code = 143 if isinstance(cause, Terminated) else 130
         finally:
