@@ -86,7 +86,7 @@ class _Words:
 
 
 WAKE = 0.2
-"""Seconds after which a waiting thread looks up: a signal that comes just before it waits does not wake it."""
+"""Seconds after which a waiting thread looks up: a signal just before it waits does not wake it."""
 
 
 class Crew:
