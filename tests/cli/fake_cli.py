@@ -6,6 +6,7 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ Report = Callable[[Progress], None]
 def verify(model: object, spec: object, config: Config, progress: Report, trace: object = None) -> Result:
     """Behave as asked."""
     progress(Progress("branching", bound=-0.5, open=3, domains=7))
+    Path("begun").touch()
     result: Result = BEHAVIOURS[HOW](config)
     return result
 

@@ -277,7 +277,7 @@ def test_time_and_signals_end_it_with_an_answer(
 ) -> None:
     words = ["verify", str(pair[1]), "--network", f"any={pair[0]}"]
     said = fake(how, *words, "--timeout", "1")
-    assert (said.code, said.out) == (0, "timed-out\n") and said.seconds < 2.5
+    assert (said.code, said.out) == (0, "timed-out\n") and said.seconds < 5
     command = [sys.executable, str(FAKE), how, *words, "--trace", str(tmp_path / "t.jsonl")]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True

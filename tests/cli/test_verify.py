@@ -59,7 +59,7 @@ def test_a_run_ends_on_time(fake: Command, pair: Pair, tmp_path: Path, how: str)
     files = ("--json", "r.json", "--result", "r.txt", "--trace", "t.jsonl")
     said = fake(how, "verify", *pair, "--timeout", "1", *files)
     assert said.code == 0 and said.out.splitlines()[0] == "timeout"
-    assert 0.9 < said.seconds < 2.0
+    assert 0.9 < said.seconds < 5, "those that never ask the deadline would go on for 20 s"
     data = json.loads((tmp_path / "r.json").read_text())
     assert (data["verdict"], data["bound"]) == ("timeout", -0.5)
     assert (tmp_path / "r.txt").read_text() == "timeout\n"
@@ -76,11 +76,13 @@ def test_a_signal_gives_the_result_so_far(
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, cwd=tmp_path, env=environment(), text=True
     ) as process:
-        time.sleep(0.7)
+        late = time.monotonic() + 20
+        while not (tmp_path / "begun").exists() and time.monotonic() < late:
+            time.sleep(0.01)
         os.kill(process.pid, number)
         began = time.monotonic()
         out, _ = process.communicate(timeout=10)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5, "those that heed no signal would go on for 20 s"
     assert process.returncode == code and out.splitlines()[0] == "unknown"
     data = json.loads((tmp_path / "r.json").read_text())
     assert (data["verdict"], data["bound"]) == ("unknown", -0.5) and "interrupted" in data["reason"]
