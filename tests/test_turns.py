@@ -9,7 +9,7 @@ import pytest
 
 from genbab.attack import FULL, Challenge, Effort
 from genbab.driver import turns
-from genbab.driver.turns import SHARE, Turns
+from genbab.driver.turns import LATE, Turns
 
 
 class Clock:
@@ -53,7 +53,7 @@ def test_attacks_take_no_more_than_bounds_and_one_round(clock: Clock, cost: floa
         clock.now += work
         both.take([0])
         assert both.taken <= clock.now - both.taken + cost + 1e-9
-        late = max(FULL.rounds * cost, SHARE * (clock.now - both.taken)) + cost + 1e-9
+        late = max(FULL.rounds * cost, LATE * (clock.now - both.taken)) + cost + 1e-9
         assert both.taken <= late
     numbers = [effort.first for effort in fake.efforts]
     assert numbers == list(range(len(numbers))) and all(effort.rounds == 1 for effort in fake.efforts)

@@ -2,7 +2,7 @@
 
 A counterexample that one round of descents finds must not wait for a slow proof, a proof that takes a tenth
 of a second not for all the rounds. So a round comes when attacks have taken no more time than everything
-else so far; after the rounds of `FULL`, when they have taken no more than a tenth of it.
+else so far; after the rounds of `FULL`, when they have taken no more than a small share of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from dataclasses import replace
 from genbab.attack import FULL, Challenge, Effort
 
 SHARE = 0.1
-"""Share of the time left that one round may take, and of the time used that late rounds may take in all."""
+"""Share of the time left that one round may take."""
+
+LATE = 0.03
+"""Attacks go on after all their rounds while they have taken no more than this share of all other time."""
 
 
 class Turns:
@@ -41,7 +44,7 @@ class Turns:
     def due(self) -> bool:
         """Whether the next round may begin."""
         others = time.monotonic() - self.begun - self.taken
-        return self.taken <= (1.0 if self._round < FULL.rounds else SHARE) * others
+        return self.taken <= (1.0 if self._round < FULL.rounds else LATE) * others
 
     def take(self, clauses: Sequence[int]) -> None:
         """Rounds on these clauses while they are due, each with new random points; raises like `attack`."""
