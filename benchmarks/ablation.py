@@ -205,11 +205,14 @@ def cactus(rows: list[Row], path: Path, timeout: float) -> None:
         import matplotlib
 
         matplotlib.use("svg")
+        from cycler import cycler
         from matplotlib import pyplot
+        from matplotlib.ticker import MaxNLocator
     except ImportError:
         return
-    matplotlib.rcParams["svg.hashsalt"] = "ablation"
-    figure, axes = pyplot.subplots(figsize=(6.4, 4.0))
+    matplotlib.rcParams.update({"svg.hashsalt": "ablation", "svg.fonttype": "none"})
+    figure, axes = pyplot.subplots(figsize=(8.4, 4.0))
+    axes.set_prop_cycle(cycler(linestyle=["-", "--"]) * matplotlib.rcParams["axes.prop_cycle"])
     by: dict[str, list[float]] = {}
     for row in rows:
         times = by.setdefault(str(row["setting"]), [])
@@ -221,7 +224,8 @@ def cactus(rows: list[Row], path: Path, timeout: float) -> None:
             [*ordered, timeout], [*range(1, len(ordered) + 1), len(ordered)], where="post", label=setting
         )
     axes.set(xlabel="seconds per instance", ylabel="solved", xscale="log")
-    axes.legend(fontsize=7)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.02, 1.0))
     axes.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
