@@ -267,7 +267,9 @@ def test_without_stderr_stdout_is_the_same(pair: tuple[Path, Path], tmp_path: Pa
     for how, code, out in (("verified", 0, "unsat\n"), ("bug", 4, "")):
         words = [sys.executable, str(FAKE), how, "verify", str(pair[1]), "--network", f"any={pair[0]}"]
         shell = ["sh", "-c", '"$@" 2>&-', "sh", *words]
-        done = subprocess.run(shell, env=environment(), capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            shell, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=30
+        )
         assert (done.returncode, done.stdout) == (code, out)
 
 
@@ -280,7 +282,7 @@ def test_time_and_signals_end_it_with_an_answer(
     assert (said.code, said.out) == (0, "timed-out\n") and said.seconds < 5
     command = [sys.executable, str(FAKE), how, *words, "--trace", str(tmp_path / "t.jsonl")]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
     ) as process:
         late = time.monotonic() + 20
         while time.monotonic() < late and not (tmp_path / "t.jsonl").exists():
