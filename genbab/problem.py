@@ -51,15 +51,16 @@ class Query:
         return torch.where(self.clause < 0, torch.inf, margins)
 
     def clause_margins(self, margins: Tensor) -> Tensor:
-        """Per row, the best margin among the rows of its clause (B, S)."""
-        same = self.clause[:, :, None] == self.clause[:, None, :]
-        best = torch.where(same, margins[:, None, :], -torch.inf).amax(-1)
+        """Per row, the best margin among the rows of its clause (B, S); rows of a clause stand together."""
+        best = margins
+        if not bool((self.clause[:, 1:] != self.clause[:, :-1]).all()):
+            same = self.clause[:, :, None] == self.clause[:, None, :]
+            best = torch.where(same, margins[:, None, :], -torch.inf).amax(-1)
         return torch.where(self.clause < 0, torch.inf, best)
 
     def worst(self, margins: Tensor) -> Tensor:
         """Per box, the margin of its least refuted clause (B,): above 0 means that the box is done."""
-        single = bool((self.clause[:, 1:] != self.clause[:, :-1]).all()) if self.clause.shape[1] > 1 else True
-        return (margins if single else self.clause_margins(margins)).amin(-1)
+        return self.clause_margins(margins).amin(-1)
 
 
 def queries(spec: Spec, network: Network, device: torch.device) -> Query:
