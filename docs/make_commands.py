@@ -10,6 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from made import write_or_compare
+
 from genbab.cli.parser import _parser
 from genbab.config import Config
 
@@ -127,18 +129,5 @@ def _anchor(name: str) -> str:
     return name.replace(" ", "-")
 
 
-def main() -> int:
-    """Write the page, or (--check) compare it; 1 when it is not current."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    text = page()
-    if not parser.parse_args().check:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        sys.stderr.write("docs/commands.md is not current: run python docs/make_commands.py\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_compare(PAGE, page(), __doc__))

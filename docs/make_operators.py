@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import inspect
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from made import write_or_compare
 
 from genbab.nonlinear import REGISTRY, Nonlinearity, functions
 from genbab.nonlinear.describe import curvature, domain, jumps, operators, solved
@@ -144,18 +145,5 @@ def _function(record: Nonlinearity) -> tuple[str, ...]:
     )
 
 
-def main() -> int:
-    """Write the page, or (--check) compare it; 1 when it is not current."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    text = page()
-    if not parser.parse_args().check:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        sys.stderr.write("docs/operators.md is not current: run python docs/make_operators.py\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_compare(PAGE, page(), __doc__))
