@@ -1,7 +1,9 @@
-"""How long reading large specifications takes, on one core: `python benchmarks/read_specs.py [file ...]`.
+"""The CPU time of reading large specifications: `python benchmarks/read_specs.py [file ...]`.
 
 Without files: two texts in the styles that occur, 300k assertions about 150k inputs (images) and 60k
-disjuncts with a box each (nn4sys lindex), written to a temporary folder.
+disjuncts with a box each (nn4sys lindex), in VNN-LIB 1.0 and 2.0, written to a temporary folder. Files of
+version 2 are also read by the package `vnnlib` alone, which checks the types and makes the tree that genbab
+reads: in turns in the same process, medians, with the release of the tree.
 """
 
 from __future__ import annotations
@@ -10,11 +12,17 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
+from typing import TypeVar
 
 import numpy as np
+import vnnlib
 
-from genbab.specs import read_vnnlib
+from genbab.specs import format_vnnlib2, parse_vnnlib, read_vnnlib, version_of
+
+T = TypeVar("T")
 
 
 def flat_text(inputs: int, seed: int) -> str:
@@ -38,26 +46,41 @@ def disjuncts_text(disjuncts: int, seed: int) -> str:
     return "\n".join([*lines, "))"])
 
 
+def seconds(action: Callable[[T], object], what: T) -> float:
+    """The CPU time of the action, with the release of what it makes."""
+    start = time.process_time()
+    action(what)
+    return time.process_time() - start
+
+
 def measure(path: Path, repeats: int) -> str:
-    """One line: the sizes of the file and of its spec, the best time in seconds."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        spec = read_vnnlib(path)
-        best = min(best, time.perf_counter() - start)
+    """One line: the sizes of the file and of its spec, the median CPU times in seconds and their ratio."""
+    spec = read_vnnlib(path)
     sizes = f"{len(spec.lower)} boxes of {spec.input_size} inputs, {len(spec.clauses)} clauses"
-    return f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {sizes}, {best:.2f} s\n"
+    del spec
+    typed = path.read_text() if version_of(path) == "2.0" and path.suffix != ".gz" else ""
+    read, alone = [], []
+    for _ in range(repeats):
+        alone += [seconds(vnnlib.parse_query_string, typed)] if typed else []
+        read.append(seconds(read_vnnlib, path))
+    line = f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {sizes}, {median(read):.2f} s"
+    if typed:
+        line += f", {median(read) / median(alone):.2f} times the typed parser alone ({median(alone):.2f} s)"
+    return line + "\n"
 
 
 def main() -> None:
-    """Measure the files of the command line, or the two made up ones."""
+    """Measure the files of the command line, or those made up."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=7)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         made = {"flat.vnnlib": flat_text(150_000, 0), "disjuncts.vnnlib": disjuncts_text(60_000, 0)}
         if not arguments.files:
+            made |= {
+                f"{Path(name).stem}-2.vnnlib": format_vnnlib2(parse_vnnlib(t)) for name, t in made.items()
+            }
             for name, text in made.items():
                 Path(folder, name).write_text(text)
         for path in arguments.files or [Path(folder, name) for name in made]:

@@ -9,12 +9,14 @@ if __name__ != "genbab.specs":
 
 from genbab.specs.assemble import always, never
 from genbab.specs.builders import monotone, robustness
+from genbab.specs.clauses import Clause
 from genbab.specs.declarations import NetworkName, TensorName, joint, own_models
 from genbab.specs.describe import describe
 from genbab.specs.given import assuming
+from genbab.specs.parts import Ball, Hidden, Run
 from genbab.specs.reader import parse_vnnlib, read_vnnlib, satisfies, version_of
 from genbab.specs.regions import among_top, box, classified, l1, l2, linf
-from genbab.specs.spec import Ball, Clause, Hidden, Run, Spec
+from genbab.specs.spec import Spec
 from genbab.specs.statements import Statement, all_of, any_of
 from genbab.specs.terms import Input, Network, Terms
 from genbab.specs.writer import format_vnnlib, write_text, write_vnnlib

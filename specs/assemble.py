@@ -10,12 +10,14 @@ import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.exact import floats_of
-from genbab.specs.formula import Dnf, TooLarge, conjunction
+from genbab.specs.formula import Dnf, TooLarge, conjunction, together
 from genbab.specs.literals import Literals
 from genbab.specs.lowering import lower
-from genbab.specs.spec import Ball, Floats, Hidden, Ints, Run, Spec
+from genbab.specs.parts import Ball, Floats, Hidden, Ints, Run
+from genbab.specs.spec import Spec
 from genbab.specs.statements import All, InBall, Range, Relation, Some, Statement
-from genbab.specs.terms import Network, Source, Terms, Variable
+from genbab.specs.terms import Network, Terms
+from genbab.specs.variables import Source, Variable
 
 
 def never(event: Statement) -> Spec:
@@ -31,7 +33,7 @@ def _spec(layout: Layout, event: Statement) -> Spec:
     literals = Literals(layout.input_size, layout.output_size)
     try:
         common, factors = _conjunction(event, layout, literals)
-        terms = conjunction([], factors)
+        terms = together(factors)
     except TooLarge as problem:
         raise SpecError(str(problem)) from None
     first = layout.inputs[0].name

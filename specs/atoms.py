@@ -9,7 +9,7 @@ float64 (0.1) are made ones by a positive factor for the whole row, exactly (0.1
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import repeat
@@ -21,7 +21,7 @@ from genbab.errors import SpecError
 from genbab.specs.formula import Linear, Row, rows_of
 from genbab.specs.numbers import directed, first_bad, round_up, why_not_a_number
 from genbab.specs.parser import Parsed
-from genbab.specs.spec import Bools, Floats, Ints
+from genbab.specs.parts import Bools, Floats, Ints
 
 MAX_ENTRIES = 200_000_000
 """The largest number of float64 entries in all boxes, or in all rows, that is accepted (1.6 GB)."""
@@ -129,14 +129,17 @@ def _single(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries]:
     if bad := first_bad(texts):
         raise parsed.source.error(bad[1], int(token[bad[0]]), texts[bad[0]])
     code = np.where(right < 0, simple.code[chosen], np.array(FLIPPED)[simple.code[chosen]])
-    return single_of(token, code, np.maximum(left, right), texts, d)
+    return single_of(token, code, np.maximum(left, right), directed(texts), d)
 
 
 def single_of(
-    token: Ints, code: Ints, variable: Ints, texts: Sequence[str], d: int
+    token: Ints, code: Ints, variable: Ints, numbers: tuple[Floats, Floats], d: int
 ) -> tuple[Bounds, Entries]:
-    """Relations `variable code number` of literals (n,), numbers as text: bounds of inputs, other rows."""
-    down, up = directed(texts)
+    """Relations `variable code number` of literals (n,): bounds of inputs, other rows.
+
+    numbers: (down, up), the numbers rounded down and up.
+    """
+    down, up = numbers
     parts = []
     for sides, upper, value in ((_UPPER, True, up), (_LOWER, False, down)):
         keep = np.flatnonzero(sides[code])

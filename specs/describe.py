@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from genbab.specs.clauses import Clause
 from genbab.specs.declarations import own_models
-from genbab.specs.spec import Clause, Floats, Spec
+from genbab.specs.parts import Floats
+from genbab.specs.spec import Spec
 
 SHOWN = 6
 """Clauses that are written out."""

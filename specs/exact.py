@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from genbab.errors import SpecError
 from genbab.specs.numbers import NUMBER, round_up, why_not_a_number
-from genbab.specs.spec import Floats
+from genbab.specs.parts import Floats
 
 Fractions = NDArray[np.object_]
 """An array of `Fraction`s."""

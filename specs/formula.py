@@ -7,9 +7,15 @@ a list of conjunctions, any of which is enough. There is no negation, so nothing
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import chain, product
+from itertools import chain, pairwise, product
+from typing import NamedTuple
+
+import numpy as np
+
+from genbab.specs.parts import Ints
 
 MAX_CLAUSES = 1_000_000
 """A text whose disjunctive normal form has more clauses is refused."""
@@ -23,6 +29,25 @@ class TooLarge(Exception):  # noqa: N818 - becomes a SpecError with a place
     """The disjunctive normal form is over a limit."""
 
 
+class Packed(NamedTuple):
+    """A Dnf in arrays: the literals of all its conjunctions, one after the other, and how many each has."""
+
+    literal: Ints
+    length: Ints
+
+    def unpacked(self) -> Dnf:
+        """The same as a list."""
+        ends = np.cumsum(self.length).tolist()
+        literals = self.literal.tolist()
+        return [tuple(literals[a:b]) for a, b in pairwise([0, *ends])]
+
+
+def packed(terms: Dnf) -> Packed:
+    """A Dnf as arrays."""
+    length = np.fromiter(map(len, terms), np.int64, len(terms))
+    return Packed(np.fromiter(chain.from_iterable(terms), np.int64, int(length.sum())), length)
+
+
 def conjunction(plain: list[int], factors: list[Dnf]) -> Dnf:
     """The Dnf of: all literals of `plain`, and one conjunction out of each factor. Raises TooLarge."""
     if not factors:
@@ -31,15 +56,27 @@ def conjunction(plain: list[int], factors: list[Dnf]) -> Dnf:
         return []
     count = math.prod(map(len, factors))
     literals = count * len(plain) + sum(sum(map(len, f)) * (count // len(f)) for f in factors)
-    if count > MAX_CLAUSES or literals > MAX_LITERALS:
-        raise TooLarge(
-            f"the disjunctions multiply out to {count} clauses with {literals} relations; "
-            f"at most {MAX_CLAUSES} clauses and {MAX_LITERALS} relations are accepted"
-        )
+    _limit(count, literals)
     head = tuple(plain)
     if len(factors) == 1:
         return [head + term for term in factors[0]] if head else factors[0]
     return [head + tuple(chain.from_iterable(choice)) for choice in product(*factors)]
+
+
+def together(factors: Sequence[Dnf | Packed]) -> Packed:
+    """The Dnf of one conjunction out of each factor. Raises TooLarge."""
+    if len(factors) == 1 and isinstance(factors[0], Packed):
+        _limit(len(factors[0].length), len(factors[0].literal))
+        return factors[0]
+    return packed(conjunction([], [f.unpacked() if isinstance(f, Packed) else f for f in factors]))
+
+
+def _limit(clauses: int, literals: int) -> None:
+    if clauses > MAX_CLAUSES or literals > MAX_LITERALS:
+        raise TooLarge(
+            f"the disjunctions multiply out to {clauses} clauses with {literals} relations; "
+            f"at most {MAX_CLAUSES} clauses and {MAX_LITERALS} relations are accepted"
+        )
 
 
 @dataclass

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.spec import Clause, Floats, Hidden, Spec
+from genbab.specs.clauses import Clause
+from genbab.specs.parts import Floats, Hidden
+from genbab.specs.spec import Spec
 
 Interval = tuple[str, Floats, Floats]
 """A hidden tensor's name, and the ends (n,), (n,) of its values; infinite where nothing is said."""

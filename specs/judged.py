@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from genbab.specs.declared2 import NoEntry
+
 
 class Judge:
     """Evaluates the formulas of a query (syntax tree `tree`) at given values.
@@ -41,10 +43,13 @@ class Judge:
         return self.relations[kind](self.value(formula.lhs), self.value(formula.rhs))
 
     def value(self, term: Any) -> Fraction:
-        """The exact value of a term."""
+        """The exact value of a term; raises NoEntry for an index below 0."""
         tree, kind = self.tree, type(term)
         if kind is tree.Var:
-            places = zip(term.indices, self.strides[term.name], strict=True)
+            indices = term.indices
+            if indices and min(indices) < 0:
+                raise NoEntry(term.name, indices)
+            places = zip(indices, self.strides[term.name], strict=True)
             return Fraction(self.values[term.name][sum(i * stride for i, stride in places)])
         if kind is tree.Negate:
             return -self.value(term.expr)

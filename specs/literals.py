@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 from genbab.errors import SpecError
 from genbab.specs.atoms import Bounds, Entries, dense, entries_of
 from genbab.specs.exact import around
-from genbab.specs.formula import Dnf, Row
+from genbab.specs.formula import Packed, Row
 from genbab.specs.lowering import Content
+from genbab.specs.parts import Ball, Floats, Ints
 from genbab.specs.polynomials import Polynomial
-from genbab.specs.spec import Ball, Floats, Ints
 
 
 class Literals:
@@ -59,7 +59,11 @@ class Literals:
         self._rows.append((literal, polynomial, strict))
 
     def content(
-        self, common: list[int], terms: Dnf, error: Callable[[str, int | None], SpecError], **more: Any
+        self,
+        common: Sequence[int] | Ints,
+        terms: Packed,
+        error: Callable[[str, int | None], SpecError],
+        **more: Any,
     ) -> Content:
         """What was collected; it is true with all of `common` and those of one of `terms`."""
         d, o = self.sizes

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genbab.errors import SpecError
 from genbab.specs.atoms import MAX_ENTRIES, Bounds, Rows, atoms_of
+from genbab.specs.clauses import Clauses, Stack
 from genbab.specs.declarations import NetworkName
-from genbab.specs.formula import Dnf
+from genbab.specs.formula import Packed, packed
 from genbab.specs.parser import Parsed
-from genbab.specs.spec import Ball, Bools, Clause, Floats, Hidden, Ints, Run, Spec
+from genbab.specs.parts import Ball, Bools, Floats, Hidden, Ints, Run
+from genbab.specs.spec import Spec
 
 _SHOWN = 50
 
@@ -51,8 +53,8 @@ class Content:
     """
 
     sizes: tuple[int, int]
-    common: Sequence[int]
-    terms: Dnf
+    common: Sequence[int] | Ints
+    terms: Packed
     bounds: Bounds
     rows: Rows
     never: Ints
@@ -71,18 +73,15 @@ def lower_text(parsed: Parsed) -> Spec:
     """The Spec of a parsed text; raises SpecError for gaps in declarations and missing bounds."""
     sizes = _sizes(parsed)
     found, notes = atoms_of(parsed, sizes)
-    return lower(Content(sizes, parsed.common, parsed.terms, *found, error=parsed.source.error, notes=notes))
+    terms = packed(parsed.terms)
+    return lower(Content(sizes, parsed.common, terms, *found, error=parsed.source.error, notes=notes))
 
 
 def lower(content: Content) -> Spec:
     """The Spec of what was said; raises SpecError for missing bounds and what is too large."""
-    lengths = np.fromiter(map(len, content.terms), np.int64, len(content.terms))
-    literals = _Literals(
-        np.array(content.common, np.int64),
-        np.fromiter(chain.from_iterable(content.terms), np.int64, int(lengths.sum())),
-        np.repeat(np.arange(len(lengths)), lengths),
-        len(lengths),
-    )
+    literal, lengths = content.terms
+    clause = np.repeat(np.arange(len(lengths)), lengths)
+    literals = _Literals(np.array(content.common, np.int64), literal, clause, len(lengths))
     boxes = _boxes(content, literals)
     empty = _any(boxes.lower > boxes.upper)
     impossible = np.isin(literals.common, content.never).any()
@@ -91,7 +90,7 @@ def lower(content: Content) -> Spec:
     _require_bounds(content, literals, boxes, alive)
     used, of_clause = _distinct(boxes, alive)
     clauses = _clauses(content, literals, alive, of_clause)
-    balls = tuple(boxes.balls[box] for box in used.tolist())
+    balls = tuple(boxes.balls[box] for box in used.tolist()) if content.balls else ()
     return Spec(
         _frozen(boxes.lower[used]),
         _frozen(boxes.upper[used]),
@@ -133,37 +132,41 @@ def _sizes(parsed: Parsed) -> tuple[int, int]:
 
 
 def _join(wanted: Ints, keys: Ints) -> tuple[Ints, Ints]:
-    """All (i, j) with wanted[i] == keys[j], ordered by i and then j; keys are sorted."""
-    first = np.searchsorted(keys, wanted, "left")
-    count = np.searchsorted(keys, wanted, "right") - first
+    """All (i, j) with wanted[i] == keys[j], ordered by i and then j; keys are sorted, both from 0 on."""
+    counts = np.bincount(keys, minlength=int(wanted.max(initial=0)) + 1)
+    count = counts[wanted]
     i = np.repeat(np.arange(len(wanted)), count)
     offset = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
-    return i, first[i] + offset
+    return i, (np.cumsum(counts) - counts)[wanted[i]] + offset
 
 
 def _boxes(content: Content, literals: _Literals) -> _Boxes:
     """The box of every clause: number 0 is that of all clauses without bounds of their own."""
     d, bounds = content.sizes[0], content.bounds
-    order = np.argsort(bounds.literal, kind="stable")
-    bounds = Bounds(bounds.literal[order], bounds.input[order], bounds.upper[order], bounds.value[order])
+    everywhere = np.zeros(int(bounds.literal.max(initial=literals.common.max(initial=0))) + 1, bool)
+    everywhere[literals.common] = True
     base_lower, base_upper = np.full((1, d), -np.inf), np.full((1, d), np.inf)
-    _, b = _join(literals.common, bounds.literal)
+    b = np.flatnonzero(everywhere[bounds.literal])
     _intersect(base_lower, base_upper, np.zeros(len(b), np.int64), bounds, b)
-    i, b = _join(literals.literal, bounds.literal)
-    owners, box = np.unique(literals.clause[i], return_inverse=True)
+    order = np.argsort(bounds.literal, kind="stable")
+    i, b = _join(literals.literal, bounds.literal[order])
+    clause = literals.clause[i]
+    new = np.diff(clause, prepend=-1) != 0
+    owners = clause[new]
     if (len(owners) + 1) * d > MAX_ENTRIES // 2:
         raise content.error(f"{len(owners)} boxes of {d} inputs are too many", None)
     lower, upper = (np.repeat(base, len(owners) + 1, axis=0) for base in (base_lower, base_upper))
-    _intersect(lower, upper, box.reshape(-1) + 1, bounds, b)
+    _intersect(lower, upper, np.cumsum(new), bounds, order[b])
     of_clause = np.zeros(literals.total, np.int64)
     of_clause[owners] = np.arange(1, len(owners) + 1)
-    common = tuple(content.balls[k] for k in literals.common.tolist() if k in content.balls)
-    balls = [common] * (len(owners) + 1)
+    balls: list[tuple[Ball, ...]] = [()] * (len(owners) + 1)
     if content.balls:
+        common = tuple(content.balls[k] for k in literals.common.tolist() if k in content.balls)
+        balls = [common] * (len(owners) + 1)
         round_ones = np.isin(literals.literal, list(content.balls))
         pairs = zip(literals.literal[round_ones].tolist(), literals.clause[round_ones].tolist(), strict=True)
-        for literal, clause in pairs:
-            balls[of_clause[clause]] = (*balls[of_clause[clause]], content.balls[literal])
+        for literal, number in pairs:
+            balls[of_clause[number]] = (*balls[of_clause[number]], content.balls[literal])
     return _Boxes(lower, upper, of_clause, balls)
 
 
@@ -171,7 +174,8 @@ def _intersect(lower: Floats, upper: Floats, box: Ints, bounds: Bounds, chosen: 
     """Intersect box number box[i] in place with the bound number chosen[i]."""
     is_upper = bounds.upper[chosen]
     for array, side, ufunc in ((upper, is_upper, np.minimum), (lower, ~is_upper, np.maximum)):
-        ufunc.at(array, (box[side], bounds.input[chosen][side]), bounds.value[chosen][side])
+        mine = chosen[side]
+        ufunc.at(array.reshape(-1), box[side] * array.shape[1] + bounds.input[mine], bounds.value[mine])
 
 
 def _require_bounds(content: Content, literals: _Literals, boxes: _Boxes, alive: Bools) -> None:
@@ -198,20 +202,44 @@ def _require_bounds(content: Content, literals: _Literals, boxes: _Boxes, alive:
 
 def _distinct(boxes: _Boxes, alive: Bools) -> tuple[Ints, Ints]:
     """(candidates that are kept, number among them of the box of every clause (C,)); equal boxes once."""
-    keep: list[int] = []
+    used = boxes.of_clause[alive]
+    shared = np.flatnonzero(used == 0)
+    used = np.delete(used, shared[1:])
+    parts = [boxes.lower[used].view(np.int64), boxes.upper[used].view(np.int64)]
+    if any(boxes.balls):  # balls tell boxes apart, too
+        seen: dict[tuple[int, ...], int] = {}
+        kinds = [seen.setdefault(tuple(map(id, boxes.balls[k])), len(seen)) for k in used.tolist()]
+        parts.append(np.array(kinds, np.int64)[:, None])
+    first, group = _groups(np.concatenate(parts, axis=1))
     number = np.full(len(boxes.lower), -1)
-    seen: dict[tuple[bytes, tuple[int, ...]], int] = {}
-    _, first = np.unique(boxes.of_clause[alive], return_index=True)
-    for box in boxes.of_clause[alive][np.sort(first)].tolist():
-        key = boxes.lower[box].tobytes() + boxes.upper[box].tobytes(), tuple(map(id, boxes.balls[box]))
-        number[box] = seen.setdefault(key, len(keep))
-        if number[box] == len(keep):
-            keep.append(box)
-    return np.array(keep, np.int64), number[boxes.of_clause]
+    number[used] = group
+    return used[first], number[boxes.of_clause]
 
 
-def _clauses(content: Content, literals: _Literals, alive: Bools, box: Ints) -> tuple[Clause, ...]:
-    """The clauses that are alive, with their box; the rows of all of them are slices of shared arrays."""
+def _groups(table: Ints) -> tuple[Ints, Ints]:
+    """(the first of each group of equal rows, the number of the group of each row), in order; table (n, m).
+
+    Rows are sorted by a hash, which is not believed: where it does not tell rows apart, they are compared.
+    """
+    _, first, group = np.unique(_hashes(table), return_index=True, return_inverse=True)
+    doubtful = np.flatnonzero(first[group] != np.arange(len(table)))
+    if not np.array_equal(table[doubtful], table[first[group[doubtful]]]):
+        _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[group.reshape(-1)]
+
+
+def _hashes(table: Ints) -> NDArray[np.uint64]:
+    """A number for each row (n,), the same for equal rows; table (n, m)."""
+    factor = np.random.default_rng(0).integers(2**63, size=table.shape[1], dtype=np.uint64) * 2 + 1
+    words = table.view(np.uint64)
+    return np.asarray((words ^ (words >> np.uint64(31))) @ factor, np.uint64)
+
+
+def _clauses(content: Content, literals: _Literals, alive: Bools, box: Ints) -> Clauses:
+    """The clauses that are alive, with their box."""
     rows = content.rows
     _, common = _join(literals.common, rows.literal)
     i, own = _join(literals.literal, rows.literal)
@@ -227,23 +255,9 @@ def _clauses(content: Content, literals: _Literals, alive: Bools, box: Ints) -> 
     o, d = rows.outputs.shape[1], rows.inputs.shape[1]
     if len(row) * o + int(has_inputs[clause].sum()) * d > MAX_ENTRIES:
         raise content.error(f"{len(row)} rows of {o} outputs and {d} inputs are too many", None)
-    outputs, rhs = _frozen(rows.outputs[row]), _frozen(rows.rhs[row])
-    strict = rows.strict[row]
-    start = np.searchsorted(clause, kept).tolist()
-    stop = np.searchsorted(clause, kept, "right").tolist()
-    found = []
-    for k, a, b in zip(kept.tolist(), start, stop, strict=True):
-        inputs = _inputs(rows, mixed[a:b]) if has_inputs[k] else None
-        flags = strict[a:b] if strict[a:b].any() else None
-        found.append(Clause(int(box[k]), outputs[a:b], inputs, rhs[a:b], flags))
-    return tuple(found)
-
-
-def _inputs(rows: Rows, mixed: Ints) -> Floats:
-    """The input coefficients (R, D) of the rows at these positions, zeros at -1."""
-    inputs = rows.inputs[mixed]
-    inputs[mixed < 0] = 0.0
-    return _frozen(inputs)
+    start = np.append(np.searchsorted(clause, kept), len(clause))
+    stack = Stack(rows.outputs[row], rows.inputs, mixed, rows.rhs[row], rows.strict[row], start, box[kept])
+    return Clauses(stack, o, d)
 
 
 def _notes(content: Content, boxes: _Boxes, empty: Bools, alive: Bools) -> tuple[str, ...]:

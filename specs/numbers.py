@@ -19,6 +19,9 @@ MAX_DIGITS = 2000
 SHORT = 18
 """Digits of a number that fits 64-bit integers without its point."""
 
+POWERS = np.array([float(10**k) for k in range(23)])
+"""The powers of ten that are float64."""
+
 _LARGEST = Decimal(sys.float_info.max)
 _NUMBER = re.compile(NUMBER, re.ASCII)
 _NONZERO = re.compile(r"[-+]?[0.]*[1-9]")
@@ -67,24 +70,35 @@ def directed(texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.floa
 def _sides(texts: Sequence[str], nearest: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sign of text - nearest, exactly, (n,).
 
-    A short text is m / 10^k with integers below 2^60; m and nearest * 10^k are compared as exact sums of two
-    float64 (Dekker's product). What that leaves open, and long texts, are compared as decimals.
+    A short text is m / 10^k with integers below 2^60. What `residual` leaves open, and long texts, are
+    compared as decimals.
     """
     whole, after, plain = _integers(texts)
     side = np.zeros(len(texts))
     chosen = np.flatnonzero(plain)
-    power = np.array([float(10**k) for k in range(SHORT + 1)])
-    high, low = _product(nearest[chosen], power[after[chosen]])
-    top = whole[chosen].astype(np.float64)
-    first, second = top - high, (whole[chosen] - top.astype(np.int64)).astype(np.float64) - low
-    total = first + second
-    side[chosen] = np.sign(total)
-    open_ones = np.abs(total) <= 1e-12 * (np.abs(first) + np.abs(second))
-    plain[chosen[open_ones & ((first != 0) | (second != 0))]] = False
+    difference, known = residual(whole[chosen], after[chosen], nearest[chosen])
+    side[chosen] = np.sign(difference)
+    plain[chosen[~known]] = False
     for i in np.flatnonzero(~plain).tolist():
         wanted, got = Decimal(texts[i]), Decimal(float(nearest[i]))
         side[i] = (wanted > got) - (wanted < got)
     return side
+
+
+def residual(
+    whole: NDArray[np.int64], after: NDArray[np.int64], near: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(whole - near * 10^after to about 12 digits, whether its sign, 0 included, is exact), each (n,).
+
+    For |whole| < 2^60, 0 <= after < len(POWERS), near within some ulps of the quotient; both terms are
+    compared as exact sums of two float64.
+    """
+    high, low = _product(near, POWERS[after])
+    top = whole.astype(np.float64)
+    first, second = top - high, (whole - top.astype(np.int64)).astype(np.float64) - low
+    total = first + second
+    known = (np.abs(total) > 1e-12 * (np.abs(first) + np.abs(second))) | ((first == 0) & (second == 0))
+    return total, known
 
 
 def _integers(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from genbab.specs.spec import Ball
+from genbab.specs.parts import Ball
 
 V = TypeVar("V")
 
@@ -21,7 +21,9 @@ def plus(a: Polynomial[V], b: Polynomial[V], factor: int = 1) -> Polynomial[V]:
     """a + factor * b."""
     total = dict(a)
     for product, value in b.items():
-        if found := total.get(product, Fraction(0)) + factor * value:
+        part = value if factor == 1 else factor * value
+        before = total.get(product)
+        if found := part if before is None else before + part:
             total[product] = found
         else:
             total.pop(product, None)
@@ -33,9 +35,9 @@ def times(a: Polynomial[V], b: Polynomial[V], order: Callable[[V], Any]) -> Poly
     total: Polynomial[V] = {}
     for left, x in a.items():
         for right, y in b.items():
-            product = tuple(sorted(left + right, key=order))
-            total = plus(total, {product: x * y})
-    return total
+            product = tuple(sorted(left + right, key=order)) if left and right else left + right
+            total[product] = total[product] + x * y if product in total else x * y
+    return {product: value for product, value in total.items() if value}
 
 
 def ball_of(polynomial: Polynomial[int], inputs: int) -> Ball | None:

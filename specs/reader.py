@@ -41,10 +41,11 @@ def read_vnnlib(
     """
     name = os.fspath(path)
     spec = parse_vnnlib(_text(Path(path), name), name)
+    inside = sum(one.size for one in spec.hidden)
     declared_inputs = len(spec.runs[0].offset) if spec.runs else spec.input_size
     for what, declared, given in (
         ("inputs", declared_inputs, input_size),
-        ("outputs", spec.output_size // (len(spec.runs) or 1), output_size),
+        ("outputs", spec.output_size // (len(spec.runs) or 1) - inside, output_size),
     ):
         if given is not None and given != declared:
             raise SpecError(f"declares {declared} {what}, but the model has {given}", name)

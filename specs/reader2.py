@@ -1,7 +1,8 @@
 """Reading VNN-LIB 2 through the typed syntax tree of the package `vnnlib`, which also checks types.
 
 Accepted: one network, several runs of it (`equal-to`), or several networks, whose inputs and outputs then
-follow each other as if they were one; inputs and outputs of real or floating-point type; and / or of the
+follow each other as if they were one; inputs, outputs and (of one model) tensors inside of it, of real or
+floating-point type; and / or of the
 relations <= >= < > == != of polynomials. The meaning of bounds, rows and constants is that of the 1.0 reader.
 Inputs that an assertion makes equal are one variable; a sum of squares below a constant is a ball where its
 numbers allow it. Everything is decided over the real numbers.
@@ -10,31 +11,36 @@ numbers allow it. Everything is decided over the real numbers.
 from __future__ import annotations
 
 import gc
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
-from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
 
 from genbab.errors import SpecError, UsageError
-from genbab.specs.atoms import CODES, FLIPPED, NO_BOUNDS, Simple, pairs_of, single_of
-from genbab.specs.bulk2 import bulk
-from genbab.specs.declared2 import Declared
-from genbab.specs.formula import Dnf, TooLarge, conjunction
+from genbab.specs.atoms import NO_BOUNDS, Simple, pairs_of, single_of
+from genbab.specs.complaints import beyond, explained, foreign, no_entry
+from genbab.specs.declared2 import Declared, NoEntry
+from genbab.specs.formula import Dnf, Packed, TooLarge, together
 from genbab.specs.judged import Judge
 from genbab.specs.literals import Literals
 from genbab.specs.lowering import lower
-from genbab.specs.numbers import first_bad, why_not_a_number
-from genbab.specs.polynomials import Polynomial, ball_of, plus, times
+from genbab.specs.operands import Relations
+from genbab.specs.parts import Ints
+from genbab.specs.printed import NOTHING, Printed, read_printed
 from genbab.specs.spec import Spec
+from genbab.specs.walked import Walk
 
 T = TypeVar("T")
 
+_PRINTED = re.compile(r"\(vnnlib-version <[^<>()]*>\) ")
+
 VERSION_2 = re.compile(r"\A\ufeff?(?:\s++|;[^\n]*+\n)*+\(\s*+vnnlib-version\b")
 """How every VNN-LIB 2 text begins."""
+
+Node = tuple[int, Any, bool]
+"""A formula of the tree, its place in the text's order, whether it is a whole assertion or one relation."""
 
 MAX_DEPTH = 1000
 """Texts with more open parentheses are refused."""
@@ -59,7 +65,9 @@ def satisfied(text: str, values: Mapping[str, Sequence[float]], name: str = "spe
     """
 
     def judged(tree: Any, query: Any) -> bool:
-        tensors = [t for n in query.networks for t in (*n.inputs, *n.outputs)]
+        tensors = [t for n in query.networks for t in (*n.inputs, *n.hidden, *n.outputs)]
+        if lost := [t.name for t in tensors if t.name not in values]:
+            raise SpecError(f"no values of {', '.join(lost)} are given", name)
         judge = Judge(tree, values, {t.name: list(t.shape) for t in tensors})
         return all(judge.true(assertion.expr) for assertion in query.assertions)
 
@@ -77,7 +85,9 @@ def _with_tree(text: str, name: str, use: Callable[[Any, Any], T]) -> T:
     try:
         return use(vnnlib, _parsed(vnnlib, text, name))
     except vnnlib.VNNLibException as problem:
-        raise _explained(str(problem), text, name) from None
+        raise explained(str(problem), text, name) from None
+    except NoEntry as problem:
+        raise no_entry(problem.args[0], problem.args[1], text, name) from None
     except RecursionError:
         raise SpecError("is nested too deeply", name) from None
     finally:
@@ -94,7 +104,11 @@ def _parsed(vnnlib: Any, text: str, name: str) -> Any:
         raise SpecError(f"is nested too deeply: more than {MAX_DEPTH} open parentheses", name)
     try:
         return vnnlib.parse_query_string(text)
+    except UnicodeDecodeError:  # what the package complains about is the first byte of such a character
+        raise foreign(text, name) from None
     except (IndexError, ValueError, OverflowError) as problem:
+        if "stod" in str(problem):
+            raise beyond(text, name) from None
         raise SpecError(f"has a shape or an index that is out of range ({problem})", name) from None
 
 
@@ -105,41 +119,12 @@ def _depth(text: str) -> int:
     return int(np.cumsum(81 - 2 * found.astype(np.int32)).max(initial=0))
 
 
-def _explained(message: str, text: str, name: str) -> SpecError:
-    """The package's complaint as one of ours: all errors, the first one's line and column."""
-    found = re.search(r"line (\d+), column (\d+)", message)
-    if found:
-        line, column = int(found[1]), int(found[2])
-        return SpecError(message.split(" at line")[0].lower() + message[found.end() :], name, line, column)
-    try:
-        errors = json.loads(message)["errors"]
-        first = errors[0]
-        line, symbol = int(first["line"]), str(first["offendingSymbol"])
-        told = [f"{e['message']}: {e['hint']}" for e in errors[:20]]
-    except (ValueError, KeyError, IndexError, TypeError):
-        return SpecError(" ".join(message.split()), name)
-    lines = text.splitlines()
-    column = lines[line - 1].find(symbol) + 1 if 0 < line <= len(lines) else 0
-    told += [f"... and {len(errors) - 20} more"] if len(errors) > 20 else []
-    return SpecError("; ".join(told), name, line, max(column, 1))
-
-
 class _Reader:
-    """One pass over the tree: declarations to columns, comparisons to literals."""
+    """The Spec of a text: relations become literals in arrays where they can, by a walk of the tree else."""
 
-    def __init__(self, vnnlib: Any, query: Any, name: str) -> None:
-        self.query, self.source, self.tree = query, name, vnnlib
-        self.codes = {
-            vnnlib.LessEqual: CODES["<="],
-            vnnlib.LessThan: CODES["<"],
-            vnnlib.GreaterEqual: CODES[">="],
-            vnnlib.GreaterThan: CODES[">"],
-            vnnlib.Equal: CODES["=="],
-        }
-        self.declared = Declared(query, vnnlib, name)
-        self.literals = Literals(*self.declared.sizes)
-        self.singles: list[tuple[int, int, int, str]] = []
-        self.pairs: list[tuple[int, int, int, int]] = []
+    def __init__(self, vnnlib: Any, query: Any, source: str) -> None:
+        self.tree, self.query, self.source = vnnlib, query, source
+        self.declared = Declared(query, source)
 
     def error(self, message: str, _: int | None = None) -> SpecError:
         """A SpecError about this text."""
@@ -147,135 +132,90 @@ class _Reader:
 
     def spec(self) -> Spec:
         """The Spec of the text."""
-        plain: list[int] = []
-        factors: list[Dnf] = []
+        printed, nodes = self._read()
+        held = [node for number, node, whole in nodes if whole or printed.held[number]]
+        self.declared.tie(np.concatenate([printed.ties(), self._ties(held)]))
+        literals = Literals(*self.declared.sizes)
+        literals.block(printed.total)
+        self._relations(printed.relations, literals)
         try:
-            self._assertions(plain, factors)
-            terms = conjunction([], factors)
+            common, terms = self._formula(printed, nodes, literals)
         except TooLarge as problem:
             raise self.error(str(problem)) from None
-        self._collect()
         other = sorted(t for t in self.declared.types if t != "Real")
         notes = (f"the text is about {', '.join(other)}, decided over the real numbers",) if other else ()
-        content = self.literals.content(
-            plain,
+        content = literals.content(
+            common,
             terms,
             self.error,
             name=self.declared.name,
             example=f"(assert (<= {self.declared.name(0)} 1.5))",
             runs=self.declared.spec_runs(),
+            hidden=self.declared.hidden,
             notes=notes,
             declared=self.declared.networks,
         )
         return lower(content)
 
-    def _assertions(self, plain: list[int], factors: list[Dnf]) -> None:
-        """Take all assertions; those of the simplest form, usually nearly all, at once."""
-        assertions = self.query.assertions
-        found = bulk(str(self.query), len(assertions), self.declared.tensors)
-        others: Sequence[int] = range(len(assertions))
-        if found is not None:
-            if bad := first_bad(found.texts):
-                raise self.error(bad[1])
-            variables = self.declared.columns[found.entry]
-            literals = self.literals.block(len(variables))
-            inputs = self.literals.sizes[0]
-            self.literals.many(*single_of(literals, found.code, variables, found.texts, inputs))
-            plain.extend(literals.tolist())
-            others = found.others
-        for i in others:
-            self._conjunct(assertions[i].expr, plain, factors)
+    def _read(self) -> tuple[Printed, list[Node]]:
+        """What is read in arrays, and the nodes of what is not."""
+        text = str(self.query)
+        version = _PRINTED.match(text)
+        head = "".join([version[0] if version else "", *map(str, self.query.networks)])
+        try:
+            if version and text.startswith(head):
+                data, begin = text.encode(), len(head.encode())
+                if found := read_printed(data, begin, self.declared.tensors):
+                    return found, self._nodes(found, data[:begin])
+        except ValueError as problem:
+            raise self.error(str(problem)) from None
+        return NOTHING, [(i, a.expr, True) for i, a in enumerate(self.query.assertions)]
 
-    def _conjunct(self, formula: Any, plain: list[int], factors: list[Dnf]) -> None:
-        """Take a formula as one more part of a conjunction."""
-        kind = type(formula)
-        if kind in self.codes:
-            plain.append(self._literal(formula, self.codes[kind]))
-        elif kind is self.tree.And:
-            for part in formula.args:
-                self._conjunct(part, plain, factors)
-        else:
-            found = self._dnf(formula)
-            if len(found) == 1:
-                plain.extend(found[0])
-            else:
-                factors.append(found)
+    def _nodes(self, printed: Printed, head: bytes) -> list[Node]:
+        """The nodes of what was not read in arrays: it is parsed once more."""
+        numbers, texts, whole = zip(*printed.others, strict=True) if printed.others else ((), (), ())
+        if not texts:
+            return []
+        query = self.tree.parse_query_string(b"".join([head, *texts]).decode())
+        return [(n, a.expr, w) for n, a, w in zip(numbers, query.assertions, whole, strict=True)]
 
-    def _dnf(self, formula: Any) -> Dnf:
-        kind = type(formula)
-        if kind is self.tree.Or:
-            return list(chain.from_iterable(map(self._dnf, formula.args)))
-        if kind in self.codes:
-            return [(self._literal(formula, self.codes[kind]),)]
-        if kind is self.tree.NotEqual:
-            return [(self._literal(formula, CODES["<"]),), (self._literal(formula, CODES[">"]),)]
-        plain: list[int] = []
-        factors: list[Dnf] = []
-        self._conjunct(formula, plain, factors)
-        return conjunction(plain, factors)
+    def _ties(self, formulas: list[Any]) -> Ints:
+        """The entries (n, 2) that must be equal for these formulas to hold."""
+        tree, pairs, todo = self.tree, list[tuple[int, int]](), formulas
+        while todo:
+            one = todo.pop()
+            if type(one) is tree.And:
+                todo.extend(one.args)
+            elif type(one) is tree.Equal and type(one.lhs) is type(one.rhs) is tree.Var:
+                pairs.append((self.declared.entry(one.lhs), self.declared.entry(one.rhs)))
+        return np.array(pairs, np.int64).reshape(-1, 2)
 
-    def _literal(self, comparison: Any, code: int) -> int:
-        """A new literal that is true where the comparison is."""
-        left, right = comparison.lhs, comparison.rhs
-        variables = type(left) is self.tree.Var, type(right) is self.tree.Var
-        literal = self.literals.new()
-        if all(variables):
-            one, other = self.declared.column(left), self.declared.column(right)
-            self.pairs.append((literal, code, one, other))
-        elif variables[0] and type(right) is self.tree.Float:
-            self.singles.append((literal, code, self.declared.column(left), right.lexeme))
-        elif variables[1] and type(left) is self.tree.Float:
-            self.singles.append((literal, FLIPPED[code], self.declared.column(right), left.lexeme))
-        else:
-            difference = plus(self._term(left), self._term(right), -1)
-            strict = code in (CODES["<"], CODES[">"])
-            ways = {CODES["=="]: (1, -1), CODES[">="]: (-1,), CODES[">"]: (-1,)}.get(code, (1,))
-            for sign in ways:
-                self._row(literal, plus({}, difference, sign), strict)
-        return literal
+    def _relations(self, found: Relations, literals: Literals) -> None:
+        """What the literals of these relations mean."""
+        columns = self.declared.columns
+        number, code, left = found.number, found.code, columns[found.left]
+        one, two = np.flatnonzero(found.right < 0), np.flatnonzero(found.right >= 0)
+        rounded = found.down[one], found.up[one]
+        literals.many(*single_of(number[one], code[one], left[one], rounded, literals.sizes[0]))
+        pairs = Simple(number[two], code[two], left[two], columns[found.right[two]])
+        literals.many(NO_BOUNDS, pairs_of(pairs))
 
-    def _row(self, literal: int, polynomial: Polynomial[int], strict: bool) -> None:
-        ball = None if strict else ball_of(polynomial, self.literals.sizes[0])
-        if ball is None:
-            self.literals.row(literal, polynomial, strict)
-        else:
-            self.literals.ball(literal, ball)
-
-    def _term(self, term: Any) -> Polynomial[int]:
-        """The polynomial of an arithmetic expression, in columns."""
-        tree, kind = self.tree, type(term)
-        if kind is tree.Var:
-            return {(self.declared.column(term),): Fraction(1)}
-        if kind is tree.Negate:
-            return plus({}, self._term(term.expr), -1)
-        if kind is tree.Minus:
-            total = self._term(term.head)
-            for part in term.rest:
-                total = plus(total, self._term(part), -1)
-            return total
-        if kind is tree.Plus:
-            total = {}
-            for part in term.args:
-                total = plus(total, self._term(part))
-            return total
-        if kind is tree.Multiply:
-            total = {(): Fraction(1)}
-            for part in term.args:
-                total = times(total, self._term(part), order=int)
-            return total
-        if reason := why_not_a_number(term.lexeme):
-            raise self.error(reason)
-        value = Fraction(term.lexeme)
-        return {(): value} if value else {}
-
-    def _collect(self) -> None:
-        """Hand the simple comparisons over, all at once."""
-        d = self.literals.sizes[0]
-        literal, code, variable, texts = zip(*self.singles, strict=True) if self.singles else ((), (), (), ())
-        if bad := first_bad(texts):
-            raise self.error(bad[1])
-        arrays = [np.array(part, np.int64) for part in (literal, code, variable)]
-        self.literals.many(*single_of(arrays[0], arrays[1], arrays[2], texts, d))
-        simple = Simple(*np.array(self.pairs, np.int64).reshape(-1, 4).T)
-        entries = pairs_of(simple)
-        self.literals.many(NO_BOUNDS, entries)
+    def _formula(self, printed: Printed, nodes: list[Node], literals: Literals) -> tuple[Ints, Packed]:
+        """(literals that must hold, disjunctions that must hold as one), in the order of the text."""
+        walk = Walk(self.tree, self.declared, literals, self.source)
+        factors: list[tuple[int, Dnf | Packed]] = list(printed.factors)
+        places, more = [printed.common], [printed.common]
+        for number, node, whole in nodes:
+            if not whole:
+                walk.relation(node, walk.codes[type(node)], number)
+                continue
+            plain: list[int] = []
+            found: list[Dnf] = []
+            walk.conjunct(node, plain, found)
+            factors.extend((number, factor) for factor in found)
+            places.append(np.full(len(plain), number))
+            more.append(np.array(plain, np.int64))
+        walk.finish()
+        order = np.argsort(np.concatenate(places), kind="stable")
+        factors.sort(key=itemgetter(0))
+        return np.concatenate(more)[order], together([factor for _, factor in factors])

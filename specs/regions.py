@@ -12,9 +12,10 @@ import numpy as np
 from genbab.errors import SpecError
 from genbab.specs.exact import around, exact, exact_array, floats_of
 from genbab.specs.formula import MAX_CLAUSES
-from genbab.specs.spec import Floats
+from genbab.specs.parts import Floats
 from genbab.specs.statements import InBall, Range, Statement, all_of, any_of
-from genbab.specs.terms import Terms, Variable
+from genbab.specs.terms import Terms
+from genbab.specs.variables import Variable
 
 Clip = tuple[Any, Any] | None
 """The lowest and highest value of an input, numbers or arrays."""

@@ -11,10 +11,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from genbab.errors import SpecError
-from genbab.specs.spec import Floats
+from genbab.specs.parts import Floats
 
 if TYPE_CHECKING:
-    from genbab.specs.terms import Polynomial, Variable
+    from genbab.specs.variables import Polynomial, Variable
 
 
 class Statement:

@@ -6,49 +6,27 @@ is exact, indexing is numpy's, a comparison is a `Statement` that says it of eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs import polynomials
 from genbab.specs.exact import exact_array
+from genbab.specs.parts import Ints
 from genbab.specs.polynomials import plus, times
-from genbab.specs.spec import Ints
 from genbab.specs.statements import Range, Statement, all_of, relation
-
-
-class Source:
-    """Where variables come from: an input, one run of a network on `arguments`, or a tensor inside of a run.
-
-    inside: the run whose hidden tensor `name` this is, None for the others.
-    """
-
-    def __init__(
-        self,
-        size: int,
-        name: str,
-        network: Network | None,
-        arguments: tuple[Terms, ...],
-        inside: Source | None = None,
-    ) -> None:
-        self.size, self.name, self.network, self.arguments = size, name, network, arguments
-        self.inside = inside
-
-
-class Variable(NamedTuple):
-    """Entry number `place` of a source, in flat order."""
-
-    source: Source
-    place: int
-
-
-Polynomial = polynomials.Polynomial[Variable]
-"""An exact polynomial in variables."""
-
-ONE: tuple[Variable, ...] = ()
+from genbab.specs.variables import (
+    ONE,
+    Polynomial,
+    Source,
+    Variable,
+    array_of,
+    checked_shape,
+    order,
+    single,
+)
 
 
 class Terms:
@@ -108,7 +86,7 @@ class Terms:
         except IndexError as problem:
             raise SpecError(f"{problem} (the shape is {self.shape})") from None
         if self._index is None:
-            return Terms(_array(part, part.shape) if isinstance(part, np.ndarray) else _single(part))
+            return Terms(array_of(part, part.shape) if isinstance(part, np.ndarray) else single(part))
         return Terms(source=self.source, index=np.asarray(part))
 
     def reshape(self, *shape: int) -> Terms:
@@ -132,14 +110,14 @@ class Terms:
         run = self.source
         if run is None or run.network is None or run.inside is not None or self.size != run.size:
             raise SpecError(f"'{name}': hidden tensors belong to the outputs of a run: f(x).hidden(name, 64)")
-        return run.network._hidden_of(run, name, _shape(shape))
+        return run.network._hidden_of(run, name, checked_shape(shape))
 
     def sum(self) -> Terms:
         """The sum of all entries."""
         total: Polynomial = {}
         for cell in self.cells.ravel():
             total = plus(total, cell)
-        return Terms(_single(total))
+        return Terms(single(total))
 
     def __add__(self, other: Any) -> Terms:
         return _zip(self, other, plus)
@@ -157,7 +135,7 @@ class Terms:
         return self.__mul__(-1)
 
     def __mul__(self, other: Any) -> Terms:
-        return _zip(self, other, lambda a, b: times(a, b, _order))
+        return _zip(self, other, lambda a, b: times(a, b, order))
 
     def __rmul__(self, other: Any) -> Terms:
         return self.__mul__(other)
@@ -215,7 +193,7 @@ class Network:
     """
 
     def __init__(self, *outputs: int, name: str = "y") -> None:
-        self.shape, self.name = _shape(outputs), name
+        self.shape, self.name = checked_shape(outputs), name
         self._runs: list[Terms] = []
         self._hidden: dict[tuple[int, str], Terms] = {}
 
@@ -250,15 +228,9 @@ class Network:
 
 def Input(*shape: int, name: str = "x") -> Terms:  # noqa: N802 - reads like the class of its result
     """An unknown input of this shape, e.g. `Input(1, 28, 28)`."""
-    full = _shape(shape)
+    full = checked_shape(shape)
     size = int(np.prod(full))
     return Terms(source=Source(size, name, None, ()), index=np.arange(size).reshape(full))
-
-
-def _shape(shape: Sequence[int]) -> tuple[int, ...]:
-    if any(not isinstance(n, int | np.integer) or n < 1 for n in shape):
-        raise SpecError(f"the shape {tuple(shape)} is not made of whole numbers from 1 on")
-    return tuple(int(n) for n in shape)
 
 
 def constants(value: Any) -> Any:
@@ -266,18 +238,6 @@ def constants(value: Any) -> Any:
     if isinstance(value, Terms):
         raise SpecError("expected numbers here, found variables")
     return exact_array(value)
-
-
-def _single(cell: Polynomial) -> Any:
-    made = np.empty((), object)
-    made[()] = cell
-    return made
-
-
-def _array(cells: Any, shape: tuple[int, ...]) -> Any:
-    made = np.empty(shape, object)
-    made.reshape(-1)[:] = list(cells.ravel())
-    return made
 
 
 def _zip(left: Terms, other: Any, how: Callable[[Polynomial, Polynomial], Polynomial]) -> Terms:
@@ -297,10 +257,6 @@ def _zip(left: Terms, other: Any, how: Callable[[Polynomial, Polynomial], Polyno
     made = np.empty(a.shape, object)
     made.reshape(-1)[:] = [how(p, q) for p, q in zip(a.ravel(), b.ravel(), strict=True)]
     return Terms(made)
-
-
-def _order(variable: Variable) -> tuple[int, int]:
-    return id(variable.source), variable.place
 
 
 def _compared(left: Terms, other: Any, operator: str) -> Statement:

@@ -15,9 +15,10 @@ from decimal import Decimal
 import numpy as np
 
 from genbab.errors import SpecError
+from genbab.specs.clauses import Clause
 from genbab.specs.declarations import own_models
 from genbab.specs.numbers import text_of
-from genbab.specs.spec import Clause, Spec
+from genbab.specs.spec import Spec
 
 
 def write_vnnlib(spec: Spec, path: str | os.PathLike[str]) -> None:
@@ -39,21 +40,14 @@ def format_vnnlib(spec: Spec) -> str:
     """The VNN-LIB 1.0 text of a specification; reading it gives an equal specification.
 
     Exceptions: a row on one input only is read back as a bound, a vacuous spec comes back without its boxes.
-    Raises SpecError for what VNN-LIB 1.0 cannot say: products, balls, several runs.
+    Raises SpecError for what VNN-LIB 1.0 cannot say: products, balls, several runs, hidden tensors.
     """
-    refuse_hidden(spec)
     refuse_networks(spec)
     wanted = {"products of variables": spec.products, "balls": spec.balls, "several runs": spec.runs}
+    wanted["hidden tensors"] = spec.hidden
     if found := [what for what, parts in wanted.items() if parts]:
         raise SpecError(f"VNN-LIB 1.0 cannot say {' and '.join(found)}; VNN-LIB 2 may")
     return "\n".join(_lines(spec)) + "\n"
-
-
-def refuse_hidden(spec: Spec) -> None:
-    """Raise SpecError where the spec speaks of hidden tensors: no file can be written then."""
-    if spec.hidden:
-        names = ", ".join(f"'{h.name}'" for h in spec.hidden)
-        raise SpecError(f"VNN-LIB files of relations of hidden tensors ({names}) cannot be written")
 
 
 def refuse_networks(spec: Spec) -> None:

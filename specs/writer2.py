@@ -14,8 +14,9 @@ from math import prod
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.spec import Ball, Spec
-from genbab.specs.writer import Notation, refuse_hidden, refuse_networks, write_text
+from genbab.specs.parts import Ball, Hidden
+from genbab.specs.spec import Spec
+from genbab.specs.writer import Notation, refuse_networks, write_text
 
 Shapes = Sequence[Sequence[int]]
 """Shapes of tensors, one after the other in the flat order."""
@@ -33,18 +34,18 @@ def format_vnnlib2(spec: Spec, inputs: Shapes | None = None, outputs: Shapes | N
 
     inputs, outputs: the shapes of the model's tensors; flat vectors where they are not given. Exceptions: a
     row on one input only is read back as a bound, a vacuous spec without its boxes, a ball whose centre
-    has no short form as one with the same points. Raises SpecError for what the language cannot say: balls
+    has no short form as one with the same points; what the spec takes for granted (`assumed`) is not told
+    apart. Raises SpecError for what the language cannot say: balls
     of norm 1, runs that are not made of plain inputs.
     """
-    refuse_hidden(spec)
     refuse_networks(spec)
     runs = _columns(spec)
-    sizes = len(runs[0]), spec.output_size // len(runs)
+    sizes = len(runs[0]), spec.output_size // len(runs) - sum(one.size for one in spec.hidden)
     shapes = [
         _shapes(given, size, what)
         for given, size, what in zip((inputs, outputs), sizes, ("inputs", "outputs"), strict=True)
     ]
-    names = _Names(shapes[0], shapes[1])
+    names = _Names(shapes[0], shapes[1], _quotable(spec.hidden))
     lines = [line for note in spec.notes for line in (f"; {part}" for part in note.splitlines())]
     lines.append("(vnnlib-version <2.0>)")
     inside: dict[int, str] = {}
@@ -55,7 +56,7 @@ def format_vnnlib2(spec: Spec, inputs: Shapes | None = None, outputs: Shapes | N
         for column, name in zip(columns.tolist(), names.variables("X", run), strict=True):
             if inside.setdefault(column, name) is not name:
                 same.append(f"(assert (== {name} {inside[column]}))")
-        out.extend(names.variables("Y", run))
+        out.extend(names.variables("Y", run) + names.variables("H", run))
     if lost := sorted(set(range(spec.input_size)) - set(inside)):
         raise SpecError(f"input {lost[0]} is not an input of any run; VNN-LIB has no other variables")
     flat = [inside[i] for i in range(spec.input_size)]
@@ -97,9 +98,11 @@ class _Names:
 
     inputs: Shapes
     outputs: Shapes
+    hidden: tuple[Hidden, ...]
 
     def _tensors(self, kind: str, run: int) -> list[tuple[str, Sequence[int]]]:
-        shapes = self.inputs if kind == "X" else self.outputs
+        flat = [[one.size] for one in self.hidden]
+        shapes = {"X": self.inputs, "Y": self.outputs, "H": flat}[kind]
         tail = f"_run{run + 1}" if run else ""
         return [(f"{kind}{k if len(shapes) > 1 else ''}{tail}", shape) for k, shape in enumerate(shapes)]
 
@@ -108,9 +111,10 @@ class _Names:
         yield f"(declare-network f{f'_run{run + 1}' if run else ''}"
         if run:
             yield "  (equal-to f)"
-        for kind, word in (("X", "input"), ("Y", "output")):
-            for name, shape in self._tensors(kind, run):
-                yield f"  (declare-{word} {name} real [{', '.join(map(str, shape))}])"
+        for kind, word in (("X", "input"), ("H", "hidden"), ("Y", "output")):
+            for k, (name, shape) in enumerate(self._tensors(kind, run)):
+                inside = f' "{self.hidden[k].name}"' if kind == "H" else ""
+                yield f"  (declare-{word} {name} real [{', '.join(map(str, shape))}]{inside})"
         yield ")"
 
     def variables(self, kind: str, run: int) -> list[str]:
@@ -123,6 +127,15 @@ class _Names:
             places = np.stack(np.unravel_index(np.arange(prod(shape)), tuple(shape)), 1).tolist()
             found.extend(f"{name}[{','.join(map(str, place))}]" for place in places)
         return found
+
+
+def _quotable(hidden: tuple[Hidden, ...]) -> tuple[Hidden, ...]:
+    """These hidden tensors; raises SpecError where a name cannot stand between quotes."""
+    if bad := [
+        one.name for one in hidden if not one.name.isprintable() or '"' in one.name or "\\" in one.name
+    ]:
+        raise SpecError(f"the name {bad[0]!r} of a hidden tensor cannot be written between quotes")
+    return hidden
 
 
 def _columns(spec: Spec) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
