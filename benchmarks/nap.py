@@ -8,8 +8,10 @@ where there is a pattern.
     python benchmarks/nap.py [NETWORK ...] [--delta 0.95] [--kind auto] [--seconds 3] [--branching auto]
 
 A network is the name of an example (digits_tanh) or digits_relu, which is trained here. Needs
-genbab[examples]. `--without-multipliers` gives hidden constraints no multipliers at the root, `--rows-only`
-leaves them to the rows of the search: to see what cutting intervals at the root is worth.
+genbab[examples]. `--without-narrowing` does not narrow hidden intervals by the unsafe rows,
+`--without-multipliers` gives constraints no multipliers of their own either (slopes still may), and
+`--rows-only` leaves them to the rows of the search: to see what each is worth. With `--processor-time` the
+seconds are those that the process computes, on a machine that others use.
 """
 
 from __future__ import annotations
@@ -140,10 +142,15 @@ def measured(name: str, options: argparse.Namespace) -> Iterator[str]:
 def weakened(options: argparse.Namespace) -> Iterator[None]:
     """What the options leave out, left out."""
     with contextlib.ExitStack() as stack:
+        if options.without_narrowing:
+            same = mock.patch("genbab.branch.inside.narrowed", lambda _, __, domains, ___: domains)
+            stack.enter_context(same)
         if options.without_multipliers:
-            stack.enter_context(mock.patch("genbab.bounds.plan.room", lambda *_: None))
+            stack.enter_context(mock.patch("genbab.bounds.plan.Engine.shown", None))
         if options.rows_only:
             stack.enter_context(mock.patch("genbab.driver.run.held", lambda network, _: network))
+        if options.processor_time:
+            stack.enter_context(mock.patch("time.monotonic", time.process_time))
         yield
 
 
@@ -156,8 +163,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--classes", default="0123456789")
     parser.add_argument("--branching", default="auto")
+    parser.add_argument("--without-narrowing", action="store_true")
     parser.add_argument("--without-multipliers", action="store_true")
     parser.add_argument("--rows-only", action="store_true")
+    parser.add_argument("--processor-time", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in options.networks:

@@ -130,10 +130,9 @@ class Pattern:
                 for one in data["layers"]
             )
             pattern = cls(int(data["label"]), float(data["delta"]), int(data["samples"]), layers)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UsageError(f"not a pattern: {type(error).__name__} {error}") from None
-        wrong = [one.name for one in layers if one.lower.ndim != 1 or one.lower.shape != one.upper.shape]
-        if wrong or any(np.isnan(end).any() for one in layers for end in (one.lower, one.upper)):
+        if wrong := [one.name for one in layers if not _fit(one)]:
             raise UsageError(f"not a pattern: lower and upper bounds that do not fit {', '.join(wrong)}")
         return pattern
 
@@ -161,6 +160,12 @@ def mine(
         raise UsageError(f"kind = {kind!r}: must be auto, switch or interval")
     rows = _rows(x)
     labels = _labels(y, len(rows))
+    classes = model.network.output_size
+    if wrong := np.flatnonzero((labels < 0) | (labels >= classes)).tolist():
+        raise UsageError(
+            f"label {labels[wrong[0]]} of sample {wrong[0]}: the model's {classes} outputs have labels "
+            f"0 to {classes - 1}"
+        )
     known = {one.name: one for one in activated(model)}
     names = list(known) if layers is None else list(layers)
     if not names:
@@ -221,7 +226,10 @@ def load(path: str | os.PathLike[str]) -> dict[int, Pattern]:
         found = [Pattern.from_dict(one) for one in data["patterns"]]
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
-    return {pattern.label: pattern for pattern in found}
+    labels = [pattern.label for pattern in found]
+    if twice := sorted({k for k in labels if labels.count(k) > 1}):
+        raise UsageError(f"{name}: several patterns of class {', '.join(map(str, twice))}")
+    return dict(zip(labels, found, strict=True))
 
 
 def _switched(kind: str, known: Activated | None) -> bool:
@@ -262,6 +270,14 @@ def _labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
         found = f"{array.dtype} of the shape {array.shape}"
         raise UsageError(f"labels must be {count} whole numbers, found {found}")
     return array.astype(np.int64)
+
+
+def _fit(layer: Layer) -> bool:
+    """Whether the bounds are numbers, in order, of the same shape (n,)."""
+    low, high = layer.lower, layer.upper
+    if low.ndim != 1 or low.shape != high.shape:
+        return False
+    return bool((low <= high).all() and (low < np.inf).all() and (high > -np.inf).all())
 
 
 def _plain(ends: Floats) -> list[float | None]:

@@ -16,9 +16,11 @@ from genbab.bounds import (
     Chosen,
     Engine,
     Interval,
+    Multipliers,
     Record,
     Relaxation,
     Rows,
+    Shown,
     Steps,
     account,
     cheap_forms,
@@ -29,6 +31,11 @@ from genbab.bounds import (
 )
 from genbab.network import Grouped, Network, Nonlinear
 from genbab.problem import Query
+
+GIVEN = 3
+"""How many times the steps of the specification's rows where something is given of hidden neurons: few rows,
+many multipliers.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +102,14 @@ class RootState:
         rows = replace(rows, matrix=rows.matrix[:, row : row + 1], on_input=on_input)
         relaxation = one.lines or Relaxation(network, one.intervals, torch.float64)
         picked = {i: line.one(box, row) for i, line in (slopes or {}).items()}
+        rhs = one.query.rhs[0, row]
+        if network.output in picked and (shown := Shown.of(network)) is not None:
+            weight = picked.pop(network.output).slopes[0]
+            given = Multipliers(shown, one.intervals, rows, weight)
+            rhs, rows = rhs + given.price()[0, 0], given.added(rows)
         found = account(network, relaxation, rows, one.box, picked)
         parts = {i: float(gap) for i, gap in found.gaps.items()}
-        ends = (float(end - one.query.rhs[0, row]) for end in (found.bound, found.value))
+        ends = (float(end - rhs) for end in (found.bound, found.value))
         about = {"clause": int(one.query.clause[0, row]), **dict(zip(("bound", "value"), ends, strict=True))}
         if not all(map(math.isfinite, (*parts.values(), *about.values()))):
             return layers, {}
@@ -159,7 +171,7 @@ def optimised(  # noqa: PLR0913
         margins = torch.maximum(state.margins, state.query.margins(bounds.to(torch.float64)) - 1e-4)
         return bool((state.query.worst(margins) > 0).all())
 
-    final = Steps.of(max(counts[1], 2 * counts[0]))
+    final = Steps.of((1 if engine.shown is None else GIVEN) * max(counts[1], 2 * counts[0]))
     bounds, slopes = row_bounds(engine, relaxation, state.rows(output), state.box, final, decided)
     margins = torch.maximum(state.margins, state.query.margins(bounds))
     lines = relaxation if len(state.query) == 1 else None

@@ -209,6 +209,12 @@ def test_patterns_survive_a_file(tmp_path: Path) -> None:
         '[{"name": "a", "lower": ["x"], "upper": [1]}]}]}',
         '{"schema": 1, "patterns": [{"label": 1, "delta": 0.9, "samples": 2, "layers": '
         '[{"name": "a", "lower": [NaN], "upper": [1]}]}]}',
+        '{"schema": 1, "patterns": [{"label": 1, "delta": 0.9, "samples": 2, "layers": '
+        '[{"name": "a", "lower": [1e999], "upper": [null]}]}]}',
+        '{"schema": 1, "patterns": [{"label": 1, "delta": 0.9, "samples": 2, "layers": '
+        '[{"name": "a", "lower": [2], "upper": [1]}]}]}',
+        '{"schema": 1, "patterns": [{"label": 1, "delta": 0.9, "samples": 2, "layers": []}, '
+        '{"label": 1, "delta": 0.9, "samples": 2, "layers": []}]}',
     ],
 )
 def test_files_that_are_no_patterns_are_refused(text: str, tmp_path: Path) -> None:
@@ -228,6 +234,11 @@ def test_data_that_does_not_fit_is_refused() -> None:
     for points, labels in ((x[:, :3], y), (x, y[:5]), (x, y / 2), (x[0], y), (x * np.nan, y)):
         with pytest.raises(UsageError):
             nap.mine(model, points, labels)
+    for delta in (0.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match=r"above 0\.5"):
+            nap.mine(model, x, y, delta)
+    with pytest.raises(UsageError, match="label 3 of sample 2: the model's 3 outputs have labels 0 to 2"):
+        nap.mine(model, x, y + 1)
     with pytest.raises(SpecError, match="there is no tensor or node"):
         nap.mine(model, x, y, layers=["nowhere"])
     pattern = nap.mine(model, x, y)[0]
@@ -235,6 +246,21 @@ def test_data_that_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match="10 numbers in this model, 3 in the pattern"):
         short.follows(model, x)
     assert json.dumps(pattern.to_dict())
+
+
+@pytest.mark.parametrize("layers", [(), None])
+def test_a_pattern_that_says_nothing_changes_no_verdict(layers: tuple[nap.Layer, ...] | None) -> None:
+    """No layer, or layers without a constraint."""
+    model, (x, y) = trained("Tanh"), data()
+    if layers is None:
+        free = (np.full(10, -np.inf), np.full(10, np.inf))
+        layers = tuple(nap.Layer(one.name, *free) for one in activated(model))
+    centre = x[y == 0][0]
+    for radius in (0.02, 0.8):
+        result = genbab.verify(model, nap.Pattern(0, 1, 1, layers).robustness(centre, CLASSES, radius), FAST)
+        plain = genbab.verify(model, genbab.specs.robustness(centre, 0, CLASSES, radius), FAST)
+        assert result.verdict is plain.verdict
+        assert result.verdict is not Verdict.VERIFIED or result.statistics["vacuous"] is False
 
 
 def test_certified_radii_with_patterns_are_no_smaller() -> None:

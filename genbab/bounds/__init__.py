@@ -6,8 +6,9 @@ from genbab.bounds.ascent import Freedom, Steps, optimise
 from genbab.bounds.backward import Chosen, Rows, descend
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.given import constrained, loosened
-from genbab.bounds.interval import Interval, contradicted, intersect, interval_rows, propagate
+from genbab.bounds.interval import Interval, contradicted, intersect, interval_rows, propagate, refined
 from genbab.bounds.looseness import Account, account
+from genbab.bounds.multipliers import Multipliers, Shown, Unsafe
 from genbab.bounds.plan import (
     Engine,
     Record,
@@ -29,11 +30,14 @@ __all__ = [
     "Freedom",
     "Interval",
     "Lines",
+    "Multipliers",
     "Record",
     "Relaxation",
     "Rows",
+    "Shown",
     "Slopes",
     "Steps",
+    "Unsafe",
     "account",
     "certified",
     "certify",
@@ -50,6 +54,7 @@ __all__ = [
     "optimise",
     "pass_cost",
     "propagate",
+    "refined",
     "row_bounds",
     "tighten_all",
     "tightening_cost",

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Along, Chosen, Rows, descend, follow_line, gradient, sweep
+from genbab.bounds.backward import Along, Chosen, Rows, descend, follow_line, gradient, swept_to
 from genbab.bounds.interval import Interval
+from genbab.bounds.multipliers import Multipliers
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import LEAST_SQUARE, Moments, Pace
 from genbab.network import Network, Nonlinear
@@ -91,22 +92,27 @@ def optimise(  # noqa: PLR0913
     start: dict[int, Chosen] | None = None,
     stop: Stop | None = None,
     freedom: Freedom | None = None,
+    given: Multipliers | None = None,
 ) -> dict[int, Chosen]:
     """Slopes that raise every row's lower bound: those of the last step (the rate decays, so it is near the
     best).
 
-    `stop(bounds (B, S))` is asked after each step and may end the search (all decided; time is up).
+    `stop(bounds (B, S))` is asked after each step and may end the search (all decided; time is up). The
+    multipliers `given` are moved along: the slopes are then those of the rows `given.added(rows)`.
     """
     slopes = {i: _settled(relaxation, line, i, freedom) for i, line in (start or {}).items()}
     adam = Adam()
     rate = steps.rate
     for _ in range(steps.count):
-        one = descend(network, relaxation, rows, box, slopes)
+        one = descend(network, relaxation, rows if given is None else given.added(rows), box, slopes)
         slopes = one.chosen
-        if stop is not None and stop(one.bound):
+        if stop is not None and stop(one.bound if given is None else one.bound - given.price()):
             break
         adam.step += 1
-        swept = sweep(network, one, _climbing(adam, rate, freedom))
+        target = None if given is None else rows.target
+        swept, value = swept_to(network, one, target, _climbing(adam, rate, freedom))
+        if given is not None and value is not None:
+            given.climb(one, adam.direction((rows.target, 0), given.uphill(value)), rate, network)
         slopes = {
             i: line
             if _moved(relaxation, i)

@@ -239,9 +239,16 @@ def sweep(network: Network, one: Pass, along: Along | None = None) -> dict[int, 
     lines. `along`: what does it for the nodes of functions of one or two arguments.
     """
     follow = follow_line if along is None else along
+    return swept_to(network, one, None, follow)[0]
+
+
+def swept_to(
+    network: Network, one: Pass, target: int | None, along: Along
+) -> tuple[dict[int, Chosen], Tensor | None]:
+    """As `sweep`, and the value along the lines of the node `target`, if one is named."""
     known: dict[int, Tensor] = {0: one.corner}
     swept: dict[int, Chosen] = {}
-    for i in _reached(network, one.chosen):
+    for i in _reached(network, set(one.chosen) if target is None else {*one.chosen, target}):
         node = network.nodes[i]
         if isinstance(node, Affine):
             value = node.bias
@@ -250,12 +257,12 @@ def sweep(network: Network, one: Pass, along: Along | None = None) -> dict[int, 
             known[i] = value
         elif isinstance(node, Nonlinear):
             point = tuple(known[a] for a in node.args)
-            known[i], swept[i] = follow(one.relaxation, i, one.chosen[i], point)
+            known[i], swept[i] = along(one.relaxation, i, one.chosen[i], point)
         elif isinstance(node, Grouped):
             line, point = one.chosen[i], (known[node.args[0]],)
             assert line.planes is not None
             known[i], swept[i] = line.planes.along(point[0]), replace(line, point=point)
-    return swept
+    return swept, None if target is None else known[target]
 
 
 def follow_line(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> tuple[Tensor, Chosen]:
@@ -270,9 +277,9 @@ def follow_line(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> 
     return value, replace(line, point=point)
 
 
-def _reached(network: Network, chosen: dict[int, Chosen]) -> list[int]:
-    """The nodes after the input that the values of the chosen ones depend on, and these, in order."""
-    reach, waiting = set(chosen), list(chosen)
+def _reached(network: Network, asked: set[int]) -> list[int]:
+    """The nodes after the input that the values of those asked for depend on, and these, in order."""
+    reach, waiting = set(asked), list(asked)
     while waiting:
         fresh = set(_arguments(network, waiting.pop())) - reach - {0}
         reach |= fresh

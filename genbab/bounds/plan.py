@@ -1,10 +1,8 @@
 """Filling in the intervals of every nonlinear argument, cheapest bounds first, everything intersected.
 
 Rows of a hidden node are worth a backward pass only where they can change something: where the node's
-functions are
-not already linear on the interval. They are taken widest gap first, in chunks that fit the memory, until
-the share
-of the time they may use is gone.
+functions are not already linear on the interval. They are taken widest gap first, in chunks that fit the
+memory, until the share of the time they may use is gone.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 
 import torch
@@ -23,20 +22,30 @@ from genbab.bounds.curvature import Linearised
 from genbab.bounds.forward import forward_forms, varying
 from genbab.bounds.given import room
 from genbab.bounds.interval import Interval, propagate, refined
+from genbab.bounds.multipliers import Multipliers, Shown
 from genbab.bounds.relaxation import Relaxation
 from genbab.bounds.rigorous import certify
 from genbab.config import Config
 from genbab.device import kernels_for
-from genbab.network import Affine, Compose, Grouped, Index, Input, LinearMap, Network, Node, Nonlinear
+from genbab.network import (
+    Affine,
+    Compose,
+    Grouped,
+    Index,
+    Input,
+    LinearMap,
+    Network,
+    Node,
+    Nonlinear,
+    rounded,
+)
 
 FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""
 
-
 CACHED = 600_000
 """Numbers in one (B, S, N) tensor of a pass: larger ones fall out of the processor's cache and cost several
-times more
-per entry."""
+times more per entry."""
 
 
 Record = Callable[[int, Tensor, Tensor, Tensor, dict[int, Chosen]], None]
@@ -64,9 +73,10 @@ class Engine:
         Raises `ResourceError` or `UsageError` where there are no such kernels.
         """
         exact = network.to(torch.float64, device)
-        search = torch.float32 if config.search_dtype == "float32" else torch.float64
-        kernels = kernels_for(config.backend, device)
-        return Engine(exact, exact.to(search, device), config.memory, check, kernels)
+        search = exact.to(torch.float32 if config.search_dtype == "float32" else torch.float64, device)
+        if config.search_products == "bfloat16":
+            search = rounded(search, torch.bfloat16)
+        return Engine(exact, search, config.memory, check, kernels_for(config.backend, device))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -120,6 +130,20 @@ class Engine:
         """Room for the multipliers of what the network takes as given; None where that is nothing."""
         return room(self.search, self.cast(box), intervals, self.dtype) if self.search.held else None
 
+    @cached_property
+    def shown(self) -> Shown | None:
+        """The outputs of which the network takes something as given."""
+        return Shown.of(self.exact)
+
+    def multipliers(
+        self, intervals: list[Interval], rows: Rows, start: Chosen | None = None
+    ) -> Multipliers | None:
+        """Multipliers for these rows of what is given on the intervals; None where that is nothing."""
+        if self.shown is None or rows.target != self.exact.output:
+            return None
+        weight = None if start is None else start.slopes[0]
+        return Multipliers(self.shown, intervals, rows.to(self.dtype), weight)
+
     def cast(self, interval: Interval) -> Interval:
         """A box in the search dtype (nearest: it only guides slopes)."""
         return interval[0].to(self.dtype), interval[1].to(self.dtype)
@@ -144,17 +168,22 @@ def cheap_forms(
 def row_bounds(
     engine: Engine, relaxation: Relaxation, rows: Rows, box: Interval, steps: Steps, stop: Stop | None = None
 ) -> tuple[Tensor, dict[int, Chosen]]:
-    """Certified lower bounds (B, S) of the rows with slopes optimised for them, and those slopes.
+    """Certified lower bounds (B, S) of the rows with slopes optimised for them, and those slopes; with them,
+    for the rows' own node, the multipliers of what the network takes as given of it.
 
     The relaxation is the exact one; the search makes its own on the same intervals.
     """
-    slopes: dict[int, Chosen] = {}
-    if steps.count:
-        search = engine.searching(relaxation.intervals)
-        ask = stop or engine.asked
-        cast, free = engine.cast(box), engine.room(box, relaxation.intervals)
-        slopes = optimise(engine.search, search, rows.to(engine.dtype), cast, steps, None, ask, free)
-    return certify(engine.exact, relaxation, rows, box, slopes)[0], slopes
+    if not steps.count:
+        return certify(engine.exact, relaxation, rows, box, {})[0], {}
+    search = engine.searching(relaxation.intervals)
+    ask = stop or engine.asked
+    given = engine.multipliers(relaxation.intervals, rows)
+    cast, free = engine.cast(box), engine.room(box, relaxation.intervals) if given is None else None
+    slopes = optimise(engine.search, search, rows.to(engine.dtype), cast, steps, None, ask, free, given)
+    if given is None:
+        return certify(engine.exact, relaxation, rows, box, slopes)[0], slopes
+    bounds = certify(engine.exact, relaxation, given.added(rows), box, slopes)[0]
+    return given.paid(bounds, rows), {**slopes, rows.target: given.line()}
 
 
 def tighten_all(  # noqa: PLR0913

@@ -22,7 +22,11 @@ from genbab.branch.retighten import Retighten
 from genbab.branch.scores import Point
 from genbab.branch.search import Bound, Falsify, Outcome, Report, SearchProgress, least_refuted
 from genbab.branch.search import search as loop
+from genbab.branch.together import narrowed
 from genbab.deadline import Timer
+
+PART = 0.1
+"""Of the seconds for narrowing hidden intervals, what one of many regions may use."""
 
 TINY = 1e-12
 """Margin of a clause of which nothing better is known than that it is refuted."""
@@ -36,7 +40,8 @@ class Inside:
     """How regions are searched. clip: whether boxes and hidden intervals of children are cut by what they
     satisfy; visited: domains bounded so far; elsewhere: certified margin of what is not being searched;
     parts: seconds of this round spent on `choosing` and `clipping`; stands: told the bound of the regions;
-    mixed: bounds children of input splits, if there are such.
+    mixed: bounds children of input splits, if there are such; share: seconds for narrowing the hidden
+    intervals of a region's clauses by what their unsafe points satisfy.
     """
 
     engine: Engine
@@ -50,24 +55,26 @@ class Inside:
     batch: Callable[[], int]
     stands: Callable[[float], None] = lambda _: None
     mixed: Mixed | None = None
+    share: Callable[[], float] = lambda: 0.0
     visited: int = 0
     elsewhere: float = float("inf")
     parts: dict[str, float] = field(default_factory=dict)
 
     def all(self, region: Region) -> Outcome:
         """One search over all clauses."""
-        domains, bound = self._begun(region)
+        domains, bound = self._begun(region, self.share())
         return self.search(bound(domains), bound, float("inf"))
 
     def begin(self, region: Region) -> Task:
         """A search inside the region, not yet begun."""
-        domains, bound = self._begun(region)
+        domains, bound = self._begun(region, PART * self.share())
         return Task(self, bound, domains, region.margins.clone(), region.query.clause[0], region.worst)
 
-    def _begun(self, region: Region) -> tuple[Domains, Bound]:
+    def _begun(self, region: Region, seconds: float) -> tuple[Domains, Bound]:
         domains, root = neuron_root(
             self.engine, region.query, region.margins, region.intervals, region.slopes, self.output
         )
+        domains = narrowed(self.engine, root, domains, seconds)
         retighten = _Timed(self.engine, region.forms, parts=self.parts) if self.clip else None
         choose = self._timed(self.chooser(root))
         bound = bound_by_neurons(self.engine, root, self.steps, choose, retighten)

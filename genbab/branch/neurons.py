@@ -15,6 +15,7 @@ from genbab.bounds import (
     Engine,
     Freedom,
     Interval,
+    Multipliers,
     Relaxation,
     Rows,
     Slopes,
@@ -56,10 +57,12 @@ def bound_by_neurons(
         engine.check()
         if retighten is not None:
             children = retighten.before(children)
-        query = children.query
+        asked = query = children.query
         box = (query.lower, query.upper)
         rows = Rows(root.output, query.matrix, query.on_input)
         intervals = child_intervals(root, children)
+        start = start_from(children.warm)
+        given = engine.multipliers(intervals, rows, start.get(root.output))
         search = engine.searching(intervals, root.mass)
         exact = engine.certifying(intervals, root.mass)
 
@@ -73,10 +76,14 @@ def bound_by_neurons(
             rows.to(engine.dtype),
             engine.cast(box),
             steps,
-            start_from(children.warm),
+            start,
             decided,
             freedom(engine, root, children),
+            given,
         )
+        if given is not None:
+            query, rows = pressed(query, rows, given)
+            children = replace(children, query=query)
         bounds, form, constant = certify(engine.exact, exact, rows, box, chosen)
         margins = combine(query, query.margins(bounds), form, constant)
         worst = torch.maximum(query.worst(margins), children.bound)
@@ -87,9 +94,22 @@ def bound_by_neurons(
         worst = torch.where(empty, torch.inf, worst)
         splits = choose(search, chosen, children, margins)
         corner = minimiser(children.query, margins, form)
+        if given is not None:
+            chosen = {**chosen, root.output: given.line()}
+            own = replace(children.query, matrix=asked.matrix, rhs=asked.rhs)
+            children = replace(children, query=own)
         return replace(children, bound=worst, splits=splits, warm=warm_from(chosen), corner=corner)
 
     return bound
+
+
+def pressed(query: Query, rows: Rows, given: Multipliers) -> tuple[Query, Rows]:
+    """The query, and its rows, with every row weakened by multiples of what is given of hidden neurons: what
+    every unsafe point that follows that satisfies, too.
+    """
+    rhs = query.rhs + given.certain_price(rows)
+    rows = given.added(rows)
+    return replace(query, matrix=rows.matrix, rhs=torch.nextafter(rhs, torch.full_like(rhs, torch.inf))), rows
 
 
 def _clipped(domains: Domains, worst: Tensor, margins: Tensor, form: Tensor, constant: Tensor) -> Domains:
@@ -109,13 +129,14 @@ def child_intervals(root: Root, domains: Domains) -> list[Interval]:
 
 def freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
     """Room for multipliers at every argument whose interval is cut, in steps of the range of f' at the
-    root.
+    root; not where they are found apart from the slopes (`Multipliers`).
     """
     steps: dict[int, Slopes] = {}
+    apart = set() if engine.shown is None else set(engine.shown.node.tolist())
     for i, node in enumerate(engine.search.nodes):
         if not isinstance(node, Nonlinear):
             continue
-        cut = [domains.released.get(a) for a in node.args]
+        cut = [None if a in apart else domains.released.get(a) for a in node.args]
         cut = [c if c is not None and bool(c.any()) else None for c in cut]
         if any(c is not None for c in cut):
             ranges = root.lines.lines(i).ranges

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
+from genbab.cli.nap_options import add_assumption, add_nap
 from genbab.cli.report_options import add_report
 from genbab.cli.spec_options import add_spec
 from genbab.config import Config
@@ -49,15 +50,14 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         known = sorted(_flags(parser, getattr(options, "name", "")))
         hints = [(w, difflib.get_close_matches(w.partition("=")[0], known, 1)) for w in unknown]
         listed = ", ".join(w + (f" (did you mean {h[0]}?)" if h else "") for w, h in hints)
-        raise UsageError(
-            f"unknown argument: {listed} (see genbab {getattr(options, 'name', None) or ''} --help)"
-        )
+        command = " ".join(["genbab", *filter(None, [getattr(options, "name", None)]), "--help"])
+        raise UsageError(f"unknown argument: {listed} (see {command})")
     if options.version:
         options.command = _version
     elif options.full_name:
         options.command = _full_name
     elif options.name is None:
-        commands = "verify, supports, run, study, report, inspect, plot-trace, relax, lut or spec"
+        commands = "verify, supports, run, study, report, inspect, plot-trace, relax, lut, spec or nap"
         parser.error(f"which command? {commands}")
     return options
 
@@ -103,6 +103,7 @@ def _parser() -> Parser:
     _add_relax(commands)
     _add_lut(commands)
     add_spec(commands, Parser, _call("genbab.cli.spec"))
+    add_nap(commands, Parser, _call("genbab.cli.nap"))
     return parser
 
 
@@ -139,6 +140,7 @@ def _add_verify(commands: argparse._SubParsersAction[Parser]) -> None:
         action="store_true",
         help="read floating-point types in the query as real, instead of refusing them",
     )
+    add_assumption(verify)
     verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
     verify.add_argument(
         "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"
@@ -154,7 +156,7 @@ def _add_verify(commands: argparse._SubParsersAction[Parser]) -> None:
 def _add_supports(commands: argparse._SubParsersAction[Parser]) -> None:
     about = "say what is supported, as the VNN-LIB standard asks it"
     supports = commands.add_parser("supports", help=about, description=about, allow_abbrev=False)
-    which = supports.add_mutually_exclusive_group(required=True)
+    which = supports.add_mutually_exclusive_group()
     for name in CAPABILITIES:
         which.add_argument(f"--{name}", dest="capability", action="store_const", const=name)
     supports.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)

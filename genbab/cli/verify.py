@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from genbab.cli import report
 from genbab.cli.assignment import Assignment
+from genbab.cli.assumption import Assumption
 from genbab.cli.display import Display
 from genbab.cli.output import Emitter, Outputs
 from genbab.cli.parser import settings_of
@@ -34,9 +35,11 @@ LAST_WAIT = 10.0  # seconds given to another thread that is writing the result
 
 def command(options: argparse.Namespace) -> int:
     """Verify, write the result, return the exit code; errors are raised, and then no verdict was written."""
-    question = Question.of(options)
+    question, assumed = Question.of(options), Assumption.of(options)
     config = Config.from_text(settings_of(options))
     question.check_files()
+    if assumed is not None:
+        assumed.check_file()
     outputs = Outputs(
         _path(options.json),
         _path(options.counterexample),
@@ -46,8 +49,8 @@ def command(options: argparse.Namespace) -> int:
         question.standard,
         _path(options.serialise),
     )
-    outputs.prepare(question.files)
-    session = Session(question, config, outputs)
+    outputs.prepare(question.files if assumed is None else (*question.files, assumed.path))
+    session = Session(question, config, outputs, assumed)
     with Guard(session.deadline, session.late, busy=lambda: session.emitter.begun) as guard:
         try:
             verdict = session.conclude(session.outcome())
@@ -62,8 +65,11 @@ def command(options: argparse.Namespace) -> int:
 class Session:
     """One run: what is being decided, how far it is, and where its result goes."""
 
-    def __init__(self, question: Question, config: Config, outputs: Outputs) -> None:
-        self.question, self.config = question, config
+    def __init__(
+        self, question: Question, config: Config, outputs: Outputs, assumed: Assumption | None = None
+    ) -> None:
+        self.question, self.config, self.assumed = question, config, assumed
+        self.outputs: int | None = None  # of the model, once it is known
         self.deadline = Deadline(config.timeout, process_start())
         self.emitter = Emitter(outputs)
         self.display = Display(self.deadline, enabled=sys.stderr.isatty() and not outputs.quiet)
@@ -128,9 +134,13 @@ class Session:
         from genbab import api
 
         self.report(Progress("reading the model"))
-        model = question.fitting(api.load_within(self.deadline, source), spec)
+        what = source if isinstance(source, Path) else source.proto
+        model = question.fitting(api.load_within(self.deadline, what), spec, source)
         self.deadline.check()
         self._expect(spec, model)
+        self.outputs = model.network.output_size
+        if self.assumed is not None:
+            spec = self.assumed.within(spec)
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
         config = self.config.with_(timeout=left)
         result = api.verify(model, spec, config, progress=self.report, trace=self.record)
@@ -173,6 +183,8 @@ class Session:
 
     def finished(self, result: Result) -> Result:
         """The result with what only the command knows: time since the start, peak memory, file names."""
+        if self.assumed is not None:
+            result = self.assumed.told(result, self.outputs)
         return dataclasses.replace(
             result,
             seconds=self.deadline.elapsed(),
@@ -197,6 +209,9 @@ class Session:
 
 
 def _path(text: str | None) -> Path | None:
+    """The place to write to, if one is given; raises `UsageError` for what elsewhere means stdout."""
+    if text == "-":
+        raise UsageError("'-' is no file, and stdout has the verdict: name a file, or /dev/stdout")
     return None if text is None else Path(text)
 
 

@@ -44,6 +44,9 @@ from genbab.trace import TraceFile
 OPEN_ENDED = 120.0
 """Seconds that a run without a time limit plans its root with."""
 
+NARROWING = 0.6
+"""Of the time left, the most for narrowing hidden intervals of which something is given before a search."""
+
 DIVES = 8
 """Domains of a round from which short descents start."""
 
@@ -243,6 +246,7 @@ class Run:
             lambda: plan.batch,
             self.ledger.regions,
             mixed,
+            lambda: self._share(NARROWING),
         )
         renewed = mixed is not None and mixed.tighten
         if plan.retighten != "reoptimised" or renewed or not region.forms.influence.weights:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from genbab.network.contraction import Contraction, Factor
 from genbab.network.convolution import Conv
 from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, evaluate, values
-from genbab.network.held import held, implied
+from genbab.network.held import held, implied, places
 from genbab.network.index import Index
 from genbab.network.joins import compose
 from genbab.network.lift import lifted
@@ -19,6 +19,7 @@ from genbab.network.maps import (
     TokenDense,
     nonnegative,
 )
+from genbab.network.rounded import rounded
 from genbab.network.simplify import simplify
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "implied",
     "lifted",
     "nonnegative",
+    "places",
+    "rounded",
     "simplify",
     "values",
 ]

@@ -50,11 +50,11 @@ def held(network: Network, spec: Spec) -> Network:
     """
     if not spec.hidden or not spec.clauses:
         return network
-    places = _places(network)
+    known = places(network)
     common: dict[tuple[int, int, bool], float] | None = None
     for clause in spec.clauses:
         found: dict[tuple[int, int, bool], float] = {}
-        for fact in facts(places, clause):
+        for fact in facts(known, clause):
             if fact is not None:
                 tighter = min if fact.upper else max
                 before = found.get(fact[:3], fact.bound)
@@ -79,20 +79,20 @@ def implied(network: Network, clause: Clause) -> Bools:
     """
     known = np.zeros(len(clause.rhs), bool)
     if network.held:
-        for row, fact in enumerate(facts(_places(network), clause)):
+        for row, fact in enumerate(facts(places(network), clause)):
             if fact is not None and fact.node in network.held and fact.node in network.relaxed:
                 end = float(network.held[fact.node][fact.upper][fact.neuron])
                 known[row] = end <= fact.bound if fact.upper else end >= fact.bound
     return known & ~known.all()
 
 
-def facts(places: Mapping[int, Place], clause: Clause) -> list[Fact | None]:
+def facts(known: Mapping[int, Place], clause: Clause) -> list[Fact | None]:
     """What each row (R,) says of a single number of a node; None where it says something else."""
     found: list[Fact | None] = []
     for row in range(len(clause.rhs)):
         used = np.flatnonzero(clause.outputs[row])
         plain = clause.inputs is None or not clause.inputs[row].any()
-        place = places.get(int(used[0])) if len(used) == 1 and plain else None
+        place = known.get(int(used[0])) if len(used) == 1 and plain else None
         found.append(None if place is None else _fact(place, clause, row, int(used[0])))
     return found
 
@@ -108,8 +108,8 @@ def _fact(place: Place, clause: Clause, row: int, column: int) -> Fact | None:
     return Fact(place.node, place.neuron, upper, bound)
 
 
-def _places(network: Network) -> dict[int, Place]:
-    """Outputs that are, up to a shift, one number of another node."""
+def places(network: Network) -> dict[int, Place]:
+    """Outputs that are, up to a shift, one number of another node, by their number."""
     node = network.nodes[network.output]
     if not isinstance(node, Affine):
         return {}

@@ -1,0 +1,183 @@
+"""Multipliers for what is known of the outputs, beside what bounds say of them.
+
+Hidden neurons that a specification names are outputs, too. Where every input that counts has l <= y_k <= u
+for such outputs (an activation pattern), and U·y <= r in the rows U of an unsafe set, any weights μ and
+ν >= 0 give
+
+    C·y  >=  (C + μ + ν·U)·y - Σ max(μ_k·l_k, μ_k·u_k) - ν·r,
+
+so what bounds the rows C + μ + ν·U bounds the rows C, whichever weights were found (weak duality; Kotha et
+al., NeurIPS 2023, bound preimages like this). A slope outside of the range of f' is such a multiplier as well
+(`Freedom`), but only in proportion to the row's coefficient at the neuron, and never for an earlier neuron.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from genbab.bounds.backward import Chosen, Pass, Rows
+from genbab.bounds.interval import Interval, gamma, magnitude
+from genbab.network import Network, Nonlinear, places
+
+RATE = 2.0
+"""Step of a multiplier, as a multiple of its own size."""
+
+
+class Shown(NamedTuple):
+    """Outputs (K,) that are the number `neuron` (K,) of node `node` (K,), of which something is given."""
+
+    output: Tensor
+    node: Tensor
+    neuron: Tensor
+
+    @staticmethod
+    def of(network: Network) -> Shown | None:
+        """The outputs that show nodes of which the network takes something as given; None without any."""
+        found = [
+            (k, place.node, place.neuron)
+            for k, place in sorted(places(network).items() if network.held else ())
+            if place.node in network.held and place.shift == 0
+        ]
+        if not found:
+            return None
+        device = network.held[found[0][1]][0].device
+        return Shown(*torch.tensor(found, device=device).unbind(1))
+
+    def ends(self, intervals: list[Interval]) -> Interval:
+        """The intervals (B, 1, K) of these numbers."""
+        batch = max(len(intervals[i][0]) for i in sorted(set(self.node.tolist())))
+        sides = []
+        for side in (0, 1):
+            ends = intervals[0][side].new_zeros(batch, 1, len(self.output))
+            for i in sorted(set(self.node.tolist())):
+                mine = self.node == i
+                ends[:, 0, mine] = intervals[i][side][:, self.neuron[mine]]
+            sides.append(ends)
+        return sides[0], sides[1]
+
+
+class Unsafe(NamedTuple):
+    """Rows <matrix, y> <= rhs that every point that counts satisfies: (B, R, O), (B, R); float64."""
+
+    matrix: Tensor
+    rhs: Tensor
+
+
+class Multipliers:
+    """The weights of S rows, moved by an ascent: state, like that of its optimiser.
+
+    weight (B, S, K + R): of the K outputs `shown`, signed, then of R unsafe rows, >= 0; low, high
+    (B, 1, K + R): what these are known to lie between, float64; reach (B or 1, 1, O): the largest |y|.
+    """
+
+    def __init__(
+        self,
+        shown: Shown,
+        intervals: list[Interval],
+        rows: Rows,
+        start: Tensor | None = None,
+        unsafe: Unsafe | None = None,
+        size: Tensor | None = None,
+    ) -> None:
+        """rows: in the dtype of the search, of the outputs; start: weights to begin with; size: their own
+        (B, S, K + R) (default: the mean coefficient of the row at the neurons of the same layer).
+        """
+        low, high = shown.ends(intervals)
+        reach = magnitude(intervals[rows.target])[:, None]
+        reach = reach.expand(max(len(reach), len(low)), -1, -1).index_copy(
+            -1, shown.output, magnitude((low, high)).expand(max(len(reach), len(low)), -1, -1)
+        )
+        if unsafe is not None:
+            rhs = unsafe.rhs[:, None]
+            low = torch.cat([low.expand(len(rhs), -1, -1), torch.full_like(rhs, -torch.inf)], -1)
+            high = torch.cat([high.expand(len(rhs), -1, -1), rhs], -1)
+        self.shown, self.unsafe, self.reach, self.size = shown, unsafe, reach, size
+        self.low, self.high = low, high
+        self._near = low.to(rows.matrix.dtype), high.to(rows.matrix.dtype)
+        shape = max(len(low), len(rows.matrix)), rows.matrix.shape[1], low.shape[2]
+        zeros = rows.matrix.new_zeros(shape)
+        self.weight = zeros if start is None else self._allowed(start.to(zeros.dtype).expand(shape))
+
+    def added(self, rows: Rows) -> Rows:
+        """The rows C + μ + ν·U, in the dtype of the rows."""
+        own, others = self._parts(self.weight.to(rows.matrix.dtype))
+        matrix = rows.matrix.expand(len(own), -1, -1).index_add(-1, self.shown.output, own)
+        if self.unsafe is not None:
+            matrix = matrix + others @ self.unsafe.matrix.to(matrix.dtype)
+        return replace(rows, matrix=matrix)
+
+    def price(self) -> Tensor:
+        """What the weights cost, Σ max(μ·l, μ·u) + ν·r (B, S), for the search."""
+        return _prices(self.weight, *self._near).sum(-1)
+
+    def certain_price(self, rows: Rows) -> Tensor:
+        """The price in float64, rounded up, with the rounding of `added` to these rows paid for."""
+        weight = self.weight.double()
+        prices = _prices(weight, self.low, self.high)
+        own, others = self._parts(weight.abs())
+        moved = torch.zeros_like(rows.matrix).expand(len(own), -1, -1)
+        moved = moved.index_add(-1, self.shown.output, own)
+        if self.unsafe is not None:
+            moved = moved + others @ self.unsafe.matrix.abs()
+        size = torch.where(moved == 0, 0.0, (moved + rows.matrix.abs()) * self.reach).sum(-1)
+        terms = weight.shape[-1] + 16
+        return prices.sum(-1) + gamma(terms, prices.dtype) * (size + prices.abs().sum(-1))
+
+    def paid(self, bounds: Tensor, rows: Rows) -> Tensor:
+        """Lower bounds (B, S) of the rows, where those of `added(rows)` are these; rounded down."""
+        found = torch.nan_to_num(bounds - self.certain_price(rows), nan=-torch.inf, posinf=-torch.inf)
+        return torch.nextafter(found, torch.full_like(found, -torch.inf))
+
+    def climb(self, one: Pass, direction: Tensor, rate: float, network: Network) -> None:
+        """A step along `direction`; a weight that would change its sign becomes 0."""
+        if self.size is None:
+            self.size = self._sizes(one, network)
+        moved = torch.addcmul(self.weight, direction, self.size, value=rate * RATE)
+        self.weight = self._allowed(torch.where(moved * self.weight < 0, 0.0, moved))
+
+    def uphill(self, value: Tensor) -> Tensor:
+        """The bound's gradient to the weights, where the pass attains its bound at outputs `value`
+        (B, S, O).
+        """
+        known = value[..., self.shown.output]
+        if self.unsafe is not None:
+            known = torch.cat([known, value @ self.unsafe.matrix.to(value.dtype).mT], -1)
+        low, high = self._near
+        inside = torch.minimum(torch.maximum(known, low), high)
+        end = torch.where(self.weight > 0, high, torch.where(self.weight < 0, low, inside))
+        return torch.nan_to_num(known - end, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def line(self) -> Chosen:
+        """The weights as the start of a later search keeps them, beside the slopes of nonlinear nodes."""
+        return Chosen(self.weight, self.weight > 0, (self.weight,), self.weight, ())
+
+    def _parts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights of outputs and those of unsafe rows."""
+        count = len(self.shown.output)
+        return weight[..., :count], weight[..., count:]
+
+    def _allowed(self, weight: Tensor) -> Tensor:
+        """The weights, 0 where they would ask for an end that is not there."""
+        low, high = self._near
+        weight = torch.nan_to_num(weight, nan=0.0, posinf=0.0, neginf=0.0)
+        missing = (weight > 0) & ~torch.isfinite(high) | (weight < 0) & ~torch.isfinite(low)
+        return torch.where(missing, 0.0, weight)
+
+    def _sizes(self, one: Pass, network: Network) -> Tensor:
+        """The mean coefficient of each row at the neurons of each layer, (B, S, K)."""
+        size = torch.zeros_like(self.weight)
+        for i, line in one.chosen.items():
+            node = network.nodes[i]
+            if isinstance(node, Nonlinear):
+                for argument, slope in zip(node.args, line.slopes, strict=True):
+                    mean = (line.coefficients * slope).abs().mean(-1, keepdim=True)
+                    size = torch.where(self.shown.node == argument, torch.maximum(size, mean), size)
+        return torch.nan_to_num(size, nan=0.0, posinf=0.0)
+
+
+def _prices(weight: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return torch.where(weight == 0, 0.0, torch.maximum(weight * low, weight * high))
