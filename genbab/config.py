@@ -21,6 +21,7 @@ Score = Literal["random", "widest", "babsr", "free", "line", "shortcut", "bbps",
 Points = Literal["table", "middle"]
 Retighten = Literal["frozen", "clipped", "reoptimised"]
 SearchDtype = Literal["float32", "float64"]
+SearchProducts = Literal["full", "bfloat16"]
 Backend = Literal["auto", "torch", "numba", "triton"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -128,7 +129,9 @@ class Config:
     )
     seed: int = field(
         default=0,
-        metadata=setting(_whole(0, 2**63 - 1), "a whole number from 0", int, "seed of all random choices"),
+        metadata=setting(
+            _whole(0, 2**63 - 1), "a whole number from 0 below 2^63", int, "seed of all random choices"
+        ),
     )
     search_dtype: SearchDtype = field(
         default="float32",
@@ -137,6 +140,15 @@ class Config:
             "float32 or float64",
             str,
             "number type in which slopes are optimised (what is kept is evaluated in float64)",
+        ),
+    )
+    search_products: SearchProducts = field(
+        default="full",
+        metadata=setting(
+            _one_of(*get_args(SearchProducts)),
+            "full or bfloat16",
+            str,
+            "matrix products of the search: in its number type, or in bfloat16 (coarser, at times faster)",
         ),
     )
     backend: Backend = field(
@@ -201,8 +213,8 @@ class Config:
     threads: int | None = field(
         default=None,
         metadata=setting(
-            _maybe(_whole(1)),
-            "a whole number from 1, or auto",
+            _maybe(_whole(1, 1024)),  # some libraries crash where a thread cannot be started
+            "a whole number from 1 to 1024, or auto",
             _count,
             "threads of the command line's computations",
         ),
@@ -216,6 +228,13 @@ class Config:
         ]
         if wrong:
             raise UsageError("; ".join(wrong))
+
+    @classmethod
+    def of(cls, given: Config | None) -> Config:
+        """The settings given, the defaults for None; anything else raises `UsageError`."""
+        if given is not None and not isinstance(given, cls):
+            raise UsageError(f"config: must be a genbab.Config, as Config(timeout=60), not {given!r:.80}")
+        return given or cls()
 
     def with_(self, **changes: Any) -> Config:
         """The same settings but for the given ones; unknown names raise `UsageError`."""

@@ -40,6 +40,8 @@ def test_from_text() -> None:
     assert made == Config(timeout=120.0, memory=1 << 30, search_dtype="float64")
     with pytest.raises(UsageError, match="--root-steps 1.5.*--threads 0"):
         Config.from_text({"root_steps": "1.5", "threads": "0"})
+    with pytest.raises(UsageError, match="--threads 99999999.*1 to 1024"):
+        Config.from_text({"threads": "99999999"})
 
 
 @pytest.mark.parametrize(

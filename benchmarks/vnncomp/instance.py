@@ -6,35 +6,13 @@ a file is not there but with (or without) .gz, that one is taken.
 
 from __future__ import annotations
 
-import ast
-import gzip
 import os
-import re
 import sys
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 EARLIER = 0.7
 """Seconds by which the limit given to genbab is shorter: its own last word takes up to 0.4."""
-
-HEAD = 1 << 20
-"""Bytes of a query in which its networks are looked for; they come first."""
-
-COMMENT = re.compile(r";[^\n]*")
-NETWORK = re.compile(r"\(\s*declare-network\s+([^\s()]+)\s*(\(\s*equal-to\b)?")
-
-
-def networks(text: str) -> list[tuple[str, str]]:
-    """The (network, path) pairs of VNN-COMP's ONNX field, with the network "" where it is only a path."""
-    if not text.lstrip().startswith("["):
-        return [("", text)]
-    try:
-        found = ast.literal_eval(text)
-        pairs = [(str(name), str(path)) for name, path in found]
-    except (ValueError, TypeError, SyntaxError):
-        return [("", text)]
-    return pairs or [("", text)]
 
 
 def present(path: str) -> str:
@@ -45,40 +23,29 @@ def present(path: str) -> str:
 
 def words(onnx: str, vnnlib: str, results: str, timeout: str) -> list[str]:
     """What `genbab` is to be told; raises ValueError for a time limit that is no number."""
+    from genbab.cli.several import declared, networks, plain, query_words
+
     try:
         limit = float(timeout)
     except ValueError:
         raise ValueError(f"the time limit {timeout!r} is not a number of seconds") from None
-    pairs, query = networks(onnx), present(vnnlib)
-    found = declared(query)
-    own = [name for name, shared in found.items() if not shared]
-    if not pairs[0][0] and len(own) == 1:
-        pairs = [(own[0], pairs[0][1])]
-    if pairs[0][0]:
-        asked = ["verify", query, "--over-reals"]
-        for name, path in pairs:
-            asked += [] if found.get(name) else ["--network", f"{name}={present(path)}"]
-    else:
-        asked = ["verify", present(pairs[0][1]), query]
+    query, pairs = present(vnnlib), networks(onnx)
+    own = [name for name, shared in declared(Path(query)).items() if not shared]
+    if not pairs and len(own) == 1:
+        pairs = [(own[0], onnx)]
+    asked = query_words([(name, present(path)) for name, path in pairs], query)
+    if not pairs:
+        asked = [plain(present(onnx)), plain(query)]
     limit = max(limit - EARLIER, limit / 2)
-    return [*asked, "--result", results, "--timeout", f"{limit:.3f}", "--device", "auto", "--quiet"]
-
-
-def declared(query: str) -> dict[str, bool]:
-    """The networks of a VNN-LIB 2 query, whether they share the model of another; none for 1.0."""
-    try:
-        with open(query, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(query) if packed else open(query, "rb") as file:
-            head = file.read(HEAD).decode("utf-8", "replace")
-    except (OSError, EOFError, zlib.error):
-        return {}  # genbab says what is wrong with it
-    return {name: bool(shared) for name, shared in NETWORK.findall(COMMENT.sub("", head))}
+    last = ["--timeout", f"{limit:.3f}", "--device", "auto", "--quiet"]
+    return ["verify", *asked, "--result", plain(results), *last]
 
 
 def prepare(onnx: str, vnnlib: str) -> None:
     """Read the files and import the engine once, so that both lie in the machine's memory."""
-    for path in (*(path for _, path in networks(onnx)), vnnlib):
+    from genbab.cli.several import networks
+
+    for path in (*(path for _, path in networks(onnx) or [("", onnx)]), vnnlib):
         try:
             Path(present(path)).read_bytes()
         except OSError as error:

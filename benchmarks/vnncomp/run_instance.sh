@@ -14,7 +14,14 @@ trap stop TERM INT
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 arguments 6 "run_instance.sh v1 CATEGORY ONNX VNNLIB RESULTS TIMEOUT" "$@"
 results=$5
+[ "${results#-}" = "$results" ] || results=./$results
 
+# What is removed and replaced below must be an ordinary file, and none that is read.
+if [ -z "$results" ] || [ -L "$results" ] || { [ -e "$results" ] && [ ! -f "$results" ]; } ||
+	[ "$results" -ef "$3" ] || [ "$results" -ef "$4" ]; then
+	echo "$0: RESULTS must be a file of its own, found '$results'" >&2
+	exit 2
+fi
 rm -f -- "$results"
 "$python" "$here/instance.py" run $$ "$3" "$4" "$results" "$6" &
 child=$!

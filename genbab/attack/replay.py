@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,15 @@ from genbab.reader import Model
 from genbab.result import Counterexample
 from genbab.specs import Spec
 
-if TYPE_CHECKING:
-    import onnxruntime
+
+class _Session(Protocol):
+    def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> Sequence[Any]: ...
 
 
 class Replayer:
     """Runs a model's own ONNX file on single inputs, on the CPU, in one thread.
 
+    Where it was put together from several, these are run, each as it was given.
     Two sessions judge every candidate: one without graph optimisations (the file as written), one with
     onnxruntime's defaults (what most people run). Both are made at first use, a few milliseconds each.
     """
@@ -79,13 +82,13 @@ class Replayer:
         exact = bool((low <= high).all()) and bool((inside.astype(np.float32) == inside).all())
         return inside if exact else None
 
-    def _runs(self, session: onnxruntime.InferenceSession, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:
+    def _runs(self, session: _Session, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:
         """The outputs of all runs, the model's input of each rounded to its own types."""
         if spec is None or not spec.runs:
             return self._run(session, x)
         return np.concatenate([self._run(session, run.at(np.asarray(x, np.float64))) for run in spec.runs])
 
-    def _run(self, session: onnxruntime.InferenceSession, x: npt.NDArray[Any]) -> Floats:
+    def _run(self, session: _Session, x: npt.NDArray[Any]) -> Floats:
         feed, start = {}, 0
         model = self._model
         for name, shape, size, kind in zip(
@@ -97,12 +100,35 @@ class Replayer:
         return np.concatenate([np.asarray(y, dtype=np.float64).reshape(-1) for y in outputs])
 
     @cached_property
-    def _plain(self) -> onnxruntime.InferenceSession:
-        return _session(self._model.proto, optimised=False)
+    def _plain(self) -> _Session:
+        return _opened(self._model, optimised=False)
 
     @cached_property
-    def _default(self) -> onnxruntime.InferenceSession:
-        return _session(self._model.proto, optimised=True)
+    def _default(self) -> _Session:
+        return _opened(self._model, optimised=True)
+
+
+class _Together:
+    """Sessions of several models by name, that answer like one whose names are `model/tensor`."""
+
+    def __init__(self, sessions: Mapping[str, _Session]) -> None:
+        self._sessions = sessions
+
+    def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> list[Any]:
+        """The outputs of these names."""
+        found: dict[str, Any] = {}
+        for name, session in self._sessions.items():
+            start = f"{name}/"
+            own = {k.removeprefix(start): v for k, v in feed.items() if k.startswith(start)}
+            asked = [n for n in names if n.startswith(start)]
+            found |= zip(asked, session.run([n.removeprefix(start) for n in asked], own), strict=True)
+        return [found[name] for name in names]
+
+
+def _opened(model: Model, optimised: bool) -> _Session:
+    if not model.given:
+        return _session(model.proto, optimised)
+    return _Together({name: _session(proto, optimised) for name, proto in model.given.items()})
 
 
 def confirm(model: Model, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
@@ -115,7 +141,7 @@ def _met(spec: Spec, x: Floats, y: Floats) -> int | None:
     return spec.violation(x, y[: spec.output_size]) if bool(np.isfinite(y).all()) else None
 
 
-def _session(proto: bytes, optimised: bool) -> onnxruntime.InferenceSession:
+def _session(proto: bytes, optimised: bool) -> _Session:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -124,4 +150,5 @@ def _session(proto: bytes, optimised: bool) -> onnxruntime.InferenceSession:
     options.log_severity_level = 4
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(proto, options, providers=["CPUExecutionProvider"])
+    made: _Session = onnxruntime.InferenceSession(proto, options, providers=["CPUExecutionProvider"])
+    return made

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genbab.cli.output import STANDARD
 from genbab.result import Result, Verdict
 
 GRACE = 3.0  # seconds beyond its time limit after which a process is killed; it ends itself long before
@@ -159,7 +160,7 @@ def understood(end: Exit, file: Path) -> Outcome:
         problem = f"the process was ended by {_signal_name(-end.code)}; memory may have run out"
     elif result is None or end.code not in (0, 130, 143):
         problem = end.stderr.strip() or f"no result (exit code {end.code})"
-    elif said != result.verdict.value:
+    elif said not in (result.verdict.value, STANDARD[result.verdict]):
         problem = f"stdout says {said!r}, the result file {result.verdict.value!r}"
     if problem or result is None:
         return Outcome("error", end.seconds, None, problem, end.peak_memory, end.code, None)

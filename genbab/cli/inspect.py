@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genbab.cli.layers import drawn, looked, plottable, shown
-from genbab.cli.output import write_json
+from genbab.cli.output import apart, write_json
 from genbab.cli.parser import settings_of
 from genbab.cli.question import readable
+from genbab.cli.spec import Sizes
 from genbab.config import Config
 from genbab.errors import ModelError, SpecError, UnsupportedError
 
@@ -34,6 +35,8 @@ def command(options: argparse.Namespace) -> int:
     readable(path, "model", ModelError)
     if options.spec:
         readable(Path(options.spec), "specification", SpecError)
+    written = [name for name in (options.json, options.plot) if name and name != "-"]
+    apart(written, [name for name in (options.model, options.spec) if name])
     from genbab.reader import load_onnx
 
     try:
@@ -95,14 +98,16 @@ def asked(model: Model, spec: str | None, config: Config) -> tuple[Engine, Query
     from genbab.driver import unspecified
     from genbab.network import lifted
     from genbab.problem import queries
+    from genbab.reader import check_declared
     from genbab.specs import read_vnnlib
 
     place = resolve(config.device)
     engine = Engine.of(model.network, config, place, lambda: None)
     if spec is None:
         return engine, unspecified(engine.exact, place)
-    sizes = (model.network.input_size, model.network.output_size)
-    parsed = read_vnnlib(spec, *sizes)
+    parsed = read_vnnlib(spec)
+    check_declared(model, parsed.declared)
+    Sizes(model.input_shapes, model.output_shapes, "the model").fit(parsed, spec)
     if parsed.vacuous:
         raise SpecError("the input set is empty: nothing to verify", spec)
     engine = Engine.of(lifted(model.network, parsed), config, place, lambda: None)

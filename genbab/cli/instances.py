@@ -1,5 +1,7 @@
 """Lists of instances as VNN-COMP writes them: `onnx,vnnlib,timeout`, paths relative to the list.
 
+For a query about several networks, onnx is a list `[('f', 'a.onnx'), ('g', 'b.onnx')]`.
+
 A list is written by the person who runs it, so its paths may lead anywhere: `../`, absolute, links. (What a
 *model* names, its external data, must lie in the model's folder: models come from elsewhere.)
 """
@@ -11,6 +13,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from genbab.cli.several import networks, plain, query_words
 from genbab.config import parse_seconds
 from genbab.errors import UsageError
 
@@ -19,13 +22,24 @@ COLUMNS = ("onnx", "vnnlib", "timeout")
 
 @dataclass(frozen=True)
 class Instance:
-    """One row: model and specification as the list has them, their files, seconds (None: not said)."""
+    """One row: model and specification as the list has them, their files, seconds (None: not said).
+
+    networks: the files of the models of several networks by name, () for one model; model_path is the first.
+    """
 
     model: str
     spec: str
     timeout: float | None
     model_path: Path
     spec_path: Path
+    networks: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """What `genbab verify` is asked."""
+        if self.networks:
+            return query_words(self.networks, self.spec_path)
+        return [plain(self.model_path), plain(self.spec_path)]
 
 
 def read_instances(path: Path) -> list[Instance]:
@@ -43,6 +57,7 @@ def read_instances(path: Path) -> list[Instance]:
     wrong: list[str] = []
     for number, row in rows:
         try:
+            row = _whole(row)
             found.append(_instance([row[i] if i < len(row) else "" for i in order], path.parent))
         except ValueError as error:
             wrong.append(f"line {number}: {error}")
@@ -61,6 +76,13 @@ def _header(rows: list[tuple[int, list[str]]]) -> tuple[list[int], list[tuple[in
     return [0, 1, 2], rows
 
 
+def _whole(row: list[str]) -> list[str]:
+    """The cells, those of a list that was written without quotes put together again."""
+    first = next((i for i, cell in enumerate(row) if cell.startswith("[")), len(row))
+    last = next((i for i in range(first, len(row)) if row[i].endswith("]")), None)
+    return row if last is None else [*row[:first], ",".join(row[first : last + 1]), *row[last + 1 :]]
+
+
 def _instance(row: list[str], folder: Path) -> Instance:
     model, spec, limit = row
     if not model or not spec:
@@ -71,7 +93,9 @@ def _instance(row: list[str], folder: Path) -> Instance:
         seconds = math.nan
     if seconds is not None and not 0 < seconds < math.inf:
         raise ValueError(f"timeout {limit[:80]!r} is not a positive number of seconds")
-    return Instance(model, spec, seconds, _file(folder, model), _file(folder, spec))
+    several = tuple((name, _file(folder, path)) for name, path in networks(model))
+    own = several[0][1] if several else _file(folder, model)
+    return Instance(model, spec, seconds, own, _file(folder, spec), several)
 
 
 def _file(folder: Path, name: str) -> Path:

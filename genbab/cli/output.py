@@ -13,7 +13,7 @@ from typing import Any
 
 from genbab.cli.assignment import Assignment, made_folder
 from genbab.errors import UsageError
-from genbab.files import write_atomically
+from genbab.files import replaceable, write_atomically
 from genbab.result import Counterexample, Result, Verdict, plain
 
 VNNCOMP = {
@@ -37,6 +37,17 @@ def write_json(facts: dict[str, Any], place: str) -> None:
         write_atomically(Path(place), text)
 
 
+def apart(written: Sequence[str | Path], read: Sequence[str | Path]) -> None:
+    """Raise `UsageError` where a file would be written twice, or over one that is read."""
+    places = [Path(p).resolve() for p in written if replaceable(Path(p))]
+    known = {Path(p).resolve() for p in read}
+    if wrong := [str(p) for k, p in enumerate(places) if p in known or p in places[:k]]:
+        raise UsageError(
+            f"cannot write {', '.join(wrong)}: the files to write must differ from each other and from those "
+            "that are read"
+        )
+
+
 @dataclass(frozen=True)
 class Outputs:
     """Where the result of one run goes, besides stdout.
@@ -56,18 +67,22 @@ class Outputs:
     def prepare(self, inputs: Sequence[Path]) -> None:
         """Refuse places that cannot be written to; remove what an earlier run left (it would mislead)."""
         chosen = [p for p in (self.json, self.counterexample, self.result, self.trace) if p is not None]
-        if len({p.resolve() for p in (*chosen, *inputs)}) < len(chosen) + len({p.resolve() for p in inputs}):
-            raise UsageError(
-                "the files to write must differ from each other and from the model and the specification"
-            )
-        wrong = [str(p) for p in chosen if p.is_dir() or not os.access(p.parent, os.W_OK | os.X_OK)]
+        apart(chosen, inputs)
+        wrong = [str(p) for p in chosen if not _writable(p)]
         if wrong:
             raise UsageError(f"cannot write {', '.join(wrong)}: no such folder, or not writable")
         for p in chosen:
-            if p.is_file():
+            if p.is_file() and replaceable(p):
                 p.unlink()
         if self.serialise is not None:
             made_folder(self.serialise)
+
+
+def _writable(path: Path) -> bool:
+    """Whether a file of this name can be made, or what is there be written to."""
+    if not replaceable(path):
+        return not path.is_dir() and os.access(path, os.W_OK)
+    return os.access(path.parent, os.W_OK | os.X_OK)
 
 
 class Emitter:

@@ -11,6 +11,8 @@ from genbab.errors import UsageError
 def command(options: argparse.Namespace) -> int:
     """Draw the trace and say where; returns 0. Raises `UsageError` for a file that is no trace."""
     source = Path(options.trace)
+    if not source.name:
+        raise UsageError(f"cannot read the trace {source}: is a directory")
     out = Path(options.out) if options.out else source.with_suffix(".svg")
     if out.suffix.lower() not in (".svg", ".png", ".pdf"):
         raise UsageError(f"cannot draw {out}: the name must end in .svg, .png or .pdf")

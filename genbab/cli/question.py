@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from genbab.errors import GenbabError, ModelError, SpecError, UsageError
 
 if TYPE_CHECKING:
-    from genbab.reader import Model
+    from genbab.reader import Joined, Model
     from genbab.specs import NetworkName, Spec
 
 
@@ -72,7 +72,7 @@ class Question:
             readable(path, "model", ModelError)
         readable(self.spec, "query" if self.standard else "specification", SpecError)
 
-    def source(self, spec: Spec) -> Path | bytes:
+    def source(self, spec: Spec) -> Path | Joined:
         """What the model is to be read from; raises for networks and models that do not fit each other."""
         if self.model is not None:
             return self.model
@@ -81,6 +81,12 @@ class Question:
             if len(self.networks) > 1:
                 raise UsageError(f"{self.spec} is VNN-LIB 1.0, about one network: give --network once")
             return next(iter(self.networks.values()))
+        if spec.hidden:
+            raise SpecError(
+                f"speaks of hidden tensors ({_few([one.name for one in spec.hidden])}), which is not "
+                "supported with --network: genbab verify MODEL QUERY",
+                str(self.spec),
+            )
         self._check_networks(networks)
         self._check_types(networks)
         from genbab.specs import joint
@@ -92,10 +98,12 @@ class Question:
 
         return joined(networks if joint(networks) else networks[:1], self.networks)
 
-    def fitting(self, model: Model, spec: Spec) -> Model:
+    def fitting(self, model: Model, spec: Spec, source: Path | Joined) -> Model:
         """The model, known to be that of the query; raises `SpecError` for other numbers of entries."""
         if self.model is not None or not spec.declared:
             return model
+        if not isinstance(source, Path):
+            model = replace(model, given=source.given)
         from genbab.reader import check_shapes
         from genbab.specs import joint
 

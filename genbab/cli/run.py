@@ -22,7 +22,7 @@ from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.files import write_atomically
 from genbab.studies.export import to_vnncomp
-from genbab.studies.provenance import file_hash
+from genbab.studies.provenance import file_hash, text_hash
 from genbab.studies.store import Answer, Claim, Question, Study
 
 MOST_WORKERS = 1024
@@ -74,13 +74,14 @@ class _Words:
 
     def __call__(self, question: Question) -> list[str]:
         number, one = self.rows[question.key]
-        words = [str(one.model_path), str(one.spec_path)]
+        words = one.words
         for name, text in question.settings.items():
             words += ["--" + name.replace("_", "-"), text]
         if self.threads:
             words += ["--threads", str(self.threads)]
         if self.keep:
-            name = f"{number:04d}_{Path(one.model).stem}_{Path(one.spec).stem}.counterexample"
+            models = "+".join(path.stem for _, path in one.networks) or Path(one.model).stem
+            name = f"{number:04d}_{models}_{Path(one.spec).stem}.counterexample"
             words += ["--counterexample", str(self.keep / name)]
         return words
 
@@ -154,7 +155,8 @@ def _question(
     one: Instance, limit: float | None, settings: Mapping[str, str], hashed: Callable[[Path], str]
 ) -> Question:
     chosen = {k: v for k, v in sorted(settings.items()) if k != "timeout"}
-    hashes = (hashed(one.model_path), hashed(one.spec_path))
+    models = "".join(f"{name}={hashed(path)}\n" for name, path in one.networks)
+    hashes = (text_hash(models) if models else hashed(one.model_path), hashed(one.spec_path))
     return Question("instance", one.model, one.spec, *hashes, limit, chosen)
 
 

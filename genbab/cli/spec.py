@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genbab.cli.output import apart
 from genbab.cli.question import readable
 from genbab.errors import ModelError, SpecError, UsageError
 
@@ -87,6 +88,7 @@ def _convert(options: argparse.Namespace) -> int:
 
     if Path(options.out).resolve() == Path(options.spec).resolve():
         raise UsageError("OUT must be another file than FILE")
+    apart([options.out], [options.model] if options.model else [])
     sizes = sizes_of(options.model)
     spec = _read(options.spec, sizes)
     version = options.to or ("2.0" if version_of(options.spec) == "1.0" else "1.0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from genbab.cli.output import apart
 from genbab.cli.table import print_table
 from genbab.errors import UsageError
 from genbab.files import write_atomically
@@ -17,6 +18,7 @@ def command(options: argparse.Namespace) -> int:
     place = Path(options.study)
     if not place.is_file():
         raise UsageError(f"cannot read the study {place}: no such file")
+    apart([name for name in (options.csv, options.jsonl, options.vnncomp) if name], [place])
     with Study(place) as study:
         records = study.records()
     category = place.resolve().parent.name

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+from genbab.errors import UsageError
+
 Lines = Callable[[], Sequence[str]]
 
 
 def command(options: argparse.Namespace) -> int:
-    """Print the answer; returns 0."""
+    """Print the answer; returns 0. Raises `UsageError` where nothing is asked."""
+    if options.capability is None:
+        raise UsageError(f"which capability? {', '.join(f'--{name}' for name in ANSWERS)}")
     print("\n".join(ANSWERS[options.capability]()))
     return 0
 

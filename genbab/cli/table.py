@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from genbab.reporting.names import visible
+
 Record = Mapping[str, Any]
 
 
@@ -20,7 +22,7 @@ def print_table(records: Sequence[Record], kept: str) -> None:
     for name in ("seconds", "bound", "peak MB"):
         table.add_column(name, justify="right")
     for r in records:
-        table.add_row(escape(r["model"]), escape(r["spec"]), r["verdict"] or "not run", *_numbers(r))
+        table.add_row(_name(r["model"]), _name(r["spec"]), r["verdict"] or "not run", *_numbers(r))
     counts = Counter(r["verdict"] or "not run" for r in records)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(table)
@@ -28,7 +30,13 @@ def print_table(records: Sequence[Record], kept: str) -> None:
     console.print(f"{said or 'nothing'}; kept in {escape(kept)}")
     for r in records:
         if r["verdict"] == "error":
-            console.print(f"error: {escape(r['model'])} {escape(r['spec'])}: {escape(r['reason'])}")
+            console.print(f"error: {_name(r['model'])} {_name(r['spec'])}: {_name(r['reason'])}")
+
+
+def _name(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(visible(text))
 
 
 def _numbers(r: Record) -> tuple[str, str, str]:

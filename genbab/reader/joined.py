@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +14,71 @@ from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 from genbab.errors import ModelError, SpecError
 from genbab.reader.load import read_proto
 from genbab.reader.model import Model
+from genbab.reader.opsets import raised
+from genbab.reader.spelling import spelled
 from genbab.specs import NetworkName, TensorName, own_models
 
 SEPARATOR = "/"  # no network's name contains it, so the prefixes are free of each other
 
 
-def joined(networks: Sequence[NetworkName], models: Mapping[str, Path]) -> bytes:
-    """The bytes of a model that runs all networks side by side, on inputs of their own.
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """One model that runs several side by side, and the models it is made of, by the network's name."""
+
+    proto: bytes
+    given: Mapping[str, bytes]
+
+
+def joined(networks: Sequence[NetworkName], models: Mapping[str, Path]) -> Joined:
+    """A model that runs all networks side by side, on inputs of their own.
 
     networks: in their order, which is that of its inputs and outputs, and their tensors' order is that of
     the declarations; models: the files of those that have a model of their own. Names of network f begin
-    with "f/". Raises `ModelError` for files that cannot be read, tensors that are not there and operator
-    sets that differ.
+    with "f/". Models of older operator sets are converted to the newest among them (`raised`). Raises
+    `ModelError` for files that cannot be read, tensors that are not there and operator sets that cannot be
+    made the same.
     """
+    owners = [_owner(networks, network) for network in networks]
+    read = {name: read_proto(models[name]) for name in dict.fromkeys(owners)}
+    given = {name: spelled(proto, signature.source)[0] for name, (proto, signature) in read.items()}
+    version = max(signature.opset for _, signature in read.values())
+    _check_domains(given)
+    newest = {
+        name: proto if read[name][1].opset == version else raised(proto, read[name][1], version)
+        for name, proto in given.items()
+    }
     whole = ModelProto(ir_version=4, producer_name="genbab")
-    opsets: dict[str, dict[int, str]] = {}
-    for network in networks:
-        name = network.name
-        proto, signature = read_proto(models[_owner(networks, network)])
+    for network, owner in zip(networks, owners, strict=True):
+        name, signature = network.name, read[owner][1]
         inputs = _ordered(network.inputs, signature.input_names, f"input of {name}", signature.source)
-        ends = [o.name for o in proto.graph.output]
+        ends = [o.name for o in given[owner].graph.output]
         outputs = _ordered(network.outputs, ends, f"output of {name}", signature.source)
-        compose.add_prefix(proto, name + SEPARATOR, inplace=True)
+        proto = compose.add_prefix(newest[owner], name + SEPARATOR)
         _append(whole, proto, [name + SEPARATOR + i for i in inputs], [name + SEPARATOR + o for o in outputs])
-        for one in proto.opset_import:
-            opsets.setdefault("" if one.domain == "ai.onnx" else one.domain, {}).setdefault(one.version, name)
-    if differing := {domain: found for domain, found in opsets.items() if len(found) > 1}:
-        told = "; ".join(
-            f"{domain or 'ONNX'}: " + ", ".join(f"{v} ({n})" for v, n in sorted(found.items()))
-            for domain, found in differing.items()
-        )
-        raise ModelError(
-            f"models of one query need the same operator set, found {told}; onnx.version_converter converts"
-        )
-    whole.opset_import.extend(helper.make_opsetid(domain, min(found)) for domain, found in opsets.items())
+    others = {d: v for proto in given.values() for d, v in _opsets(proto).items()}
+    whole.opset_import.extend(helper.make_opsetid(d, v) for d, v in {**others, "": version}.items())
     whole.graph.name = "+".join(n.name for n in networks)
-    return bytes(whole.SerializeToString())
+    data = {owner: proto.SerializeToString() for owner, proto in given.items()}
+    return Joined(whole.SerializeToString(), {n.name: data[o] for n, o in zip(networks, owners, strict=True)})
+
+
+def _opsets(proto: ModelProto) -> dict[str, int]:
+    """The versions of the operator sets by domain; ONNX's own is ""."""
+    return {"" if one.domain == "ai.onnx" else one.domain: one.version for one in proto.opset_import}
+
+
+def _check_domains(models: Mapping[str, ModelProto]) -> None:
+    """Raise `ModelError` where an operator set other than ONNX's own is wanted in several versions."""
+    found: dict[str, dict[int, str]] = {}
+    for name, proto in models.items():
+        for domain, version in _opsets(proto).items():
+            found.setdefault(domain, {}).setdefault(version, name)
+    if wrong := {domain: versions for domain, versions in found.items() if domain and len(versions) > 1}:
+        told = "; ".join(
+            f"{domain}: " + ", ".join(f"{v} ({n})" for v, n in sorted(versions.items()))
+            for domain, versions in wrong.items()
+        )
+        raise ModelError(f"models of one query need the same version of an operator set, found {told}")
 
 
 def check_declared(model: Model, networks: Sequence[NetworkName]) -> None:

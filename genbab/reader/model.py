@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from onnx import ModelProto
@@ -33,7 +33,9 @@ class Model:
     `hidden` names tensors inside the graph that are its last outputs (`exposed`).
     `operators` counts the ONNX operators, `notes` are remarks for the user. Weights are float64. Not
     `replayable`: it has operators, brought by the user as facts only, that onnxruntime cannot run. parts: the
-    networks of a query whose models it is, side by side; () for a model as it was given.
+    networks of a query whose models it is, side by side; () for a model as it was given. given: the models
+    that it was put together from as they were given, by the network's name, which its names begin with;
+    inputs are replayed in these.
     """
 
     source: str
@@ -50,6 +52,7 @@ class Model:
     replayable: bool = True
     parts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    given: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def functions(self) -> dict[str, int]:

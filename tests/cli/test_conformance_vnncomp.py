@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from genbab.cli import main
 from genbab.specs import write_vnnlib
 from tests.soundness.graphs import to_onnx
 from tests.test_driver import below, hard
@@ -25,6 +27,13 @@ HOLDS = ROOT / "examples" / "vnnlib" / "controller_holds.vnnlib"
 VIOLATED = ROOT / "examples" / "vnnlib" / "controller_violated.vnnlib"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
+
+
+@pytest.fixture
+def now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if this process had just begun, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("genbab.cli.verify.process_start", time.monotonic)
 
 
 def command(script: str, *words: object) -> list[str]:
@@ -45,7 +54,6 @@ def told(cwd: Path, script: str, *words: object) -> Said:
 
 def test_install_and_prepare(tmp_path: Path) -> None:
     assert told(tmp_path, "install_tool.sh", "v1").code == 0
-    assert told(tmp_path, "prepare_instance.sh", "v1", "any", MODEL, HOLDS).code == 0
     missing = told(tmp_path, "prepare_instance.sh", "v1", "any", "none.onnx", HOLDS)
     assert missing.code == 0 and "none.onnx" in missing.err, "one broken instance must not skip a category"
     nowhere = {**surroundings(), "GENBAB_PYTHON": str(tmp_path / "python")}
@@ -76,11 +84,12 @@ def test_a_property_that_holds(tmp_path: Path) -> None:
 
 
 def test_a_property_that_does_not_from_compressed_files(tmp_path: Path) -> None:
-    for path in (MODEL, VIOLATED):
-        (tmp_path / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
-    onnx, spec = tmp_path / MODEL.name, tmp_path / f"{VIOLATED.name}.gz"
-    assert told(tmp_path, "run_instance.sh", "v1", "any", onnx, spec, "out.txt", "40.0").code == 0
-    first, witness = (tmp_path / "out.txt").read_text().split("\n", 1)
+    """Names that look like options, with spaces in them, are names."""
+    for path, name in ((MODEL, "-a model.onnx"), (VIOLATED, "-b.vnnlib")):
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    named = ("v1", "any", "-a model.onnx", "-b.vnnlib.gz", "-out.txt", "40.0")
+    assert told(tmp_path, "run_instance.sh", *named).code == 0
+    first, witness = (tmp_path / "-out.txt").read_text().split("\n", 1)
     assert first == "sat" and witness.startswith("((X_0 ") and witness.endswith("))\n")
     (tmp_path / "w").write_text(witness)
     words = [sys.executable, str(ROOT / "benchmarks" / "replay.py"), str(MODEL), str(VIOLATED), "w"]
@@ -88,26 +97,31 @@ def test_a_property_that_does_not_from_compressed_files(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_single_network_of_version_2(tmp_path: Path) -> None:
+def decided(*words: object) -> str:
+    """What run_instance.sh's own program writes for ONNX, VNNLIB, in this process."""
+    asked = runpy.run_path(str(SCRIPTS / "instance.py"))["words"]
+    assert main(asked(*map(str, words), "out.txt", "40")) == 0
+    return Path("out.txt").read_text()
+
+
+def test_a_single_network_of_version_2(tmp_path: Path, now: None) -> None:
     save(tmp_path / "f.onnx", 0)
     one = TWO.split("(declare-network g")[0] + "".join(TWO.splitlines(True)[3:5])
     (tmp_path / "q.vnnlib").write_text(f"{one}(assert (<= Y[0,0] 100.0))\n".replace("real", "float32"))
-    assert told(tmp_path, "run_instance.sh", "v1", "any", "f.onnx", "q.vnnlib", "out.txt", "40").code == 0
-    first, *rest = (tmp_path / "out.txt").read_text().splitlines()
+    first, *rest = decided("f.onnx", "q.vnnlib").splitlines()
     found = parsed(rest)
     assert first == "sat" and {n: k for n, (k, _) in found.items()} == {"X": "float32", "Y": "float32"}
     assert outputs_of(tmp_path / "f.onnx", found["X"][1])[0] == found["Y"][1]
 
 
-def test_several_networks(tmp_path: Path) -> None:
+def test_several_networks(tmp_path: Path, now: None) -> None:
     models = {
         "f": save(tmp_path / "f.onnx", 0),
         "h": save(tmp_path / "h.onnx", 1, inputs=("p", "q"), outputs=("z", "v")),
     }
     (tmp_path / "q.vnnlib").write_text(MIXED.replace("real", "float32"))
     field = "[('f', 'f.onnx'), ('f2', 'f.onnx'), ('h', 'h.onnx')]"
-    assert told(tmp_path, "run_instance.sh", "v1", "any", field, "q.vnnlib", "out.txt", "40").code == 0
-    first, *rest = (tmp_path / "out.txt").read_text().splitlines()
+    first, *rest = decided(field, "q.vnnlib").splitlines()
     assert first == "sat" and mixed_holds(models, {name: value for name, (_, value) in parsed(rest).items()})
 
 
@@ -119,6 +133,17 @@ def test_failures_are_errors_in_the_results(tmp_path: Path, onnx: object, timeou
     assert (said.code, (tmp_path / "out.txt").read_text()) == (0, "error\n")
     assert named in said.err and "Traceback" not in said.err
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+@pytest.mark.parametrize("results", ["", ".", "m.onnx", "./m.onnx", "link", "q.vnnlib"])
+def test_results_take_the_place_of_nothing_else(tmp_path: Path, results: str) -> None:
+    for name in ("m.onnx", "q.vnnlib", "other"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link").symlink_to("other")
+    said = told(tmp_path, "run_instance.sh", "v1", "any", "m.onnx", "q.vnnlib", results, "20")
+    assert said.code == 2 and "RESULTS must be a file of its own" in said.err
+    assert {p.name for p in tmp_path.iterdir()} == {"m.onnx", "q.vnnlib", "other", "link"}
+    assert all((tmp_path / name).read_text() == name for name in ("m.onnx", "q.vnnlib", "other"))
 
 
 def test_results_that_cannot_be_written(tmp_path: Path) -> None:
@@ -135,7 +160,7 @@ def long(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_the_time_limit(tmp_path: Path, long: tuple[Path, Path]) -> None:
-    said = told(tmp_path, "run_instance.sh", "v1", "any", *long, "out.txt", "4")
+    said = told(tmp_path, "run_instance.sh", "v1", "any", *long, "out.txt", "2.5")
     assert (said.code, (tmp_path / "out.txt").read_text()) == (0, "timeout\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import resource
 import signal
@@ -64,6 +65,53 @@ def test_lists_with_and_without_header(tmp_path: Path, listed: Path) -> None:
 def test_a_gzipped_file_stands_in(tmp_path: Path, listed: Path) -> None:
     (tmp_path / "a.onnx.gz").touch()
     assert read_instances(listed)[0].model_path.name == "a.onnx.gz"
+
+
+SEVERAL = "[('f', 'a.onnx'), ('f2', 'a.onnx'), ('g', 'sub/-b.onnx')]"
+QUERY = """(vnnlib-version <2.0>) ; (declare-network g (equal-to f))
+(declare-network f (declare-input X float32 [1]) (declare-output Y float32 [1]))
+(declare-network f2 (equal-to f) (declare-input U float32 [1]) (declare-output V float32 [1]))
+(declare-network g (declare-input P float32 [1]) (declare-output Q float32 [1]))
+"""
+
+
+@pytest.mark.parametrize("written", [f'"{SEVERAL}",q.vnnlib,20', f"{SEVERAL},q.vnnlib,20"])
+def test_several_networks_are_a_query(tmp_path: Path, written: str) -> None:
+    (tmp_path / "q.vnnlib").write_text(QUERY)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "-b.onnx.gz").touch()
+    (tmp_path / "list.csv").write_text(f"[0].onnx,p.vnnlib,5\n{written}\n")
+    plain, one = read_instances(tmp_path / "list.csv")
+    assert plain.words == [str(tmp_path / "[0].onnx"), str(tmp_path / "p.vnnlib")]
+    models = ["--network", f"f={tmp_path}/a.onnx", "--network", f"g={tmp_path}/sub/-b.onnx.gz"]
+    assert one.words == [str(tmp_path / "q.vnnlib"), "--over-reals", *models]
+    assert (one.spec, one.timeout, ast.literal_eval(one.model)) == (
+        "q.vnnlib",
+        20.0,
+        ast.literal_eval(SEVERAL),
+    )
+
+
+def test_a_name_is_not_taken_for_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("list.csv").write_text("-a.onnx,-p.vnnlib\n")
+    assert read_instances(Path("list.csv"))[0].words == ["./-a.onnx", "./-p.vnnlib"]
+
+
+def test_a_list_of_several_networks_is_run(
+    tmp_path: Path, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = tmp_path / "instances.csv"
+    (tmp_path / "x.vnnlib").write_text(QUERY)
+    (tmp_path / "a.onnx").write_text("one")
+    listed.write_text("\"[('f', 'a.onnx'), ('g', 'b.onnx')]\",x.vnnlib,20\n")
+    words = ["run", str(listed), "--counterexamples", str(tmp_path / "found")]
+    assert main(words) == 0 and main(words) == 0
+    assert len(calls) == 1 and calls[0][0][0] == str(tmp_path / "x.vnnlib")
+    assert calls[0][0][-1] == str(tmp_path / "found" / "0001_a+b_x.counterexample")
+    assert [r["verdict"] for r in kept(listed)] == ["verified"]
+    (tmp_path / "b.onnx").write_text("two")
+    assert main(words) == 0 and len(calls) == 2, "another file is another question"
 
 
 def test_every_bad_line_is_named(tmp_path: Path) -> None:
@@ -181,6 +229,9 @@ def test_an_interruption_ends_the_child(monkeypatch: pytest.MonkeyPatch) -> None
     [
         (0, "verified\n", Verdict.VERIFIED, "verified"),
         (130, "unknown\n", Verdict.UNKNOWN, "unknown"),
+        (0, "unsat\n", Verdict.VERIFIED, "verified"),
+        (0, "timed-out\n", Verdict.TIMEOUT, "timeout"),
+        (0, "sat\n", Verdict.VERIFIED, "error"),
         (0, "falsified\n", Verdict.VERIFIED, "error"),
         (0, "", Verdict.VERIFIED, "error"),
         (4, "verified\n", Verdict.VERIFIED, "error"),

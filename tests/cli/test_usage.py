@@ -59,6 +59,9 @@ def test_version(genbab: Command) -> None:
         (["verify", "none.onnx", "b"], ["none.onnx", "no such file"]),
         (["verify", ".", "b"], ["directory"]),
         (["run", "none.csv"], ["none.csv"]),
+        (["--nmae"], ["did you mean --name", "(see genbab --help)"]),
+        (["supports"], ["which capability", "--vnnlib-versions"]),
+        (["supports", "--vnnlib-version"], ["did you mean --vnnlib-versions"]),
         (["inspect", "none.onnx"], ["none.onnx"]),
     ],
 )

@@ -130,6 +130,7 @@ def test_a_closed_stdout_is_no_error(pair: Pair, tmp_path: Path) -> None:
     [
         (["--json", "no/such/folder/r.json"], "no/such/folder"),
         (["--json", "model.onnx"], "must differ"),
+        (["--json", "-"], "'-' is no file"),
         (["--json", "same", "--result", "same"], "must differ"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from genbab.attack import Replayer
 from genbab.errors import ModelError, SpecError
 from genbab.network import evaluate
 from genbab.reader import check_declared, check_shapes, joined, load_onnx, opset_versions
@@ -45,7 +47,9 @@ def test_everybody_gets_the_own_inputs_and_gives_the_own_outputs(models: dict[st
         network("again", "X2", "Y2", "f"),
         network("h2", "P2 Q2", "Z2 V2", "h"),
     ]
-    model = load_onnx(joined(networks, models))
+    whole = joined(networks, models)
+    model = load_onnx(whole.proto)
+    replayer = Replayer(replace(model, given=whole.given))
     points = np.random.default_rng(5).normal(size=(20, 12)).astype(np.float32)
     for x in points:
         q, p, x1, x2, p2, q2 = x.reshape(6, 2)
@@ -54,6 +58,7 @@ def test_everybody_gets_the_own_inputs_and_gives_the_own_outputs(models: dict[st
         alone += outputs_of(models["h"], p2, q2)
         found = evaluate(model.network, torch.from_numpy(x[None].astype(np.float64)))
         np.testing.assert_allclose(found.numpy().ravel(), np.ravel(alone), atol=1e-6)
+        assert np.array_equal(replayer.replay(x), np.ravel(alone))
     assert [n.partition("/")[0] for n in model.output_names] == ["h", "h", "f", "again", "h2", "h2"]
 
 
@@ -90,7 +95,7 @@ def test_subgraphs_functions_and_initialisers_among_the_inputs(tmp_path: Path) -
         onnx.save(model, paths[name])
     x, y = (TensorName(name, "real", (1, 2)) for name in "XY")
     networks = [NetworkName(name, "", (x,), (y,)) for name in "fg"]
-    whole = joined(networks, paths)
+    whole = joined(networks, paths).proto
     session = onnxruntime.InferenceSession(whole, providers=["CPUExecutionProvider"])
     point = np.array([[1.0, 2.0]], np.float32)
     found = session.run(None, {"f/x": point, "g/x": point})
@@ -103,8 +108,14 @@ def test_subgraphs_functions_and_initialisers_among_the_inputs(tmp_path: Path) -
 
 def test_what_cannot_be_joined(models: dict[str, Path], tmp_path: Path) -> None:
     f, g = network("f", "X", "Y"), network("g", "U", "W")
-    with pytest.raises(ModelError, match=r"13 \(g\), 17 \(f\)"):
-        joined([f, g], {**models, "g": save(tmp_path / "old.onnx", 0, opset=13)})
+    other = save(tmp_path / "old.onnx", 0, opset=13)
+    proto = onnx.load(other)
+    opset = helper.make_opsetid("", 13)
+    add = helper.make_node("Add", ["a", "a"], ["b"])
+    proto.functions.append(helper.make_function("own", "Twice", ["a"], ["b"], [add], [opset]))
+    onnx.save(proto, other)
+    with pytest.raises(ModelError, match="from opset 13 to 17: it has functions of its own"):
+        joined([f, g], {**models, "g": other})
     with pytest.raises(SpecError, match="every input of g is to be declared: p, q; found U"):
         joined([f, g], {**models, "g": models["h"]})
     with pytest.raises(SpecError, match="every output of h is to be named once: z, v; found z, z"):
