@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from genbab.api import bounds as output_bounds
     from genbab.api import load, verify
     from genbab.config import Config
-    from genbab.errors import GenbabError, ModelError, ResourceError, SpecError, UnsupportedError, UsageError
+    from genbab.errors import (
+        DeadlineReached,
+        GenbabError,
+        ModelError,
+        ResourceError,
+        SpecError,
+        UnsupportedError,
+        UsageError,
+    )
     from genbab.methods import LinearBounds
     from genbab.nonlinear import Expression, Nonlinearity
     from genbab.nonlinear.custom import register
@@ -37,6 +45,7 @@ __all__ = [
     "Comparison",
     "Config",
     "Counterexample",
+    "DeadlineReached",
     "Expression",
     "GenbabError",
     "LinearBounds",
@@ -72,6 +81,7 @@ _HOME = {
     "Comparison": ("genbab.studies.results", "Comparison"),
     "Config": ("genbab.config", "Config"),
     "Counterexample": ("genbab.result", "Counterexample"),
+    "DeadlineReached": ("genbab.errors", "DeadlineReached"),
     "Expression": ("genbab.nonlinear", "Expression"),
     "GenbabError": ("genbab.errors", "GenbabError"),
     "LinearBounds": ("genbab.methods", "LinearBounds"),

@@ -13,14 +13,23 @@ import torch
 from torch import Tensor
 
 from genbab.attack import FULL, Challenge, Falsified
-from genbab.bounds import Engine, Interval
+from genbab.bounds import Engine
 from genbab.config import Config
 from genbab.deadline import Deadline
-from genbab.device import resolve
+from genbab.device import resolve, usual_torch
 from genbab.driver import Run
 from genbab.errors import DeadlineReached, SpecError, UsageError
-from genbab.methods import METHODS, LinearBounds, method_named, node_intervals, row_ranges
+from genbab.methods import (
+    METHODS,
+    LinearBounds,
+    boxes,
+    matrix_of_rows,
+    method_named,
+    node_intervals,
+    row_ranges,
+)
 from genbab.network import Network, lifted
+from genbab.problem import check_sizes
 from genbab.reader import (
     Model,
     check_declared,
@@ -30,7 +39,7 @@ from genbab.reader import (
     load_program,
     load_torch,
     normalised,
-    refuse_training,
+    refuse_unready,
 )
 from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec, read_vnnlib
@@ -64,7 +73,8 @@ def load(model: AnyModel, example: Any = None, preprocessing: Mapping[str, Any] 
     `UsageError` for a missing example, a wrong preprocessing, or a module whose training mode matters.
     """
     loaded = _loaded(model, example)
-    return loaded if preprocessing is None else normalised(loaded, preprocessing)
+    with usual_torch():
+        return loaded if preprocessing is None else normalised(loaded, preprocessing)
 
 
 def load_within(deadline: Deadline, model: AnyModel, example: Any = None) -> Model:
@@ -78,7 +88,7 @@ def _loaded(model: AnyModel, example: Any, ask: Callable[[], None] = lambda: Non
     if isinstance(model, torch.nn.Module):
         if example is None:
             raise UsageError("a torch module needs an example input: genbab.load(module, example=x)")
-        refuse_training(model)
+        refuse_unready(model, example)
         return load_torch(model, example)
     if is_program(model):
         return load_program(model)
@@ -87,7 +97,8 @@ def _loaded(model: AnyModel, example: Any, ask: Callable[[], None] = lambda: Non
             "a model is a path, the bytes of an ONNX file, a torch module or a loaded model, "
             f"not {type(model).__name__}"
         )
-    return load_onnx(model, ask=ask)
+    with usual_torch():
+        return load_onnx(model, ask=ask)
 
 
 def verify(
@@ -108,20 +119,22 @@ def verify(
     `trace`: a file that the run is recorded in as it goes (`genbab.trace` says how; `plot_trace` draws it).
     Raises `ModelError`, `SpecError`, `UsageError`, `ResourceError`.
     """
-    config = config or Config()
+    config = Config.of(config)
     deadline = Deadline(config.timeout)
     started = time.monotonic()
     with _recorded(trace, started, (model, spec), config) as record:
         history = History(started, progress or (lambda _: None))
         try:
             loaded = load_within(deadline, model, example)
-            parsed = _parsed(loaded, spec)
-            loaded = exposed(loaded, parsed.hidden, deadline.check)
+            with usual_torch():
+                parsed = _parsed(loaded, spec)
+                loaded = exposed(loaded, parsed.hidden, deadline.check)
         except DeadlineReached:
             late = "the time limit was reached while reading the model; try a longer one"
             result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late)
         else:
-            result = Run(loaded, parsed, config, deadline, started, history, record).decide()
+            with usual_torch():
+                result = Run(loaded, parsed, config, deadline, started, history, record).decide()
             result = replace(result, statistics={**result.statistics, **_place(loaded, parsed, result)})
         if isinstance(trace, str | Path) and record is not None:
             record.end(result)
@@ -133,6 +146,8 @@ def _recorded(
     trace: str | Path | TraceFile | None, started: float, names: tuple[Any, Any], config: Config
 ) -> Iterator[TraceFile | None]:
     """The record to write to; one that is opened here is closed at the end."""
+    if trace is not None and not isinstance(trace, str | Path | TraceFile):
+        raise UsageError(f"trace: must be the path of a file to write, not {type(trace).__name__}")
     if not isinstance(trace, str | Path):
         yield trace
         return
@@ -158,6 +173,8 @@ def _place(model: Model, spec: Spec, result: Result) -> dict[str, Any]:
 
 
 def _parsed(model: Model, spec: str | Path | Spec) -> Spec:
+    if not isinstance(spec, str | Path | Spec):
+        raise UsageError(f"a specification is a path or a genbab.Spec, not {type(spec).__name__}")
     sizes = (model.network.input_size, model.network.output_size)
     parsed = spec if isinstance(spec, Spec) else read_vnnlib(spec, *sizes)
     check_declared(model, parsed.declared)
@@ -193,14 +210,16 @@ def attack(
     Searches only, with sampling and gradients; None claims nothing. `config` bounds it: timeout,
     attack_restarts, attack_steps, seed. Raises like `verify`.
     """
-    config = config or Config()
+    config = Config.of(config)
     deadline = Deadline(config.timeout)
     try:
         loaded = load_within(deadline, model, example)
-        parsed = _parsed(loaded, spec)
-        loaded = exposed(loaded, parsed.hidden, deadline.check)
-        network = lifted(loaded.network, parsed).to(torch.float64, resolve(config.device))
-        Challenge(loaded, parsed, network, deadline, config).attack(FULL)
+        with usual_torch():
+            parsed = _parsed(loaded, spec)
+            loaded = exposed(loaded, parsed.hidden, deadline.check)
+            network = lifted(loaded.network, parsed).to(torch.float64, resolve(config.device))
+            check_sizes(parsed, network)
+            Challenge(loaded, parsed, network, deadline, config).attack(FULL)
     except Falsified as found:
         return found.counterexample
     except DeadlineReached:
@@ -256,51 +275,22 @@ def bounds(  # noqa: PLR0913
     an inverted box, a number that is not finite, or an unknown method; `DeadlineReached` when the settings'
     time is up.
     """
-    config = config or Config()
+    config = Config.of(config)
     method = method_named(method)
     network = model if isinstance(model, Network) else load(model, example).network
+    with usual_torch():
+        return _bounds(network, (lower, upper), method, config, C, return_linear)
+
+
+def _bounds(
+    network: Network, ends: tuple[Any, Any], method: str, config: Config, given: Any, return_linear: bool
+) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, LinearBounds]:
     device = resolve(config.device)
-    box = _box(network, lower, upper, device)
+    box = boxes(network, *ends, device)
     engine = Engine.of(network, config, device, Deadline(config.timeout).check)
-    if C is None and not return_linear and method not in ("crown-ibp", "crown-forward"):
+    if given is None and not return_linear and method not in ("crown-ibp", "crown-forward"):
         return node_intervals(engine, box, method, config.root_steps)[network.output]
-    matrix = torch.eye(network.output_size)[None] if C is None else C
-    rows = _rows(network, matrix, box[0].shape[0], device)
+    matrix = torch.eye(network.output_size) if given is None else given
+    rows = matrix_of_rows(network, matrix, box[0].shape[0], device)
     low, high, linear = row_ranges(engine, box, rows, method, config.root_steps)
     return (low, high, linear) if return_linear else (low, high)
-
-
-def _rows(network: Network, given: Any, boxes: int, device: torch.device) -> Tensor:
-    """C as (B or 1, S, O)."""
-    matrix = _numbers("C", given, device)
-    matrix = matrix[None] if matrix.dim() == 2 else matrix
-    wanted = f"(S, {network.output_size}) or ({boxes}, S, {network.output_size})"
-    if matrix.dim() != 3 or matrix.shape[2] != network.output_size or matrix.shape[0] not in (1, boxes):
-        raise UsageError(f"C: expected the shape {wanted}, found {tuple(torch.as_tensor(given).shape)}")
-    return matrix
-
-
-def _numbers(name: str, value: Any, device: torch.device) -> Tensor:
-    try:
-        numbers = torch.as_tensor(value, dtype=torch.float64, device=device).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{name}: expected numbers ({error})") from error
-    if not bool(torch.isfinite(numbers).all()):
-        raise UsageError(f"{name}: every number must be finite")
-    return numbers
-
-
-def _box(network: Network, lower: Any, upper: Any, device: torch.device) -> Interval:
-    ends = []
-    for name, value in (("lower", lower), ("upper", upper)):
-        end = _numbers(name, value, device)
-        size = network.input_size
-        end = (
-            end.reshape(1, -1) if end.numel() == size else end.reshape(end.shape[0], -1) if end.dim() else end
-        )
-        if end.dim() != 2 or end.shape[1] != size:
-            raise UsageError(f"{name}: expected {size} numbers per box, found the shape {tuple(end.shape)}")
-        ends.append(end)
-    if ends[0].shape != ends[1].shape or bool((ends[0] > ends[1]).any()):
-        raise UsageError("lower must have the shape of upper and nowhere be above it")
-    return ends[0], ends[1]

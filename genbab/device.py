@@ -1,7 +1,9 @@
-"""Names of devices, resolved; torch is imported on first use."""
+"""Names of devices, resolved, and torch's defaults kept apart; torch is imported on first use."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from genbab.errors import ResourceError, UsageError
@@ -31,6 +33,25 @@ def resolve(name: str) -> torch.device:
     if full not in there:
         raise ResourceError(f"no such device: {name}; this machine has {', '.join(there)}")
     return torch.device(full)
+
+
+@contextmanager
+def usual_torch() -> Iterator[None]:
+    """Inside, new tensors are float32 and on the CPU unless more is said, and nothing is autocast, whatever
+    the caller has set; afterwards all is as it was."""
+    import torch
+
+    dtype = torch.get_default_dtype()
+    with ExitStack() as stack:
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
+            stack.callback(torch.set_default_dtype, dtype)
+        yield
 
 
 def kernels_for(backend: str, device: torch.device) -> ModuleType | None:

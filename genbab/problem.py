@@ -63,13 +63,18 @@ class Query:
         return self.clause_margins(margins).amin(-1)
 
 
-def queries(spec: Spec, network: Network, device: torch.device) -> Query:
-    """All boxes of the spec with their rows. Raises `SpecError` when the sizes do not fit the network."""
+def check_sizes(spec: Spec, network: Network) -> None:
+    """Raises `SpecError` unless the spec has as many inputs and outputs as the network."""
     if spec.input_size != network.input_size or spec.width != network.output_size:
         raise SpecError(
             f"the specification speaks of {spec.input_size} inputs and {spec.output_size} outputs, "
             f"the model has {network.input_size} and {network.output_size}"
         )
+
+
+def queries(spec: Spec, network: Network, device: torch.device) -> Query:
+    """All boxes of the spec with their rows. Raises `SpecError` when the sizes do not fit the network."""
+    check_sizes(spec, network)
     by_box: list[list[int]] = [[] for _ in range(spec.lower.shape[0])]
     for number, clause in enumerate(spec.clauses):
         by_box[clause.box].append(number)

@@ -68,6 +68,10 @@ class Counterexample:
         if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
             raise ValueError("a counterexample must be finite")
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form as Python values."""
+        return {"x": self.x.tolist(), "y": self.y.tolist(), "clause": int(self.clause)}
+
     def to_witness(self) -> str:
         """The VNN-COMP 1.0 witness: `((X_0 v)` ... `(Y_n v))`, 17 significant digits, flat index order."""
         pairs = [f"(X_{i} {v:.17g})" for i, v in enumerate(self.x.tolist())]
@@ -109,11 +113,6 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form as Python values."""
         found = self.counterexample
-        example = (
-            None
-            if found is None
-            else {"x": found.x.tolist(), "y": found.y.tolist(), "clause": int(found.clause)}
-        )
         return {
             "schema": SCHEMA,
             "verdict": self.verdict.value,
@@ -122,7 +121,7 @@ class Result:
             "reason": self.reason,
             "model": self.model,
             "spec": self.spec,
-            "counterexample": example,
+            "counterexample": None if found is None else found.to_dict(),
             "statistics": plain(dict(self.statistics)),
         }
 

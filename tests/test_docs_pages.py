@@ -10,14 +10,18 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 import genbab
 from genbab.cli import main
+from genbab.nonlinear import registry
+from genbab.nonlinear.custom import CUSTOM
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -65,6 +69,18 @@ def test_outputs_are_compared_but_for_their_numbers() -> None:
     assert not agree("verified", "falsified") and agree("x ... y", "x 1 2 y")
 
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """What a page registers is gone afterwards."""
+    tables: tuple[dict[Any, Any], ...] = (registry.REGISTRY, registry.OPERATORS, registry._EXAMPLES, CUSTOM)
+    kept = [dict(table) for table in tables]
+    yield
+    for table, before in zip(tables, kept, strict=True):
+        table.clear()
+        table.update(before)
+
+
+@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize("page", RUN)
 def test_page_runs_as_printed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from genbab.reader.activations import Activated, activated
 from genbab.reader.capabilities import operators, opset_versions
 from genbab.reader.hidden import exposed, showing, tensors
-from genbab.reader.joined import check_declared, check_shapes, element_types, joined, tensor_bytes
+from genbab.reader.joined import Joined, check_declared, check_shapes, element_types, joined, tensor_bytes
 from genbab.reader.load import read_proto
 from genbab.reader.model import Model, load_onnx
 from genbab.reader.preprocessing import normalised
 from genbab.reader.torch_export import is_program, load_program, load_torch
-from genbab.reader.training import refuse_training
+from genbab.reader.training import refuse_unready
 
 __all__ = [
     "Activated",
+    "Joined",
     "Model",
     "activated",
     "check_declared",
@@ -29,7 +30,7 @@ __all__ = [
     "operators",
     "opset_versions",
     "read_proto",
-    "refuse_training",
+    "refuse_unready",
     "showing",
     "tensor_bytes",
     "tensors",

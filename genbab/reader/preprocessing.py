@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from onnx import ModelProto, helper, numpy_helper
+from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.reader.model import Model, load_onnx
@@ -18,7 +19,8 @@ def normalised(model: Model, preprocessing: Mapping[str, Any]) -> Model:
     """The model of x -> model((x - mean) / std); mean and std are rounded to the type of the model's input.
 
     preprocessing: "mean" and "std", each one number, one per entry of the input's axis "axis" (as -3 for the
-    channels of images (1, 3, 32, 32)), or of the input's own shape. Raises `UsageError` when they do not fit.
+    channels of images (1, 3, 32, 32)), or an array that spreads over the input, as (3, 1, 1) does. Raises
+    `UsageError` when they do not fit.
     """
     if not isinstance(preprocessing, Mapping) or not {"mean", "std"} <= set(preprocessing) <= set(KEYS):
         raise UsageError('preprocessing: expected {"mean": ..., "std": ..., "axis": ...}')
@@ -41,8 +43,8 @@ def _array(
 ) -> np.ndarray[Any, Any]:
     """The value as an array that broadcasts over the input."""
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"preprocessing: {name} must be numbers ({error})") from error
     if not np.isfinite(array).all():
         raise UsageError(f"preprocessing: {name} must be finite numbers")
@@ -55,9 +57,18 @@ def _array(
         wanted = [1] * len(shape)
         wanted[axis] = array.size
         array = array.reshape(wanted)
-    elif array.ndim and array.shape not in (shape, shape[1:]):
+    elif array.ndim and not _broadcasts(array.shape, shape):
         raise UsageError(f"preprocessing: {name} has the shape {array.shape}, the input {shape}")
-    return array.astype(dtype)
+    with np.errstate(over="ignore"):  # infinity is refused by the caller
+        return array.astype(dtype)
+
+
+def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether an array of this shape spreads over one of the other without making it larger."""
+    try:
+        return np.broadcast_shapes(small, shape) == shape
+    except ValueError:
+        return False
 
 
 def _put_in_front(

@@ -38,7 +38,7 @@ def self_check(
     """Remarks for the user when the network agrees with onnxruntime; `ModelError` naming the first node when
     not.
     """
-    session = _session(proto, signature.source)
+    session = _session(proto, signature)
     names = [o.name for o in proto.graph.output]
     compared = False
     for x in _points(network.input_size):
@@ -66,7 +66,7 @@ def _points(size: int) -> list[Array]:
     return [p.astype(np.float32).astype(np.float64) for p in points]
 
 
-def _session(proto: ModelProto, source: str) -> onnxruntime.InferenceSession:
+def _session(proto: ModelProto, signature: Signature) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -78,7 +78,10 @@ def _session(proto: ModelProto, source: str) -> onnxruntime.InferenceSession:
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # noqa: BLE001 - onnxruntime has a class of its own for every failure
-        raise ModelError(f"{source}: onnxruntime refuses the model: {_first_line(error)}") from error
+        told = f"{signature.source}: onnxruntime refuses the model: {_first_line(error)}"
+        if "NOT_IMPLEMENTED" in told and np.dtype(np.float64) in signature.input_dtypes:
+            told += "; it lacks this operator for float64: give the model in float32 (module.float())"
+        raise ModelError(told) from error
 
 
 def _run(
@@ -143,7 +146,7 @@ def _explain(proto: ModelProto, signature: Signature, converted: Converted, x: A
     known = {o.name for o in proto.graph.output}
     made = [(node, name) for node in proto.graph.node for name in node.output if name in converted.tensors]
     opened.graph.output.extend(ValueInfoProto(name=name) for _, name in made if name not in known)
-    theirs = _run(_session(opened, signature.source), signature, [name for _, name in made], x)
+    theirs = _run(_session(opened, signature), signature, [name for _, name in made], x)
     ours = values(converted.network, torch.from_numpy(x))
     for (node, name), tensor in zip(made, theirs, strict=True):
         found = ours[converted.tensors[name].node].numpy()

@@ -23,6 +23,7 @@ from onnx import ModelProto
 from torch import Tensor, nn
 from torch.utils import _pytree
 
+from genbab.device import usual_torch
 from genbab.errors import ModelError, UnsupportedError, UsageError
 from genbab.network import evaluate
 from genbab.reader.model import Model, load_onnx
@@ -33,7 +34,10 @@ OPSET = 17
 EXPORTERS = ("torchscript", "dynamo")
 """The order in which they are asked."""
 
-QUIET = ("torch.onnx", "torch.export", "torch._dynamo", "torch.fx", "onnxscript", "onnx_ir")
+QUIET = (
+    *("torch.onnx", "torch.export", "torch._dynamo", "torch._subclasses", "torch.fx"),
+    *("onnxscript", "onnx_ir"),
+)
 """Loggers that report an export's progress to the terminal."""
 
 Inputs = tuple[Tensor, ...]
@@ -70,15 +74,13 @@ def load_program(program: Any, check: bool = True) -> Model:
     name, inputs = "the exported program", None
     if program.example_inputs is not None and not program.example_inputs[1]:
         inputs = _inputs(tuple(program.example_inputs[0]), name)
+
+    def agree(model: Model) -> None:
+        if check and inputs is not None:
+            _agree(model, program.module(), _cut(inputs, model), name)
+
     with _untouched(None, inputs or ()):
-        return _first_that_works(
-            name,
-            {"dynamo": lambda: _by_dynamo(program, None)},
-            lambda model: (
-                _agree(model, program.module(), inputs, name) if check and inputs is not None else None
-            ),
-            check,
-        )
+        return _first_that_works(name, {"dynamo": lambda: _by_dynamo(program, None)}, agree, check)
 
 
 def is_program(value: object) -> bool:
@@ -94,7 +96,9 @@ def _first_that_works(
     failures: dict[str, ModelError] = {}
     for exporter, export in exports.items():
         try:
-            model = load_onnx(export(), check)
+            data = export()
+            with usual_torch():
+                model = load_onnx(data, check)
             agree(model)
             return model
         except ModelError as error:
@@ -155,15 +159,17 @@ class _Plain(nn.Module):
 def _has_options(module: nn.Module, given: int) -> bool:
     """Whether the module has parameters with values beyond the first `given` ones."""
     empty = (None, inspect.Parameter.empty)
-    return any(
-        p.default not in empty for p in [*inspect.signature(module.forward).parameters.values()][given:]
-    )
+    try:
+        known = [*inspect.signature(module.forward).parameters.values()]
+    except ValueError:  # a scripted module does not tell
+        return False
+    return any(p.default not in empty for p in known[given:])
 
 
 def _by_dynamo(module: nn.Module | Any, inputs: Inputs | None) -> bytes:
     if importlib.util.find_spec("onnxscript") is None:
         raise ModelError("needs the package 'onnxscript': pip install 'genbab[torch-export]'")
-    with _reasons():
+    with _reasons(), contextlib.redirect_stderr(io.StringIO()):  # where it prints what it could follow
         program: Any = torch.onnx.export(module, inputs or (), dynamo=True, verbose=False)
         data: bytes = program.model_proto.SerializeToString()
     return data
@@ -207,6 +213,7 @@ def _untouched(module: nn.Module | None, inputs: Inputs) -> Iterator[None]:
     tensors = [*inputs, *([] if module is None else module.parameters())]
     devices = sorted({t.device.index or 0 for t in tensors if t.device.type == "cuda"})
     modes = {} if module is None else {m: m.training for m in module.modules()}
+    buffers = [] if module is None else [(m, k, b, b.clone()) for m in modes for k, b in _buffers(m)]
     dtype, fast = torch.get_default_dtype(), torch.backends.mha.get_fastpath_enabled()
     with torch.random.fork_rng(devices), torch.no_grad(), _silence():
         if module is not None:
@@ -219,6 +226,13 @@ def _untouched(module: nn.Module | None, inputs: Inputs) -> Iterator[None]:
             torch.set_default_dtype(dtype)
             for m, mode in modes.items():
                 m.training = mode
+            for m, name, buffer, before in buffers:
+                m._buffers[name] = buffer if torch.equal(buffer, before) else buffer.copy_(before)
+
+
+def _buffers(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """The module's own buffers, by name; its children have theirs."""
+    return [(name, one) for name, one in module.named_buffers(recurse=False, remove_duplicate=False)]
 
 
 @contextlib.contextmanager
@@ -246,7 +260,8 @@ def _agree(model: Model, module: Callable[..., Any], inputs: Inputs, name: str) 
     for place, point in _points(inputs):
         wanted = _outputs(module(*point))
         x = torch.cat([i.reshape(-1).double().cpu() for i in point])
-        found = evaluate(model.network, x)
+        with usual_torch():
+            found = evaluate(model.network, x)
         finite = torch.isfinite(wanted)
         size = float(wanted[finite].abs().max()) if bool(finite.any()) else 0.0
         if found.shape != wanted.shape or not bool(
@@ -255,12 +270,21 @@ def _agree(model: Model, module: Callable[..., Any], inputs: Inputs, name: str) 
             raise ModelError(f"the exported model does not give what the module gives {place}")
 
 
+def _cut(inputs: Inputs, model: Model) -> Inputs:
+    """The beginning of the inputs along axes that are shorter in the model: symbolic batches became 1."""
+    if len(inputs) != len(model.input_shapes):
+        return inputs
+    pairs = zip(inputs, model.input_shapes, strict=True)
+    return tuple(i[tuple(map(slice, shape))] if i.dim() == len(shape) else i for i, shape in pairs)
+
+
 def _points(inputs: Inputs) -> Iterator[tuple[str, Inputs]]:
     yield "on the example", inputs
-    random = torch.Generator().manual_seed(0)
+    random = torch.Generator("cpu").manual_seed(0)
     for spread in (0.1, 1.0, 3.0):
-        noise = [torch.randn(i.shape, generator=random, dtype=i.dtype).to(i.device) for i in inputs]
-        yield "near the example", tuple(i + spread * n for i, n in zip(inputs, noise, strict=True))
+        noise = [torch.randn(i.shape, generator=random, dtype=i.dtype, device="cpu") for i in inputs]
+        pairs = zip(inputs, noise, strict=True)
+        yield "near the example", tuple(i + spread * n.to(i.device) for i, n in pairs)
 
 
 def _outputs(made: Any) -> Tensor:

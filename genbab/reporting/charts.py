@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -157,18 +158,20 @@ def radii(some: Sequence[Instance]) -> Chart | None:
 
 def bound(one: Instance) -> Chart | None:
     """The certified bound against time, as steps; None where fewer than one moment is known."""
-    if not one.history:
+    history = list(one.history)
+    if not history:
         return None
-    times = [t for t, _ in one.history]
-    end = max([*times, *([one.seconds] if one.seconds is not None else [])])
-    x, y = onward(end, ACROSS), signed([b for _, b in one.history], UPWARDS)
-    path = f"M{x.at(times[0])} {y.at(one.history[0][1])}"
-    for t, b in one.history[1:]:
+    end = max([*(t for t, _ in history), *([one.seconds] if one.seconds is not None else [])])
+    if one.bound is not None and math.isfinite(one.bound) and one.bound > history[-1][1]:
+        history.append((end, one.bound))
+    x, y = onward(end, ACROSS), signed([b for _, b in history], UPWARDS)
+    path = f"M{x.at(history[0][0])} {y.at(history[0][1])}"
+    for t, b in history[1:]:
         path += f"H{x.at(t)}V{y.at(b)}"
     path += f"H{x.at(end)}"
     zero = (ACROSS[0], y.at(0.0), ACROSS[1], y.at(0.0), "zero")
-    marks = [Mark(x.at(t), y.at(b), "moment", f"{number(b)} after {duration(t)}") for t, b in one.history]
-    first, last = one.history[0][1], one.history[-1][1]
+    marks = [Mark(x.at(t), y.at(b), "moment", f"{number(b)} after {duration(t)}") for t, b in history]
+    first, last = history[0][1], history[-1][1]
     told = f"from {number(first)} to {number(last)} in {duration(end)}; above 0 is proved"
     curve = (Curve(path, "bound"),)
     return Chart(told, "seconds", "certified bound", x, y, curve, tuple(marks[-1:]), lines=(zero,))

@@ -10,9 +10,13 @@ from typing import Any
 from genbab.reporting import charts
 from genbab.reporting.facts import Instance, real
 from genbab.reporting.matching import Pair, conflicts, doubts, pairs
+from genbab.reporting.names import short
 from genbab.reporting.points import view
 from genbab.reporting.scales import duration, number
 from genbab.reporting.summary import tables, verdicts
+
+PLACE = 12
+"""The most numbers of a point that is told in one line."""
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -109,7 +113,7 @@ def _columns(some: Sequence[Instance], paired: bool, other: str) -> Pairs:
 def _rows(some: Sequence[Instance], matched: Sequence[Pair]) -> list[dict[str, Any]]:
     other = {pair.here.number: pair.there for pair in matched}
     radii = any(one.kind == "radius" for one in some)
-    rows = []
+    rows, names = [], short(one.model for one in some)
     for one in some:
         told = [(_sortable(one.seconds), _seconds(one.seconds), "")]
         told.append((_sortable(one.bound), number(one.bound), ""))
@@ -119,8 +123,8 @@ def _rows(some: Sequence[Instance], matched: Sequence[Pair]) -> list[dict[str, A
             told.append((_sortable(one.domains), "" if one.domains is None else f"{one.domains:,}", "spare"))
         there = other.get(one.number)
         seconds = None if there is None else there.seconds
-        row = {"one": one, "numbers": told, "other": there, "seconds": _sortable(seconds)}
-        rows.append({**row, "time": _seconds(seconds)})
+        row = {"one": one, "model": names[one.model], "numbers": told, "other": there}
+        rows.append({**row, "seconds": _sortable(seconds), "time": _seconds(seconds)})
     return rows
 
 
@@ -188,11 +192,22 @@ def _facts(one: Instance) -> Pairs:
     seconds = None if one.seconds is None else f"{one.seconds:.2f} s"
     limit = real(one.record["timeout"])
     known += [("time", seconds), ("time limit", None if limit is None else f"{limit:g} s")]
-    known += [("certified bound", None if one.bound is None else number(one.bound))]
+    if one.kind not in ("radius", "range"):
+        known += [("certified bound", None if one.bound is None else number(one.bound))]
+    elif one.kind == "range":
+        known += [("still open", None if one.bound is None else number(one.bound))]
+        known += [("attained at", _place(one.result.get("at")))]
     known += [("domains bounded", None if one.domains is None else f"{one.domains:,}")]
     memory = real(one.record["peak_memory"])
     known += [("peak memory", None if memory is None else f"{memory / 1e6:.0f} MB")]
     return [(name, _text(value)) for name, value in known if value is not None]
+
+
+def _place(at: Any) -> str | None:
+    """A point in words, where it has few numbers."""
+    if not isinstance(at, list) or not 0 < len(at) <= PLACE:
+        return None
+    return ", ".join(number(real(v)) for v in at)
 
 
 def _origin(one: Instance) -> Pairs:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import UsageError
+from genbab.reporting.names import visible
 from genbab.studies.store import Study
 
 Floats = NDArray[np.float64]
@@ -75,15 +76,15 @@ class Instance:
 
     @property
     def model(self) -> str:
-        return str(self.record["model"])
+        return visible(str(self.record["model"]))
 
     @property
     def spec(self) -> str:
-        return str(self.record["spec"])
+        return visible(str(self.record["spec"]))
 
     @property
     def reason(self) -> str:
-        return str(self.record["reason"] or "")
+        return visible(str(self.record["reason"] or ""))
 
     @property
     def details(self) -> Mapping[str, Any]:

@@ -31,8 +31,9 @@ class Panel:
 @dataclass(frozen=True)
 class View:
     """What is shown of a point. size: width and height of the pictures; rows: (input, low, high, original,
-    value, change) as texts; hidden: inputs that are not listed; outputs: (output, value, share of the longest
-    bar, notes); largest: change from `origin`.
+    value, change) as texts; hidden: inputs that are not listed; outputs: (output, value, where its bar from 0
+    starts and how long it is on a scale of 100, notes); zero: where 0 is; largest: change from `origin`;
+    said: what the network answers, in words.
     """
 
     title: str
@@ -42,9 +43,11 @@ class View:
     line: Chart | None
     rows: tuple[tuple[str, ...], ...]
     hidden: int
-    outputs: tuple[tuple[int, str, float, str], ...]
+    outputs: tuple[tuple[int, str, float, float, str], ...]
+    zero: float
     largest: str
     origin: str
+    said: str
 
 
 def view(one: Instance, shape: tuple[int, ...] | None = None) -> View | None:
@@ -63,8 +66,9 @@ def view(one: Instance, shape: tuple[int, ...] | None = None) -> View | None:
     title = "Counterexample" if found.counterexample else "The sample"
     largest = "" if moved is None else number(float(moved.max()))
     rows = tuple(_row(int(k), found, start, box) for k in listed)
-    outputs, hidden = _outputs(one, found), found.x.size - len(rows)
-    return View(title, panels, size, guessed, line, rows, hidden, outputs, largest, origin)
+    (outputs, zero), hidden = _outputs(one, found), found.x.size - len(rows)
+    said = _said(one, found)
+    return View(title, panels, size, guessed, line, rows, hidden, outputs, zero, largest, origin, said)
 
 
 def _start(found: Found, box: tuple[Floats, Floats] | None) -> Floats | None:
@@ -119,17 +123,31 @@ def _row(k: int, found: Found, start: Floats | None, box: tuple[Floats, Floats] 
     )
 
 
-def _outputs(one: Instance, found: Found) -> tuple[tuple[int, str, float, str], ...]:
-    """The largest outputs, in order of their numbers."""
+def _outputs(one: Instance, found: Found) -> tuple[tuple[tuple[int, str, float, float, str], ...], float]:
+    """The largest outputs, in order of their numbers, as bars; where 0 is among them."""
     y = found.y
     if y is None:
-        return ()
+        return (), 0.0
     kept = sorted(np.argsort(-y, kind="stable")[:ROWS].tolist())
-    longest = float(np.abs(y).max()) or 1.0
+    low, high = min(0.0, float(y[kept].min())), max(0.0, float(y[kept].max()))
+    scale = 100.0 / ((high - low) or 1.0)
     label, best = one.details.get("label"), int(np.argmax(y))
     rows = []
     for k in kept:
         notes = ["label"] if k == label else []
         notes += ["largest"] if k == best and y.size > 1 else []
-        rows.append((k, number(float(y[k])), round(100 * abs(float(y[k])) / longest, 1), ", ".join(notes)))
-    return tuple(rows)
+        value = float(y[k])
+        start, length = (min(0.0, value) - low) * scale, abs(value) * scale
+        rows.append((k, number(value), round(start, 1), round(length, 1), ", ".join(notes)))
+    return tuple(rows), round(-low * scale, 1)
+
+
+def _said(one: Instance, found: Found) -> str:
+    """The class that the network takes a counterexample for."""
+    label, y = one.details.get("label"), found.y
+    if y is None or not isinstance(label, int) or not found.counterexample or y.size < 2:
+        return ""
+    best = int(np.argmax(y))
+    if best == label:
+        return f"The network's answer is class {label} in a tie."
+    return f"The network takes it for class {best}, not {label}."

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genbab.reporting.facts import Instance
+from genbab.reporting.names import short
 from genbab.reporting.scales import duration, number
 
 ORDER = ("verified", "falsified", "misclassified", "unknown", "timeout", "error", "open")
@@ -71,21 +72,21 @@ def tables(some: Sequence[Instance]) -> tuple[Table, ...]:
         "range": ("Ranges of outputs", "", RANGE, _range),
         "instance": ("Models", "", INSTANCE, _instance),
     }
-    found = []
+    found, names = [], short(one.model for one in some)
     for kind, (title, note, columns, maker) in makers.items():
         groups: dict[tuple[str, str], list[Instance]] = {}
         for one in some:
             if one.kind == kind:
                 groups.setdefault((one.model, _asked(one)), []).append(one)
-        rows = tuple(Group(model, asked, maker(members)) for (model, asked), members in groups.items())
+        rows = tuple(Group(names[model], asked, maker(members)) for (model, asked), members in groups.items())
         if rows:
             found.append(Table(title, note, columns, rows))
     return tuple(found)
 
 
 ROBUST_NOTE = (
-    "Clean: right as it is. Attacked: right, and no counterexample is known; the robust accuracy is at most "
-    "this. Certified: right for every input within eps; it is at least this."
+    "Clean: right as it is. Attacked: not known to be wrong, as it is or after a change; the robust accuracy "
+    "is at most this. Certified: right for every input within eps; it is at least this."
 )
 ROBUST = ("samples", "clean", "attacked", "certified", "unknown", "time")
 RADIUS_NOTE = "Certified: no input nearer than this changes the class. Broken: one at this distance does."
@@ -108,7 +109,7 @@ def _robust(some: Sequence[Instance]) -> tuple[str, ...]:
     wrong, broken, proved = counts["misclassified"], counts["falsified"], counts["verified"]
     rest = len(some) - wrong - broken - proved
     known = len(some) - wrong - counts["open"] - counts["error"]
-    shares = (_share(n, some) for n in (known, known - broken, proved, rest))
+    shares = (_share(n, some) for n in (known, len(some) - wrong - broken, proved, rest))
     return str(len(some)), *shares, _time(some)
 
 

@@ -27,6 +27,9 @@ def report(
     with; shape: of the inputs as pictures, (28, 28) or (3, 32, 32); () draws none, None goes by the models.
     Raises `UsageError` for a file that is no study, a place that cannot be written, or a missing jinja2.
     """
+    for given in (study,) if against is None else (study, against):
+        if not isinstance(given, Study | str | Path):
+            raise UsageError(f"a report is of a study or of the path of one, not {type(given).__name__}")
     place = _place(study, path)
     for one in (study, against):
         own = one.path if isinstance(one, Study) else None if one is None else Path(one)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genbab.api import bounds, verify
+from genbab.api import attack, bounds, verify
 from genbab.config import Config
 from genbab.errors import DeadlineReached
+from genbab.nap import Pattern
 from genbab.network import lifted
 from genbab.reader import Model
-from genbab.result import Verdict
+from genbab.result import Counterexample, Verdict
 from genbab.specs import Spec
 from genbab.studies.balls import ball
 from genbab.studies.data import Floats
@@ -55,18 +56,28 @@ def radius(
 ) -> Answer:
     """Bisection between the largest certified and the smallest broken or undecided radius, warm-started.
 
-    A grid of radii is bounded first; a counterexample lowers the ceiling to its own distance. Ends
-    when the bracket is within details["tolerance"] of its ceiling, or when the time of the settings is up.
+    A grid of radii is bounded first; a counterexample lowers the ceiling to its own distance. Where the first
+    open radius is undecided, the attack alone is tried on the largest, so that something is broken. Ends when
+    the bracket is within details["tolerance"] of its ceiling, or when the time of the settings is up.
     """
     largest, tolerance = float(details["eps"]), float(details["tolerance"])
     end = time.monotonic() + (float("inf") if config.timeout is None else config.timeout)
     bracket = Bracket(0.0, float("inf"), float("inf"), [])
     bracket.certified = warm(model, x, details, config)
+    tried = False
     while bracket.certified < largest and time.monotonic() < end:
         _ask(model, x, details, config, (bracket, _next(bracket, largest), end))
-        if bracket.ceiling - bracket.certified <= tolerance * bracket.ceiling:
+        if bracket.undecided < largest and bracket.broken == float("inf") and not tried:
+            tried = True
+            found = attack(model, ball(model, x, details, largest), _within(config, end))
+            _break(bracket, x, details, largest, found)
+        if bracket.ceiling * (1.0 - tolerance) <= bracket.certified:
             break
-    return _answer(bracket, largest, known)
+    answer = _answer(bracket, largest, known)
+    if "pattern" in details and not Pattern.from_dict(details["pattern"]).follows(model, x[None])[0]:
+        reason = f"{answer.reason}; the sample itself does not follow the pattern, only others near it may"
+        answer = replace(answer, reason=reason)
+    return answer
 
 
 def warm(model: Model, x: Floats, details: Mapping[str, Any], config: Config) -> float:
@@ -104,18 +115,30 @@ def _ask(
 ) -> None:
     """Verify one radius and narrow the bracket."""
     bracket, eps, end = now
-    left = end - time.monotonic()
-    timeout = None if left == float("inf") else max(1e-3, SHARE * left)
-    result = verify(model, ball(model, x, details, eps), config.with_(timeout=timeout))
+    result = verify(model, ball(model, x, details, eps), _within(config, end))
     bracket.steps.append([eps, result.verdict.value, round(result.seconds, 3)])
     if result.verdict is Verdict.VERIFIED:
         bracket.certified = max(bracket.certified, eps)
     elif result.counterexample is not None:
-        found = distance(x, result.counterexample.x.astype(np.float64), details["norm"])
-        bracket.broken = min(bracket.broken, eps, found)
-        bracket.found = result.to_dict()["counterexample"]
+        _break(bracket, x, details, eps, result.counterexample)
     else:
         bracket.undecided = min(bracket.undecided, eps)
+
+
+def _within(config: Config, end: float) -> Config:
+    """The settings with a share of the time left."""
+    left = end - time.monotonic()
+    return config.with_(timeout=None if left == float("inf") else max(1e-3, SHARE * left))
+
+
+def _break(
+    bracket: Bracket, x: Floats, details: Mapping[str, Any], eps: float, found: Counterexample | None
+) -> None:
+    """Lower the ceiling to the distance of a counterexample found within eps."""
+    if found is not None:
+        away = distance(x, found.x.astype(np.float64), details["norm"])
+        bracket.broken = min(bracket.broken, eps, away)
+        bracket.found = found.to_dict()
 
 
 def _next(bracket: Bracket, largest: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,9 @@ def samples(x: Any, y: Any = None, count: int | None = None) -> Samples:
     x and y are arrays, tensors or lists; or x is a pair of them, a torch Dataset of pairs, or a DataLoader of
     batches of pairs, and y is None. Raises `UsageError` for numbers that make no sense.
     """
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+    if count is not None and (isinstance(count, bool) or not isinstance(count, Integral) or count < 1):
         raise UsageError(f"samples = {count!r}: must be a whole number from 1, or None")
+    count = None if count is None else int(count)
     if y is None:
         x, y = _pairs(x, count)
     inputs, labels = _array("x", x), _array("y", y)
@@ -68,7 +70,8 @@ def _pairs(source: Any, count: int | None) -> tuple[Any, Any]:
         return source[0], source[1]
     with torch.random.fork_rng(devices=[]):
         if isinstance(source, DataLoader):
-            got = list(islice((pair for batch in source for pair in _split(batch)), count))
+            pairs = (pair for batch in source for pair in _split(batch, source.batch_size is not None))
+            got = list(islice(pairs, count))
         elif isinstance(source, Dataset):
             got = [_pair(item) for item in islice(_items(source), count)]
         else:
@@ -78,7 +81,8 @@ def _pairs(source: Any, count: int | None) -> tuple[Any, Any]:
     shapes = {np.shape(x) for x, _ in got}
     if len(shapes) > 1:
         raise UsageError(f"the samples of the dataset have different shapes: {sorted(shapes)}")
-    return np.stack([_array("x", x) for x, _ in got]), np.array([_label(y) for _, y in got])
+    labels = [_label(i, y) for i, (_, y) in enumerate(got)]
+    return np.stack([_array("x", x) for x, _ in got]), np.stack(labels)
 
 
 def _items(source: Any) -> Iterator[Any]:
@@ -91,19 +95,30 @@ def _pair(item: Any) -> tuple[Any, Any]:
     return item[0], item[1]
 
 
-def _split(batch: Any) -> Iterator[tuple[Any, Any]]:
+def _split(batch: Any, batched: bool) -> Iterator[tuple[Any, Any]]:
+    """The pairs of a loader's batch; a loader without a batch size may give single pairs, or batches of its
+    own."""
     inputs, labels = _pair(batch)
+    if not batched and np.ndim(labels) == 0:
+        return iter([(inputs, labels)])
+    if np.ndim(labels) == 0 or len(inputs) != len(labels):
+        raise UsageError("a loader must give batches of pairs: as many labels as inputs")
     return zip(inputs, labels, strict=True)
 
 
-def _label(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+def _label(index: int, value: Any) -> NDArray[Any]:
+    label = _array(f"the label of sample {index}", value)
+    if label.size != 1:
+        hint = "; for one-hot labels let the dataset give y.argmax()" if label.ndim == 1 else ""
+        raise UsageError(f"the label of sample {index} has the shape {label.shape}{hint}")
+    return label.reshape(())
 
 
 def _array(name: str, value: Any) -> NDArray[Any]:
     try:
         if isinstance(value, torch.Tensor):
-            value = value.detach().cpu().resolve_neg().numpy()
+            value = value.detach().cpu().resolve_neg()
+            value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name}: expected an array of numbers ({error})") from error

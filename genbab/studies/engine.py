@@ -52,6 +52,8 @@ def answer_all(
     """
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers = {workers!r}: must be a whole number from 1")
+    if workers > 1 and not all(job.model.replayable for job in jobs):
+        raise UsageError("worker processes do not know functions that were registered as facts: workers=1")
     questions = [job.question for job in jobs]
     with ExitStack() as stack:
         if study is None and workers > 1:
@@ -72,7 +74,7 @@ def answer_all(
                 opened.keep(packed(job.x))
             _Workers(opened, run, workers, after).wait()
         answers = opened.answered(questions)
-    missing = Answer("error", 0.0, None, "another process works on it; ask again when it is done")
+    missing = Answer("error", 0.0, None, "another process works on it")
     return [answer or missing for answer in answers]
 
 

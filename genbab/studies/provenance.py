@@ -9,10 +9,13 @@ import platform
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genbab import __version__
 from genbab.config import machine_memory
+
+if TYPE_CHECKING:
+    from genbab.reader import Model
 
 LIBRARIES = ("torch", "numpy", "onnx", "onnxruntime")
 CHUNK = 1 << 20
@@ -67,6 +70,22 @@ def _outside(data: bytes, folder: Path) -> list[Path]:
     from genbab.reader.load import external_files
 
     return external_files(data, folder)
+
+
+def model_hash(model: Model) -> str:
+    """SHA-256 of the model's bytes and, where it has operators that are known by facts only, of these facts.
+
+    Operators that were registered with code stand spelled out in the bytes; facts do not.
+    """
+    if model.replayable:
+        return text_hash(model.proto)
+    from genbab.nonlinear import cache, make
+    from genbab.nonlinear.custom import CUSTOM
+    from genbab.nonlinear.expression import Apply, Expression, Variable
+
+    known = [make(one.name) for one in CUSTOM.values() if one.written is None]
+    facts = sorted(cache.key(Expression((Variable(), Apply(fn, 0)))) for fn in known)
+    return text_hash(model.proto + "".join(facts).encode())
 
 
 def text_hash(data: bytes | str) -> str:

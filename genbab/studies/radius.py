@@ -30,7 +30,8 @@ def radius_of(eps: Any, name: str = "eps") -> float:
 
 def norm_of(norm: Any) -> str:
     """The norm's name in specifications, of "Linf", "l2", 2, inf and the like; raises `UsageError`."""
-    plain = f"{norm:g}" if isinstance(norm, int | float) else str(norm).strip().lower()
+    number = isinstance(norm, int | float) and not isinstance(norm, bool)
+    plain = f"{norm:g}" if number else str(norm).strip().lower()
     name = plain.removeprefix("l").lstrip("-_")
     if name not in BALLS:
         raise UsageError(f"norm {norm!r}: must be one of {', '.join(BALLS)}")

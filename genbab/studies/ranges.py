@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from genbab.api import load
@@ -18,7 +20,7 @@ from genbab.reader import Model
 from genbab.result import plain
 from genbab.studies.data import Floats
 from genbab.studies.engine import Job, answer_all, chosen_settings, packed
-from genbab.studies.provenance import text_hash
+from genbab.studies.provenance import model_hash, text_hash
 from genbab.studies.results import SCHEMA, Row, aligned
 from genbab.studies.store import Answer, Question, Study
 
@@ -100,7 +102,7 @@ def output_range(  # noqa: PLR0913
     if not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
         raise UsageError(f"tolerance = {tolerance!r}: must be above 0 and below 1")
     wanted = _wanted(loaded, outputs)
-    config = config or Config()
+    config = Config.of(config)
     chosen = timeout if timeout is not None else config.timeout
     config = replace(config, timeout=SECONDS if chosen is None else chosen)
     jobs = [_job(loaded, box, i, sign, (float(tolerance), config)) for i in wanted for sign in (-1.0, 1.0)]
@@ -113,7 +115,7 @@ def _job(model: Model, box: Floats, output: int, sign: float, how: tuple[float, 
     tolerance, config = how
     details = {"output": output, "sign": sign, "tolerance": tolerance}
     spec = f"{'greatest' if sign > 0 else 'least'} value of output {output}"
-    hashes = (text_hash(model.proto), text_hash(packed(box)))
+    hashes = (model_hash(model), text_hash(packed(box)))
     settings = chosen_settings(config)
     question = Question("range", model.source, spec, *hashes, config.timeout, settings, details)
     return Job(question, model, box)
@@ -132,13 +134,14 @@ def _output(index: int, low: Answer, high: Answer, box: Floats) -> Output:
 
 def _end(model: Model, name: str, value: Any) -> Floats:
     try:
-        end = np.asarray(value, np.float64).reshape(-1)
+        plain = value.detach().cpu() if isinstance(value, torch.Tensor) else value
+        end = np.asarray(plain, np.float64).reshape(-1)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name}: expected numbers ({error})") from error
-    if end.size != model.network.input_size or not np.isfinite(end).all():
-        raise UsageError(
-            f"{name}: expected {model.network.input_size} finite numbers, found {end.size} numbers"
-        )
+    if end.size != model.network.input_size:
+        raise UsageError(f"{name}: expected {model.network.input_size} numbers, found {end.size}")
+    if not np.isfinite(end).all():
+        raise UsageError(f"{name}: input {int(np.argmin(np.isfinite(end)))} is not finite")
     return end
 
 
@@ -147,7 +150,7 @@ def _wanted(model: Model, outputs: Sequence[int] | None) -> list[int]:
     if outputs is None:
         return list(range(count))
     try:
-        wanted = [int(i) for i in outputs]
+        wanted = [operator.index(i) for i in outputs]
     except (TypeError, ValueError) as error:
         raise UsageError(f"outputs = {outputs!r}: must be numbers of outputs") from error
     wrong = [i for i in wanted if not 0 <= i < count]

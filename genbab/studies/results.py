@@ -55,7 +55,7 @@ class CertifiedAccuracy:
 
     @property
     def clean(self) -> Bools:
-        """Per sample (N,): right as it is."""
+        """Per sample (N,): right as it is (not known of a sample that ended in an error)."""
         return self._where(lambda s: s.status != "misclassified" and s.predicted == s.label)
 
     @property
@@ -83,9 +83,9 @@ class CertifiedAccuracy:
 
     @property
     def attacked_accuracy(self) -> float:
-        """The share that is right and for which no counterexample is known: the robust accuracy is at most
+        """The share that is not known to be wrong, as it is or after a change: the robust accuracy is at most
         this."""
-        return float((self.clean & ~self.attacked).mean())
+        return float(self._where(lambda s: s.status not in ("misclassified", "attacked")).mean())
 
     @property
     def certified_accuracy(self) -> float:

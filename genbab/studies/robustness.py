@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from genbab.reader import Model
 from genbab.studies import data as loaders
 from genbab.studies.data import Samples, fitted, valid_range
 from genbab.studies.engine import Follow, Job, answer_all, chosen_settings, packed
-from genbab.studies.provenance import text_hash
+from genbab.studies.provenance import model_hash, text_hash
 from genbab.studies.radius import norm_of, radius_of
 from genbab.studies.results import (
     STATUS,
@@ -125,7 +126,7 @@ def certified_radius(  # noqa: PLR0913
     top = radius_of(largest, "largest")
     if top == 0:
         raise UsageError("largest = 0: must be above 0")
-    more, known = {"tolerance": float(tolerance)}, {k: p.to_dict() for k, p in (patterns or {}).items()}
+    more, known = {"tolerance": float(tolerance)}, _patterns(patterns)
     asked = _Asked("radius", top, norm_of(norm), valid_range(bounds), more, known)
     loaded = _load(model, data, preprocessing)
     how = (_settings(config, timeout), study, workers, follow)
@@ -169,12 +170,12 @@ def _accuracy(name: str, model: Model, data: Samples, asked: _Asked, how: _How) 
 def _answers(name: str, model: Model, data: Samples, asked: _Asked, how: _How) -> list[Answer]:
     config, study, workers, follow = how
     flat = fitted(data, model, asked.valid)
-    model_hash, settings = text_hash(model.proto), chosen_settings(config)
+    known, settings = model_hash(model), chosen_settings(config)
     jobs = []
     for i, x in enumerate(flat):
         details = asked.details(i, int(data.y[i]))
         spec = f"sample {i}: class {details['label']} within {asked.eps:.6g} ({asked.norm})"
-        hashes = (model_hash, text_hash(packed(x)))
+        hashes = (known, text_hash(packed(x)))
         question = Question(asked.kind, name, spec, *hashes, config.timeout, settings, details)
         jobs.append(Job(question, model, x))
     return answer_all(jobs, study, workers, follow)
@@ -203,6 +204,17 @@ def _why(answer: Answer) -> str:
     return f"error: {answer.reason}; try again" if answer.verdict == "error" else answer.reason
 
 
+def _patterns(given: Mapping[int, Pattern] | None) -> dict[int, Any]:
+    """Patterns by label, as the study keeps them."""
+    wrong = given is not None and (
+        not isinstance(given, Mapping)
+        or any(not isinstance(k, Integral) or not isinstance(p, Pattern) for k, p in given.items())
+    )
+    if wrong:
+        raise UsageError("patterns: give them by label, as genbab.nap.mine does: {3: pattern, ...}")
+    return {int(label): pattern.to_dict() for label, pattern in (given or {}).items()}
+
+
 def _given(eps: Any) -> Any:
     if eps is None:
         raise UsageError('eps is missing: a number in units of x, or a text as "8/255"')
@@ -210,7 +222,7 @@ def _given(eps: Any) -> Any:
 
 
 def _settings(config: Config | None, timeout: float | None) -> Config:
-    config = config or Config()
+    config = Config.of(config)
     chosen = timeout if timeout is not None else config.timeout
     return replace(config, timeout=SECONDS if chosen is None else chosen)
 

@@ -41,27 +41,58 @@ CREATE TABLE outcome (
 def connect(path: Path | None) -> sqlite3.Connection:
     """A connection to the study in this file, made when it is not there; None: one in memory.
 
-    Raises `UsageError` when the file cannot be used, is no study, or one of another schema.
+    A study in a place that cannot be written is opened for reading. Raises `UsageError` when the file cannot
+    be used, is no study, or one of another schema.
     """
     name = ":memory:" if path is None else str(path)
     try:
-        made = sqlite3.connect(name, timeout=BUSY, isolation_level=None, check_same_thread=False)
-        try:
-            _refuse_others(made, name)
-            made.execute("PRAGMA journal_mode = WAL").fetchone()
-            made.execute("PRAGMA synchronous = FULL")
-            _prepare(made)
-        except BaseException:
-            made.close()
-            raise
+        return _writable(name)
+    except sqlite3.OperationalError as error:
+        if path is None or not path.is_file() or "locked" in str(error) or _unfinished(path):
+            raise _refused(name, error) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        hint = "not a study file" if isinstance(error, sqlite3.DatabaseError) and _foreign(error) else error
-        raise UsageError(f"cannot use the study {name}: {hint}; choose another file") from error
+        raise _refused(name, error) from error
+    try:
+        made = _opened(f"{path.resolve().as_uri()}?mode=ro&immutable=1")
+        _refuse_others(made, name)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise _refused(name, error) from error
     return made
 
 
-def _foreign(error: sqlite3.Error) -> bool:
-    return "not a database" in str(error)
+def _opened(name: str) -> sqlite3.Connection:
+    uri = name.startswith("file:")
+    return sqlite3.connect(name, timeout=BUSY, isolation_level=None, check_same_thread=False, uri=uri)
+
+
+def _writable(name: str) -> sqlite3.Connection:
+    made = _opened(name if name == ":memory:" else str(Path(name).absolute()))
+    try:
+        _refuse_others(made, name)
+        made.execute("PRAGMA journal_mode = WAL").fetchone()
+        made.execute("PRAGMA synchronous = FULL")
+        _prepare(made)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether answers lie in the journal beside the file, which reading the file alone would miss."""
+    journal = path.with_name(path.name + "-wal")
+    return journal.is_file() and journal.stat().st_size > 0
+
+
+def _refused(name: str, error: Exception) -> UsageError:
+    told, hint = str(error), "choose another file"
+    if "not a database" in told:
+        told = "not a study file"
+    elif "locked" in told:
+        told, hint = "another program holds it", "try again when it is done"
+    elif not Path(name).parent.is_dir():
+        told = f"no such folder as {Path(name).parent}"
+    return UsageError(f"cannot use the study {name}: {told}; {hint}")
 
 
 def _refuse_others(made: sqlite3.Connection, name: str) -> None:

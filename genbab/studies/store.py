@@ -81,8 +81,11 @@ class Study:
     """A study file, or (without a path) a study in memory. Safe for threads and for several processes."""
 
     def __init__(self, path: str | Path | None = None) -> None:
+        if path is not None and not isinstance(path, str | Path):
+            raise UsageError(f"study: must be the path of a file, not {path!r:.80}")
         self.path = None if path is None else Path(path)
         self._lock = threading.RLock()
+        self._name = "in memory" if self.path is None else str(self.path)
         self._connection = connect(self.path)
 
     def __enter__(self) -> Study:
@@ -107,11 +110,21 @@ class Study:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException as error:
-                if self._connection.in_transaction:
+                closed = isinstance(error, sqlite3.ProgrammingError)
+                if not closed and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise UsageError(f"cannot write the study {self.path}: {error}") from error
+                    raise UsageError(f"cannot write the study {self._name}: {error}") from error
                 raise
+
+    def _read(self, statement: str, values: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names of the columns, and the rows."""
+        with self._lock:
+            try:
+                rows = self._connection.execute(statement, values)
+                return [one[0] for one in rows.description], rows.fetchall()
+            except sqlite3.Error as error:
+                raise UsageError(f"cannot read the study {self._name}: {error}; try another") from error
 
     def keep(self, data: bytes) -> str:
         """Keep these bytes once; returns their hash."""
@@ -122,11 +135,10 @@ class Study:
 
     def blob(self, name: str) -> bytes:
         """The bytes with this hash; raises `UsageError` when the study has none."""
-        with self._lock:
-            found = self._connection.execute("SELECT data FROM blob WHERE hash = ?", (name,)).fetchone()
-        if found is None:
+        _, found = self._read("SELECT data FROM blob WHERE hash = ?", (name,))
+        if not found:
             raise UsageError(f"the study {self.path} has no data called {name}")
-        return bytes(found[0])
+        return bytes(found[0][0])
 
     def begin(self, questions: Sequence[Question], fresh: bool = False) -> str:
         """Queue these questions and return the name of the run; open are those without an answer.
@@ -217,12 +229,11 @@ class Study:
 
     def orphans(self, run: str) -> list[Claim]:
         """The claims of processes that are gone on open questions of this run."""
-        with self._lock:
-            taken = self._connection.execute(
-                f"SELECT {COLUMNS}, i.claimed_by, max(a.id) FROM {QUEUED} JOIN attempt a "
-                "ON a.instance = i.id WHERE q.run = ? AND i.claimed_by IS NOT NULL GROUP BY i.id",
-                (run,),
-            ).fetchall()
+        _, taken = self._read(
+            f"SELECT {COLUMNS}, i.claimed_by, max(a.id) FROM {QUEUED} JOIN attempt a "
+            "ON a.instance = i.id WHERE q.run = ? AND i.claimed_by IS NOT NULL GROUP BY i.id",
+            (run,),
+        )
         return [Claim(row[0], row[-1], _question(row)) for row in taken if alive(row[-2]) is False]
 
     def finish(self, run: str) -> None:
@@ -232,16 +243,13 @@ class Study:
 
     def open(self, run: str) -> int:
         """How many questions of a run have no answer yet."""
-        with self._lock:
-            count = "SELECT count(*) FROM queue WHERE run = ?"
-            return int(self._connection.execute(count, (run,)).fetchone()[0])
+        return int(self._read("SELECT count(*) FROM queue WHERE run = ?", (run,))[1][0][0])
 
     def answered(self, questions: Iterable[Question]) -> list[Answer | None]:
         """The answers to these questions, None where there is none."""
         wanted = f"SELECT {', '.join(ANSWER)} FROM outcome JOIN instance i ON i.id = instance WHERE i.key = ?"
-        with self._lock:
-            rows = [self._connection.execute(wanted, (q.key,)).fetchone() for q in questions]
-        return [None if row is None else _answer(row) for row in rows]
+        found = [self._read(wanted, (q.key,))[1] for q in questions]
+        return [_answer(rows[0]) if rows else None for rows in found]
 
     def records(self) -> list[dict[str, Any]]:
         """Every instance of the file, in the order in which it was first asked, as plain values.
@@ -250,16 +258,14 @@ class Study:
         bound, reason, peak_memory, exit_code, finished, provenance, result, attempts; None where there is no
         answer yet.
         """
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT kind, model, spec, model_hash, spec_hash, timeout, settings, details, verdict, "
-                "seconds, bound, reason, peak_memory, exit_code, finished, facts AS provenance, result, "
-                "(SELECT count(*) FROM attempt a WHERE a.instance = i.id) AS attempts "
-                "FROM instance i LEFT JOIN outcome o ON o.instance = i.id "
-                "LEFT JOIN provenance p ON p.id = o.provenance ORDER BY i.id"
-            )
-            names = [one[0] for one in rows.description]
-            records = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+        names, rows = self._read(
+            "SELECT kind, model, spec, model_hash, spec_hash, timeout, settings, details, verdict, "
+            "seconds, bound, reason, peak_memory, exit_code, finished, facts AS provenance, result, "
+            "(SELECT count(*) FROM attempt a WHERE a.instance = i.id) AS attempts "
+            "FROM instance i LEFT JOIN outcome o ON o.instance = i.id "
+            "LEFT JOIN provenance p ON p.id = o.provenance ORDER BY i.id"
+        )
+        records = [dict(zip(names, row, strict=True)) for row in rows]
         for record in records:
             for name in ("settings", "details", "provenance", "result"):
                 record[name] = _parsed(record[name]) if record[name] else None
@@ -277,7 +283,9 @@ def _question(row: Sequence[Any]) -> Question:
 def _answer(row: Sequence[Any]) -> Answer:
     """The answer in a row of `ANSWER`."""
     known = dict(zip(ANSWER, row, strict=True))
-    return Answer(**{**known, "result": _parsed(known["result"])})
+    known["result"] = _parsed(known["result"]) or {}
+    check_record({"model": "an instance", **known})
+    return Answer(**known)
 
 
 def _parsed(text: str) -> Any:

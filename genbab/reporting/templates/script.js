@@ -41,7 +41,8 @@
     if (text === undefined) return cell.textContent.trim();
     return text === "" ? null : Number(text);
   };
-  const compare = (a, b) => typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
+  const words_of = new Intl.Collator("en", { numeric: true });
+  const compare = (a, b) => typeof a === "number" ? a - b : words_of.compare(a, b);
   const sort = (head, column) => {
     const down = head.getAttribute("aria-sort") === "ascending";
     for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
