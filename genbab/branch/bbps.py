@@ -114,14 +114,9 @@ def _least(
     if kernels is None:
         each = coefficients.unbind(-1)
         size = torch.stack([own.added(rest, one).abs_().sum(-1) for one in each], -1)
-        return place.size[..., None] - size + centre
-    below, above = own.below[0][:, 0], own.above[0][:, 0]  # times radii, so the box is the unit box
-    unit, every = torch.ones_like(below), torch.arange(len(below), device=below.device)
-    weights = torch.zeros_like(coefficients[..., 0]), coefficients
-    gained = kernels.form_gains(rest, (-unit, unit), below, above, (every, every), weights)
-    lost = (place.size - rest.abs().sum(-1))[..., None]
-    total: Tensor = lost + gained + centre
-    return total
+    else:  # forms are times radii, so the box is the unit box
+        size = kernels.reach(rest, own.below[0][:, 0], own.above[0][:, 0], coefficients)
+    return place.size[..., None] - size + centre
 
 
 def matrix_score(forms: Forms, combine: Combine = balanced) -> Score:

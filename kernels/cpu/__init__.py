@@ -15,7 +15,7 @@ from torch import Tensor
 from genbab.kernels import reference
 from genbab.kernels.cpu import climbing, loops
 from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, several, tables_of
-from genbab.kernels.cpu.splits import children, dual, envelope, form_gains, free_gains, points, weights
+from genbab.kernels.cpu.splits import children, dual, envelope, free_gains, points, reach, weights
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
 from genbab.kernels.reference import Box, Concrete, Line, Moments, Pace, Relaxed, Slopes
@@ -26,12 +26,12 @@ __all__ = [
     "concretise",
     "dual",
     "envelope",
-    "form_gains",
     "free_gains",
     "gradient",
     "lines",
     "points",
     "prepare",
+    "reach",
     "relax",
     "weights",
 ]
