@@ -20,6 +20,7 @@ from torch import Tensor
 from genbab.kernels.conjugates import conjugate, product_conjugate
 from genbab.kernels.envelopes import envelope
 from genbab.kernels.functions import LEAST_SQUARE, Function
+from genbab.kernels.softmax import softmax_planes, softmax_ready, softmax_values
 from genbab.kernels.splitting import children, free_gains, points, reach, weights
 
 __all__ = [
@@ -35,6 +36,9 @@ __all__ = [
     "prepare",
     "reach",
     "relax",
+    "softmax_planes",
+    "softmax_ready",
+    "softmax_values",
     "weights",
 ]
 

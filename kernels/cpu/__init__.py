@@ -15,6 +15,7 @@ from torch import Tensor
 from genbab.kernels import reference
 from genbab.kernels.cpu import climbing, loops
 from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, several, tables_of
+from genbab.kernels.cpu.groups import softmax_planes, softmax_ready, softmax_values
 from genbab.kernels.cpu.splits import children, dual, envelope, free_gains, points, reach, weights
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
@@ -33,6 +34,9 @@ __all__ = [
     "prepare",
     "reach",
     "relax",
+    "softmax_planes",
+    "softmax_ready",
+    "softmax_values",
     "weights",
 ]
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from genbab.kernels import reference
 from genbab.kernels.envelopes import envelope
 from genbab.kernels.functions import LEAST_SQUARE, Function
+from genbab.kernels.gpu.groups import softmax_planes, softmax_ready, softmax_values
 from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of, total
 from genbab.kernels.gpu.relaxing import ascend_kernel, gradient_kernel, relax_kernel, relax_product_kernel
 from genbab.kernels.gpu.splits import children, dual, free_gains, points, reach, weights
@@ -32,6 +33,9 @@ __all__ = [
     "prepare",
     "reach",
     "relax",
+    "softmax_planes",
+    "softmax_ready",
+    "softmax_values",
     "weights",
 ]
 
