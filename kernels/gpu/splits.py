@@ -6,7 +6,7 @@ import torch
 import triton
 from torch import Tensor
 
-from genbab.kernels import reference, splitting
+from genbab.kernels import envelopes, reference, splitting
 from genbab.kernels.functions import Function
 from genbab.kernels.gpu.branching import (
     children_kernel,
@@ -15,6 +15,7 @@ from genbab.kernels.gpu.branching import (
     reach_kernel,
     weights_kernel,
 )
+from genbab.kernels.gpu.envelopes import envelope_kernel
 from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of
 from genbab.kernels.gpu.tables import points_kernel
 from genbab.kernels.splitting import Box, Grid
@@ -136,3 +137,17 @@ def points(table: Grid, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa
             STOPS=len(table.stops), JUMPS=len(table.jumps), DEPTH=longest.bit_length() + 1, BLOCK=block,
         )  # fmt: skip
     return found
+
+
+def envelope(fn: Function, box: Box) -> tuple[Box, Box]:
+    """`envelopes.envelope`."""
+    low, high = _packed(*box)
+    if low.numel() == 0:
+        return envelopes.envelope(fn, box)
+    found = low.new_empty(4, *low.shape)
+    with on(low):
+        envelope_kernel[(triton.cdiv(low.numel(), 256),)](
+            low, high, *found.unbind(), low.numel(), CODE=fn.code, BLOCK=256
+        )
+    lower, upper, lows, highs = found.unbind()
+    return (lower, upper), (lows, highs)

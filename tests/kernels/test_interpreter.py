@@ -19,6 +19,7 @@ FILES = ("test_parity.py", "test_softmax.py")
 GROUPS = {
     "relaxing": "test_relax",
     "gradients": "test_gradient or test_lines or test_concretise or test_calls",
+    "envelopes": "test_envelope",
     "splitting": "test_half or test_free or test_reach or test_children or test_points or test_prepared",
     "softmax": "test_softmax",
 }
