@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from genbab.kernels import reference
@@ -85,8 +85,7 @@ def prepare(fn: Function, boxes: tuple[Box, ...]) -> Ready:
     if fn.arguments == 2:
         x_box, y_box, unknown = _ends2(boxes)
         return Ready(boxes, (x_box, y_box), unknown, bool(unknown.any()))
-    ends, none = ends_of(fn, *boxes[0])
-    return Ready(boxes, ends, none, bool(none[0].any() or none[1].any()))
+    return Ready(boxes, *ends_of(fn, *boxes[0]))
 
 
 def relax(
@@ -137,10 +136,13 @@ def relax(
 
 def _ends2(boxes: tuple[Box, ...]) -> tuple[tuple[Any, Any], tuple[Any, Any], Any]:
     """(box of x, box of y, where there is no line)."""
-    ends = torch.broadcast_tensors(*(end for box in boxes for end in box))
-    unknown = ~torch.stack([torch.isfinite(end) for end in ends]).all(0)
-    lx, ux, ly, uy = (compact(end.masked_fill(unknown, 1.0), 3) for end in ends)
-    return (lx, ux), (ly, uy), compact(unknown, 3)
+    ends = [compact(end, 3) for box in boxes for end in box]
+    if any(end.shape != ends[0].shape for end in ends):
+        ends = [np.ascontiguousarray(end) for end in np.broadcast_arrays(*ends)]
+    unknown = ~np.logical_and.reduce([np.isfinite(end) for end in ends])
+    if unknown.any():
+        ends = [np.where(unknown, end.dtype.type(1.0), end) for end in ends]
+    return (ends[0], ends[1]), (ends[2], ends[3]), unknown
 
 
 def gradient(

@@ -60,7 +60,7 @@ def free_gains(
     """`splitting.free_gains`."""
     if a.numel() == 0 or fn.name == "reciprocal":
         return splitting.free_gains(fn, a, box, slope, intercept, point)
-    (l, u, fl, fu), whole = ends_of(fn, *box)  # noqa: E741
+    (l, u, fl, fu), _, _ = ends_of(fn, *box)  # noqa: E741
     cut = point.masked_fill(~torch.isfinite(point), 1.0)
     left, right = (~(torch.isfinite(end) & torch.isfinite(point)) for end in box)
     none = tuple(full_rows(compact(t, 3), a) for t in (left, left, right, right))
