@@ -252,7 +252,10 @@ def sweep(network: Network, one: Pass, along: Along | None = None) -> dict[int, 
     follow = follow_line if along is None else along
     known: dict[int, Tensor] = {0: one.corner}
     swept: dict[int, Chosen] = {}
-    for i in _reached(network, one.chosen):
+    order = one.relaxation.orders.get(tuple(one.chosen))
+    if order is None:
+        order = one.relaxation.orders[tuple(one.chosen)] = _reached(network, one.chosen)
+    for i in order:
         node = network.nodes[i]
         if isinstance(node, Affine):
             value = node.bias

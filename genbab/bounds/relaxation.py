@@ -181,6 +181,8 @@ class Relaxation:
         self._groups: dict[int, GroupBox] = {}
         self._mass = {} if mass is None else mass
         self._contracted: dict[int, Contracted | None] = {}
+        self.orders: dict[tuple[int, ...], list[int]] = {}
+        """The nodes that a sweep with the lines of some nodes goes through."""
 
     @property
     def batch(self) -> int:
