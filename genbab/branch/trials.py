@@ -286,19 +286,23 @@ def _both_lines(lines: Lines, line: Chosen) -> tuple[Tensor, Slopes, Tensor]:
 
     boxes = tuple((turned(low), turned(high)) for low, high in lines.boxes)
     ready, mine = kernels.prepare(lines.hot, boxes), turned(a).contiguous()
-    own = tuple(turned(k.expand_as(a)) for k in line.slopes)
-    usual = tuple(tuple(map(turned, side)) for side in lines.defaults)
-    same = kernels.relax(lines.hot, mine, ready, own, usual)
-    default = kernels.relax(lines.hot, mine, ready, None, usual)
-    return turned(same.intercept), tuple(map(turned, default.slopes)), turned(default.intercept)
+    own = tuple(twice(turned(k.expand_as(a)), 1) for k in line.slopes)
+    usual, upper = tuple(tuple(map(turned, side)) for side in lines.defaults), mine < 0
+    before = torch.cat(
+        [upper, ~upper], 1
+    )  # as if the second half had changed sides: that takes default slopes
+    both = kernels.relax(lines.hot, twice(mine, 1), ready, own, usual, before)
+    (same, default), slopes = both.intercept.chunk(2, 1), tuple(k.chunk(2, 1)[1] for k in both.slopes)
+    return turned(same), tuple(map(turned, slopes)), turned(default)
+
+
+def twice(t: Tensor, axis: int = 0) -> Tensor:
+    """The same once more, along an axis."""
+    return torch.cat([t, t], axis)
 
 
 def _twice(line: Chosen) -> Chosen:
     """The line for two batches of the same."""
-
-    def twice(t: Tensor) -> Tensor:
-        return torch.cat([t, t])
-
     a, upper, intercept = twice(line.coefficients), twice(line.upper), twice(line.intercept)
     return Chosen(a, upper, tuple(map(twice, line.slopes)), intercept, (), tuple(map(twice, line.point)))
 
