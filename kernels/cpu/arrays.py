@@ -51,8 +51,6 @@ def full_rows(x: Any, a: Tensor) -> Any:
 
 def ends_of(fn: Function, l: Tensor, u: Tensor) -> tuple[tuple[Any, ...], tuple[Any, Any], bool]:  # noqa: E741
     """((l, u, f(l), f(u)), where there is no (lower, upper) line: (B or 1, 1, N) each; whether anywhere)."""
-    if l.shape != u.shape:
-        l, u = torch.broadcast_tensors(l, u)  # type: ignore[no-untyped-call]  # noqa: E741
     low, high = compact(l, 3), compact(u, 3)
     if low.shape != high.shape:
         low, high = np.broadcast_arrays(low, high)
@@ -60,13 +58,8 @@ def ends_of(fn: Function, l: Tensor, u: Tensor) -> tuple[tuple[Any, ...], tuple[
     ends, none = np.empty((4, *low.shape), low.dtype), np.empty((2, *low.shape), np.bool_)
     is_open = False
     if low.size:
-        is_open = end_rows(
-            fn.code,
-            fn.parameter,
-            *(x.reshape(-1) for x in (low, high)),
-            ends.reshape(4, -1),
-            none.reshape(2, -1),
-        )
+        flat = low.reshape(-1), high.reshape(-1), ends.reshape(4, -1), none.reshape(2, -1)
+        is_open = end_rows(fn.code, fn.parameter, *flat)
     return tuple(ends), (none[0], none[1]), is_open
 
 

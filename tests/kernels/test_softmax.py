@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.kernels import SoftmaxFacts, SoftmaxPlanes, reference
-from genbab.nonlinear.softmax import Softmax, SoftmaxBox
+from genbab.nonlinear.softmax import Softmax, SoftmaxBox, by_rows
 from genbab.nonlinear.softmax_planes import planes
 from tests.kernels.backends import INTERPRETED
 from tests.kernels.cases import DTYPES, numbers, same, scattered
@@ -34,7 +34,7 @@ def box_of(shape: Shape, dtype: torch.dtype, apart: bool, wide: float = 2.0) -> 
     if not apart or length == 1:
         return SoftmaxBox(Softmax(length), l, u)
     first, second = torch.triu_indices(length, length, 1)
-    centre, room = (t.unflatten(-1, (-1, length)) for t in (middle, radius / 2))
+    centre, room = (by_rows(t, length) for t in (middle, radius / 2))
     at, far = centre[..., first] - centre[..., second], room[..., first] + room[..., second]
     ends = ((at - far).flatten(-2).to(dtype), (at + far).flatten(-2).to(dtype))
     return SoftmaxBox(Softmax(length), l, u, ends)
@@ -132,7 +132,7 @@ def test_softmax_lies_above_its_planes(backend: tuple[ModuleType, str], shape: S
         assert bool((found.at.cpu() >= facts.ends[0]).all() and (found.at.cpu() <= facts.ends[1]).all())
         for seed in range(10, 60):
             x = inside(shape, torch.float64, seed, wide)
-            value = (a * x.unflatten(-1, (-1, length)).softmax(-1).flatten(-2)).sum(-1)
+            value = (a * by_rows(x, length).softmax(-1).flatten(-2)).sum(-1)
             plane = (found.form.cpu() * x).sum(-1) + found.bias.cpu()
             assert bool((plane <= value + 1e-9 * (1.0 + found.form.cpu().abs().sum(-1))).all())
 
@@ -153,7 +153,8 @@ def test_softmax_values_are_the_gradient_to_the_coefficients(
 
     def plane(change: Tensor) -> Tensor:
         found = backend[0].softmax_planes(facts, a + change, at)
-        return (found.form * v).sum(-1) + found.bias
+        height: Tensor = (found.form * v).sum(-1) + found.bias
+        return height
 
     values = backend[0].softmax_values(facts, backend[0].softmax_planes(facts, a, at), v)
     for n in range(0, 20, 3):
