@@ -142,17 +142,16 @@ def splitting(shape: tuple[int, int, int], device: torch.device, dtype: torch.dt
     intercept = lines.intercept
     flat = box[0][:, 0], box[1][:, 0]
     count = 4 * batch
-    pairs = torch.arange(count, device=device) % batch, torch.arange(count, device=device) % 64
-    below, above = random(64, size), random(64, size)
-    weights = random(count, rows), random(count, rows, 5)
+    forms, weights = random(count, rows, size), random(count, rows, 5)
+    below, above = random(count, size), random(count, size)
     which = torch.arange(batch, device=device)
     neuron, hit = which % size, which >= 0
     whole = a.nbytes
     return [
         Work("free gains sigmoid", (batch, rows, size), 5 * whole + 3 * thin,
              lambda m: m.free_gains(sigmoid, a, box, slope, intercept, middle)),
-        Work("form gains, 5 weights", (count, rows, size), (rows + 4) * count * size * number,
-             lambda m: m.form_gains(a, flat, below, above, pairs, weights)),
+        Work("reach, 5 weights", (count, rows, size), (rows + 2) * count * size * number,
+             lambda m: m.reach(forms, below, above, weights)),
         Work("children", (batch, size), 6 * thin,
              lambda m: m.children(flat, which, neuron, middle[:, 0, 0], hit)),
     ]  # fmt: skip

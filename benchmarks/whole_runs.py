@@ -100,19 +100,23 @@ def below(network: str, engine: Engine, region: Region, config: Config, output: 
         query = domains.query
         rows = Rows(output, query.matrix, query.on_input).to(engine.dtype)
         box, margins = engine.cast((query.lower, query.upper)), domains.bound[:, None].expand(query.rhs.shape)
+        usual = Engine(engine.exact, engine.search, engine.memory)
+        plain = usual.searching(child_intervals(root, domains), root.mass)
+        cut = freedom(usual, root, domains)
+        # the same lines for all: others would rank other neurons first, whose estimates take other times
+        lines: dict[int, Chosen] = optimise(usual.search, plain, rows, box, Steps(1), freedom=cut)
         climbs: dict[str, Callable[[], object]] = {}
         rounds: dict[str, Callable[[], object]] = {}
         for name, kernels in backends().items():
             own = Engine(engine.exact, engine.search, engine.memory, kernels=kernels)
             search = own.searching(child_intervals(root, domains), root.mass)
             cut = freedom(own, root, domains)
-            lines: dict[int, Chosen] = optimise(own.search, search, rows, box, Steps(1), freedom=cut)
             choose = chooser(config, own, root, region.forms)
 
             def climb(own: Engine = own, search: Relaxation = search, cut: Any = cut) -> object:
                 return optimise(own.search, search, rows, box, Steps.of(STEPS), freedom=cut)  # noqa: B023
 
-            def scored(search: Relaxation = search, lines: Any = lines, choose: Any = choose) -> object:
+            def scored(search: Relaxation = search, choose: Any = choose) -> object:
                 return choose(search, lines, domains, margins)  # noqa: B023
 
             climbs[name], rounds[name] = climb, scored

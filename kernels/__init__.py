@@ -14,16 +14,20 @@ from genbab.kernels.backend import Backend, available, implementation
 from genbab.kernels.envelopes import S_SHAPED
 from genbab.kernels.functions import LEAST_SQUARE, Function, hot
 from genbab.kernels.reference import Concrete, Moments, Pace, Relaxed
+from genbab.kernels.softmax import Apart, SoftmaxFacts, SoftmaxPlanes
 
 __all__ = [
     "LEAST_SQUARE",
     "S_SHAPED",
+    "Apart",
     "Backend",
     "Concrete",
     "Function",
     "Moments",
     "Pace",
     "Relaxed",
+    "SoftmaxFacts",
+    "SoftmaxPlanes",
     "available",
     "hot",
     "implementation",

@@ -20,7 +20,8 @@ from torch import Tensor
 from genbab.kernels.conjugates import conjugate, product_conjugate
 from genbab.kernels.envelopes import envelope
 from genbab.kernels.functions import LEAST_SQUARE, Function
-from genbab.kernels.splitting import children, form_gains, free_gains, points, weights
+from genbab.kernels.softmax import softmax_planes, softmax_ready, softmax_values
+from genbab.kernels.splitting import children, free_gains, points, reach, weights
 
 __all__ = [
     "ascend",
@@ -28,13 +29,16 @@ __all__ = [
     "concretise",
     "dual",
     "envelope",
-    "form_gains",
     "free_gains",
     "gradient",
     "lines",
     "points",
     "prepare",
+    "reach",
     "relax",
+    "softmax_planes",
+    "softmax_ready",
+    "softmax_values",
     "weights",
 ]
 

@@ -82,26 +82,17 @@ def free_gains(
     return gains[0], gains[1]
 
 
-def form_gains(
-    form: Tensor, box: Box, below: Tensor, above: Tensor, pairs: tuple[Tensor, Tensor], weight: Box
-) -> Tensor:
-    """By how much min <form + change, x> exceeds min <form, x> over the boxes, without the change's constant.
+def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
+    """Σ |form + max(w, 0)·below + min(w, 0)·above| for each weight w (P, S, M) of P candidates; (P, S, M).
 
-    Candidate p is neuron `pairs[1][p]` (a row of below and above, (R, D)) of domain `pairs[0][p]`; its
-    coefficient goes from weight[0] (P, S) to each of weight[1] (P, S, M), and a coefficient w stands for the
-    linear function max(w, 0)·below + min(w, 0)·above of the input. form (B, S, D), box (B, D); (P, S, M).
-    Gains of M weights cost one read of form, below and above; nothing of size P·S·D is kept.
+    form (P, S, D), below and above (P, D): linear functions on the box [-1, 1]^D, on which a form reaches
+    that far from its value at the centre. M weights cost one read of each; nothing of size P·S·D is kept.
     """
-    which, row = pairs
-    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
-    gains = []
-    for m in range(weight[1].shape[-1]):
-        new, old = weight[1][..., m, None], weight[0][..., None]
-        lows, highs = new.clamp_min(0.0) - old.clamp_min(0.0), new.clamp_max(0.0) - old.clamp_max(0.0)
-        change = lows * below[row][:, None] + highs * above[row][:, None]
-        own, r = form[which], radius[which][:, None]
-        gains.append((change * middle[which][:, None] - ((own + change).abs() - own.abs()) * r).sum(-1))
-    return torch.stack(gains, -1) if gains else weight[1].new_zeros(weight[1].shape)
+    found = []
+    for w in weight.unbind(-1):
+        high, low = w.clamp_min(0.0)[..., None], w.clamp_max(0.0)[..., None]
+        found.append((form + high * below[:, None] + low * above[:, None]).abs().sum(-1))
+    return torch.stack(found, -1) if found else weight.new_zeros(weight.shape)
 
 
 def children(

@@ -162,7 +162,7 @@ def _climbing(adam: Adam, rate: float, freedom: Freedom | None) -> Along:
             lines.hot, line.coefficients, relaxation.ready(i), line.step, point, moments, lines.spans, pace,
             free, lines.defaults,
         )  # fmt: skip
-        return value, replace(line, slopes=slopes, touch=(), point=(), step=None)
+        return value, Chosen(line.coefficients, line.upper, slopes, line.intercept, ())
 
     return along
 

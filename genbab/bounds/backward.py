@@ -13,7 +13,7 @@ because the intercept is computed for it. At the input the form is minimised ove
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -23,7 +23,8 @@ from genbab.bounds.interval import Interval, gamma, magnitude
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import Relaxed
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
-from genbab.nonlinear.grouped import GroupBox, GroupPlanes, group_planes
+from genbab.nonlinear.grouped import Found, GroupBox, GroupPlanes, group_planes
+from genbab.nonlinear.softmax import SoftmaxBox
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Chosen:
     intercept: Tensor
     touch: tuple[Tensor, ...]
     point: tuple[Tensor, ...] = ()
-    planes: GroupPlanes | None = None
+    planes: GroupPlanes | Found | None = None
     uphill: Slopes = ()
     step: Relaxed | None = None
 
@@ -118,10 +119,9 @@ def descend(
             for argument, form in zip(node.args, found, strict=True):
                 add(forms, argument, form)
         elif isinstance(node, Grouped):
-            planes = planes_for(relaxation.groups(i), a, slopes.get(i), rigorous=False)
-            chosen[i] = _planes_taken(a, planes)
-            constant = constant + planes.constants.sum(-1)
-            add(forms, node.args[0], planes.form)
+            chosen[i], form, bias = _below_planes(relaxation, i, a, slopes.get(i))
+            constant = constant + bias
+            add(forms, node.args[0], form)
     end = arrived(relaxation, forms, constant, box)
     return Pass(relaxation, end.form, constant, constant + end.least, end.corner, chosen)
 
@@ -223,9 +223,20 @@ def planes_for(box: GroupBox, a: Tensor, earlier: Chosen | None, rigorous: bool)
     return group_planes(box, a, None if earlier is None else earlier.slopes[0].to(a.dtype), rigorous=rigorous)
 
 
-def _planes_taken(a: Tensor, found: GroupPlanes) -> Chosen:
-    upper = found.upper.flatten(-2).to(a.dtype)
-    return Chosen(a, upper, (found.at.expand(a.shape),), found.form, (), planes=found)
+def _below_planes(
+    relaxation: Relaxation, i: int, a: Tensor, earlier: Chosen | None
+) -> tuple[Chosen, Tensor, Tensor]:
+    """(the planes that a takes at grouped node i, the form it becomes, the sum of their constants)."""
+    box, kernels = relaxation.groups(i), relaxation.kernels
+    if kernels is None or not isinstance(box, SoftmaxBox):
+        planes = planes_for(box, a, earlier, rigorous=False)
+        upper = planes.upper.flatten(-2).to(a.dtype)
+        taken = Chosen(a, upper, (planes.at.expand(a.shape),), planes.form, (), planes=planes)
+        return taken, planes.form, planes.constants.sum(-1)
+    ready, at = relaxation.ready(i), box.middle if earlier is None else earlier.slopes[0].to(a.dtype)
+    found = kernels.softmax_planes(ready, a, at)
+    followed = Found(kernels, ready, found)
+    return Chosen(a, found.upper, (found.at,), found.form, (), planes=followed), found.form, found.bias
 
 
 Along = Callable[[Relaxation, int, Chosen, Slopes], tuple[Tensor, Chosen]]
@@ -248,7 +259,11 @@ def swept_to(
     """As `sweep`, and the value along the lines of the node `target`, if one is named."""
     known: dict[int, Tensor] = {0: one.corner}
     swept: dict[int, Chosen] = {}
-    for i in _reached(network, set(one.chosen) if target is None else {*one.chosen, target}):
+    wanted = tuple(one.chosen) if target is None else (*one.chosen, target)
+    order = one.relaxation.orders.get(wanted)
+    if order is None:
+        order = one.relaxation.orders[wanted] = _reached(network, wanted)
+    for i in order:
         node = network.nodes[i]
         if isinstance(node, Affine):
             value = node.bias
@@ -277,9 +292,10 @@ def follow_line(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> 
     return value, replace(line, point=point)
 
 
-def _reached(network: Network, asked: set[int]) -> list[int]:
+def _reached(network: Network, asked: Iterable[int]) -> list[int]:
     """The nodes after the input that the values of those asked for depend on, and these, in order."""
-    reach, waiting = set(asked), list(asked)
+    reach = set(asked)
+    waiting = list(reach)
     while waiting:
         fresh = set(_arguments(network, waiting.pop())) - reach - {0}
         reach |= fresh

@@ -33,6 +33,7 @@ from genbab.nonlinear import (
 )
 from genbab.nonlinear.envelope import defaults_of, range_of
 from genbab.nonlinear.grouped import GroupBox, group_box
+from genbab.nonlinear.softmax import SoftmaxBox
 from genbab.nonlinear.span import spans_of
 
 Slopes = tuple[Tensor, ...]
@@ -180,6 +181,8 @@ class Relaxation:
         self._groups: dict[int, GroupBox] = {}
         self._mass = {} if mass is None else mass
         self._contracted: dict[int, Contracted | None] = {}
+        self.orders: dict[tuple[int, ...], list[int]] = {}
+        """The nodes that a sweep with the lines of some nodes goes through."""
 
     @property
     def batch(self) -> int:
@@ -194,8 +197,9 @@ class Relaxation:
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         sources = self.network.sources
         other._lines = {i: line for i, line in self._lines.items() if all(same[s] for s in sources(i))}
-        other._ready = {i: ready for i, ready in self._ready.items() if i in other._lines}
         other._groups = {i: box for i, box in self._groups.items() if all(same[s] for s in sources(i))}
+        kept = other._lines.keys() | other._groups.keys()
+        other._ready = {i: ready for i, ready in self._ready.items() if i in kept}
         other._mass = {i: mass for i, mass in self._mass.items() if all(same[s] for s in sources(i))}
         other._contracted = {i: c for i, c in self._contracted.items() if all(same[s] for s in sources(i))}
         return other
@@ -210,10 +214,19 @@ class Relaxation:
         return self._lines[i]
 
     def ready(self, i: int) -> Any:
-        """The boxes of nonlinear node i, whose function is `hot`, as the kernels want them."""
-        if i not in self._ready:
+        """The boxes of nonlinear node i, whose function is `hot`, or what is known of the softmax that it is,
+        as the kernels want them.
+        """
+        if i in self._ready:
+            return self._ready[i]
+        assert self.kernels is not None
+        if isinstance(self.network.nodes[i], Grouped):
+            box = self.groups(i)
+            assert isinstance(box, SoftmaxBox)
+            self._ready[i] = self.kernels.softmax_ready(box.facts)
+        else:
             lines = self.lines(i)
-            assert self.kernels is not None and lines.hot is not None
+            assert lines.hot is not None
             self._ready[i] = self.kernels.prepare(lines.hot, lines.boxes)
         return self._ready[i]
 

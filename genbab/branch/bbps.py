@@ -114,14 +114,9 @@ def _least(
     if kernels is None:
         each = coefficients.unbind(-1)
         size = torch.stack([own.added(rest, one).abs_().sum(-1) for one in each], -1)
-        return place.size[..., None] - size + centre
-    below, above = own.below[0][:, 0], own.above[0][:, 0]  # times radii, so the box is the unit box
-    unit, every = torch.ones_like(below), torch.arange(len(below), device=below.device)
-    weights = torch.zeros_like(coefficients[..., 0]), coefficients
-    gained = kernels.form_gains(rest, (-unit, unit), below, above, (every, every), weights)
-    lost = (place.size - rest.abs().sum(-1))[..., None]
-    total: Tensor = lost + gained + centre
-    return total
+    else:  # forms are times radii, so the box is the unit box
+        size = kernels.reach(rest, own.below[0][:, 0], own.above[0][:, 0], coefficients)
+    return place.size[..., None] - size + centre
 
 
 def matrix_score(forms: Forms, combine: Combine = balanced) -> Score:
@@ -144,15 +139,17 @@ def bbps_score(
     """Exact BBPS of the neurons that the filter ranks highest; all others 0."""
     corner = matrix_score(forms, combine)
 
-    def valued(view: View, these: Candidates, gains: Gains) -> Tensor:
-        both = [_each_worth(view.domains, view.margins, these.which, gain) for gain in gains]
-        return combine(both[0], both[1])
+    def valued(view: View, tried: list[Candidates], gains: list[Gains]) -> list[Tensor]:
+        if not tried:
+            return []
+        which = torch.cat([these.which for these in tried])
+        low, high = (torch.cat(side) for side in zip(*gains, strict=True))
+        both = (_each_worth(view.domains, view.margins, which, side) for side in (low, high))
+        return list(torch.split(combine(*both), [len(these) for these in tried]))
 
-    def line_worth(view: View, these: Candidates) -> Tensor:
-        sides = [
-            sum((one.attained for one in side), torch.zeros_like(these.extra)) for side in these.readings
-        ]
-        return valued(view, these, (sides[0] + these.extra, sides[1] + these.extra))
+    def attained(these: Candidates) -> Gains:
+        sides = [sum((one.attained for one in side), these.extra) for side in these.readings]
+        return sides[0], sides[1]
 
     def score(view: View) -> dict[int, Tensor]:
         if anchored:
@@ -161,13 +158,13 @@ def bbps_score(
             every = sum(score.shape[1] for score in rough_scores.values())
             count = max(shortlist, min(max(int(share * every), least), most))
             tried = _best(view, rough_scores, count)
-            rough = [line_worth(view, these) for these in tried]
+            rough = valued(view, tried, [attained(these) for these in tried])
             tried = _kept(view, tried, rough, shortlist)
         else:
             tried = _best(view, corner(view), shortlist)
         found = {i: view.margins.new_zeros(view.domains.hidden[i][0].shape) for i in view.nodes}
-        for these in tried:
-            exact = valued(view, these, exact_gains(forms, view, these, anchored))
+        gains = [exact_gains(forms, view, these, anchored) for these in tried]
+        for these, exact in zip(tried, valued(view, tried, gains), strict=True):
             found[these.node][these.which, these.neurons] = exact.to(view.margins.dtype)
         return found
 

@@ -107,6 +107,7 @@ class View:
     margins: Tensor
     place: Callable[..., Tensor]
     _points: dict[int, Tensor] = field(default_factory=dict)
+    _losses: dict[int, list[Tensor]] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> tuple[int, ...]:
@@ -174,14 +175,13 @@ class View:
         """About what a split is worth to each row, (B, S, N), for little: |A| times the gap between function
         and line, where the parent's bound is attained and in the middle of the interval.
         """
-        network, intervals = self.relaxation.network, self.relaxation.intervals
-        lost = self.grouped(node)
+        network, lost = self.relaxation.network, self.grouped(node)
         total = self.one.coefficients.new_zeros(1, 1, 1) if lost is None else lost
         for reader, line in self._readers(node):
             reading = network.nodes[reader]
             if not isinstance(reading, Nonlinear):
                 continue
-            boxes = [shaped(intervals[a], line.intercept.dtype) for a in reading.args]
+            boxes = self.relaxation.lines(reader).boxes
             at = [v.clamp(low, high) for v, (low, high) in zip(line.point, boxes, strict=True)]
             middles = [low + (high - low) / 2 for low, high in boxes]
             inside = [m if a == node else v for a, m, v in zip(reading.args, middles, at, strict=True)]
@@ -208,11 +208,19 @@ class View:
     def grouped(self, node: int) -> Tensor | None:
         """What grouped readers of the node lose by each of its numbers, half for each child; (B, S, N)."""
         found = [
-            _lost(self.relaxation, reader, node, line)
+            self._parted(reader, line)[self.relaxation.network.sources(reader).index(node)]
             for reader, line in self._readers(node)
             if isinstance(self.relaxation.network.nodes[reader], Grouped)
         ]
         return sum(found[1:], found[0]) if found else None
+
+    def _parted(self, reader: int, line: Chosen) -> list[Tensor]:
+        """What a grouped node loses by each number of each argument, half for each child."""
+        if reader not in self._losses:
+            box = self.relaxation.groups(reader)
+            parts = group_lost(box, line.coefficients, line.slopes[0], line.point[0], line.planes)
+            self._losses[reader] = [torch.nan_to_num(p / 2, nan=0.0, posinf=HUGE) for p in parts]
+        return self._losses[reader]
 
     def coefficient(self, node: int) -> Tensor:
         """The node's coefficient in the rows by the functions of one or two variables that read it."""
@@ -278,19 +286,23 @@ def _both_lines(lines: Lines, line: Chosen) -> tuple[Tensor, Slopes, Tensor]:
 
     boxes = tuple((turned(low), turned(high)) for low, high in lines.boxes)
     ready, mine = kernels.prepare(lines.hot, boxes), turned(a).contiguous()
-    own = tuple(turned(k.expand_as(a)) for k in line.slopes)
-    usual = tuple(tuple(map(turned, side)) for side in lines.defaults)
-    same = kernels.relax(lines.hot, mine, ready, own, usual)
-    default = kernels.relax(lines.hot, mine, ready, None, usual)
-    return turned(same.intercept), tuple(map(turned, default.slopes)), turned(default.intercept)
+    own = tuple(twice(turned(k.expand_as(a)), 1) for k in line.slopes)
+    usual, upper = tuple(tuple(map(turned, side)) for side in lines.defaults), mine < 0
+    before = torch.cat(
+        [upper, ~upper], 1
+    )  # as if the second half had changed sides: that takes default slopes
+    both = kernels.relax(lines.hot, twice(mine, 1), ready, own, usual, before)
+    (same, default), slopes = both.intercept.chunk(2, 1), tuple(k.chunk(2, 1)[1] for k in both.slopes)
+    return turned(same), tuple(map(turned, slopes)), turned(default)
+
+
+def twice(t: Tensor, axis: int = 0) -> Tensor:
+    """The same once more, along an axis."""
+    return torch.cat([t, t], axis)
 
 
 def _twice(line: Chosen) -> Chosen:
     """The line for two batches of the same."""
-
-    def twice(t: Tensor) -> Tensor:
-        return torch.cat([t, t])
-
     a, upper, intercept = twice(line.coefficients), twice(line.upper), twice(line.intercept)
     return Chosen(a, upper, tuple(map(twice, line.slopes)), intercept, (), tuple(map(twice, line.point)))
 
@@ -306,9 +318,3 @@ def _gap(reading: Nonlinear, line: Chosen, at: list[Tensor]) -> Tensor:
     for k, v in zip(line.slopes, at, strict=True):
         height = torch.addcmul(height, k, v)
     return tidy(line.coefficients * (reading.fn.value(*at) - height))
-
-
-def _lost(relaxation: Relaxation, reader: int, node: int, line: Chosen) -> Tensor:
-    parts = group_lost(relaxation.groups(reader), line.coefficients, line.slopes[0], line.point[0])
-    place = relaxation.network.sources(reader).index(node)
-    return torch.nan_to_num(parts[place] / 2, nan=0.0, posinf=HUGE)

@@ -201,12 +201,18 @@ class TokenDense(LinearMap):
         return self.groups * self.tokens * self.weight.shape[2]
 
     def apply(self, x: Tensor) -> Tensor:
-        y = x.reshape(*x.shape[:-1], self.groups, self.tokens, self.weight.shape[1]) @ self.weight
-        return y.reshape(*x.shape[:-1], self.out_size)
+        return self._product(x, self.weight)
 
     def pull(self, a: Tensor) -> Tensor:
-        x = a.reshape(*a.shape[:-1], self.groups, self.tokens, self.weight.shape[2]) @ self.weight.mT
-        return x.reshape(*a.shape[:-1], self.in_size)
+        return self._product(a, self.weight.mT)
+
+    def _product(self, x: Tensor, weight: Tensor) -> Tensor:
+        """All tokens of x (..., groups·tokens·K) times a weight (groups or 1, K, M)."""
+        size = self.groups * self.tokens * weight.shape[2]
+        if len(weight) == 1:  # one product of a tall matrix, not one of a few tokens for every row
+            return (x.reshape(-1, weight.shape[1]) @ weight[0]).reshape(*x.shape[:-1], size)
+        tokens = x.reshape(*x.shape[:-1], self.groups, self.tokens, weight.shape[1])
+        return (tokens @ weight).reshape(*x.shape[:-1], size)
 
     def absolute(self) -> LinearMap:
         return TokenDense(self.weight.abs(), self.groups, self.tokens)

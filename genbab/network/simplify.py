@@ -13,14 +13,16 @@ from torch import Tensor
 from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear
 from genbab.network.index import Index
 from genbab.network.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, compose
-from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap
+from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
 
 GATHERED = 64
 """A concatenation of at most this many parts is looked through by those that slice it."""
 
 
 DENSE_TINY = 4096
-"""Maps that only move, scale or add numbers are multiplied out up to this many entries."""
+"""Maps that only move, scale or add numbers, or multiply each token by the same matrix, are multiplied out up
+to this many entries.
+"""
 
 
 def simplify(network: Network) -> Network:
@@ -128,10 +130,17 @@ def _materialise(node: Affine) -> Affine:
         entries = one.in_size * one.out_size
         simple = isinstance(one, Dense | Identity | Diagonal | Index)
         small = entries <= DENSE_LIMIT and entries <= DENSE_WASTE * one.cost + DENSE_FREE
-        if entries > DENSE_TINY and (_moves(one) or (isinstance(one, Adjoint) and one.cost == 0)):
+        if entries > DENSE_TINY and _quick(one):
             small = False
         terms.append((source, Dense(one.dense()) if small and not simple else one))
     return Affine(tuple(terms), node.bias)
+
+
+def _quick(one: LinearMap) -> bool:
+    """Whether the map as it is takes no more calls than a dense one: each does one thing."""
+    if isinstance(one, TokenDense):
+        return one.weight.shape[0] == 1
+    return _moves(one) or (isinstance(one, Adjoint) and one.cost == 0)
 
 
 def _reader_counts(network: Network) -> list[int]:

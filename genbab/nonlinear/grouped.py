@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
 from torch import Tensor
 
+from genbab.kernels import SoftmaxPlanes
 from genbab.nonlinear.norm import Norm, NormBox
 from genbab.nonlinear.norm_planes import NormPlanes, norm_lost, norm_planes, norm_roundings
-from genbab.nonlinear.softmax import Softmax, SoftmaxBox
-from genbab.nonlinear.softmax_planes import Planes, lost, planes, roundings
+from genbab.nonlinear.softmax import Softmax, SoftmaxBox, by_rows
+from genbab.nonlinear.softmax_planes import Planes, Sides, lost, planes, roundings
 
 GroupFunction = Softmax | Norm
 GroupBox = SoftmaxBox | NormBox
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Planes of a softmax that kernels found, with what these need to follow them."""
+
+    kernels: ModuleType
+    ready: Any
+    planes: SoftmaxPlanes
+
+    @property
+    def form(self) -> Tensor:
+        """As `Planes.form`."""
+        return self.planes.form
+
+    @property
+    def constants(self) -> Tensor:
+        """Their sum, (B, S, 1)."""
+        return self.planes.bias[..., None]
+
+    @property
+    def sides(self) -> Sides:
+        """As `Planes.sides`."""
+        found, groups = self.planes, self.planes.critical.shape[-1]
+        length = found.upper.shape[-1] // groups
+        upper, own = by_rows(found.upper, length) != 0, by_rows(found.own, length) == 0
+        return Sides(upper, found.critical[..., None], ~upper & own)
+
+    def along(self, v: Tensor) -> Tensor:
+        """As `Planes.along`."""
+        values: Tensor = self.kernels.softmax_values(self.ready, self.planes, v)
+        return values
+
+
 GroupPlanes = Planes | NormPlanes
 
 
@@ -32,6 +71,16 @@ def group_roundings(fn: GroupFunction) -> int:
     return roundings(fn.length) if isinstance(fn, Softmax) else norm_roundings(fn.length)
 
 
-def group_lost(box: GroupBox, a: Tensor, at: Tensor, v: Tensor) -> tuple[Tensor, ...]:
-    """Roughly what the relaxation of each number of each argument costs Σ a·y at v, >= 0."""
-    return norm_lost(box, a, at, v) if isinstance(box, NormBox) else lost(box, a, at, v)
+def group_lost(
+    box: GroupBox, a: Tensor, at: Tensor, v: Tensor, found: GroupPlanes | Found | None = None
+) -> tuple[Tensor, ...]:
+    """Roughly what the relaxation of each number of each argument costs Σ a·y at v, >= 0.
+
+    found: the planes for a at `at`, if they are there.
+    """
+    if isinstance(box, NormBox):
+        return norm_lost(box, a, at, v)
+    if found is None:
+        found = planes(box, a, at, rigorous=False)
+    assert not isinstance(found, NormPlanes)
+    return lost(box, a, found.sides, v)

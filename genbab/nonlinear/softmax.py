@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from genbab.kernels import Apart, SoftmaxFacts
 from genbab.nonlinear.box import make_box
 from genbab.nonlinear.conjugate import Prepared, prepare
 from genbab.nonlinear.interval import interval
@@ -21,6 +22,9 @@ FLOOR = {torch.float32: 1e-30, torch.float64: 1e-250}
 
 _LARGEST = {torch.float32: 60.0, torch.float64: 300.0}
 """Differences above this have no chord."""
+
+_FAR = 1e30
+"""Logits above this are as good as infinite."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +154,15 @@ class SoftmaxBox:
         return interval(make("sigmoid"), *self.logits)
 
     @cached_property
+    def sigmoid_ends(self) -> Pair:
+        """The bounds of s, flat (B, 1, N), 0 where a row is unbounded."""
+        low, high = (torch.where(self.finite, s, 0.0).flatten(-2) for s in self.logits)
+        return low, high
+
+    @cached_property
     def sigmoid(self) -> Prepared:
         """The sigmoid on the bounds of s, flat (B, 1, N)."""
-        low, high = (torch.where(self.finite, s, 0.0).flatten(-2) for s in self.logits)
-        return prepare(make("sigmoid"), low, high)
+        return prepare(make("sigmoid"), *self.sigmoid_ends)
 
     @cached_property
     def steepest(self) -> Tensor:
@@ -179,6 +188,25 @@ class SoftmaxBox:
         return usable, Chords.of(low, high, 0.0)
 
     @cached_property
+    def facts(self) -> SoftmaxFacts:
+        """The same for kernels, which search the planes' points."""
+        top, chords = self.chords
+        l, u = self.ends  # noqa: E741
+        wide = [*self.ends, self.finite.expand_as(l), top.expand_as(l), chords.start, chords.slope]
+        low, high, known, *rest = (t.flatten(-2) for t in (*wide, *self.range, self.steepest))
+        top, start, slope, least, most, steepest = rest
+        ends, values, (s_low, s_high) = (low, high), (least, most), self.sigmoid_ends
+        logits = s_low.clamp(-_FAR, _FAR), s_high.clamp(-_FAR, _FAR)
+        facts = SoftmaxFacts(self.fn.length, ends, known, top, start, slope, logits, values, steepest)
+        if self.own_chords is None:
+            return facts
+        usable, pairs = self.own_chords
+        others = 1 - torch.eye(self.fn.length, dtype=l.dtype, device=l.device)
+        slopes, starts = pairs.slope * others, (pairs.start - pairs.slope * pairs.origin) * others
+        usable, fixed, down = (t.flatten(-2) for t in (usable, starts.sum(-2), slopes.sum(-2)))
+        return replace(facts, apart=Apart(usable, fixed, down, slopes[:, 0]))
+
+    @cached_property
     def curved(self) -> tuple[Tensor, ...]:
         """About how much the softmax changes with each number of each argument, (B, size of the argument)."""
         low, high = self.range
@@ -193,7 +221,7 @@ class SoftmaxBox:
 
 def by_rows(x: Tensor, length: int) -> Tensor:
     """(..., N) as (..., R, K)."""
-    return x.reshape(*x.shape[:-1], -1, length)
+    return x.reshape(*x.shape[:-1], x.shape[-1] // length, length)
 
 
 def _others(x: Tensor) -> Pair:

@@ -42,7 +42,7 @@ class _Point:
 @dataclass(frozen=True, eq=False)
 class _Below:
     """Tangents of L, δ = x - point: value + steep·(δ_k - Σ falls·δ), or, where `own`, value - steep²·Σ_j
-    slopes_jk(δ_j - δ_k). size (where own): what rounding errors of Σ chord are relative to.
+    slopes_jk(δ_j - δ_k). size (where own and rigorous): what rounding errors of Σ chord are relative to.
     """
 
     value: Tensor
@@ -51,6 +51,17 @@ class _Below:
     own: Tensor | None = None
     slopes: Tensor | None = None
     size: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Which lines the entries of planes took, by rows (B, S, R, K): upper ones, lower ones `own` to an entry
+    (of differences; None where none are known); critical (B, S, R, 1): which follows from the others.
+    """
+
+    upper: Tensor
+    critical: Tensor
+    own: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +87,11 @@ class Planes:
         """The tangent points, (B, S or 1, N)."""
         return self.point.x.flatten(-2)
 
+    @property
+    def sides(self) -> Sides:
+        """Which lines the entries took."""
+        return Sides(self.upper, self.critical, self.below.own)
+
     def along(self, v: Tensor) -> Tensor:
         """The entries' lines at arguments v (B, S, N): also the derivative by A of the form at v."""
         point, (steep, value) = self.point, self.above
@@ -94,7 +110,7 @@ def planes(box: SoftmaxBox, a: Tensor, at: Tensor, *, rigorous: bool) -> Planes:
     """
     a = by_rows(a, box.fn.length)
     point = _point(box, at)
-    below = _below(box, point)
+    below = _below(box, point, rigorous)
     above = _above(box, point, rigorous)
     c, critical = _knapsack(a, below.value, above[1])
     w = a - c
@@ -138,7 +154,7 @@ def _point(box: SoftmaxBox, at: Tensor) -> _Point:
     return _Point(x, d, e, rest.clamp_min(FLOOR[x.dtype]))
 
 
-def _below(box: SoftmaxBox, point: _Point) -> _Below:
+def _below(box: SoftmaxBox, point: _Point, rigorous: bool) -> _Below:
     """L at the point and its slopes: the better of the two forms for each entry."""
     floor = FLOOR[point.x.dtype]
     shift, chords = box.chords
@@ -158,9 +174,11 @@ def _below(box: SoftmaxBox, point: _Point) -> _Below:
     inverse = 1.0 + fixed + torch.einsum("brjk,bsrj->bsrk", slopes, point.d) - down * point.d
     mine = 1.0 / inverse.clamp_min(1.0)
     own = (mine > value) & usable
-    size = 1.0 + ((pairs.start + pairs.slope * pairs.origin.abs()) * others).sum(-2)
-    reach = point.d.abs() + _wide(box, point)
-    size = size + down * reach + torch.einsum("brjk,bsrj->bsrk", slopes, reach)
+    size = None
+    if rigorous:
+        reach = point.d.abs() + _wide(box, point)
+        size = 1.0 + ((pairs.start + pairs.slope * pairs.origin.abs()) * others).sum(-2)
+        size = size + down * reach + torch.einsum("brjk,bsrj->bsrk", slopes, reach)
     return _Below(torch.where(own, mine, value), torch.where(own, mine, steep), falls, own, slopes, size)
 
 
@@ -218,18 +236,17 @@ def _knapsack(a: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     return ordered.gather(-1, place), order.gather(-1, place)
 
 
-def lost(box: SoftmaxBox, a: Tensor, at: Tensor, v: Tensor) -> tuple[Tensor, ...]:
+def lost(box: SoftmaxBox, a: Tensor, found: Sides, v: Tensor) -> tuple[Tensor, ...]:
     """Roughly what the relaxation of each number of each argument costs Σ a·softmax at v: chords of lower
-    lines, and an entry's own upper line. (B, S, size of the argument), >= 0.
+    lines, and an entry's own upper line. (B, S, size of the argument), >= 0. found: what planes for a took.
     """
-    found = planes(box, a, at, rigorous=False)
     x = by_rows(v, box.fn.length).clamp(*box.ends)
     w = by_rows(a, box.fn.length)
     w = w - w.gather(-1, found.critical)
     true = x.softmax(-1)
     gain = torch.where(found.upper, 0.0, w * true)
     shift, chords = box.chords
-    own = found.below.own
+    own = found.own
     raw = gain if own is None else torch.where(own, 0.0, gain)
     lines = chords.at(x)
     per = (lines - torch.exp(x - shift)) / lines.sum(-1, keepdim=True) * raw.sum(-1, keepdim=True)

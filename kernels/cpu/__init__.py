@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from genbab.kernels import reference
 from genbab.kernels.cpu import climbing, loops
 from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, several, tables_of
-from genbab.kernels.cpu.splits import children, dual, envelope, form_gains, free_gains, points, weights
+from genbab.kernels.cpu.groups import softmax_planes, softmax_ready, softmax_values
+from genbab.kernels.cpu.splits import children, dual, envelope, free_gains, points, reach, weights
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
 from genbab.kernels.reference import Box, Concrete, Line, Moments, Pace, Relaxed, Slopes
@@ -26,13 +27,16 @@ __all__ = [
     "concretise",
     "dual",
     "envelope",
-    "form_gains",
     "free_gains",
     "gradient",
     "lines",
     "points",
     "prepare",
+    "reach",
     "relax",
+    "softmax_planes",
+    "softmax_ready",
+    "softmax_values",
     "weights",
 ]
 
@@ -81,8 +85,7 @@ def prepare(fn: Function, boxes: tuple[Box, ...]) -> Ready:
     if fn.arguments == 2:
         x_box, y_box, unknown = _ends2(boxes)
         return Ready(boxes, (x_box, y_box), unknown, bool(unknown.any()))
-    ends, none = ends_of(fn, *boxes[0])
-    return Ready(boxes, ends, none, bool(none[0].any() or none[1].any()))
+    return Ready(boxes, *ends_of(fn, *boxes[0]))
 
 
 def relax(
@@ -133,10 +136,13 @@ def relax(
 
 def _ends2(boxes: tuple[Box, ...]) -> tuple[tuple[Any, Any], tuple[Any, Any], Any]:
     """(box of x, box of y, where there is no line)."""
-    ends = torch.broadcast_tensors(*(end for box in boxes for end in box))
-    unknown = ~torch.stack([torch.isfinite(end) for end in ends]).all(0)
-    lx, ux, ly, uy = (compact(end.masked_fill(unknown, 1.0), 3) for end in ends)
-    return (lx, ux), (ly, uy), compact(unknown, 3)
+    ends = [compact(end, 3) for box in boxes for end in box]
+    if any(end.shape != ends[0].shape for end in ends):
+        ends = [np.ascontiguousarray(end) for end in np.broadcast_arrays(*ends)]
+    unknown = ~np.logical_and.reduce([np.isfinite(end) for end in ends])
+    if unknown.any():
+        ends = [np.where(unknown, end.dtype.type(1.0), end) for end in ends]
+    return (ends[0], ends[1]), (ends[2], ends[3]), unknown
 
 
 def gradient(

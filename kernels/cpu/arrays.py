@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.kernels import conjugates
+from genbab.kernels.cpu.rows import end_rows
 from genbab.kernels.functions import GATED, Function, gate
 
 
 def compact(x: Tensor, rank: int) -> Any:
     """The tensor as a C-contiguous array of this rank with expanded axes of length 1; copies if it must."""
-    x = x.detach()
+    if x.requires_grad:
+        x = x.detach()
     if x.dim() == rank and x.is_contiguous():
         return x.numpy()
     for axis, (size, stride) in enumerate(zip(x.shape, x.stride(), strict=True)):
@@ -48,17 +49,18 @@ def full_rows(x: Any, a: Tensor) -> Any:
     return np.ascontiguousarray(np.broadcast_to(x, (*x.shape[:-1], a.shape[-1])))
 
 
-def ends_of(fn: Function, l: Tensor, u: Tensor) -> tuple[tuple[Any, ...], tuple[Any, Any]]:  # noqa: E741
-    """((l, u, f(l), f(u)), where there is no (lower, upper) line), arrays (B or 1, 1, N)."""
-    unknown = ~(torch.isfinite(l) & torch.isfinite(u))
-    l, u = l.masked_fill(unknown, 1.0), u.masked_fill(unknown, 1.0)  # noqa: E741
-    fl, fu = conjugates.value(fn, l), conjugates.value(fn, u)
-    no_lower = no_upper = unknown
-    if fn.name == "reciprocal":
-        point = (l == 0) & (u == 0)
-        no_lower, no_upper = (unknown | point | (within & (l <= 0) & (u >= 0)) for within in (l < 0, u > 0))
-        fl, fu = fl.masked_fill(l == 0, torch.inf), fu.masked_fill(u == 0, -torch.inf)
-    return tuple(compact(t, 3) for t in (l, u, fl, fu)), (compact(no_lower, 3), compact(no_upper, 3))
+def ends_of(fn: Function, l: Tensor, u: Tensor) -> tuple[tuple[Any, ...], tuple[Any, Any], bool]:  # noqa: E741
+    """((l, u, f(l), f(u)), where there is no (lower, upper) line: (B or 1, 1, N) each; whether anywhere)."""
+    low, high = compact(l, 3), compact(u, 3)
+    if low.shape != high.shape:
+        low, high = np.broadcast_arrays(low, high)
+        low, high = np.ascontiguousarray(low), np.ascontiguousarray(high)
+    ends, none = np.empty((4, *low.shape), low.dtype), np.empty((2, *low.shape), np.bool_)
+    is_open = False
+    if low.size:
+        flat = low.reshape(-1), high.reshape(-1), ends.reshape(4, -1), none.reshape(2, -1)
+        is_open = end_rows(fn.code, fn.parameter, *flat)
+    return tuple(ends), (none[0], none[1]), is_open
 
 
 def tables_of(fn: Function, a: Tensor) -> tuple[Any, float, float]:

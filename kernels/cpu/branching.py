@@ -163,29 +163,23 @@ def free_rows(
 
 
 @compiled(**SUMS)
-def _shift(own: Any, low: Any, high: Any, lows: Any, highs: Any, middle: Any, radius: Any) -> Any:
+def _reach(own: Any, side: Any, weight: Any) -> Any:
+    """Σ |own + weight·side|."""
     total = num(own[0], 0.0)
     for i in range(len(own)):
-        change = lows * low[i] + highs * high[i]
-        total += change * middle[i] - (abs(own[i] + change) - abs(own[i])) * radius[i]
+        total += abs(own[i] + weight * side[i])
     return total
 
 
 @compiled(**PLAIN)
-def form_rows(
-    begin: int, end: int, form: Any, middle: Any, radius: Any, below: Any, above: Any, which: Any, rows: Any,
-    old: Any, new: Any, gains: Any,
-) -> None:  # fmt: skip
-    """`form_gains`."""
-    zero = num(old[0, 0], 0.0)
+def reach_rows(begin: int, end: int, form: Any, below: Any, above: Any, weight: Any, found: Any) -> None:
+    """`reach`."""
+    zero = num(form[0, 0, 0], 0.0)
     for p in range(begin, end):
-        b, j = which[p], rows[p]
-        for s in range(gains.shape[1]):
-            was = old[p, s]
-            for m in range(gains.shape[2]):
-                lows = max(new[p, s, m], zero) - max(was, zero)
-                highs = min(new[p, s, m], zero) - min(was, zero)
-                gains[p, s, m] = _shift(form[b, s], below[j], above[j], lows, highs, middle[b], radius[b])
+        for s in range(found.shape[1]):
+            for m in range(found.shape[2]):
+                w = weight[p, s, m]
+                found[p, s, m] = _reach(form[p, s], above[p] if w < zero else below[p], w)
 
 
 @compiled(**PLAIN)

@@ -20,7 +20,7 @@ PLAIN: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 """Options of loops: no exception on division by zero; strict floating point."""
 
 _FOLDER = Path(__file__).parent
-_SHARED = ("functions.py", "splitting.py", "envelopes.py")
+_SHARED = ("functions.py", "splitting.py", "envelopes.py", "softmax.py")
 
 
 def _stamp() -> tuple[tuple[str, int, int], ...]:

@@ -234,3 +234,33 @@ def row(
     _improve(a, k, at, f, c, x)
     for i in range(len(c)):
         c[i] = -c[i] if a[i] < num(a[i], 0.0) else c[i]
+
+
+@compiled(**PLAIN)
+def end_rows(code: int, p: Any, low: Any, high: Any, ends: Any, none: Any) -> bool:
+    """Ends of boxes (N,) and the function there; 1 where an end is no number. none: where there is no lower,
+    no upper line; whether there is such a place.
+    """
+    l, u = ends[0], ends[1]  # noqa: E741
+    infinity, zero, one = num(low[0], np.inf), num(low[0], 0.0), num(low[0], 1.0)
+    for i in range(len(low)):
+        none[0, i] = not ((abs(low[i]) < infinity) & (abs(high[i]) < infinity))
+    for i in range(len(low)):
+        l[i] = one if none[0, i] else low[i]
+    for i in range(len(low)):
+        u[i] = one if none[0, i] else high[i]
+    for i in range(len(low)):
+        none[1, i] = none[0, i]
+    values(code, p, l, ends[2])
+    values(code, p, u, ends[3])
+    if code == RECIPROCAL:
+        for i in range(len(low)):
+            across, point = (l[i] <= zero) & (u[i] >= zero), (l[i] == zero) & (u[i] == zero)
+            none[0, i] |= point | (across & (l[i] < zero))
+            none[1, i] |= point | (across & (u[i] > zero))
+            ends[2, i] = infinity if l[i] == zero else ends[2, i]
+            ends[3, i] = -infinity if u[i] == zero else ends[3, i]
+    is_open = False
+    for i in range(len(low)):
+        is_open |= none[0, i] | none[1, i]
+    return is_open

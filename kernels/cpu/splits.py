@@ -60,7 +60,7 @@ def free_gains(
     """`splitting.free_gains`."""
     if a.numel() == 0 or fn.name == "reciprocal":
         return splitting.free_gains(fn, a, box, slope, intercept, point)
-    (l, u, fl, fu), whole = ends_of(fn, *box)  # noqa: E741
+    (l, u, fl, fu), _, _ = ends_of(fn, *box)  # noqa: E741
     cut = point.masked_fill(~torch.isfinite(point), 1.0)
     left, right = (~(torch.isfinite(end) & torch.isfinite(point)) for end in box)
     none = tuple(full_rows(compact(t, 3), a) for t in (left, left, right, right))
@@ -75,16 +75,13 @@ def free_gains(
     return first[0], second[0]
 
 
-def form_gains(
-    form: Tensor, box: Box, below: Tensor, above: Tensor, pairs: tuple[Tensor, Tensor], weight: Box
-) -> Tensor:
-    """`splitting.form_gains`."""
-    if 0 in (*weight[1].shape, form.shape[-1]):
-        return splitting.form_gains(form, box, below, above, pairs, weight)
-    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
-    found, array = empty(tuple(weight[1].shape), form)
-    given = (full(t, tuple(t.shape)) for t in (form, middle, radius, below, above, *pairs, *weight))
-    spread(branching.form_rows, len(array), array[0].size * form.shape[2], *given, array)
+def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
+    """`splitting.reach`."""
+    if 0 in (*weight.shape, form.shape[-1]):
+        return splitting.reach(form, below, above, weight)
+    found, array = empty(tuple(weight.shape), form)
+    given = (t.detach().contiguous().numpy() for t in (form, below, above, weight))
+    spread(branching.reach_rows, len(array), array[0].size * form.shape[2], *given, array)
     return found
 
 

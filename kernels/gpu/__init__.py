@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from genbab.kernels import reference
-from genbab.kernels.envelopes import envelope
 from genbab.kernels.functions import LEAST_SQUARE, Function
+from genbab.kernels.gpu.groups import softmax_planes, softmax_ready, softmax_values
 from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of, total
 from genbab.kernels.gpu.relaxing import ascend_kernel, gradient_kernel, relax_kernel, relax_product_kernel
-from genbab.kernels.gpu.splits import children, dual, form_gains, free_gains, points, weights
+from genbab.kernels.gpu.splits import children, dual, envelope, free_gains, points, reach, weights
 from genbab.kernels.gpu.summing import concretise_kernel, lines_kernel
 from genbab.kernels.reference import Box, Concrete, Line, Moments, Pace, Relaxed, Slopes, prepare
 
@@ -25,13 +25,16 @@ __all__ = [
     "concretise",
     "dual",
     "envelope",
-    "form_gains",
     "free_gains",
     "gradient",
     "lines",
     "points",
     "prepare",
+    "reach",
     "relax",
+    "softmax_planes",
+    "softmax_ready",
+    "softmax_values",
     "weights",
 ]
 

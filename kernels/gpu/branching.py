@@ -117,27 +117,22 @@ def dual_kernel(
 
 
 @triton.jit
-def form_kernel(
-    form, middle, radius, below, above, which, row, old, new, gains, S, D, M,
+def reach_kernel(
+    form, below, above, weight, found, S, D, M,
     MANY: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One candidate and one row: all its weights, at one read of the forms."""
     p, s = (tl.program_id(0) // S).to(tl.int64), (tl.program_id(0) % S).to(tl.int64)
-    b, j = tl.load(which + p), tl.load(row + p)
     m = tl.arange(0, MANY)
-    was, now = tl.load(old + p * S + s), tl.load(new + (p * S + s) * M + m, m < M, 0.0)
-    lows = (tl.maximum(now, 0.0) - tl.maximum(was, 0.0))[:, None]
-    highs = (tl.minimum(now, 0.0) - tl.minimum(was, 0.0))[:, None]
-    total = tl.zeros((MANY, BLOCK), dtype=gains.dtype.element_ty)
+    w = tl.load(weight + (p * S + s) * M + m, m < M, 0.0)[:, None]
+    total = tl.zeros((MANY, BLOCK), dtype=found.dtype.element_ty)
     for first in range(0, D, BLOCK):
         d = first + tl.arange(0, BLOCK)
-        own = tl.load(form + (b * S + s) * D + d, d < D, 0.0)[None, :]
-        change = lows * tl.load(below + j * D + d, d < D, 0.0)[None, :]
-        change += highs * tl.load(above + j * D + d, d < D, 0.0)[None, :]
-        centre = tl.load(middle + b * D + d, d < D, 0.0)[None, :]
-        r = tl.load(radius + b * D + d, d < D, 0.0)[None, :]
-        total += change * centre - (tl.abs(own + change) - tl.abs(own)) * r
-    tl.store(gains + (p * S + s) * M + m, tl.sum(total, 1), m < M)
+        own = tl.load(form + (p * S + s) * D + d, d < D, 0.0)[None, :]
+        low = tl.load(below + p * D + d, d < D, 0.0)[None, :]
+        high = tl.load(above + p * D + d, d < D, 0.0)[None, :]
+        total += tl.abs(own + tl.maximum(w, 0.0) * low + tl.minimum(w, 0.0) * high)
+    tl.store(found + (p * S + s) * M + m, tl.sum(total, 1), m < M)
 
 
 @triton.jit

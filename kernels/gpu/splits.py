@@ -6,15 +6,16 @@ import torch
 import triton
 from torch import Tensor
 
-from genbab.kernels import reference, splitting
+from genbab.kernels import envelopes, reference, splitting
 from genbab.kernels.functions import Function
 from genbab.kernels.gpu.branching import (
     children_kernel,
     dual_kernel,
-    form_kernel,
     free_kernel,
+    reach_kernel,
     weights_kernel,
 )
+from genbab.kernels.gpu.envelopes import envelope_kernel
 from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of
 from genbab.kernels.gpu.tables import points_kernel
 from genbab.kernels.splitting import Box, Grid
@@ -83,22 +84,19 @@ def free_gains(
     return gains
 
 
-def form_gains(
-    form: Tensor, box: Box, below: Tensor, above: Tensor, pairs: tuple[Tensor, Tensor], weight: Box
-) -> Tensor:
-    """`splitting.form_gains`."""
-    count, rows, many = weight[1].shape
+def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
+    """`splitting.reach`."""
+    count, rows, many = weight.shape
     inputs = form.shape[-1]
     if 0 in (count, rows, many, inputs):
-        return splitting.form_gains(form, box, below, above, pairs, weight)
-    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
-    gains = form.new_empty(count, rows, many)
+        return splitting.reach(form, below, above, weight)
+    found = form.new_empty(count, rows, many)
     with on(form):
-        form_kernel[(count * rows,)](
-            *_packed(form, middle, radius, below, above, *pairs, *weight), gains, rows, inputs, many,
+        reach_kernel[(count * rows,)](
+            *_packed(form, below, above, weight), found, rows, inputs, many,
             MANY=triton.next_power_of_2(many), BLOCK=_block(inputs),
         )  # fmt: skip
-    return gains
+    return found
 
 
 def children(
@@ -139,3 +137,17 @@ def points(table: Grid, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa
             STOPS=len(table.stops), JUMPS=len(table.jumps), DEPTH=longest.bit_length() + 1, BLOCK=block,
         )  # fmt: skip
     return found
+
+
+def envelope(fn: Function, box: Box) -> tuple[Box, Box]:
+    """`envelopes.envelope`."""
+    low, high = _packed(*box)
+    if low.numel() == 0:
+        return envelopes.envelope(fn, box)
+    found = low.new_empty(4, *low.shape)
+    with on(low):
+        envelope_kernel[(triton.cdiv(low.numel(), 256),)](
+            low, high, *found.unbind(), low.numel(), CODE=fn.code, BLOCK=256
+        )
+    lower, upper, lows, highs = found.unbind()
+    return (lower, upper), (lows, highs)

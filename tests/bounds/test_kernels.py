@@ -9,6 +9,7 @@ import torch
 
 from genbab.bounds import (
     Engine,
+    Relaxation,
     Rows,
     Steps,
     certify,
@@ -23,6 +24,7 @@ from genbab.network import Network
 from genbab.nonlinear import make
 from tests.bounds.exact import cancelling, double, least, linear_form, output_rows, rational
 from tests.bounds.samples import assert_below, boxes, samples, some_rows
+from tests.bounds.test_attention import network as attention
 from tests.kernels.backends import INTERPRETED, NAMES, interpret, loaded
 from tests.soundness.graphs import random_network
 
@@ -109,6 +111,32 @@ def test_rounding_at_the_input_is_paid(seed: int, kernels: ModuleType) -> None:
     bound = certify(network, relaxation, rows, (x, x), {})[0]
     for s in range(200):
         assert rational(bound[0, s : s + 1])[0] <= rational(row[0, s]).dot(rational(x[0]))
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("seed", SEEDS[:4])
+def test_attention(seed: int, known: bool, kernels: ModuleType) -> None:
+    """Softmax as one node: sound in float32, gaining by search, and a pass in float64 is that in torch."""
+    network, box = attention(seed, 3, known, 2.0), boxes(seed, 4, 3)
+    fast, x = engine_of(network, kernels), samples(box, 200, seed)
+    rows, intervals = some_rows(network, seed, 3), cheap_forms(engine_of(network, None), box)[0]
+    exact = fast.certifying(intervals)
+    before, (bound, slopes) = (
+        certify(network, exact, rows, box, {}),
+        row_bounds(fast, exact, rows, box, Steps(8)),
+    )
+    assert float((bound - before[0]).mean()) > 0
+    for start in ({}, slopes):
+        assert_below(certify(network, exact, rows, box, start), rows, network, x, box)
+        usual, other = (
+            Relaxation(network, intervals, torch.float64, kernels=given) for given in (None, kernels)
+        )
+        one, two = (descend(network, r, rows, box, start) for r in (usual, other))
+        torch.testing.assert_close(two.bound, one.bound, rtol=1e-7, atol=1e-7)
+        wanted, found = sweep(network, one), sweep(network, two)
+        for i, line in found.items():
+            for a, b in zip(line.point, wanted[i].point, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
 
 
 def test_infinite_and_missing_numbers_prove_nothing(kernels: ModuleType) -> None:

@@ -15,10 +15,13 @@ import pytest
 from genbab.kernels import Backend, available
 
 ROOT = Path(__file__).resolve().parents[2]
+FILES = ("test_parity.py", "test_softmax.py")
 GROUPS = {
     "relaxing": "test_relax",
     "gradients": "test_gradient or test_lines or test_concretise or test_calls",
-    "splitting": "test_half or test_free or test_form or test_children or test_points or test_prepared",
+    "envelopes": "test_envelope",
+    "splitting": "test_half or test_free or test_reach or test_children or test_points or test_prepared",
+    "softmax": "test_softmax",
 }
 
 
@@ -27,7 +30,7 @@ GROUPS = {
 def test_kernels_agree_with_the_reference_when_interpreted(group: str) -> None:
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    chosen = [str(ROOT / "tests/kernels/test_parity.py"), "-k", f"triton and ({GROUPS[group]})"]
+    chosen = [*(str(ROOT / "tests/kernels" / name) for name in FILES), "-k", f"triton and ({GROUPS[group]})"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *chosen]
     run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-6000:]

@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from genbab.kernels import S_SHAPED, Backend, Function, Pace, Relaxed, available, implementation, reference
+from genbab.kernels import S_SHAPED, Function, Pace, Relaxed, reference
 from genbab.kernels.conjugates import conjugate
 from genbab.lut.generate import table_on
 from genbab.nonlinear.registry import make as function
+from tests.kernels.backends import INTERPRETED
 from tests.kernels.cases import (
     DTYPES,
     EMPTY,
@@ -32,36 +31,8 @@ from tests.kernels.cases import (
     scattered,
 )
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
 CASES = [pytest.param(fn, dtype, id=f"{fn.name}-{str(dtype)[6:]}") for fn in FUNCTIONS for dtype in DTYPES]
-
-
-@pytest.fixture(params=["numba", pytest.param("triton", marks=() if INTERPRETED else pytest.mark.gpu)])
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, str]:
-    """(implementation, device); memory that it gets is full of NaN."""
-    backend = Backend(request.param)
-    if not available(backend):
-        pytest.skip(f"{backend.value} is not installed")
-    if INTERPRETED and backend is Backend.NUMBA:
-        pytest.skip("runs without the interpreter")
-    if backend is Backend.TRITON and not INTERPRETED and not torch.cuda.is_available():
-        pytest.skip("no GPU, and not interpreted")
-    device = "cuda" if backend is Backend.TRITON and not INTERPRETED else "cpu"
-    found = implementation(backend, torch.device(device))
-    for owner, name in ((torch, "empty"), (torch, "empty_like"), (Tensor, "new_empty")):
-        monkeypatch.setattr(owner, name, poisoned(getattr(owner, name)))
-    return found, device
-
-
-def poisoned(empty: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """`empty` whose numbers are NaN."""
-
-    def made(*args: Any, **kwargs: Any) -> Tensor:
-        one = empty(*args, **kwargs)
-        return one.fill_(torch.nan) if one.is_floating_point() else one.fill_(1)
-
-    return made
 
 
 def on_cpu(found: Relaxed) -> Relaxed:
@@ -326,20 +297,16 @@ def test_free_gains(backend: tuple[ModuleType, str], fn: Function, dtype: torch.
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("candidates", "rows", "tried"), [(11, 3, 5), (1, 1, 1), (0, 3, 2)])
-def test_form_gains(
+@pytest.mark.parametrize(("candidates", "rows", "tried"), [(11, 3, 5), (1, 1, 1), (0, 3, 2), (2, 1, 0)])
+def test_reach(
     backend: tuple[ModuleType, str], candidates: int, rows: int, tried: int, dtype: torch.dtype
 ) -> None:
-    form, middle, radius = numbers(1, dtype, 2, rows, 45), numbers(2, dtype, 2, 45), numbers(3, dtype, 2, 45)
-    box = middle - radius.abs(), middle + radius.abs()
-    below, above = numbers(4, dtype, 9, 45), numbers(5, dtype, 9, 45)
-    pairs = torch.arange(candidates) % 2, torch.arange(candidates) % 9
-    weight = numbers(6, dtype, candidates, rows), numbers(7, dtype, candidates, rows, tried)
-    there = [t.to(backend[1]) for t in (form, *box, below, above, *pairs, *weight)]
-    found = backend[0].form_gains(
-        there[0], (there[1], there[2]), there[3], there[4], (there[5], there[6]), (there[7], there[8])
-    )  # noqa: E501
-    same(found.cpu(), reference.form_gains(form, box, below, above, pairs, weight), 100.0)
+    form, weight = numbers(1, dtype, candidates, rows, 45), numbers(7, dtype, candidates, rows, tried)
+    below, above = scattered(numbers(4, dtype, candidates, 45)), numbers(5, dtype, candidates, 45)
+    weight[..., :1] = 0.0
+    args = form, below, above, weight
+    found = backend[0].reach(*(t.to(backend[1]) for t in args))
+    same(found.cpu(), reference.reach(*args), 100.0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -119,19 +119,16 @@ def test_free_gains_are_what_children_gain() -> None:
         assert bool((gain >= 0).all())
 
 
-def test_gains_of_forms_are_what_the_box_says() -> None:
-    form, middle = numbers(1, torch.float64, 2, 3, 20), numbers(2, torch.float64, 2, 20)
-    radius, below, above = (numbers(s, torch.float64, 2, 20).abs() for s in (3, 4, 5))
-    box, pairs = (middle - radius, middle + radius), (torch.tensor([0, 1]), torch.tensor([1, 0]))
-    old, new = numbers(6, torch.float64, 2, 3), numbers(7, torch.float64, 2, 3, 1)
-    gains = reference.form_gains(form, box, below, above, pairs, (old, new))[..., 0]
-    for p, (b, j) in enumerate(zip(*(t.tolist() for t in pairs), strict=True)):
-        for s in range(3):
-            weights = float(old[p, s]), float(new[p, s, 0])
-            change = [max(w, 0.0) * below[j] + min(w, 0.0) * above[j] for w in weights]
-            both = torch.stack([form[b, s], form[b, s] + change[1] - change[0]])[None]
-            bounds = reference.concretise(both, (box[0][b : b + 1], box[1][b : b + 1])).bound[0]
-            torch.testing.assert_close(gains[p, s], bounds[1] - bounds[0])
+def test_forms_reach_as_far_as_the_box_says() -> None:
+    form, weight = numbers(1, torch.float64, 2, 3, 20), numbers(7, torch.float64, 2, 3, 2)
+    below, above = numbers(4, torch.float64, 2, 20), numbers(5, torch.float64, 2, 20)
+    found, unit = reference.reach(form, below, above, weight), torch.ones(1, 20, dtype=torch.float64)
+    for p in range(2):
+        for m in range(2):
+            w = weight[p, :, m, None]
+            moved = form[p] + torch.where(w > 0, w * below[p], w * above[p])
+            least = reference.concretise(moved[None], (-unit, unit)).bound[0]
+            torch.testing.assert_close(found[p, :, m], -least)
 
 
 def test_default_paths_import_neither_numba_nor_triton() -> None:
