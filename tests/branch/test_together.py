@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -65,8 +66,8 @@ def rooted(seed: int) -> tuple[Engine, RootState, Query, torch.Tensor, torch.Ten
     engine = Engine.of(network, Config(), CPU, lambda: None)
     query = queries(spec, engine.exact, CPU)
     state = cheap(engine, query, engine.exact.output)
-    points = middle + np.random.default_rng(seed + 100).uniform(-0.5, 0.5, (20000, 4))
-    points = torch.from_numpy(points)
+    around = np.random.default_rng(seed + 100).uniform(-0.5, 0.5, (20000, 4))
+    points = torch.from_numpy(middle + around)
     outputs = evaluate(engine.exact, points)
     assert spec.assumed is not None
     clause = spec.assumed.clauses[0]
@@ -140,7 +141,9 @@ def test_unsafe_points_keep_their_place_in_narrowed_domains(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(9))
 @pytest.mark.parametrize("splits", ["input", "neuron"])
-def test_a_planted_follower_that_is_unsafe_is_never_lost(seed: int, splits: str) -> None:
+def test_a_planted_follower_that_is_unsafe_is_never_lost(
+    seed: int, splits: Literal["input", "neuron"]
+) -> None:
     """No attack finds it: the search alone must not call it verified."""
     model, _, pattern, middle = asked(seed, 0.05 if seed % 2 else 0.5)
     outputs, _ = nap.hidden_values(made(seed), [], middle[None])

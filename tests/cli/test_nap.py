@@ -85,8 +85,8 @@ def test_patterns_mined_in_every_form_are_those_of_python(
         assert facts["samples"] == 30 and facts["constrained"] == pattern.constrained
         assert facts["layers"] == [{"name": HIDDEN, "constrained": pattern.constrained, "neurons": 3}]
         assert facts["recall"] == pattern.recall(load(model), *data)
-    words = genbab("nap", "show", "p.json").out
-    assert f"layer 1 is {HIDDEN}" in words and "recall" not in words
+    told = genbab("nap", "show", "p.json").out
+    assert f"layer 1 is {HIDDEN}" in told and "recall" not in told
 
 
 def test_classes_without_a_right_sample_are_named(
