@@ -217,7 +217,7 @@ def load(path: str | os.PathLike[str]) -> dict[int, Pattern]:
         data = json.loads(Path(path).read_text())
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror or error})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{name}: not JSON ({error})") from None
     known = isinstance(data, dict) and data.get("schema") == SCHEMA
     if not known or not isinstance(data.get("patterns"), list):

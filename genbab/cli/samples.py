@@ -9,17 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 from zlib import error as BadStream  # noqa: N812 - a class
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from genbab.errors import UsageError
 
 Floats = NDArray[np.float64]
 MAX_PIXELS = 1 << 24
+MAX_BYTES = 1 << 30
+"""Of the arrays of an .npz file, unpacked."""
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm")
 READING = (
     OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, TokenError, ArithmeticError,
@@ -65,7 +67,7 @@ def _integers(values: Floats, path: Path, count: int) -> NDArray[np.int64]:
 def _array(path: Path) -> Floats:
     try:
         with np.errstate(all="ignore"):  # unpickles nothing, and takes no memory for what a header claims
-            found = open_memmap(path, mode="r")
+            found = npy.open_memmap(path, mode="r")
     except READING as error:
         raise UsageError(f"cannot read {path}: {error}") from None
     return _rows(found, str(path))
@@ -75,10 +77,31 @@ def _array(path: Path) -> Floats:
 def _arrays(path: Path) -> Iterator[Mapping[str, Any]]:
     """The arrays of an .npz file by name; raises `UsageError` where one cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            yield arrays
+        with open(path, "rb") as file:
+            with ZipFile(file) as members:
+                _sized(members, path)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                yield arrays
     except READING as error:
         raise UsageError(f"cannot read {path}: {error}") from None
+
+
+def _sized(members: ZipFile, path: Path) -> None:
+    """Raises `UsageError` where arrays are too large, or their headers claim what is not there."""
+    total = sum(one.file_size for one in members.infolist())
+    if total > MAX_BYTES:
+        raise UsageError(f"{path} holds {total:,} bytes when unpacked; at most {MAX_BYTES:,} are read")
+    for one in members.infolist():
+        with members.open(one) as stream:
+            version = npy.read_magic(stream)
+            header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, _, dtype = header(stream)
+            claimed = math.prod(shape) * dtype.itemsize
+        if claimed > one.file_size:
+            raise UsageError(
+                f"{path}: {one.filename} claims {claimed:,} bytes of numbers and holds {one.file_size:,}"
+            )
 
 
 def _named(arrays: Mapping[str, Any], name: str, path: Path) -> Floats:

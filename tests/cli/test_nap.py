@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from genbab import load, nap
 from genbab.cli import main
 from genbab.specs import robustness, write_vnnlib
+from tests.fuzz.files import claimed_array
 
 from .conftest import Command, Said
 from .networks import outputs_of
@@ -167,3 +169,19 @@ def test_what_makes_no_sense_is_said_in_one_line(
             wrong.append((words, said))
     assert not wrong
     assert not (tmp_path / "o.json").exists()
+
+
+def test_arrays_that_claim_too_much_are_refused(
+    genbab: Command,
+    tmp_path: Path,
+    model: Path,
+    data: tuple[np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with zipfile.ZipFile(tmp_path / "claims.npz", "w") as archive:
+        archive.writestr("x.npy", claimed_array("(1099511627776,)", "<f8"))
+    said = genbab("nap", "mine", model, "claims.npz", "y.npy", "-o", "o.json")
+    assert said.code == 2 and "x.npy claims 8,796,093,022,208 bytes" in said.err
+    monkeypatch.setattr("genbab.cli.samples.MAX_BYTES", 100)
+    said = genbab("nap", "mine", model, "both.npz", "-o", "o.json")
+    assert said.code == 2 and "at most 100 are read" in said.err

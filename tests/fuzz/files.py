@@ -84,12 +84,22 @@ def hostile_array(random: Random, trap: Path) -> bytes:
     if kind == 1:
         return pickle.dumps(Trap(trap))
     if kind == 2:
-        file = io.BytesIO()
-        np.savez(file, a=np.ones(3))
-        return damaged_bytes(file.getvalue(), random) if random.random() < 0.5 else file.getvalue()
+        return _hostile_archive(random)
     if kind < 5:
         return claimed_array(random.choice(SHAPES), random.choice(TYPES))
     return damaged_bytes(sound_array(), random) if random.random() < 0.9 else sound_array()
+
+
+def _hostile_archive(random: Random) -> bytes:
+    """Arrays in a zip file: sound, damaged, with headers that lie, or no arrays."""
+    file = io.BytesIO()
+    if random.random() < 0.6:
+        np.savez(file, a=np.ones(3))
+    else:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in random.sample(("x.npy", "y.npy", "z.npy"), random.choice((1, 2))):
+                archive.writestr(name, claimed_array(random.choice(SHAPES), random.choice(TYPES)))
+    return damaged_bytes(file.getvalue(), random) if random.random() < 0.4 else file.getvalue()
 
 
 @cache
@@ -218,8 +228,25 @@ TRACE = b"""{"t": 0.0, "event": "run", "trace": 1, "genbab": "0", "model": "m", 
 
 def hostile_trace(random: Random) -> bytes:
     """The record of a run with something wrong."""
+    return damaged_json(TRACE, random)
+
+
+PATTERNS = (
+    b'{"schema": 1, "patterns": [ {"label": 0 , "delta": 0.95 , "samples": 7 , "layers": [ '
+    b'{"name": "h" , "lower": [ -1.0 , null , 0.5 ] , "upper": [ 1.0 , 2.0 , null ] } ] } , '
+    b'{"label": 1 , "delta": 0.9 , "samples": 3 , "layers": [ ] } ] }'
+)
+
+
+def hostile_patterns(random: Random) -> bytes:
+    """A file of activation patterns with something wrong."""
+    return damaged_json(PATTERNS, random)
+
+
+def damaged_json(data: bytes, random: Random) -> bytes:
+    """The text with other bytes, or other words between its spaces."""
     if random.random() < 0.3:
-        return damaged_bytes(TRACE, random)
+        return damaged_bytes(data, random)
     words = (
         b"null",
         b"1e999",
@@ -227,13 +254,14 @@ def hostile_trace(random: Random) -> bytes:
         b"[]",
         b"{}",
         b'"a"',
+        b'"\\ud800"',
         b"-1",
         b"[" * 20_000,
         b"9" * 5000,
         b"true",
         b"1e308",
     )
-    pieces = TRACE.split(b" ")
+    pieces = data.split(b" ")
     for _ in range(random.choice((1, 2, 5))):
         pieces[random.randrange(len(pieces))] = random.choice(words)
     return b" ".join(pieces)

@@ -174,6 +174,29 @@ def _trace(case: Case, random: Random, folder: Path) -> None:
     case.words = ["plot-trace", str(place)]
 
 
+def _pattern(case: Case, random: Random, folder: Path) -> None:
+    model, place = folder / "m.onnx", folder / "p.json"
+    model.write_bytes(seeds()[0])
+    place.write_bytes(files.hostile_patterns(random))
+    (folder / "s.vnnlib").write_text(texts.sound_spec(random, 3, 2, "1.0"))
+    if random.random() < 0.5:
+        case.words = ["nap", "show", str(place), *random.choice(((), ("--json",)))]
+        return
+    named = ("--nap", str(place), "--nap-class", random.choice(("0", "0", "1", *texts.NUMBERS)))
+    case.words = ["verify", str(model), str(folder / "s.vnnlib"), "--timeout", "2", *named]
+
+
+def _mined(case: Case, random: Random, folder: Path) -> None:
+    model, out = folder / "m.onnx", folder / "p.json"
+    model.write_bytes(random.choice(seeds()[:7]))
+    data, labels = folder / random.choice(("d.npz", "d.npy")), folder / random.choice(("l.npz", "l.npy"))
+    for place in (data, labels):
+        place.write_bytes(files.hostile_array(random, case.trap))
+    delta = random.choice(("0.95", "1", *texts.NUMBERS))
+    named = (str(data), *random.choice(((), (str(labels),))))
+    case.words = ["nap", "mine", str(model), *named, "-o", str(out), f"--delta={delta}"]
+
+
 def _formula(case: Case, random: Random, folder: Path) -> None:
     low, high = (random.choice((*texts.NUMBERS[:8], "-3", "2", "-1e9")) for _ in range(2))
     case.words = ["relax", tables.hostile_formula(random), low, high]
@@ -211,6 +234,8 @@ KINDS: tuple[tuple[str, float, Writer], ...] = (
     ("data", 10, _data),
     ("study", 4, _study),
     ("trace", 1, _trace),
+    ("pattern", 1, _pattern),
+    ("mined", 1, _mined),
     ("formula", 1.5, _formula),
     ("options", 1.5, _options),
 )

@@ -24,7 +24,7 @@ from tests.fuzz.judge import run
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20240
-QUICK = ("spec", "list", "data", "study", "options")
+QUICK = ("spec", "list", "data", "study", "options", "pattern", "mined")
 
 
 def _cases(tmp_path: Path, numbers: range, kinds: tuple[str, ...]) -> list[str]:
