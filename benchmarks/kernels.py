@@ -206,7 +206,8 @@ def name_of(device: torch.device) -> str:
     """The device in words."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"
+    count = torch.get_num_threads()
+    return f"{platform.processor() or platform.machine()} CPU, {count} thread{'s' if count > 1 else ''}"
 
 
 def write(folder: Path, kind: str, device: str, content: dict[str, Any], end: str = "") -> None:

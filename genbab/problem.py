@@ -1,8 +1,7 @@
 """A network and a spec, put together as batched tensors: boxes, and the linear rows to be bounded on each.
 
-Unsafe points of a clause satisfy `matrix·y + on_input·x <= rhs` in every row, so a clause is refuted on a
-box as soon
-as one of its rows is proved to stay above its right-hand side; a box is done when all its clauses are
+Unsafe points of a clause satisfy `matrix·y + on_input·x <= rhs` in every row, so a clause is refuted on a box
+as soon as one of its rows is proved to stay above its right-hand side; a box is done when all its clauses are
 refuted.
 """
 
@@ -24,8 +23,7 @@ class Query:
     """Boxes with the rows to be bounded on them.
 
     lower, upper (B, D); matrix (B, S, O); on_input (B, S, D) or None; rhs (B, S); clause (B, S): index into
-    the spec's
-    clauses, -1 for padding. All float64.
+    the spec's clauses, -1 for padding. All float64.
     """
 
     lower: Tensor

@@ -2,10 +2,9 @@
 
 Accepted: one network, several runs of it (`equal-to`), or several networks, whose inputs and outputs then
 follow each other as if they were one; inputs, outputs and (of one model) tensors inside of it, of real or
-floating-point type; and / or of the
-relations <= >= < > == != of polynomials. The meaning of bounds, rows and constants is that of the 1.0 reader.
-Inputs that an assertion makes equal are one variable; a sum of squares below a constant is a ball where its
-numbers allow it. Everything is decided over the real numbers.
+floating-point type; and / or of the relations <= >= < > == != of polynomials. The meaning of bounds, rows and
+constants is that of the 1.0 reader. Inputs that an assertion makes equal are one variable; a sum of squares
+below a constant is a ball where its numbers allow it. Everything is decided over the real numbers.
 """
 
 from __future__ import annotations

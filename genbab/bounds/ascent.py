@@ -74,10 +74,8 @@ class Freedom:
     f'.
 
     A slope outside touches at an end of the interval: that is the Lagrange multiplier of the split's
-    constraint (the β
-    of β-CROWN; Wang et al., NeurIPS 2021), in the same variable. steps: per node and argument, the size of
-    a step
-    (B, 1, N), 0 where nothing was cut.
+    constraint (the β of β-CROWN; Wang et al., NeurIPS 2021), in the same variable. steps: per node and
+    argument, the size of a step (B, 1, N), 0 where nothing was cut.
     """
 
     steps: dict[int, Slopes]

@@ -4,11 +4,9 @@ For rows C of a target node t, walking the graph backwards keeps the invariant
 
     C·t(x)  >=  Σ_v <A_v, v(x)> + d        for every x in the box,
 
-A_v (B, S, N_v), d (B, S). At an affine node A goes through the adjoint of each map; at a nonlinear node
-every entry
-picks the lower line (A >= 0) or the upper line (A < 0) of its neuron: `slope * arg + intercept`. Any slope
-is sound
-because the intercept is computed for it. At the input the form is minimised over the box.
+A_v (B, S, N_v), d (B, S). At an affine node A goes through the adjoint of each map; at a nonlinear node every
+entry picks the lower line (A >= 0) or the upper line (A < 0) of its neuron: `slope * arg + intercept`. Any
+slope is sound because the intercept is computed for it. At the input the form is minimised over the box.
 """
 
 from __future__ import annotations
@@ -47,14 +45,12 @@ class Rows:
 class Chosen:
     """The lines that one pass used at one nonlinear node, all (B, S, N).
 
-    coefficients: the rows' at the node's output; upper: 1.0 where they took the upper line, 0.0 for the
-    lower (float
-    masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept, touch
-    points;
-    point: the arguments' values at the input that minimises the form, once a sweep has found them.
-    uphill: the bound's gradient to the slopes, where the sweep found it too.
-    step: the kernels' own account of it, where they took it.
-    planes: of a grouped node; its only "slopes" are the planes' parameters `at`, `intercept` is unused.
+    coefficients: the rows' at the node's output; upper: 1.0 where they took the upper line, 0.0 for the lower
+    (float masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept,
+    touch points; point: the arguments' values at the input that minimises the form, once a sweep has found
+    them. uphill: the bound's gradient to the slopes, where the sweep found it too. step: the kernels' own
+    account of it, where they took it. planes: of a grouped node; its only "slopes" are the planes' parameters
+    `at`, `intercept` is unused.
     """
 
     coefficients: Tensor

@@ -1,10 +1,8 @@
 """Forward linear bounds: every node between two affine functions of the input, in one sweep.
 
-Worth it when few inputs vary: a node costs 2·(D+1) vectors, whatever the number of rows asked for later.
-Each form is
-(B, D+1, N): row d < D the coefficient of the d-th *varying* input measured from the box's centre, the last
-row the
-constant. Kept together as mean and half difference, an affine node is W·mean ± |W|·half.
+Worth it when few inputs vary: a node costs 2·(D+1) vectors, whatever the number of rows asked for later. Each
+form is (B, D+1, N): row d < D the coefficient of the d-th *varying* input measured from the box's centre, the
+last row the constant. Kept together as mean and half difference, an affine node is W·mean ± |W|·half.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Interval bounds of every node: cheap, always sound, often the tightest for what other bounds cannot see.
 
 An `Interval` is a pair (lower, upper) of (B, N) tensors; one side may be infinite, NaN never occurs.
-Rounding: every
-affine step is widened by γ_n(|W||x| + |b|), γ_n = n·u / (1 − n·u), u the unit roundoff, n the length of the
-sums
-(Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), so the result holds over the reals.
+Rounding: every affine step is widened by γ_n(|W||x| + |b|), γ_n = n·u / (1 − n·u), u the unit roundoff, n the
+length of the sums (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), so the result holds
+over the reals.
 """
 
 from __future__ import annotations

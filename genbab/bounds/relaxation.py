@@ -1,8 +1,7 @@
 """The lines of every nonlinear node on a batch of boxes: prepared conjugates, default slopes, slope scales.
 
 A `Relaxation` belongs to one network, one list of intervals and one dtype. It computes a node's lines when
-they are
-first asked for and forgets them when the node's arguments are tightened.
+they are first asked for and forgets them when the node's arguments are tightened.
 """
 
 from __future__ import annotations

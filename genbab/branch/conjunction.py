@@ -1,10 +1,8 @@
 """What several rows of a clause say together: an unsafe point must satisfy all of them at once.
 
 Each row has a linear form <form, x> + constant below it on the box, so an unsafe point lies in the
-half-spaces
-<form, x> + constant <= rhs of all rows of its clause. Shapes: form (B, S, D), constant (B, S), query of B
-boxes; C
-clauses of at most R rows each.
+half-spaces <form, x> + constant <= rhs of all rows of its clause. Shapes: form (B, S, D), constant (B, S),
+query of B boxes; C clauses of at most R rows each.
 """
 
 from __future__ import annotations
@@ -28,9 +26,8 @@ def combine(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Te
     weights show it.
 
     For weights w >= 0 of the rows of a clause, min over the box of Σ w·(<form, x> + constant - rhs) > 0
-    refutes the
-    clause (weak duality). The weights are searched by multiplicative updates on rows scaled by their own
-    width.
+    refutes the clause (weak duality). The weights are searched by multiplicative updates on rows scaled by
+    their own width.
     """
     members = _members(query)
     if members.shape[1] == 1 or not bool((~(query.worst(margins) > 0)).any()):
@@ -60,11 +57,9 @@ def combine(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Te
 def clip(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Interval:
     """The boxes cut to where an unsafe point can lie (lower > upper: nowhere); (B, D) each.
 
-    An unsafe point of a clause satisfies every row, hence <form, x> + constant <= rhs, which bounds each
-    x_d when the
-    others are at their best (the relaxed clip of Clip-and-Verify, NeurIPS 2025). A box keeps the hull over
-    its open
-    clauses.
+    An unsafe point of a clause satisfies every row, hence <form, x> + constant <= rhs, which bounds each x_d
+    when the others are at their best (the relaxed clip of Clip-and-Verify, NeurIPS 2025). A box keeps the
+    hull over its open clauses.
     """
     row_low, row_high = row_limits((query.lower, query.upper), form, query.rhs - constant)
     members = _members(query)
@@ -78,9 +73,8 @@ def clip(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Inter
 def _members(query: Query) -> Tensor:
     """Rows of each clause (C, R), short clauses filled up with their first row.
 
-    Where the boxes of the batch group their rows differently, every row stands for itself: what is
-    concluded from one
-    row of a clause holds for the clause.
+    Where the boxes of the batch group their rows differently, every row stands for itself: what is concluded
+    from one row of a clause holds for the clause.
     """
     clause = query.clause
     changes = clause[:, 1:] != clause[:, :-1]

@@ -35,9 +35,8 @@ STRAIGHT = 0.3
 class Balance:
     """Whether bounding hidden rows in every child pays, from the rounds in which it was done.
 
-    If it raises the bounds by as much as δ levels of splitting do, it saves a factor of 2^δ in the tree,
-    and it pays
-    while that exceeds what it multiplies the cost of a child by.
+    If it raises the bounds by as much as δ levels of splitting do, it saves a factor of 2^δ in the tree, and
+    it pays while that exceeds what it multiplies the cost of a child by.
     """
 
     cheap: float = 0.0

@@ -166,8 +166,7 @@ def neuron_root(
     """One domain per open clause of a single box, and what they share.
 
     query, margins and intervals have batch size 1; slopes are those of its rows. Shorter clauses are filled
-    up with
-    their first row.
+    up with their first row.
     """
     shared = engine.certifying(intervals)
     mass = {i: shared.mass(i) for i, node in enumerate(engine.exact.nodes) if isinstance(node, Affine)}

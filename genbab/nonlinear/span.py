@@ -1,8 +1,8 @@
 """How far the slopes of undominated lines reach: the natural step of a slope, per side.
 
 Lines below f on a box that no other line beats have the slopes of its convex envelope, from one end of the
-box to the
-other; for an upper line of a convex function that is the chord alone, and moving its slope can only lose.
+box to the other; for an upper line of a convex function that is the chord alone, and moving its slope can
+only lose.
 """
 
 from __future__ import annotations
