@@ -33,7 +33,7 @@ from genbab.files import write_atomically
 from genbab.result import plain
 
 REPLAY = Path(__file__).with_name("replay.py")
-ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+ENVIRONMENT = dict(os.environ)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,24 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
 
 PARENT_TERM = 1  # PR_SET_PDEATHSIG of Linux's prctl
 EVERY = 0.5  # seconds between two looks at the parent where the system does not tell of its end
+SPINS = "1000"  # turns of an idle thread, some ten microseconds
+
+
+def brief_waits(environment: MutableMapping[str, str]) -> None:
+    """Let idle threads of GNU OpenMP, which torch is built with, spin briefly before they sleep, unless the
+    environment says how they wait. It is read when torch is loaded.
+
+    Waking a sleeping thread takes longer than many of torch's operations; threads that spin for long take the
+    core from a neighbour.
+    """
+    if "OMP_WAIT_POLICY" not in environment:
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"
+        environment.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def identity() -> str:

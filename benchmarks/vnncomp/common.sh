@@ -5,9 +5,6 @@ root=$(cd -- "$here/../.." && pwd)
 venv=$root/.venv
 python=${GENBAB_PYTHON:-$venv/bin/python}
 
-# A busy neighbour makes threads that spin while they wait ten times slower.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
-
 # arguments COUNT USAGE "$@": ends the script unless there are that many, the first of them v1.
 arguments() {
 	local count=$1 usage=$2

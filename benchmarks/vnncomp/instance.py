@@ -6,7 +6,6 @@ a file is not there but with (or without) .gz, that one is taken.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,7 +66,6 @@ def main(given: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         main(sys.argv[1:])
     except (ImportError, ValueError) as error:

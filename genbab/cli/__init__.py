@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from genbab.errors import GenbabError, ResourceError, UsageError
+from genbab.process import brief_waits
 
 __all__ = ["main"]
 
@@ -49,7 +50,7 @@ def _open_streams() -> None:
 
 
 def _main(words: list[str]) -> int:
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin
+    brief_waits(os.environ)
     try:
         from genbab.cli.parser import parse
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from genbab.config import Config
 from genbab.errors import GenbabError, UsageError
+from genbab.process import brief_waits
 from genbab.reader import Model
 from genbab.studies.data import Floats
 from genbab.studies.store import Answer, Question, Study
@@ -154,7 +155,7 @@ class _Workers:
         words = [str(self.study.path), self.name, str(os.getpid()), str(self.threads)]
         path = os.pathsep.join(p for p in sys.path if p)
         environment = {**os.environ, "PYTHONPATH": path}
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        brief_waits(environment)
         command = [sys.executable, "-m", "genbab.studies.worker", *words]
         none = subprocess.DEVNULL
         self.running.append(subprocess.Popen(command, stdin=none, stderr=self.said, env=environment))
