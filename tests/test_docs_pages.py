@@ -10,18 +10,15 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 import genbab
 from genbab.cli import main
-from genbab.nonlinear import registry
-from genbab.nonlinear.custom import CUSTOM
+from tests.registered import forgotten  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -67,17 +64,6 @@ def test_outputs_are_compared_but_for_their_numbers() -> None:
     assert agree("verified\n  bound 0.1\n...", "verified\n  bound    -2e-5\n  time 1 s\n")
     assert not agree("verified\n  bound 0.1", "verified\n  bound    0.1\n  time 1 s\n")
     assert not agree("verified", "falsified") and agree("x ... y", "x 1 2 y")
-
-
-@pytest.fixture
-def forgotten() -> Iterator[None]:
-    """What a page registers is gone afterwards."""
-    tables: tuple[dict[Any, Any], ...] = (registry.REGISTRY, registry.OPERATORS, registry._EXAMPLES, CUSTOM)
-    kept = [dict(table) for table in tables]
-    yield
-    for table, before in zip(tables, kept, strict=True):
-        table.clear()
-        table.update(before)
 
 
 @pytest.mark.usefixtures("forgotten")

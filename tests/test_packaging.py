@@ -43,7 +43,7 @@ ONLY_IN = {
     "PIL": ("cli.samples",),
     "numba": ("kernels.cpu",),
     "onnx": ("reader", "attack.replay"),
-    "onnxruntime": ("reader", "attack.replay"),
+    "onnxruntime": ("reader.runtime",),
     "onnxscript": ("reader",),
     "platformdirs": ("nonlinear.cache",),
     "rich": ("cli",),

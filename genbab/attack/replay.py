@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from genbab.attack.targets import Floats, representable
 from genbab.reader import Model
+from genbab.reader.runtime import Session, divided, session
 from genbab.result import Counterexample
 from genbab.specs import Spec
-
-
-class _Session(Protocol):
-    def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> Sequence[Any]: ...
 
 
 class Replayer:
@@ -82,53 +79,48 @@ class Replayer:
         exact = bool((low <= high).all()) and bool((inside.astype(np.float32) == inside).all())
         return inside if exact else None
 
-    def _runs(self, session: _Session, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:
+    def _runs(self, one: Session, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:
         """The outputs of all runs, the model's input of each rounded to its own types."""
         if spec is None or not spec.runs:
-            return self._run(session, x)
-        return np.concatenate([self._run(session, run.at(np.asarray(x, np.float64))) for run in spec.runs])
+            return self._run(one, x)
+        return np.concatenate([self._run(one, run.at(np.asarray(x, np.float64))) for run in spec.runs])
 
-    def _run(self, session: _Session, x: npt.NDArray[Any]) -> Floats:
-        feed, start = {}, 0
+    def _run(self, one: Session, x: npt.NDArray[Any]) -> Floats:
         model = self._model
-        for name, shape, size, kind in zip(
-            model.input_names, model.input_shapes, self._sizes, self._types, strict=True
-        ):
-            feed[name] = np.asarray(x[start : start + size]).astype(kind).reshape(shape)
-            start += size
-        outputs = session.run(list(model.output_names), feed)
+        feed = divided(np.asarray(x), model.input_names, model.input_shapes, self._types)
+        outputs = one.run(list(model.output_names), feed)
         return np.concatenate([np.asarray(y, dtype=np.float64).reshape(-1) for y in outputs])
 
     @cached_property
-    def _plain(self) -> _Session:
+    def _plain(self) -> Session:
         return _opened(self._model, optimised=False)
 
     @cached_property
-    def _default(self) -> _Session:
+    def _default(self) -> Session:
         return _opened(self._model, optimised=True)
 
 
 class _Together:
     """Sessions of several models by name, that answer like one whose names are `model/tensor`."""
 
-    def __init__(self, sessions: Mapping[str, _Session]) -> None:
+    def __init__(self, sessions: Mapping[str, Session]) -> None:
         self._sessions = sessions
 
     def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> list[Any]:
         """The outputs of these names."""
         found: dict[str, Any] = {}
-        for name, session in self._sessions.items():
+        for name, one in self._sessions.items():
             start = f"{name}/"
             own = {k.removeprefix(start): v for k, v in feed.items() if k.startswith(start)}
             asked = [n for n in names if n.startswith(start)]
-            found |= zip(asked, session.run([n.removeprefix(start) for n in asked], own), strict=True)
+            found |= zip(asked, one.run([n.removeprefix(start) for n in asked], own), strict=True)
         return [found[name] for name in names]
 
 
-def _opened(model: Model, optimised: bool) -> _Session:
+def _opened(model: Model, optimised: bool) -> Session:
     if not model.given:
-        return _session(model.proto, optimised)
-    return _Together({name: _session(proto, optimised) for name, proto in model.given.items()})
+        return session(model.proto, optimised)
+    return _Together({name: session(proto, optimised) for name, proto in model.given.items()})
 
 
 def confirm(model: Model, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
@@ -139,16 +131,3 @@ def confirm(model: Model, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | N
 def _met(spec: Spec, x: Floats, y: Floats) -> int | None:
     """The clause that finite outputs y meet, if any."""
     return spec.violation(x, y[: spec.output_size]) if bool(np.isfinite(y).all()) else None
-
-
-def _session(proto: bytes, optimised: bool) -> _Session:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    made: _Session = onnxruntime.InferenceSession(proto, options, providers=["CPUExecutionProvider"])
-    return made

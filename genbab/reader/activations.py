@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
 import torch
 from onnx import ModelProto, ValueInfoProto
 
@@ -13,6 +12,7 @@ from genbab.network import Nonlinear, values
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.hidden import tensors
 from genbab.reader.model import Model
+from genbab.reader.runtime import divided, session
 
 POINTS = 3
 """Random inputs at which a tensor and an argument must agree."""
@@ -63,18 +63,11 @@ def _shown(model: Model, points: np.ndarray) -> dict[str, np.ndarray]:
     proto = ModelProto.FromString(model.proto)
     names = [n for n in tensors(model) if n not in model.output_names]
     proto.graph.output.extend(ValueInfoProto(name=name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
+    one = session(proto.SerializeToString(), optimised=True)
     runs: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for x in points:
-        feed, start = {}, 0
-        for name, shape, kind in zip(model.input_names, model.input_shapes, model.input_dtypes, strict=True):
-            size = int(np.prod(shape))
-            feed[name] = x[start : start + size].astype(kind).reshape(shape)
-            start += size
-        for name, value in zip(names, session.run(names, feed), strict=True):
+        feed = divided(x, model.input_names, model.input_shapes, model.input_dtypes)
+        for name, value in zip(names, one.run(names, feed), strict=True):
             if isinstance(value, np.ndarray) and value.dtype.kind == "f":
                 runs[name].append(value.reshape(-1).astype(np.float64))
     return {name: np.stack(rows) for name, rows in runs.items() if len(rows) == POINTS}

@@ -8,6 +8,7 @@ from genbab.nonlinear.registry import OPERATORS
 from genbab.reader.control import CONTROL
 from genbab.reader.load import OLDEST_OPSET
 from genbab.reader.lower import LOWERINGS, MOVES
+from genbab.reader.runtime import session
 from genbab.reader.sequences import SEQUENCES
 
 ALWAYS_KNOWN = ("Constant", "Shape", "Size")
@@ -40,15 +41,11 @@ def opset_versions() -> tuple[int, int]:
 
 def _runs(opset: int) -> bool:
     """Whether onnxruntime loads a model of this operator set."""
-    import onnxruntime
-
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "probe", ends[:1], ends[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=OLD_IR)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session(model.SerializeToString(), optimised=True)
     except Exception:  # noqa: BLE001 - its errors share no class
         return False
     return True

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from onnx import ModelProto, version_converter
 
 from genbab.errors import ModelError
 from genbab.reader.load import Signature
+from genbab.reader.runtime import first_line, opened, outputs
 from genbab.reader.values import Array, count
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 RELATIVE = 1e-5
 """How far apart the two models' outputs may lie, as a share of the tensor's largest entry."""
@@ -33,7 +29,7 @@ def raised(proto: ModelProto, signature: Signature, version: int) -> ModelProto:
     try:
         made = version_converter.convert_version(proto, version)
     except Exception as error:  # noqa: BLE001 - the converter raises what it likes
-        raise ModelError(f"{source}: {_first_line(error)}") from error
+        raise ModelError(f"{source}: {first_line(error)}") from error
     if not set(signature.input_names) <= {v.name for v in made.graph.input}:
         raise ModelError(f"{source}: an input is lost")
     if told := _difference(proto, made, signature, source):
@@ -43,7 +39,7 @@ def raised(proto: ModelProto, signature: Signature, version: int) -> ModelProto:
 
 def _difference(old: ModelProto, new: ModelProto, signature: Signature, source: str) -> str:
     """What tells the two models apart on random inputs, "" if nothing does."""
-    sessions = [_session(p, source) for p in (old, new)]
+    sessions = [opened(p, source) for p in (old, new)]
     random, compared = np.random.default_rng(0), False
     names = [o.name for o in old.graph.output]
     for spread in SPREADS:
@@ -53,7 +49,7 @@ def _difference(old: ModelProto, new: ModelProto, signature: Signature, source: 
                 signature.input_names, signature.input_shapes, signature.input_dtypes, strict=True
             )
         }
-        was, now = (_run(session, names, feed, source) for session in sessions)
+        was, now = (outputs(one, names, feed, source) for one in sessions)
         if [a.shape for a in was] != [a.shape for a in now]:
             return "the outputs then have other shapes"
         if not all(map(_close, was, now)):
@@ -69,31 +65,3 @@ def _close(was: Array, now: Array) -> bool:
         return False
     size = float(np.abs(was[finite]).max(initial=0.0))
     return bool((np.abs(now[finite] - was[finite]) <= RELATIVE * size).all())
-
-
-def _session(proto: ModelProto, source: str) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    try:
-        data = proto.SerializeToString()
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - onnxruntime has a class of its own for every failure
-        raise ModelError(f"{source}: onnxruntime refuses the model: {_first_line(error)}") from error
-
-
-def _run(
-    session: onnxruntime.InferenceSession, names: list[str], feed: dict[str, Array], source: str
-) -> list[Array]:
-    try:
-        return [np.asarray(a) for a in session.run(names, feed)]
-    except Exception as error:  # noqa: BLE001
-        raise ModelError(f"{source}: onnxruntime fails on the model: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -6,9 +6,6 @@ more than that, 20 times the difference between the network in float32 and in fl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from onnx import ModelProto, ValueInfoProto
@@ -17,10 +14,8 @@ from genbab.errors import ModelError
 from genbab.network import Network, evaluate, values
 from genbab.reader.convert import Converted
 from genbab.reader.load import Signature
+from genbab.reader.runtime import Session, divided, opened, outputs
 from genbab.reader.values import Array, count
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 RELATIVE = 1e-4
 ABSOLUTE = 1e-6
@@ -66,44 +61,19 @@ def _points(size: int) -> list[Array]:
     return [p.astype(np.float32).astype(np.float64) for p in points]
 
 
-def _session(proto: ModelProto, signature: Signature) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
+def _session(proto: ModelProto, signature: Signature) -> Session:
     try:
-        return onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # noqa: BLE001 - onnxruntime has a class of its own for every failure
-        told = f"{signature.source}: onnxruntime refuses the model: {_first_line(error)}"
-        if "NOT_IMPLEMENTED" in told and np.dtype(np.float64) in signature.input_dtypes:
-            told += "; it lacks this operator for float64: give the model in float32 (module.float())"
-        raise ModelError(told) from error
+        return opened(proto, signature.source)
+    except ModelError as error:
+        if "NOT_IMPLEMENTED" not in str(error) or np.dtype(np.float64) not in signature.input_dtypes:
+            raise
+        lacks = "it lacks this operator for float64: give the model in float32 (module.float())"
+        raise ModelError(f"{error}; {lacks}") from error
 
 
-def _run(
-    session: onnxruntime.InferenceSession, signature: Signature, names: Sequence[str], x: Array
-) -> list[Array]:
-    feeds, start = {}, 0
-    for name, shape, kind in zip(
-        signature.input_names, signature.input_shapes, signature.input_dtypes, strict=True
-    ):
-        feeds[name] = x[start : start + count(shape)].astype(kind).reshape(shape)
-        start += count(shape)
-    try:
-        return [np.asarray(a) for a in session.run(list(names), feeds)]
-    except Exception as error:  # noqa: BLE001
-        raise ModelError(
-            f"{signature.source}: onnxruntime fails on the model: {_first_line(error)}"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+def _run(session: Session, signature: Signature, names: list[str], x: Array) -> list[Array]:
+    feed = divided(x, signature.input_names, signature.input_shapes, signature.input_dtypes)
+    return outputs(session, names, feed, signature.source)
 
 
 def _noise(network: Network, x: Array, found: Array) -> float:
@@ -141,12 +111,12 @@ def _gap(found: Array, expected: Array) -> str:
 
 def _explain(proto: ModelProto, signature: Signature, converted: Converted, x: Array) -> str:
     """Which node differs first, in the graph's order."""
-    opened = ModelProto()
-    opened.CopyFrom(proto)
+    exposed = ModelProto()
+    exposed.CopyFrom(proto)
     known = {o.name for o in proto.graph.output}
     made = [(node, name) for node in proto.graph.node for name in node.output if name in converted.tensors]
-    opened.graph.output.extend(ValueInfoProto(name=name) for _, name in made if name not in known)
-    theirs = _run(_session(opened, signature), signature, [name for _, name in made], x)
+    exposed.graph.output.extend(ValueInfoProto(name=name) for _, name in made if name not in known)
+    theirs = _run(_session(exposed, signature), signature, [name for _, name in made], x)
     ours = values(converted.network, torch.from_numpy(x))
     for (node, name), tensor in zip(made, theirs, strict=True):
         found = ours[converted.tensors[name].node].numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,23 +15,15 @@ from torch import Tensor
 from genbab.errors import UsageError
 from genbab.nonlinear import Nonlinearity, functions, intercept, make, registry
 from genbab.nonlinear.checking import problems
-from genbab.nonlinear.custom import CUSTOM, register
+from genbab.nonlinear.custom import register
 from genbab.nonlinear.expression import X, multiply
 from genbab.nonlinear.formula import formula as written
 from genbab.nonlinear.tracing import trace
+from tests.registered import forgotten  # noqa: F401
 
 from .expressions import call
 
-
-@pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """What a test registers is gone afterwards."""
-    tables: tuple[dict[Any, Any], ...] = (registry.REGISTRY, registry.OPERATORS, registry._EXAMPLES, CUSTOM)
-    kept = [dict(table) for table in tables]
-    yield
-    for table, before in zip(tables, kept, strict=True):
-        table.clear()
-        table.update(before)
+pytestmark = pytest.mark.usefixtures("forgotten")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,10 @@ from genbab import Config, ModelError, Nonlinearity, Verdict, load, register, ve
 from genbab.api import bounds
 from genbab.network import evaluate
 from genbab.nonlinear import make, registry
-from genbab.nonlinear.custom import CUSTOM
 from genbab.specs import Clause, Spec
+from tests.registered import forgotten  # noqa: F401
 
-
-@pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """What a test registers is gone afterwards."""
-    tables: tuple[dict[Any, Any], ...] = (registry.REGISTRY, registry.OPERATORS, registry._EXAMPLES, CUSTOM)
-    kept = [dict(table) for table in tables]
-    yield
-    for table, before in zip(tables, kept, strict=True):
-        table.clear()
-        table.update(before)
+pytestmark = pytest.mark.usefixtures("forgotten")
 
 
 def model(kind: str, opset: int = 17, **attributes: Any) -> bytes:
