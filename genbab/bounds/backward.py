@@ -300,9 +300,11 @@ def _reached(network: Network, asked: Iterable[int]) -> list[int]:
 
 
 def _arguments(network: Network, i: int) -> tuple[int, ...]:
-    """The nodes that the value of node i depends on."""
-    sources = network.sources(i)
-    return sources[:1] if isinstance(network.nodes[i], Grouped) else sources
+    """The nodes that the value of node i is computed from."""
+    node = network.nodes[i]
+    if isinstance(node, Affine):
+        return tuple(source for source, _ in node.terms)
+    return network.sources(i)[:1] if isinstance(node, Grouped) else network.sources(i)
 
 
 def gradient(line: Chosen) -> Slopes:

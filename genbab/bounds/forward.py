@@ -13,12 +13,14 @@ from torch import Tensor
 from genbab.bounds.curvature import Forms, Linearised, linearised
 from genbab.bounds.interval import (
     Interval,
+    affine_doubt,
     affine_range,
     cut,
     gamma,
     intersect,
     known_below,
     nonlinear_range,
+    underflow,
 )
 from genbab.bounds.relaxation import Relaxation, shaped
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
@@ -53,9 +55,10 @@ def forward_forms(
         if isinstance(node, Input):
             form, interval = _input_forms(box, active), box
         elif isinstance(node, Affine):
-            form = _affine_forms(node, [forms[s] for s, _ in node.terms], radius)
+            doubt = affine_doubt(node, intervals)
+            form = _affine_forms(node, [forms[s] for s, _ in node.terms], radius, doubt)
             interval = intersect(
-                concretise(form, radius), affine_range(node, [intervals[s] for s, _ in node.terms])
+                concretise(form, radius), affine_range(node, [intervals[s] for s in node.sources])
             )
         else:
             form = _nonlinear_forms(network, i, forms, intervals, radius)
@@ -73,7 +76,8 @@ def concretise(forms: Forms, radius: Tensor) -> Interval:
     for sign, form in zip((-1.0, 1.0), forms, strict=True):
         wide = torch.einsum("bdn,bd->bn", form[:, :-1].abs(), radius)
         mass = wide + form[:, -1].abs()
-        bounds.append(form[:, -1] + sign * (wide + gamma(form.shape[1], form.dtype) * mass))
+        slack = gamma(form.shape[1], form.dtype) * mass + _tiny(form.shape[1], radius)
+        bounds.append(form[:, -1] + sign * (wide + slack))
     return known_below(bounds[0]), -known_below(-bounds[1])
 
 
@@ -95,11 +99,11 @@ def _input_forms(box: Interval, active: Tensor) -> Forms:
     return sides[0], sides[1]
 
 
-def _affine_forms(node: Affine, sources: list[Forms], radius: Tensor) -> Forms:
+def _affine_forms(node: Affine, sources: list[Forms], radius: Tensor, doubt: Tensor | None) -> Forms:
     mean: Tensor | None = None
     half: Tensor | None = None
     mass = node.bias.abs()[None, None, :]
-    terms = len(sources)
+    terms = len(sources) + node.uncertainty.roundings
     for (_, one), (lower, upper) in zip(node.terms, sources, strict=True):
         spread = _mass(torch.maximum(lower.abs(), upper.abs()), radius)
         mapped = one.apply((lower + upper) / 2)
@@ -110,11 +114,17 @@ def _affine_forms(node: Affine, sources: list[Forms], radius: Tensor) -> Forms:
         terms += one.terms
     if mean is None or half is None:
         mean = half = node.bias.new_zeros(radius.shape[0], radius.shape[1] + 1, node.size)
-    slack = 2 * gamma(terms, mass.dtype) * mass[:, 0]
+    slack = 2 * (gamma(terms, mass.dtype) * mass[:, 0] + _tiny(terms, radius))
+    slack = slack if doubt is None else slack + doubt
     lower, upper = mean - half, mean + half
     lower[:, -1] += node.bias - slack
     upper[:, -1] += node.bias + slack
     return lower, upper
+
+
+def _tiny(terms: int, radius: Tensor) -> Tensor:
+    """What underflow may take from a form whose coefficients are sums of so many products, (B, 1)."""
+    return underflow(terms, radius.dtype) * (1 + radius.sum(-1, keepdim=True))
 
 
 def _mass(form: Tensor, radius: Tensor) -> Tensor:
@@ -141,7 +151,7 @@ def _nonlinear_forms(
             picked = torch.where((k >= 0) != upper, low, high)
             total = total + torch.where(k == 0, 0.0, k * picked)
             mass = mass + torch.where(k == 0, 0.0, k.abs() * _mass(picked, radius))
-        slack = gamma(4, mass.dtype) * mass
+        slack = gamma(4, mass.dtype) * mass + _tiny(4, radius)[:, None]
         total[:, -1:] += constant + slack if upper else constant - slack
         sides.append(total)
     return sides[0], sides[1]
@@ -165,6 +175,7 @@ def _grouped_forms(node: Grouped, forms: list[Forms], intervals: list[Interval],
         mass = torch.einsum("bkrj,brj->brk", form.abs(), reach) + found.constants.abs().mT
         slack = gamma(2 * length + 4, mass.dtype) * mass
         slack = slack + gamma(group_roundings(node.fn), mass.dtype) * found.masses.mT
+        slack = slack + _tiny(2 * length + 4, radius)[:, None]
         total[:, -1] += found.constants.mT - slack
         sides.append(sign * total.flatten(-2))
     return sides[0], sides[1]

@@ -8,10 +8,23 @@ over the reals.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from genbab.network import Affine, Grouped, Input, LinearMap, Network, Node, Nonlinear, nonnegative
+from genbab.network import (
+    Affine,
+    Grouped,
+    Identity,
+    Index,
+    Input,
+    LinearMap,
+    Network,
+    Node,
+    Nonlinear,
+    nonnegative,
+)
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
@@ -56,7 +69,7 @@ def propagate(network: Network, box: Interval, known: dict[int, Interval] | None
         elif isinstance(node, Nonlinear | Grouped):
             interval = nonlinear_range(node, [boxes[a] for a in node.args])
         else:
-            interval = affine_range(node, [boxes[s] for s, _ in node.terms])
+            interval = affine_range(node, [boxes[s] for s in node.sources])
         interval = interval[0].expand(box[0].shape[0], -1), interval[1].expand(box[0].shape[0], -1)
         boxes.append(cut(network, i, interval, known))
     return boxes
@@ -108,22 +121,68 @@ def nonlinear_range(node: Nonlinear | Grouped, args: list[Interval]) -> Interval
 
 
 def affine_range(node: Node, sources: list[Interval]) -> Interval:
-    """The range of bias + Σ map(source), rounded outward."""
+    """The range of bias + Σ map(source), rounded outward; the intervals are those of `node.sources`."""
     assert isinstance(node, Affine)
+    if _only_moved(node):
+        one = node.terms[0][1]
+        return one.apply(sources[0][0]), one.apply(sources[0][1])
     lower = node.bias.expand(sources[0][0].shape[0], -1) if sources else node.bias[None]
     upper = lower
     size = node.bias.abs()
-    terms = len(sources)
-    for (_, one), source in zip(node.terms, sources, strict=True):
+    roundings = node.uncertainty.roundings
+    terms = len(sources) + roundings
+    for (_, one), source in zip(node.terms, sources, strict=False):
         low, high, mass = _mapped(one, source)
         lower, upper, size = lower + low, upper + high, size + mass
         terms += one.terms
-    slack = gamma(terms, node.bias.dtype) * size
+    slack = gamma(terms, node.bias.dtype) * size + _lost(node, sources, size, terms)
+    doubt = uncertain(node, [magnitude(interval) for interval in sources])
+    slack = slack if doubt is None else slack + doubt
     lower = known_below(lower - slack)
-    if sources and all(bool((low >= 0).all()) for low, _ in sources):
+    if sources and doubt is None and all(bool((low >= 0).all()) for low, _ in sources):
         if all(nonnegative(one) for _, one in node.terms):  # rounding must not push a sum of squares below 0
-            lower = torch.maximum(lower, node.bias)
+            least = (
+                node.bias - gamma(roundings, node.bias.dtype) * node.bias.abs() if roundings else node.bias
+            )
+            lower = torch.maximum(lower, least)
     return lower, -known_below(-upper - slack)
+
+
+def _lost(node: Affine, sources: list[Interval], size: Tensor, terms: int) -> Tensor | float:
+    """What underflow may have taken from sums of this size; nothing from sums of products with 0."""
+    tiny = underflow(terms, node.bias.dtype)
+    if bool((size > 0).all()):
+        return tiny
+    live = (size > 0).to(size.dtype)
+    for (_, one), interval in zip(node.terms, sources, strict=False):
+        live = live + one.absolute().apply((magnitude(interval) > 0).to(size.dtype))
+    return tiny * (live > 0)
+
+
+def uncertain(node: Affine, sizes: Sequence[Tensor]) -> Tensor | None:
+    """How far the node's true value may be from what its numbers give, beside its relative roundings: (B, N),
+    rounded up; None for 0. sizes: bounds (B, M) of the absolute values of `node.sources`.
+    """
+    constant, weights = node.uncertainty.constant, node.uncertainty.weights
+    total, terms = constant, 1
+    for (_, one), size in zip(weights, sizes[len(node.terms) :], strict=True):
+        spread = one.apply(size)
+        total, terms = spread if total is None else total + spread, terms + one.terms
+    if total is None:
+        return None
+    dtype = node.bias.dtype
+    return torch.nan_to_num(total, nan=torch.inf) * (1 + gamma(terms, dtype)) + underflow(terms, dtype)
+
+
+def underflow(terms: int, dtype: torch.dtype) -> float:
+    """What a sum of `terms` products may lose because products underflow, whatever their sizes."""
+    return (terms + 8) * torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
+
+
+def _only_moved(node: Affine) -> bool:
+    """Whether the node's value is computed without rounding: each entry is an entry of one source."""
+    plain = len(node.terms) == 1 and isinstance(node.terms[0][1], Identity | Index)
+    return plain and not node.uncertainty.roundings and not bool(node.bias.any())
 
 
 def _mapped(one: LinearMap, source: Interval) -> tuple[Tensor, Tensor, Tensor]:
@@ -133,7 +192,8 @@ def _mapped(one: LinearMap, source: Interval) -> tuple[Tensor, Tensor, Tensor]:
     whole = bool(finite.all())
     if not whole:
         lower, upper = torch.where(finite, lower, 0.0), torch.where(finite, upper, 0.0)
-    middle, radius = (lower + upper) / 2, (upper - lower) / 2
+    width = upper - lower
+    middle, radius = (lower + upper) / 2, width / 2 + (width > 0) * underflow(0, width.dtype)
     spread = one.absolute().apply(torch.stack([radius, middle.abs()]))
     centre, mass = one.apply(middle), spread[0] + spread[1]
     if whole:
@@ -151,6 +211,13 @@ def affine_mass(node: Affine, intervals: list[Interval]) -> Tensor:
     for source, one in node.terms:
         mass = mass + one.absolute().apply(magnitude(intervals[source]))
     return mass
+
+
+def affine_doubt(node: Affine, intervals: list[Interval]) -> Tensor | None:
+    """What `uncertain` says where the nodes have these intervals."""
+    if node.uncertainty.constant is None and not node.uncertainty.weights:
+        return None
+    return uncertain(node, [magnitude(intervals[source]) for source in node.sources])
 
 
 def interval_rows(matrix: Tensor, output: Interval, on_input: Tensor | None, box: Interval) -> Tensor:

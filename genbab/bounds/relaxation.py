@@ -16,7 +16,7 @@ from torch import Tensor
 
 from genbab.bounds.contraction import Contracted, contracted
 from genbab.bounds.curvature import Linearised
-from genbab.bounds.interval import Interval, affine_mass
+from genbab.bounds.interval import Interval, affine_doubt, affine_mass, gamma, magnitude, underflow
 from genbab.kernels import S_SHAPED, Function, hot
 from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.nonlinear import (
@@ -247,8 +247,9 @@ class Relaxation:
         return self._contracted[i]
 
     def mass(self, i: int) -> tuple[int, Tensor]:
-        """For affine node i: the length of its longest sums, and |W||x| + |bias| over its sources' boxes
-        (B, N). A sum of a backward pass goes on over other nodes, hence their number is added to the length.
+        """For affine node i: the length n of its longest sums, and over its sources' boxes a mass (B, N) with
+        γ_n·mass >= γ_n·(|W||x| + |bias|) + what the node's uncertainty says. A sum of a backward pass goes on
+        over other nodes, hence their number is added to the length.
 
         Kept in the dictionary given at construction: boxes inside the ones it was made for may share it.
         """
@@ -256,9 +257,32 @@ class Relaxation:
             node = self.network.nodes[i]
             assert isinstance(node, Affine)
             terms = sum(one.terms + 1 for _, one in node.terms) + node.size + len(self.network.nodes)
-            mass = torch.nan_to_num(affine_mass(node, self.intervals), nan=torch.inf, posinf=torch.inf)
-            self._mass[i] = terms, mass
+            terms += node.uncertainty.roundings
+            mass, doubt = affine_mass(node, self.intervals), affine_doubt(node, self.intervals)
+            if doubt is not None:
+                mass = mass + doubt * ((1 + 2.0**-40) / gamma(terms, mass.dtype))
+            self._mass[i] = terms, torch.nan_to_num(mass, nan=torch.inf, posinf=torch.inf)
         return self._mass[i]
+
+    @cached_property
+    def lost(self) -> Tensor:
+        """What underflow may take from a backward pass, for any row: (B, 1).
+
+        Each coefficient that a step makes may be off by so many of the least numbers, and meets a number of a
+        source. Infinite intervals are left out: a coefficient other than 0 makes the mass infinite there.
+        """
+        network = self.network
+        reach = torch.zeros(1, 1, dtype=self.dtype, device=self.intervals[0][0].device)
+        for i, node in enumerate(network.nodes):
+            terms = node.size
+            if isinstance(node, Affine):
+                terms += sum(one.terms for _, one in node.terms)
+            total = reach.new_full((1, 1), node.size)
+            for source in network.sources(i):
+                size = magnitude(self.intervals[source]).to(self.dtype)
+                total = total + torch.where(torch.isfinite(size), size, 0.0).sum(-1, keepdim=True)
+            reach = reach + total * (terms + 8)
+        return reach * underflow(0, reach.dtype)
 
 
 def _picked(lower: Tensor, upper: Tensor, side: Tensor) -> Tensor:

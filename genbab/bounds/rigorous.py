@@ -33,9 +33,10 @@ def certified(
 
     Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step
     the exact form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's
-    interval, so γ<|A|, |W||x|> is subtracted at once. `<coefficients, x> + constant` lies below the rows on
-    the box, rounding included. Curvature (B, S, D): how much each input takes part in the products that a
-    row is made of, None if that is not known.
+    interval, so γ<|A|, |W||x|> is subtracted at once, with what the file's node may differ from the one as
+    written (`Uncertainty`), and in the end what underflow may have taken. `<coefficients, x> + constant` lies
+    below the rows on the box, rounding included. Curvature (B, S, D): how much each input takes part in the
+    products that a row is made of, None if that is not known.
     """
     forms, constant = begun(relaxation, rows, box)
     slack = torch.zeros_like(constant)
@@ -73,7 +74,7 @@ def certified(
     if curved is not None:
         constant = constant + curved.improvement()
     terms = end.form.shape[-1] + 4 * len(network.nodes)
-    constant = constant - slack - gamma(terms, end.form.dtype) * (end.size + constant.abs())
+    constant = constant - slack - gamma(terms, end.form.dtype) * (end.size + constant.abs()) - relaxation.lost
     bound = constant + end.least - end.rounding
     bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
     return bound, end.form, constant, None if curved is None else curved.shares(box)

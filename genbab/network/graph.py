@@ -6,8 +6,8 @@ dropped); every function here takes any leading axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from genbab.errors import ModelError
 from genbab.network.ball import Within
 from genbab.network.maps import Compose, LinearMap
+from genbab.network.uncertainty import EXACT, Uncertainty
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.grouped import GroupFunction
 
@@ -34,14 +35,26 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """bias + Σ map(source); bias (size,)."""
+    """bias + Σ map(source); bias (size,). The file's node is within `uncertainty` of it at every point."""
 
     terms: tuple[tuple[int, LinearMap], ...]
     bias: Tensor
+    uncertainty: Uncertainty = EXACT
 
     @property
     def size(self) -> int:
         return self.bias.shape[0]
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The nodes that are read: by the terms in order, then by uncertain weights."""
+        return tuple(source for source, _ in (*self.terms, *self.uncertainty.weights))
+
+    def renumbered(self, number: Mapping[int, int] | Sequence[int]) -> Affine:
+        """The same node where node i of the network has become node number[i]."""
+        terms = tuple((number[source], one) for source, one in self.terms)
+        weights = tuple((number[source], one) for source, one in self.uncertainty.weights)
+        return Affine(terms, self.bias, replace(self.uncertainty, weights=weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +135,7 @@ class Network:
         """The nodes that node i reads, in order, repeated where read twice."""
         node = self.nodes[i]
         if isinstance(node, Affine):
-            return tuple(source for source, _ in node.terms)
+            return node.sources
         return node.args if isinstance(node, Nonlinear | Grouped) else ()
 
     def name(self, i: int) -> str:
@@ -150,13 +163,14 @@ class Network:
     def _check_sizes(self, i: int) -> None:
         node = self.nodes[i]
         if isinstance(node, Affine):
-            for source, one in node.terms:
+            for source, one in (*node.terms, *node.uncertainty.weights):
                 if one.in_size != self.nodes[source].size or one.out_size != node.size:
                     sizes = f"{one.in_size} to {one.out_size} numbers"
                     raise ModelError(f"network: {self.name(i)} maps {sizes}, wrongly")
                 if not _finite(one):
                     raise ModelError(f"network: {self.name(i)} has a weight that is not a finite number")
-            if not bool(torch.isfinite(node.bias).all()):
+            constant = node.uncertainty.constant
+            if not all(bool(torch.isfinite(b).all()) for b in (node.bias, constant) if b is not None):
                 raise ModelError(f"network: {self.name(i)} has a bias that is not a finite number")
         elif isinstance(node, Nonlinear):
             arity = 1 if isinstance(node.fn, Nonlinearity) else 2
@@ -202,4 +216,4 @@ def _moved(node: Node, dtype: torch.dtype, device: torch.device) -> Node:
     if not isinstance(node, Affine):
         return node
     terms = tuple((source, one.to(dtype, device)) for source, one in node.terms)
-    return Affine(terms, node.bias.to(device, dtype))
+    return Affine(terms, node.bias.to(device, dtype), node.uncertainty.to(dtype, device))

@@ -111,7 +111,7 @@ def _fact(place: Place, clause: Clause, row: int, column: int) -> Fact | None:
 def places(network: Network) -> dict[int, Place]:
     """Outputs that are, up to a shift, one number of another node, by their number."""
     node = network.nodes[network.output]
-    if not isinstance(node, Affine):
+    if not isinstance(node, Affine) or not node.uncertainty.exact:
         return {}
     many = torch.zeros(node.size)
     for _, one in node.terms:
