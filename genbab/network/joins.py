@@ -1,6 +1,10 @@
-"""Compositions of two linear maps as one simple map, where that is exact over the reals and no dearer."""
+"""Compositions of two linear maps as one simple map, where its weights can be computed accurately and that is
+no dearer. What they are rounded by is told with them.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -8,6 +12,7 @@ from torch import Tensor
 from genbab.network.convolution import Conv
 from genbab.network.index import Index
 from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
+from genbab.network.uncertainty import grain, of_product, relative
 
 DENSE_LIMIT = 4_000_000
 """Largest number of entries of a map that is multiplied out (32 MB in float64)."""
@@ -21,52 +26,86 @@ DENSE_FREE = 65_536
 """Maps of at most this many entries are always multiplied out."""
 
 
+Joined = tuple[LinearMap, int]
+"""(map, roundings): its true weights are w·(1 + δ) with |δ| at most so many units of rounding."""
+
+
 def compose(then: LinearMap, first: LinearMap) -> LinearMap:
-    """then ∘ first as one simple map where that is exact and no dearer, else a `Compose`."""
+    """then ∘ first as one simple map where its weights can be computed accurately and that is no dearer, else
+    a `Compose`.
+    """
+    return composed(then, first)[0]
+
+
+def composed(then: LinearMap, first: LinearMap, roundings: int = 0) -> Joined:
+    """`compose` of maps whose weights went through so many roundings together, and how many it is then."""
     chain: list[LinearMap] = []
     for whole in (first, then):
         for one in whole.maps if isinstance(whole, Compose) else (whole,):
-            _push(chain, one)
-    return chain[0] if len(chain) == 1 else Compose(tuple(chain))
+            roundings = _push(chain, one, roundings)
+    return chain[0] if len(chain) == 1 else Compose(tuple(chain)), roundings
 
 
-def _push(chain: list[LinearMap], one: LinearMap) -> None:
-    """Appends a map to a chain, joined with what stands there; index maps slip in before diagonal ones."""
+def multiplied(one: LinearMap) -> tuple[Dense, Tensor, int] | None:
+    """The map as a matrix, the sum of the sizes of what each entry adds up, and how many roundings, relative
+    to that sum, an entry went through; None where products could leave float64's range.
+    """
+    parts = one.maps if isinstance(one, Compose) else (one,)
+    floor = sum(grain(part._weight()) for part in parts)
+    matrix, mass = one.dense(), one.absolute().dense()
+    if floor < -1000 or not bool(torch.isfinite(mass).all()):
+        return None
+    most = float(mass.max()) if mass.numel() else 0.0
+    weighted = sum(part._weight() is not None for part in parts)
+    exact = weighted <= 1 and all(part.terms <= 1 for part in parts if part._weight() is None)
+    if exact or most <= 2.0 ** min(53 + floor, 1023):
+        return Dense(matrix), mass, 0
+    return Dense(matrix), mass, sum(part.terms + 1 for part in parts)
+
+
+def _push(chain: list[LinearMap], one: LinearMap, roundings: int) -> int:
+    """Appends a map to a chain, joined with what stands there; index maps slip in before diagonal ones.
+    Returns the roundings of the chain's weights, which were so many before.
+    """
     if not chain:
         chain.append(one)
-        return
+        return roundings
     last = chain[-1]
-    joined = _join(one, last)
+    joined = _join(one, last, roundings)
     if joined is not None:
         chain.pop()
-        _push(chain, joined)
-    elif isinstance(one, Index) and isinstance(last, Diagonal) and one.out_size <= one.in_size:
+        return _push(chain, *joined)
+    if isinstance(one, Index) and isinstance(last, Diagonal) and one.out_size <= one.in_size:
         chain.pop()
-        _push(chain, one)
-        _push(chain, Diagonal(one.apply(last.weight)))
-    else:
-        chain.append(one)
+        return _push(chain, Diagonal(one.apply(last.weight)), _push(chain, one, roundings))
+    chain.append(one)
+    return roundings
 
 
-def _join(then: LinearMap, first: LinearMap) -> LinearMap | None:
+def _join(then: LinearMap, first: LinearMap, roundings: int) -> Joined | None:
     """then ∘ first as one map, or None where a composition is better."""
+    made = _moved(then, first)
+    if made is not None:
+        return made, roundings
+    found: Joined | None = None
+    if isinstance(then, Diagonal):
+        found = scaled(first, then.weight)
+    elif isinstance(first, Diagonal):
+        found = _scaled_inputs(then, first.weight)
+    elif isinstance(then, Dense) or isinstance(first, Dense):
+        return _join_dense(then, first, roundings)
+    return None if found is None else (found[0], found[1] + roundings)
+
+
+def _moved(then: LinearMap, first: LinearMap) -> LinearMap | None:
+    """then ∘ first where nothing is computed."""
     if isinstance(first, Identity):
         return then
     if isinstance(then, Identity):
         return first
     if isinstance(first, Index) and isinstance(then, Index):
         return _join_index(then, first)
-    if isinstance(then, Adjoint) and isinstance(then.map, Index):
-        joined = _join_sum(then.map, first)
-        if joined is not None:
-            return joined
-    if isinstance(then, Diagonal):
-        return scaled(first, then.weight)
-    if isinstance(first, Diagonal):
-        return _scaled_inputs(then, first.weight)
-    if isinstance(then, Dense) or isinstance(first, Dense):
-        return _join_dense(then, first)
-    return None
+    return _join_sum(then.map, first) if isinstance(then, Adjoint) and isinstance(then.map, Index) else None
 
 
 def _join_index(then: Index, first: Index) -> LinearMap:
@@ -85,51 +124,60 @@ def _join_sum(groups: Index, first: LinearMap) -> LinearMap | None:
     return Adjoint(_join_index(before, groups)) if isinstance(before, Index) else None
 
 
-def _join_dense(then: LinearMap, first: LinearMap) -> LinearMap | None:
+def _join_dense(then: LinearMap, first: LinearMap, roundings: int) -> Joined | None:
+    """The product as a matrix; None where it is dear, or where what cancels leaves it inaccurate."""
     entries = then.out_size * first.in_size
     if entries > DENSE_LIMIT or entries > max(DENSE_FREE, DENSE_WASTE * (then.cost + first.cost)):
         return None
-    if isinstance(first, Dense):
-        return Dense(then.apply(first.weight.mT).mT.contiguous())
-    return Dense(first.pull(then.dense()).contiguous())
+    made = multiplied(Compose((first, then)))
+    if made is None:
+        return None
+    matrix, mass, terms = made
+    found = relative(matrix.weight, mass, terms + roundings)
+    return None if found is None else (matrix, found)
 
 
-def scaled(one: LinearMap, factors: Tensor) -> LinearMap | None:
-    """Diagonal(factors) ∘ one, factors (out_size,), with the factors moved into the weights; None if they do
-    not fit.
+def scaled(one: LinearMap, factors: Tensor) -> Joined | None:
+    """Diagonal(factors) ∘ one, factors (out_size,), with the factors moved into the weights, and how many
+    roundings that takes; None if they do not fit.
     """
     if isinstance(one, Diagonal):
-        return Diagonal(one.weight * factors)
+        return _weighed(one.weight, factors, Diagonal)
     if isinstance(one, Dense):
-        return Dense(one.weight * factors[:, None])
+        return _weighed(one.weight, factors[:, None], Dense)
     if isinstance(one, TokenDense):
         shared = _per_token(factors, one, one.weight.shape[2])
-        return None if shared is None else TokenDense(one.weight * shared[:, None, :], one.groups, one.tokens)
+        return None if shared is None else _weighed(one.weight, shared[:, None, :], one._with)
     if isinstance(one, Conv):
         channels = _per_channel(factors, one.out_shape[0])
-        return None if channels is None else one._with(one.weight * _column(channels, one))
-    if isinstance(one, Adjoint):
-        inner = _scaled_inputs(one.map, factors)
-        return None if inner is None else Adjoint(inner)
-    return None
+        return None if channels is None else _weighed(one.weight, _column(channels, one), one._with)
+    return _adjoint(_scaled_inputs(one.map, factors)) if isinstance(one, Adjoint) else None
 
 
-def _scaled_inputs(one: LinearMap, factors: Tensor) -> LinearMap | None:
+def _scaled_inputs(one: LinearMap, factors: Tensor) -> Joined | None:
     """one ∘ Diagonal(factors), factors (in_size,), with the factors moved into the weights; None if they do
     not fit.
     """
     if isinstance(one, Dense):
-        return Dense(one.weight * factors)
+        return _weighed(one.weight, factors, Dense)
     if isinstance(one, TokenDense):
         shared = _per_token(factors, one, one.weight.shape[1])
-        return None if shared is None else TokenDense(one.weight * shared[:, :, None], one.groups, one.tokens)
+        return None if shared is None else _weighed(one.weight, shared[:, :, None], one._with)
     if isinstance(one, Conv):
         channels = _per_channel(factors, one.in_shape[0])
-        return None if channels is None else one._with(one.weight * _rows(channels, one))
-    if isinstance(one, Adjoint):
-        inner = scaled(one.map, factors)
-        return None if inner is None else Adjoint(inner)
-    return None
+        return None if channels is None else _weighed(one.weight, _rows(channels, one), one._with)
+    return _adjoint(scaled(one.map, factors)) if isinstance(one, Adjoint) else None
+
+
+def _weighed(weight: Tensor, factors: Tensor, make: Callable[[Tensor], LinearMap]) -> Joined | None:
+    """The map with these weights times the factors; None where a product leaves float64's range."""
+    product = weight * factors
+    roundings = of_product(weight, factors, product)
+    return None if roundings is None else (make(product), roundings)
+
+
+def _adjoint(joined: Joined | None) -> Joined | None:
+    return None if joined is None else (Adjoint(joined[0]), joined[1])
 
 
 def _per_channel(factors: Tensor, channels: int) -> Tensor | None:

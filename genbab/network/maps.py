@@ -215,10 +215,13 @@ class TokenDense(LinearMap):
         return (tokens @ weight).reshape(*x.shape[:-1], size)
 
     def absolute(self) -> LinearMap:
-        return TokenDense(self.weight.abs(), self.groups, self.tokens)
+        return self._with(self.weight.abs())
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
-        return TokenDense(self.weight.to(device, dtype), self.groups, self.tokens)
+        return self._with(self.weight.to(device, dtype))
+
+    def _with(self, weight: Tensor) -> TokenDense:
+        return TokenDense(weight, self.groups, self.tokens)
 
     @property
     def cost(self) -> int:

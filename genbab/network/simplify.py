@@ -1,19 +1,23 @@
-"""Exact rewrites of a network: fuse chains of affine nodes, compose index maps, materialise small maps.
+"""Rewrites of a network: fuse chains of affine nodes, compose index maps, materialise small maps.
 
-The function computed is the same over the reals; weights are combined in float64.
+The function is the same over the reals. Weights are combined in float64, and what that rounds off is added to
+the uncertainty of the node.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear
 from genbab.network.index import Index
-from genbab.network.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, compose
+from genbab.network.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, composed, multiplied
 from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
+from genbab.network.uncertainty import LEAST, UNIT, Uncertainty, of_sum, padded, relative
 
 GATHERED = 64
 """A concatenation of at most this many parts is looked through by those that slice it."""
@@ -25,8 +29,15 @@ to this many entries.
 """
 
 
+Term = tuple[int, LinearMap, int]
+"""(source, map, roundings of its weights)"""
+
+
 def simplify(network: Network) -> Network:
-    """An equivalent network with fewer nodes: dead nodes dropped, affine chains fused, small maps dense."""
+    """An equivalent network with fewer nodes: dead nodes dropped, affine chains fused, small maps dense.
+
+    Equivalent means: the true value of a node stays within its uncertainty.
+    """
     readers = _reader_counts(network)
     rewritten: list[Node] = []
     for i, node in enumerate(network.nodes):
@@ -40,38 +51,82 @@ def _fuse(done: list[Node], node: Affine, readers: list[int]) -> Affine:
     """The node with every affine source that nobody else needs, or that costs nothing, multiplied through.
 
     Other sources that are read twice stay nodes: multiplied through, their work would be done twice. So do
-    sums that are read by anything but a gather: a residual stream would become as many terms as it has
-    layers.
+    sums that are read by anything but a gather (a residual stream would become as many terms as it has
+    layers), and all where weights are uncertain by more than roundings.
     """
-    terms: list[tuple[int, LinearMap]] = []
-    bias = node.bias
-    merged = _merge(list(node.terms))
-    times = Counter(source for source, _ in merged)
-    for source, one in merged:
+    own = node.uncertainty
+    terms: list[Term] = []
+    moved = Moved(node.bias)
+    merged = _merge([(source, one, own.roundings) for source, one in node.terms])
+    times = Counter(source for source, _, _ in merged)
+    for source, one, roundings in merged:
         inner = done[source]
         alone = readers[source] == 1 and times[source] == 1
-        if isinstance(inner, Affine) and (alone or _passes_through(inner, one)):
-            bias = bias + one.apply(inner.bias)
-            terms += [(s, compose(one, m)) for s, m in inner.terms]
+        through = isinstance(inner, Affine) and (alone or _passes_through(inner, one))
+        if through and isinstance(inner, Affine) and not (own.weights or inner.uncertainty.weights):
+            moved.add(one, inner, roundings)
+            roundings += inner.uncertainty.roundings
+            terms += [(s, *composed(one, m, roundings)) for s, m in inner.terms]
         else:
-            terms.append((source, compose(one, Identity(one.in_size))))
-    return Affine(_merge(terms), bias)
+            terms.append((source, *composed(one, Identity(one.in_size), roundings)))
+    if moved.biases and own.roundings:  # what they are relative to is no longer there
+        moved.error = moved.error + own.roundings * UNIT * node.bias.abs()
+    return _assembled(_merge(terms), moved, own)
 
 
-def _merge(terms: list[tuple[int, LinearMap]]) -> tuple[tuple[int, LinearMap], ...]:
-    """Terms with the same source added up where both are dense or cheaply made so; zero maps are left out."""
-    merged: list[tuple[int, LinearMap]] = []
-    for source, one in terms:
+@dataclass
+class Moved:
+    """The bias of a node to which biases of its sources are added, and what that is uncertain by."""
+
+    bias: Tensor
+    error: Tensor | float = 0.0
+    biases: bool = False
+
+    def add(self, one: LinearMap, inner: Affine, roundings: int) -> None:
+        """Add what the bias of `inner` becomes under a map whose weights went through so many roundings."""
+        constant, more = inner.uncertainty.constant, inner.uncertainty.roundings
+        if constant is not None:
+            self.error = self.error + one.absolute().apply(constant) * (
+                1 + (one.terms + roundings + 8) * UNIT
+            )
+        if not bool(inner.bias.any()):
+            return
+        image = one.apply(inner.bias)
+        total = self.bias + image
+        self.error = self.error + of_sum(self.bias, image, total).abs()
+        if not (one.cost == 0 and one.terms <= 1 and one._weight() is None and not roundings and not more):
+            mass = one.absolute().apply(inner.bias.abs())
+            self.error = self.error + (one.terms + roundings + more + 2) * (UNIT * mass + LEAST)
+        self.bias, self.biases = total, True
+
+
+def _assembled(terms: Sequence[Term], moved: Moved, own: Uncertainty) -> Affine:
+    """The node with these terms, whose bias was put together from several."""
+    roundings = max([own.roundings, *(k for _, _, k in terms)])
+    error = moved.error
+    if own.constant is not None:
+        error = error + own.constant
+    constant = padded(error) if isinstance(error, Tensor) else None
+    uncertainty = Uncertainty(roundings, constant, own.weights)
+    return Affine(tuple((s, one) for s, one, _ in terms), moved.bias, uncertainty)
+
+
+def _merge(terms: Sequence[Term]) -> list[Term]:
+    """Terms with the same source added up where both are dense or cheaply made so, and that is accurate; zero
+    maps are left out.
+    """
+    merged: list[Term] = []
+    for source, one, roundings in terms:
         if _vanishes(one):
             continue
-        for place, (other_source, other) in enumerate(merged):
-            total = _sum(other, one) if other_source == source else None
+        for place, (other_source, other, more) in enumerate(merged):
+            total = _sum(other, one, max(roundings, more)) if other_source == source else None
             if total is not None:
-                merged[place] = (source, total)
+                merged[place] = (source, *total)
                 break
         else:
-            merged.append((source, one))
-    return tuple(merged)
+            merged.append((source, one, roundings))
+    return merged
 
 
 def _vanishes(one: LinearMap) -> bool:
@@ -84,13 +139,26 @@ def _vanishes(one: LinearMap) -> bool:
     return small and not bool(one._weight().any())  # type: ignore[union-attr]
 
 
-def _sum(one: LinearMap, other: LinearMap) -> LinearMap | None:
-    """one + other as one map, or None where two maps are better."""
+def _sum(one: LinearMap, other: LinearMap, roundings: int) -> tuple[LinearMap, int] | None:
+    """(one + other as one map, its roundings), or None where two maps are better."""
     if isinstance(one, Diagonal | Identity) and isinstance(other, Diagonal | Identity):
-        return Diagonal(_weights(one) + _weights(other))
-    if one.in_size * one.out_size <= max(DENSE_FREE, DENSE_WASTE * (one.cost + other.cost)):
-        return Dense(one.dense() + other.dense())
-    return None
+        a, b = _weights(one), _weights(other)
+        mass, known = a.abs() + b.abs(), 0
+        total: Diagonal | Dense = Diagonal(a + b)
+    elif one.in_size * one.out_size <= max(DENSE_FREE, DENSE_WASTE * (one.cost + other.cost)):
+        first, then = multiplied(one), multiplied(other)
+        if first is None or then is None:
+            return None
+        (left, size, known), (right, reach, more) = first, then
+        a, b, mass, known = left.weight, right.weight, size + reach, max(known, more)
+        total = Dense(a + b)
+    else:
+        return None
+    before = known + roundings
+    found = (
+        relative(total.weight, mass, before + 1) if before else int(bool(of_sum(a, b, total.weight).any()))
+    )
+    return None if found is None else (total, found)
 
 
 def _weights(one: Diagonal | Identity) -> Tensor:
@@ -125,15 +193,30 @@ def _moves(one: LinearMap) -> bool:
 
 
 def _materialise(node: Affine) -> Affine:
-    terms = []
+    """The node with small structured maps multiplied out, which its uncertainty pays for."""
+    own = node.uncertainty
+    terms, weights, roundings = [], list(own.weights), own.roundings
     for source, one in node.terms:
-        entries = one.in_size * one.out_size
-        simple = isinstance(one, Dense | Identity | Diagonal | Index)
-        small = entries <= DENSE_LIMIT and entries <= DENSE_WASTE * one.cost + DENSE_FREE
-        if entries > DENSE_TINY and _quick(one):
-            small = False
-        terms.append((source, Dense(one.dense()) if small and not simple else one))
-    return Affine(tuple(terms), node.bias)
+        made = multiplied(one) if _worth_multiplying(one) else None
+        if made is None:
+            terms.append((source, one))
+            continue
+        matrix, mass, known = made
+        before = known + own.roundings
+        found = relative(matrix.weight, mass, before)
+        if found is None:
+            weights.append((source, Dense(mass * (before * UNIT * (1 + 2.0**-20)))))
+        roundings = max(roundings, found or 0)
+        terms.append((source, matrix))
+    uncertainty = Uncertainty(roundings, own.constant, tuple(weights))
+    return Affine(tuple(terms), node.bias, uncertainty)
+
+
+def _worth_multiplying(one: LinearMap) -> bool:
+    entries = one.in_size * one.out_size
+    small = entries <= DENSE_LIMIT and entries <= DENSE_WASTE * one.cost + DENSE_FREE
+    simple = isinstance(one, Dense | Identity | Diagonal | Index)
+    return small and not simple and not (entries > DENSE_TINY and _quick(one))
 
 
 def _quick(one: LinearMap) -> bool:
@@ -160,11 +243,10 @@ def _without_copies(network: Network) -> Network:
     nodes: list[Node] = []
     for i, node in enumerate(network.nodes):
         if isinstance(node, Affine):
-            copies = (
-                len(node.terms) == 1 and isinstance(node.terms[0][1], Identity) and not bool(node.bias.any())
-            )
+            alone = len(node.terms) == 1 and isinstance(node.terms[0][1], Identity)
+            copies = alone and not bool(node.bias.any()) and node.uncertainty.exact
             origin[i] = origin[node.terms[0][0]] if copies else i
-            node = Affine(tuple((origin[s], one) for s, one in node.terms), node.bias)
+            node = node.renumbered(origin)
         elif isinstance(node, Nonlinear):
             node = Nonlinear(node.fn, tuple(origin[a] for a in node.args), node.size)
         elif isinstance(node, Grouped):
@@ -181,7 +263,7 @@ def _renumber(network: Network) -> Network:
     for old in keep:
         node = network.nodes[old]
         if isinstance(node, Affine):
-            nodes.append(Affine(tuple((number[s], m) for s, m in node.terms), node.bias))
+            nodes.append(node.renumbered(number))
         elif isinstance(node, Nonlinear):
             nodes.append(Nonlinear(node.fn, tuple(number[a] for a in node.args), node.size))
         elif isinstance(node, Grouped):
