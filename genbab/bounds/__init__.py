@@ -6,7 +6,6 @@ from genbab.bounds.ascent import Freedom, Steps, optimise
 from genbab.bounds.backward import Chosen, Rows, descend
 from genbab.bounds.forward import forward, varying
 from genbab.bounds.given import constrained, loosened
-from genbab.bounds.interval import Interval, contradicted, intersect, interval_rows, propagate, refined
 from genbab.bounds.looseness import Account, account
 from genbab.bounds.multipliers import Multipliers, Shown, Unsafe
 from genbab.bounds.plan import (
@@ -22,6 +21,7 @@ from genbab.bounds.plan import (
 )
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.bounds.rigorous import certified, certify
+from genbab.network.interval import Interval, contradicted, intersect, interval_rows, propagate, refined
 
 __all__ = [
     "Account",

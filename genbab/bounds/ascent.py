@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from genbab.bounds.backward import Along, Chosen, Rows, descend, follow_line, gradient, swept_to
-from genbab.bounds.interval import Interval
 from genbab.bounds.multipliers import Multipliers
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import LEAST_SQUARE, Moments, Pace
 from genbab.network import Network, Nonlinear
+from genbab.network.interval import Interval
 from genbab.nonlinear.norm_planes import NormPlanes
 
 Stop = Callable[[Tensor], bool]

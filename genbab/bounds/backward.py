@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds.interval import Interval, gamma, magnitude
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import Relaxed
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
+from genbab.network.interval import Interval, gamma, magnitude
 from genbab.nonlinear.grouped import Found, GroupBox, GroupPlanes, group_planes
 from genbab.nonlinear.softmax import SoftmaxBox
 

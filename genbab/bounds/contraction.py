@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.bounds.interval import Interval, gamma
 from genbab.network import Contraction
+from genbab.network.interval import Interval, gamma
 
 
 @dataclass(frozen=True, eq=False)

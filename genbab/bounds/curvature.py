@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.bounds.interval import Interval, gamma
 from genbab.network import Network, Nonlinear
+from genbab.network.interval import Interval, gamma
 from genbab.nonlinear import Nonlinearity, Product
 
 Forms = tuple[Tensor, Tensor]

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from genbab.bounds.curvature import Forms, Linearised, linearised
-from genbab.bounds.interval import (
+from genbab.bounds.relaxation import Relaxation, shaped
+from genbab.network import Affine, Grouped, Input, Network, Nonlinear
+from genbab.network.interval import (
     Interval,
     affine_doubt,
     affine_range,
@@ -22,8 +24,6 @@ from genbab.bounds.interval import (
     nonlinear_range,
     underflow,
 )
-from genbab.bounds.relaxation import Relaxation, shaped
-from genbab.network import Affine, Grouped, Input, Network, Nonlinear
 from genbab.nonlinear.grouped import group_box, group_planes, group_roundings
 from genbab.nonlinear.softmax import by_rows
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 import torch
 
 from genbab.bounds.ascent import Freedom
-from genbab.bounds.interval import Interval, propagate
 from genbab.bounds.relaxation import Relaxation, Slopes
 from genbab.network import Network, Nonlinear
+from genbab.network.interval import Interval, propagate
 
 
 def loosened(network: Network, box: Interval, intervals: list[Interval]) -> list[Interval]:

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from genbab.bounds.backward import Chosen, Pass, Rows, descend
-from genbab.bounds.interval import Interval
 from genbab.bounds.relaxation import Relaxation
 from genbab.network import Grouped, Network
 from genbab.network.graph import values
+from genbab.network.interval import Interval
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from genbab.bounds.backward import Chosen, Pass, Rows
-from genbab.bounds.interval import Interval, gamma, magnitude
 from genbab.network import Network, Nonlinear, places
+from genbab.network.interval import Interval, gamma, magnitude
 
 RATE = 2.0
 """Step of a multiplier, as a multiple of its own size."""

@@ -21,7 +21,6 @@ from genbab.bounds.backward import Chosen, Rows
 from genbab.bounds.curvature import Linearised
 from genbab.bounds.forward import forward_forms, varying
 from genbab.bounds.given import room
-from genbab.bounds.interval import Interval, propagate, refined
 from genbab.bounds.multipliers import Multipliers, Shown
 from genbab.bounds.relaxation import Relaxation
 from genbab.bounds.rigorous import certify
@@ -39,6 +38,7 @@ from genbab.network import (
     Nonlinear,
     rounded,
 )
+from genbab.network.interval import Interval, propagate, refined
 
 FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from genbab.bounds.contraction import Contracted, contracted
 from genbab.bounds.curvature import Linearised
-from genbab.bounds.interval import Interval, affine_doubt, affine_mass, gamma, magnitude, underflow
 from genbab.kernels import S_SHAPED, Function, hot
 from genbab.network import Affine, Grouped, Network, Nonlinear
+from genbab.network.interval import Interval, affine_doubt, affine_mass, gamma, magnitude, underflow
 from genbab.nonlinear import (
     Gate,
     Nonlinearity,

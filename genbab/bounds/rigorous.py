@@ -10,9 +10,9 @@ from torch import Tensor
 from genbab.bounds.backward import Chosen, Rows, add, arrived, begun, choose, dot, planes_for, side_of
 from genbab.bounds.contraction import Contracted
 from genbab.bounds.curvature import Curvature, factors
-from genbab.bounds.interval import Interval, gamma
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.network import Affine, Grouped, Network, Nonlinear
+from genbab.network.interval import Interval, gamma
 from genbab.nonlinear.grouped import group_roundings
 
 

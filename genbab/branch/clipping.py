@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval
-from genbab.bounds.interval import gamma
+from genbab.network.interval import gamma
 
 GUARD = 1e-12
 """Relative widening that covers the rounding of the few float64 operations on a box."""

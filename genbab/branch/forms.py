@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Interval, Relaxation, Rows, certify
-from genbab.bounds.interval import magnitude
 from genbab.bounds.plan import rows_that_matter
 from genbab.branch.influence import Influence
+from genbab.network.interval import magnitude
 
 
 @dataclass(eq=False)

@@ -10,8 +10,8 @@ import torch
 
 from genbab.bounds import Rows, certify, forward, optimise, propagate
 from genbab.bounds import Steps as Effort
-from genbab.bounds.interval import magnitude
 from genbab.network import Affine, Dense, Identity, Input, Network, Node
+from genbab.network.interval import magnitude
 
 from .exact import (
     cancelling,

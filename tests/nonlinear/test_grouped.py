@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.bounds.interval import gamma
+from genbab.network.interval import gamma
 from genbab.nonlinear.softmax import Softmax, SoftmaxBox, by_rows
 from genbab.nonlinear.softmax_planes import lost, planes, roundings
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.bounds.interval import gamma
+from genbab.network.interval import gamma
 from genbab.nonlinear.norm import Norm, NormBox
 from genbab.nonlinear.norm_planes import norm_lost, norm_planes, norm_roundings
 from genbab.nonlinear.softmax import by_rows

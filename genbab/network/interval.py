@@ -13,18 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genbab.network import (
-    Affine,
-    Grouped,
-    Identity,
-    Index,
-    Input,
-    LinearMap,
-    Network,
-    Node,
-    Nonlinear,
-    nonnegative,
-)
+from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear
+from genbab.network.index import Index
+from genbab.network.maps import Identity, LinearMap, nonnegative
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
