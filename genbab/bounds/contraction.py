@@ -62,7 +62,7 @@ def contracted(of: Contraction, left: Interval, right: Interval) -> Contracted |
     centres = [0.5 * low + 0.5 * high for low, high in (x, y)]
     sizes = [torch.maximum(low.abs(), high.abs()) for low, high in (x, y)]
     radii = [
-        0.5 * (high - low) * (1 + 4 * eps) + 4 * eps * size
+        0.5 * (high - low) * (1 + 4 * eps) + 4 * eps * size + torch.finfo(low.dtype).tiny
         for (low, high), size in zip((x, y), sizes, strict=True)
     ]
     (m, n), (r, t), (u, v) = centres, radii, sizes

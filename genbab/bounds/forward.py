@@ -19,6 +19,7 @@ from genbab.network.interval import (
     affine_range,
     cut,
     gamma,
+    halved,
     intersect,
     known_below,
     nonlinear_range,
@@ -48,7 +49,7 @@ def forward_forms(
     """The intervals of `forward`, and the arguments of products as affine functions of the varying inputs."""
     known = known or {}
     active = varying(box)
-    radius = ((box[1] - box[0]) / 2)[:, active]
+    radius = halved(box[1] - box[0])[:, active]
     forms: list[Forms] = []
     intervals: list[Interval] = []
     for i, node in enumerate(network.nodes):
@@ -90,9 +91,8 @@ def _input_forms(box: Interval, active: Tensor) -> Forms:
     for sign, end in zip((-1.0, 1.0), box, strict=True):
         form = box[0].new_zeros(batch, active.numel() + 1, size)
         form[:, torch.arange(active.numel(), device=active.device), active] = 1.0
-        middle = (box[0] + box[1]) / 2 + sign * gamma(1, form.dtype) * torch.maximum(
-            box[0].abs(), box[1].abs()
-        )
+        far = torch.maximum(box[0].abs(), box[1].abs())
+        middle = (box[0] + box[1]) / 2 + sign * (gamma(1, form.dtype) * far + underflow(0, form.dtype))
         form[:, -1] = end
         form[:, -1, active] = middle[:, active]
         sides.append(form)
@@ -114,7 +114,8 @@ def _affine_forms(node: Affine, sources: list[Forms], radius: Tensor, doubt: Ten
         terms += one.terms
     if mean is None or half is None:
         mean = half = node.bias.new_zeros(radius.shape[0], radius.shape[1] + 1, node.size)
-    slack = 2 * (gamma(terms, mass.dtype) * mass[:, 0] + _tiny(terms, radius))
+    gain = max([1.0, *(one.gain for _, one in node.terms)])
+    slack = 2 * (gamma(terms, mass.dtype) * mass[:, 0] + gain * _tiny(terms, radius))
     slack = slack if doubt is None else slack + doubt
     lower, upper = mean - half, mean + half
     lower[:, -1] += node.bias - slack

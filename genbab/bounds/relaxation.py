@@ -274,14 +274,15 @@ class Relaxation:
         network = self.network
         reach = torch.zeros(1, 1, dtype=self.dtype, device=self.intervals[0][0].device)
         for i, node in enumerate(network.nodes):
-            terms = node.size
+            terms, gain = node.size, 1.0
             if isinstance(node, Affine):
                 terms += sum(one.terms for _, one in node.terms)
+                gain = max([1.0, *(one.gain for _, one in node.terms)])
             total = reach.new_full((1, 1), node.size)
             for source in network.sources(i):
                 size = magnitude(self.intervals[source]).to(self.dtype)
                 total = total + torch.where(torch.isfinite(size), size, 0.0).sum(-1, keepdim=True)
-            reach = reach + total * (terms + 8)
+            reach = reach + total * (terms + 8) * gain
         return reach * underflow(0, reach.dtype)
 
 

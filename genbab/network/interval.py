@@ -141,13 +141,13 @@ def affine_range(node: Node, sources: list[Interval]) -> Interval:
 
 def _lost(node: Affine, sources: list[Interval], size: Tensor, terms: int) -> Tensor | float:
     """What underflow may have taken from sums of this size; nothing from sums of products with 0."""
-    tiny = underflow(terms, node.bias.dtype)
+    tiny = underflow(terms, node.bias.dtype) * max([1.0, *(one.gain for _, one in node.terms)])
     if bool((size > 0).all()):
         return tiny
-    live = (size > 0).to(size.dtype)
+    live = size > 0
     for (_, one), interval in zip(node.terms, sources, strict=False):
-        live = live + one.absolute().apply((magnitude(interval) > 0).to(size.dtype))
-    return tiny * (live > 0)
+        live = live | one.reached(magnitude(interval) > 0)
+    return live.to(size.dtype) * tiny
 
 
 def uncertain(node: Affine, sizes: Sequence[Tensor]) -> Tensor | None:
@@ -155,14 +155,21 @@ def uncertain(node: Affine, sizes: Sequence[Tensor]) -> Tensor | None:
     rounded up; None for 0. sizes: bounds (B, M) of the absolute values of `node.sources`.
     """
     constant, weights = node.uncertainty.constant, node.uncertainty.weights
-    total, terms = constant, 1
+    total, terms, gain = constant, 1, 1.0
     for (_, one), size in zip(weights, sizes[len(node.terms) :], strict=True):
         spread = one.apply(size)
         total, terms = spread if total is None else total + spread, terms + one.terms
+        gain = max(gain, one.gain)
     if total is None:
         return None
     dtype = node.bias.dtype
-    return torch.nan_to_num(total, nan=torch.inf) * (1 + gamma(terms, dtype)) + underflow(terms, dtype)
+    rounded = torch.nan_to_num(total, nan=torch.inf, posinf=torch.inf) * (1 + gamma(terms, dtype))
+    return rounded + underflow(terms, dtype) * gain
+
+
+def halved(width: Tensor) -> Tensor:
+    """Half of widths, rounded up where that underflows."""
+    return width / 2 + (width > 0).to(width.dtype) * underflow(0, width.dtype)
 
 
 def underflow(terms: int, dtype: torch.dtype) -> float:
@@ -184,7 +191,7 @@ def _mapped(one: LinearMap, source: Interval) -> tuple[Tensor, Tensor, Tensor]:
     if not whole:
         lower, upper = torch.where(finite, lower, 0.0), torch.where(finite, upper, 0.0)
     width = upper - lower
-    middle, radius = (lower + upper) / 2, width / 2 + (width > 0) * underflow(0, width.dtype)
+    middle, radius = (lower + upper) / 2, halved(width)
     spread = one.absolute().apply(torch.stack([radius, middle.abs()]))
     centre, mass = one.apply(middle), spread[0] + spread[1]
     if whole:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -50,6 +51,22 @@ class LinearMap(ABC):
         """An upper bound on the number of products summed into one output or one pulled entry (for rounding
         bounds).
         """
+
+    @property
+    def gain(self) -> float:
+        """An upper bound, at least 1, on what a number inside the map may be multiplied with on its way out.
+
+        So much more than itself may an underflow inside `apply` or `pull` cost.
+        """
+        return 1.0
+
+    def reached(self, live: Tensor) -> Tensor:
+        """Which outputs read one of the inputs marked in live (..., in_size), whatever underflows."""
+        return self.absolute().apply(live.to(self._dtype())) > 0
+
+    def _dtype(self) -> torch.dtype:
+        weight = self._weight()
+        return torch.float64 if weight is None else weight.dtype
 
     def dense(self) -> Tensor:
         """The matrix (out_size, in_size), in float64 on the CPU unless the weights live elsewhere."""
@@ -315,6 +332,22 @@ class Compose(LinearMap):
     @property
     def terms(self) -> int:
         return sum(one.terms for one in self.maps)
+
+    @cached_property
+    def gain(self) -> float:
+        total = 1.0
+        for one in (part.absolute() for part in self.maps if part.terms > 1 or part._weight() is not None):
+            weight = one._weight()
+            device = torch.device("cpu") if weight is None else weight.device
+            ones = (torch.ones(n, dtype=one._dtype(), device=device) for n in (one.in_size, one.out_size))
+            sums = one.apply(next(ones)), one.pull(next(ones))
+            total *= max([1.0, *(float(s.max()) for s in sums if s.numel())])
+        return total
+
+    def reached(self, live: Tensor) -> Tensor:
+        for one in self.maps:
+            live = one.reached(live)
+        return live
 
     def _weight(self) -> Tensor | None:
         return next((w for w in (one._weight() for one in self.maps) if w is not None), None)
