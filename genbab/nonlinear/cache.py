@@ -34,7 +34,7 @@ def folder() -> Path:
 
 def key(expression: Expression) -> str:
     """A hash of the expression, of the facts of its parts, and of the method."""
-    text = [str(METHOD), expression.digest]
+    text = [str(METHOD), expression.spelling]
     for step in expression.steps:
         if isinstance(step, Apply):
             fn = step.fn

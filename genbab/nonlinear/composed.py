@@ -41,7 +41,7 @@ def _compose(expression: Expression, effort: Effort) -> Nonlinearity:
         facts = certified(expression, effort)
         cache.remember(expression, facts)
     record = Nonlinearity(
-        f"{expression} #{expression.digest[:12]}",
+        f"{expression} #{expression.spelling[:12]}",
         expression.value,
         expression.derivative,
         breaks=facts.breaks,

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
+from genbab.nonlinear.real import real
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import make
 
@@ -112,8 +113,19 @@ class Expression:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of what is computed, the same in every process."""
+        """A hash of what is computed: where it is equal, the same function over the real numbers."""
         return _digests(self.steps)[-1]
+
+    @cached_property
+    def spelling(self) -> str:
+        """As `digest`, but equal for numbers that are known alike, too; the same in every process."""
+        plain: list[Step] = []
+        for step in self.steps:
+            if isinstance(step, Combine):
+                terms = tuple((source, real(w).anonymous) for source, w in step.terms)
+                step = Combine(terms, real(step.shift).anonymous)
+            plain.append(step)
+        return _digests(plain)[-1]
 
     def __str__(self) -> str:
         texts: list[str] = []
@@ -252,14 +264,16 @@ def combine(parts: Sequence[tuple[Expression, float]], shift: float = 0.0) -> Ex
     """
     program = _Program()
     total: dict[int, float] = {}
-    for expression, factor in parts:
+    shift = real(shift)
+    for expression, number in parts:
+        factor = real(number)
         last = program.include(expression)
         step = program.steps[last]
         inner = step if isinstance(step, Combine) else Combine(((last, 1.0),), 0.0)
         shift += factor * inner.shift
         for source, weight in inner.terms:
             total[source] = total.get(source, 0.0) + factor * weight
-    if not all(map(math.isfinite, (shift, *total.values()))):
+    if not all(math.isfinite(v) and math.isfinite(real(v).error) for v in (shift, *total.values())):
         raise UsageError("an expression needs finite numbers")
     terms = [(source, factor) for source, factor in total.items() if factor != 0.0]
     if not shift and len(terms) == 1 and terms[0][1] == 1.0:
@@ -271,7 +285,8 @@ def combine(parts: Sequence[tuple[Expression, float]], shift: float = 0.0) -> Ex
 def multiply(x: Expression, y: Expression) -> Expression:
     """x · y; constant factors move out, powers of one thing become one power."""
     program = _Program()
-    factor, kept = 1.0, []
+    factor: float = real(1.0)
+    kept = []
     for expression, other in ((x, y), (y, x)):
         last = program.include(expression)
         step = program.steps[last]

@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable
 
 from genbab.nonlinear.expression import Apply, Expression, apply, combine
-from genbab.nonlinear.polynomial import ONE, Polynomial, expanded, opened, outermost
+from genbab.nonlinear.polynomial import ONE, Polynomial, expanded, opened, outermost, uncertain
+from genbab.nonlinear.real import Real, real, root
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import make
 
@@ -19,10 +20,14 @@ CUBIC = 1.5e-7
 of √(2/π) and of their product (docs/decisions.md, 10).
 """
 
-_UNIT = math.sqrt(2.0 / math.pi)
+_UNIT = Real(math.sqrt(2.0 / math.pi), 4e-16, 1)
+_ROOT = root(2.0)
 
-Gated = tuple[Expression, float, int]
-"""(g, c, n): Q·gate = c·g + n·Q."""
+STEEP = 1.5
+"""More than the largest t⁴·(1 - tanh(s)²) for s near √(2/π)·(t + 0.044715 t³)."""
+
+Gated = tuple[Expression, float, int, float]
+"""(g, c, n, e): Q·gate = c·g + n·Q, but for e at most."""
 
 Rule = Callable[[Nonlinearity, Expression, Polynomial], list[Gated]]
 """(f, u, Q) to the ways of writing Q·f(u)."""
@@ -50,8 +55,9 @@ def _with_known(polynomial: Polynomial, digest: str, atom: Expression) -> Polyno
     if rule is None or found is None or factor is None or not factor.terms or set(factor.terms) == {ONE}:
         return None
     best: Polynomial | None = None
-    for g, c, n in rule(found[0], found[1], factor):
+    for g, c, n, error in rule(found[0], found[1], factor):
         rest = polynomial.without(digest).plus(factor, float(n))
+        rest = rest.plus(uncertain(error), 1.0) if error else rest
         made = expanded(g)
         total = rest.plus(made, c) if made is not None else None
         if total is not None and (best is None or len(total.terms) < len(best.terms)):
@@ -63,10 +69,12 @@ def _scaled(expression: Expression, factor: float) -> Expression:
     return combine([(expression, factor)])
 
 
-def _mirrored(name: str, u: Expression, scale: float, c: float, n: int) -> list[Gated]:
+def _mirrored(  # noqa: PLR0913
+    name: str, u: Expression, scale: float, c: float, n: int, error: float = 0.0
+) -> list[Gated]:
     """Q·gate = c·f(scale·u) + n·Q, c·scale·u = (1 - n)·Q and f(t) - f(-t) = t: with f(-t), n becomes 1."""
     fn = make(name)
-    return [(apply(fn, _scaled(u, scale)), c, n), (apply(fn, _scaled(u, -scale)), c, 1)]
+    return [(apply(fn, _scaled(u, scale)), c, n, error), (apply(fn, _scaled(u, -scale)), c, 1, error)]
 
 
 def _by_sigmoid(fn: Nonlinearity, u: Expression, factor: Polynomial) -> list[Gated]:
@@ -91,15 +99,14 @@ def _by_tanh(fn: Nonlinearity, u: Expression, factor: Polynomial) -> list[Gated]
     if found is None or base is None:
         return _cubic(inner, factor, 1.0, -1)
     k = factor.over(base)
-    return [] if k is None else [(apply(make("mish"), found[1]), k, 0)]
+    return [] if k is None else [(apply(make("mish"), found[1]), k, 0, 0.0)]
 
 
 def _by_erf(fn: Nonlinearity, u: Expression, factor: Polynomial) -> list[Gated]:
     """k·u·erf(u) = k·√2·gelu(√2·u) - k·u."""
     inner = expanded(u)
     k = factor.over(inner) if inner is not None else None
-    root = math.sqrt(2.0)
-    return [] if k is None else _mirrored("gelu", u, root, k * root, -1)
+    return [] if k is None else _mirrored("gelu", u, _ROOT, k * _ROOT, -1)
 
 
 def _cubic(inner: Polynomial, factor: Polynomial, times: float, n: int) -> list[Gated]:
@@ -110,10 +117,13 @@ def _cubic(inner: Polynomial, factor: Polynomial, times: float, n: int) -> list[
         return []
     unit, first, third = times * _UNIT, inner.terms[linear], inner.terms[cube]
     alpha = first / unit
-    if not inner.clean or abs(third - unit * 0.044715 * alpha**3) > CUBIC * abs(third):
+    off = abs(third - unit * 0.044715 * alpha**3)
+    if not inner.clean or float(off) > CUBIC * abs(float(third)):
         return []
     q = factor.terms[linear]
-    return _mirrored("gelu_tanh", inner.atoms[linear[0][0]], alpha, 2.0 * q / (alpha * times), n)
+    lost = STEEP * (float(off) + off.error) * abs(q) / (abs(alpha) ** 4 * times * times)
+    error = float(lost) + lost.error
+    return _mirrored("gelu_tanh", inner.atoms[linear[0][0]], alpha, 2.0 * q / (alpha * times), n, error)
 
 
 def _by_reciprocal(fn: Nonlinearity, u: Expression, factor: Polynomial) -> list[Gated]:
@@ -127,13 +137,13 @@ def _by_reciprocal(fn: Nonlinearity, u: Expression, factor: Polynomial) -> list[
         _, v, d = found[0]
         base = expanded(v)
         k = factor.over(base) if base is not None else None
-        return [] if k is None else [(apply(make("softsign"), _scaled(v, d / shift)), k / d, 0)]
+        return [] if k is None else [(apply(make("softsign"), _scaled(v, d / shift)), k / d, 0, 0.0)]
     if names == ["exp", "exp"] and not shift and found[0][2] == found[1][2]:
         (_, v, d), (_, w, _) = found
         difference = expanded(combine([(parts[0][0], 1.0), (parts[1][0], -1.0)]))
         opposite = combine([(v, 1.0), (w, 1.0)]).affine == (0.0, 0.0)
         k = factor.over(difference) if opposite and difference is not None else None
-        return [] if k is None else [(apply(make("tanh"), v), k / d, 0)]
+        return [] if k is None else [(apply(make("tanh"), v), k / d, 0, 0.0)]
     return []
 
 
@@ -141,13 +151,13 @@ def _by_clip(fn: Nonlinearity, u: Expression, factor: Polynomial) -> list[Gated]
     """k·a·v·clip(a·v + b, 0, 2b) = k·(2b²/3)·hard_swish(3a·v/b)."""
     low, high = fn.params if fn.name == "clip" else (0.0, 1.0)
     inner = expanded(u if fn.name == "clip" else combine([(u, fn.params[0])], fn.params[1]))
-    b = inner.terms.get(ONE, 0.0) if inner is not None else 0.0
+    b = inner.terms.get(ONE, real(0.0)) if inner is not None else real(0.0)
     if inner is None or low != 0.0 or b <= 0.0 or high != 2.0 * b:
         return []
     base = inner.only(lambda m: m != ONE)
     k = factor.over(base)
     swish = apply(make("hard_swish"), _scaled(base.expression(), 3.0 / b)) if k is not None else None
-    return [] if k is None or swish is None else [(swish, k * b * b / 1.5, 0)]
+    return [] if k is None or swish is None else [(swish, k * b * b / 1.5, 0, 0.0)]
 
 
 _GATES: dict[str, Rule] = {

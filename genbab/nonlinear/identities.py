@@ -1,13 +1,12 @@
 """Known functions, found in expressions that spell them out: every rewriting is exact over the real numbers.
 
 Constants stay what a file's float32 made of them: k·a·(1 + erf a) = k·√2·gelu(√2·a) whatever a is, so a √2
-that is slightly off inside leaves no error outside. Coefficients count as equal when float64's rounding
-explains the difference. The one exception is the cubic coefficient of the tanh-GELU (docs/decisions.md, 10).
+that is slightly off inside leaves no error outside. What float64 rounds on the way stays with the numbers
+(`Real`), as does what the cubic coefficient of a tanh-GELU is off by.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from genbab.errors import UsageError
@@ -23,6 +22,7 @@ from genbab.nonlinear.expression import (
 )
 from genbab.nonlinear.gated import gated
 from genbab.nonlinear.polynomial import ONE, ROUNDING, expanded, opened, outermost
+from genbab.nonlinear.real import real, root
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import make
 from genbab.nonlinear.switches import of_step, switched
@@ -101,15 +101,15 @@ def _of_power(fn: Nonlinearity, u: Expression) -> Expression | None:
         return None
     v, q = base
     if outer == 0.5 and q == 2.0 and c > 0.0:
-        return _scaled(apply(make("abs"), v), math.sqrt(c))
+        return _scaled(apply(make("abs"), v), root(c))
     integers = whole and q == int(q) and (outer > 0 or q > 0)
-    root = outer == -1.0 and q > 0
-    return _scaled(_power(v, outer * q), _raised(c, outer)) if integers or root else None
+    inverse = outer == -1.0 and q > 0
+    return _scaled(_power(v, real(outer) * q), _raised(c, outer)) if integers or inverse else None
 
 
 def _raised(c: float, p: float) -> float:
     try:
-        return float(c**p)
+        return real(c) ** p
     except (OverflowError, ZeroDivisionError) as error:
         raise UsageError("an expression needs finite numbers") from error
 

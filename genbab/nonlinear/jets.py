@@ -18,6 +18,7 @@ from genbab.nonlinear import outward
 from genbab.nonlinear.expression import Apply, Combine, Expression, Multiply, Variable
 from genbab.nonlinear.interval import interval
 from genbab.nonlinear.outward import Ends, size
+from genbab.nonlinear.real import real
 from genbab.nonlinear.record import Jump, Nonlinearity
 
 _EPS = torch.finfo(torch.float64).eps
@@ -74,23 +75,33 @@ def _variable(l: Tensor, u: Tensor) -> Jet:  # noqa: E741
 
 def _combined(step: Combine, known: list[Jet], like: Tensor) -> Jet:
     shift, zero = torch.full_like(like, step.shift), torch.zeros_like(like)
-    value, first, second = (shift, shift), (zero, zero), (zero, zero)
-    error, slope_error = zero, zero
+    doubt = zero + real(step.shift).error
+    value, first, second = outward.widen((shift, shift), doubt), (zero, zero), (zero, zero)
+    error, slope_error = doubt, zero
     mass, slope_mass = shift.abs(), zero
     parts = [known[source] for source, _ in step.terms]
-    for part, (_, w) in zip(parts, step.terms, strict=True):
-        value = outward.add(value, outward.scale(part.value, w))
-        first = outward.add(first, outward.scale(part.first, w))
-        second = outward.add(second, outward.scale(part.second, w))
-        error, slope_error = error + abs(w) * part.error, slope_error + abs(w) * part.slope_error
-        mass = mass + abs(w) * size(part.value)
-        slope_mass = slope_mass + abs(w) * size(part.first)
+    for part, (_, number) in zip(parts, step.terms, strict=True):
+        w, off = float(number), real(number).error
+        value = outward.add(value, _times(part.value, w, off))
+        first = outward.add(first, _times(part.first, w, off))
+        second = outward.add(second, _times(part.second, w, off))
+        steep = abs(w) + off
+        error = error + steep * part.error + (off * size(part.value) if off else zero)
+        slope_error = slope_error + steep * part.slope_error + (off * size(part.first) if off else zero)
+        mass = mass + steep * size(part.value)
+        slope_mass = slope_mass + steep * size(part.first)
     roundings = (len(parts) + 2) * _EPS
     error = torch.where(_exact(value, error), 0.0, (error + roundings * mass) * (1 + roundings))
     slope_error = torch.where(
         _exact(first, slope_error), 0.0, (slope_error + roundings * slope_mass) * (1 + roundings)
     )
     return Jet(value, first, second, error, slope_error, *_flags(parts, like))
+
+
+def _times(x: Ends, w: float, off: float) -> Ends:
+    """x times a number within `off` of w."""
+    scaled = outward.scale(x, w)
+    return scaled if not off else outward.widen(scaled, off * size(x) * (1.0 + _EPS) + _TINY)
 
 
 def _exact(ends: Ends, error: Tensor) -> Tensor:

@@ -4,8 +4,10 @@ compared.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
@@ -20,19 +22,22 @@ from genbab.nonlinear.expression import (
     combine,
     multiply,
 )
+from genbab.nonlinear.real import Real, real
 from genbab.nonlinear.record import Nonlinearity
 
 MAX_DEGREE = 8
 MAX_TERMS = 48
 
 ROUNDING = 2e-15
-"""Relative difference of coefficients that float64 arithmetic explains; anything more is another function."""
+"""A coefficient this much smaller than another is taken for what rounding left."""
 
 CANCELLATION = 8.0
 """A coefficient much smaller than what was added up to it is not known well enough to be compared."""
 
 Monomial = tuple[tuple[str, int], ...]
 ONE: Monomial = ()
+ZERO = Fraction(0)
+_ORIGINS = itertools.count(1 << 62)
 
 
 @dataclass(frozen=True)
@@ -40,17 +45,19 @@ class Polynomial:
     """Σ exact[m] · m; a monomial m lists (digest of an atom, power > 0), atoms are X and functions.
 
     Coefficients are rational, so that nothing is lost where they cancel; what is written out again is rounded
-    once. `mass[m]` is the sum of the sizes of what was added up to exact[m].
+    once. `mass[m]` is the sum of the sizes of what was added up to exact[m], `error[m]` how far the real
+    coefficient may be from it.
     """
 
     atoms: Mapping[str, Expression]
     exact: Mapping[Monomial, Fraction]
     mass: Mapping[Monomial, float]
+    error: Mapping[Monomial, Fraction] = field(default_factory=dict)
 
     @cached_property
-    def terms(self) -> Mapping[Monomial, float]:
-        """The coefficients in float64, each rounded once."""
-        return {m: float(c) for m, c in self.exact.items()}
+    def terms(self) -> Mapping[Monomial, Real]:
+        """The coefficients, each rounded once."""
+        return {m: rounded(c, self.error.get(m, ZERO)) for m, c in self.exact.items()}
 
     @cached_property
     def clean(self) -> bool:
@@ -64,41 +71,45 @@ class Polynomial:
     def only(self, wanted: Callable[[Monomial], bool]) -> Polynomial:
         """The terms whose monomials are wanted."""
         kept = {m: c for m, c in self.exact.items() if wanted(m)}
-        return Polynomial(self.atoms, kept, {m: self.mass[m] for m in kept})
+        return Polynomial(self.atoms, kept, {m: self.mass[m] for m in kept}, self.error)
 
     def divided(self, atom: str) -> Polynomial | None:
         """Q, where the terms in which the atom occurs are Q · atom and Q is free of it."""
         found: dict[Monomial, Fraction] = {}
         mass: dict[Monomial, float] = {}
+        error: dict[Monomial, Fraction] = {}
         for m, c in self.exact.items():
             powers = dict(m)
             if powers.pop(atom, 0) > 1:
                 return None
             if len(powers) < len(m):
                 rest = tuple(sorted(powers.items()))
-                found[rest], mass[rest] = c, self.mass[m]
-        return Polynomial(self.atoms, found, mass)
+                found[rest], mass[rest], error[rest] = c, self.mass[m], self.error.get(m, ZERO)
+        return Polynomial(self.atoms, found, mass, error)
 
     def plus(self, other: Polynomial, factor: float) -> Polynomial:
-        """self + factor · other, exactly."""
-        total = dict(self.exact)
-        mass = dict(self.mass)
+        """self + factor · other."""
+        total, mass, error = dict(self.exact), dict(self.mass), dict(self.error)
+        by, off = Fraction(float(factor)), Fraction(real(factor).error)
         for m, c in other.exact.items():
-            total[m] = total.get(m, Fraction(0)) + Fraction(factor) * c
+            total[m] = total.get(m, ZERO) + by * c
             mass[m] = mass.get(m, 0.0) + abs(factor) * other.mass[m]
-        kept = {m: c for m, c in total.items() if c}
-        return Polynomial({**self.atoms, **other.atoms}, kept, {m: mass[m] for m in kept})
+            more = other.error.get(m, ZERO)
+            error[m] = error.get(m, ZERO) + abs(by) * more + off * (abs(c) + more)
+        return _kept({**self.atoms, **other.atoms}, total, mass, error)
 
-    def over(self, other: Polynomial) -> float | None:
-        """k with self = k · other, every coefficient to float64's rounding, if there is one."""
+    def over(self, other: Polynomial) -> Real | None:
+        """k with self = k · other, if there surely is one: for a single term, or all of exact proportions."""
         if not other.terms or set(self.terms) != set(other.terms) or not (self.clean and other.clean):
             return None
-        leading = max(other.terms, key=lambda m: abs(other.terms[m]))
-        k = self.terms[leading] / other.terms[leading]
-        close = all(
-            abs(self.terms[m] - k * c) <= ROUNDING * abs(self.terms[m]) for m, c in other.terms.items()
-        )
-        return k if close and k else None
+        if len(self.terms) == 1:
+            ((m, c),) = self.terms.items()
+            k = c / other.terms[m]
+            return k if k and math.isfinite(k.error) else None
+        if any(self.error.values()) or any(other.error.values()):
+            return None
+        ratios = {self.exact[m] / other.exact[m] for m in self.exact}
+        return rounded(ratios.pop(), ZERO) if len(ratios) == 1 else None
 
     def expression(self) -> Expression:
         """The polynomial, written out."""
@@ -112,6 +123,30 @@ class Polynomial:
                 assert made is not None
                 parts.append((made, c))
         return combine(parts, self.terms.get(ONE, 0.0))
+
+
+def rounded(c: Fraction, error: Fraction) -> Real:
+    """The rational number, known to within an error, as a float that knows how far it is."""
+    near = float(c)
+    off = abs(Fraction(near) - c) + error
+    origin = next(_ORIGINS) if error else hash(c)  # no two that are not known are taken for equal
+    return Real(near, math.nextafter(float(off), math.inf) if off else 0.0, origin)
+
+
+def uncertain(error: float) -> Polynomial:
+    """A number within this distance of 0."""
+    return Polynomial({}, {ONE: ZERO}, {ONE: 0.0}, {ONE: Fraction(error)})
+
+
+def _kept(
+    atoms: Mapping[str, Expression],
+    exact: dict[Monomial, Fraction],
+    mass: Mapping[Monomial, float],
+    error: Mapping[Monomial, Fraction],
+) -> Polynomial:
+    """The polynomial without the terms that are surely 0."""
+    kept = {m: c for m, c in exact.items() if c or error.get(m)}
+    return Polynomial(atoms, kept, {m: mass[m] for m in kept}, {m: error.get(m, ZERO) for m in kept})
 
 
 def expanded(expression: Expression) -> Polynomial | None:
@@ -142,9 +177,9 @@ def _atom(atom: Expression) -> Polynomial:
 
 
 def _sum(step: Combine, parts: list[Polynomial]) -> Polynomial | None:
-    start = {ONE: step.shift} if step.shift else {}
-    exact = {m: Fraction(c) for m, c in start.items()}
-    total = Polynomial({}, exact, {m: abs(c) for m, c in start.items()})
+    shift = real(step.shift)
+    start = {ONE: Fraction(float(shift))} if shift else {}
+    total = Polynomial({}, start, {ONE: abs(float(shift))}, {ONE: Fraction(shift.error)})
     for source, factor in step.terms:
         total = total.plus(parts[source], factor)
     return total if len(total.terms) <= MAX_TERMS else None
@@ -153,6 +188,7 @@ def _sum(step: Combine, parts: list[Polynomial]) -> Polynomial | None:
 def _product(x: Polynomial, y: Polynomial) -> Polynomial | None:
     terms: dict[Monomial, Fraction] = {}
     mass: dict[Monomial, float] = {}
+    error: dict[Monomial, Fraction] = {}
     for m, c in x.exact.items():
         for n, d in y.exact.items():
             powers = dict(m)
@@ -161,12 +197,11 @@ def _product(x: Polynomial, y: Polynomial) -> Polynomial | None:
             if sum(powers.values()) > MAX_DEGREE:
                 return None
             both = tuple(sorted(powers.items()))
-            terms[both] = terms.get(both, Fraction(0)) + c * d
+            off, more = x.error.get(m, ZERO), y.error.get(n, ZERO)
+            terms[both] = terms.get(both, ZERO) + c * d
             mass[both] = mass.get(both, 0.0) + x.mass[m] * y.mass[n]
-    if len(terms) > MAX_TERMS:
-        return None
-    kept = {m: c for m, c in terms.items() if c}
-    return Polynomial({**x.atoms, **y.atoms}, kept, {m: mass[m] for m in kept})
+            error[both] = error.get(both, ZERO) + abs(c) * more + abs(d) * off + off * more
+    return _kept({**x.atoms, **y.atoms}, terms, mass, error) if len(terms) <= MAX_TERMS else None
 
 
 def outermost(expression: Expression) -> tuple[Nonlinearity, Expression] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from genbab.errors import UsageError
+from genbab.nonlinear.real import exact
 from genbab.nonlinear.record import Nonlinearity
 
 Factory = Callable[..., Nonlinearity]
@@ -66,10 +67,12 @@ def register(
 
 
 def make(name: str, *params: float) -> Nonlinearity:
-    """The function `name` at `params`; UsageError names the known ones."""
+    """The function `name` at `params`, which must be known exactly; UsageError names the known ones."""
+    if not exact(*params):
+        raise UsageError(f"'{name}' needs a parameter that is known exactly")
     if name not in REGISTRY:
         raise UsageError(f"unknown nonlinearity '{name}'; known: {', '.join(sorted(REGISTRY))}")
-    return REGISTRY[name](*params)
+    return REGISTRY[name](*map(float, params))
 
 
 def functions() -> tuple[Nonlinearity, ...]:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from genbab.errors import UsageError
 from genbab.nonlinear.expression import (
     Apply,
+    Combine,
     Expression,
     Multiply,
     Variable,
@@ -26,6 +27,7 @@ from genbab.nonlinear.expression import (
     substitute,
 )
 from genbab.nonlinear.polynomial import expanded, opened, outermost
+from genbab.nonlinear.real import exact, real
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.registry import make
 from genbab.nonlinear.restricted import End, guarded, poles, punctured
@@ -88,7 +90,9 @@ def of_step(fn: Nonlinearity, u: Expression) -> Expression | None:
     found = outermost(parts[0][0]) if len(parts) == 1 else None
     if found is None or found[0].name not in STEPS:
         return None
-    total = shift + parts[0][1]
+    total = real(shift) + parts[0][1]
+    if not exact(shift, total):
+        return None
     before, after = (number >= 0.0 if fn.name == "step" else number > 0.0 for number in (shift, total))
     if before == after:
         return constant(float(after))
@@ -101,6 +105,8 @@ def switched(expression: Expression) -> Expression:
 
     Thresholds stay the zeros of the steps as written, at which no number is rounded.
     """
+    if not _certain(expression):
+        return expression
     events = sorted(_events(expression), key=lambda e: (e.place, not e.closed))
     if not 0 < len({event.place for event in events}) <= MOST:
         return expression
@@ -110,6 +116,13 @@ def switched(expression: Expression) -> Expression:
         return combine([(_on(stretch, events[0].place, falls), 1.0) for stretch in stretches])
     except UsageError:
         return expression
+
+
+def _certain(expression: Expression) -> bool:
+    """Whether all numbers that a threshold depends on are known exactly."""
+    last = max((s.a for s in expression.steps if isinstance(s, Apply) and s.fn.name in STEPS), default=-1)
+    sums = [step for step in expression.steps[: last + 1] if isinstance(step, Combine)]
+    return all(exact(step.shift, *(w for _, w in step.terms)) for step in sums)
 
 
 def _events(expression: Expression) -> Iterator[_Event]:
@@ -177,7 +190,7 @@ def _joined(left: _Stretch, point: _Stretch, right: _Stretch) -> _Stretch | None
     parts, shift = opened(left.piece)
     found = outermost(parts[0][0]) if len(parts) == 1 and not shift else None
     affine = None if found is None else found[1].affine
-    if left.piece != right.piece or found is None or affine is None or affine[0] == 0.0:
+    if left.piece != right.piece or found is None or affine is None or not affine[0] or not exact(*affine):
         return None
     (low, high), _ = point.image(affine)
     if low != high or low not in poles(found[0]):
@@ -231,7 +244,7 @@ def _defined(piece: Expression, stretch: _Stretch) -> tuple[Expression, bool]:
             parts.append(multiply(parts[step.a], parts[step.b]))
         elif isinstance(step, Apply):
             u = parts[step.a]
-            if u.affine is None or u.affine[0] == 0.0:
+            if u.affine is None or u.affine[0] == 0.0 or not exact(*u.affine):
                 parts.append(apply(step.fn, u))
             else:
                 made, ended = guarded(step.fn, u, *stretch.image(u.affine))
@@ -263,6 +276,6 @@ def _of_constant(fn: Nonlinearity, u: Expression) -> Expression | None:
     """A step's value where u does not depend on x, else None; UsageError for another function of such a u."""
     if u.affine is None or u.affine[0] != 0.0:
         return None
-    if fn.name not in STEPS:
+    if fn.name not in STEPS or not exact(u.affine[1]):
         raise UsageError("a function of a constant is no function of x")
     return constant(float(u.affine[1] >= 0.0 if fn.name == "step" else u.affine[1] > 0.0))

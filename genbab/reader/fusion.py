@@ -15,20 +15,17 @@ from torch import Tensor
 from genbab.errors import UsageError
 from genbab.network import (
     Affine,
-    Compose,
-    Diagonal,
     Grouped,
-    Identity,
-    Index,
-    LinearMap,
     Network,
     Node,
     Nonlinear,
 )
 from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear.real import real
 from genbab.reader.fusion_classes import Forms
 from genbab.reader.fusion_pieces import Ask, Piece, finite, pieces
 from genbab.reader.fusion_roots import Roots
+from genbab.reader.fusion_sums import Numbers, Sum
 
 CONE = 256
 """So many nodes at most become one function."""
@@ -124,7 +121,7 @@ def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Net
         if i in plans:
             _emit(nodes, plans[i], number[plans[i].root], node.size)
         elif isinstance(node, Affine):
-            nodes.append(Affine(tuple((number[s], one) for s, one in node.terms), node.bias))
+            nodes.append(node.renumbered(number))
         elif isinstance(node, Nonlinear):
             nodes.append(Nonlinear(node.fn, tuple(number[a] for a in node.args), node.size))
         elif isinstance(node, Grouped):
@@ -138,13 +135,10 @@ def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Net
 
 def _emit(nodes: list[Node], plan: Fused, root: int, size: int) -> None:
     """Append the nodes of a plan; the last of them has its value."""
-    in_size = nodes[root].size
-    terms: list[tuple[int, LinearMap]] = []
-    slope, shift = (
-        _spread([getattr(p, name) for p in plan.pieces], plan, size) for name in ("slope", "shift")
-    )
-    if bool(slope.any()):
-        terms += _terms(root, plan.place, slope, in_size)
+    slope, shift, factor = (_spread(plan, name, size) for name in ("slope", "shift", "factor"))
+    made = Sum(shift)
+    if slope.some:
+        made.add(root, plan.place, slope, nodes[root].size)
     functions: dict[Nonlinearity, list[int]] = {}
     for n, piece in enumerate(plan.pieces):
         if piece.fn is not None:
@@ -155,48 +149,37 @@ def _emit(nodes: list[Node], plan: Fused, root: int, size: int) -> None:
         count = size if entries is None else entries.numel()
         argument = _argument(nodes, plan, root, entries, size)
         nodes.append(Nonlinear(fn, (argument,), count))
-        factor = _spread([p.factor for p in plan.pieces], plan, size)
-        back: Tensor | None = None
+        weight, back = factor, None
         if entries is not None:
             back = torch.full((size,), -1, dtype=torch.long)
             back[entries] = torch.arange(count)
-            factor = factor.masked_fill(back < 0, 1.0)
-        terms += _terms(len(nodes) - 1, back, factor, count)
-    alone = len(terms) == 1 and isinstance(terms[0][1], Identity) and not bool(shift.any())
-    if not alone or terms[0][0] != len(nodes) - 1:
-        nodes.append(Affine(tuple(terms), shift))
+            weight = factor.where(back >= 0)
+        made.add(len(nodes) - 1, back, weight, count)
+    if not made.copies(len(nodes) - 1):
+        nodes.append(made.node())
 
 
 def _argument(nodes: list[Node], plan: Fused, root: int, entries: Tensor | None, size: int) -> int:
     """The node with inside·x + offset for these entries (None: all)."""
-    inside, offset = (
-        _spread([getattr(p, name) for p in plan.pieces], plan, size) for name in ("inside", "offset")
-    )
+    inside, offset = (_spread(plan, name, size) for name in ("inside", "offset"))
     place = plan.place
     if entries is not None:
-        inside, offset = inside[entries], offset[entries]
+        inside, offset = inside.take(entries), offset.take(entries)
         place = entries if place is None else place[entries]
-    terms = _terms(root, place, inside, nodes[root].size)
-    if len(terms) == 1 and isinstance(terms[0][1], Identity) and not bool(offset.any()):
+    made = Sum(offset)
+    made.add(root, place, inside, nodes[root].size)
+    if made.copies(root):
         return root
-    nodes.append(Affine(tuple(terms), offset))
+    nodes.append(made.node())
     return len(nodes) - 1
 
 
-def _terms(source: int, place: Tensor | None, weight: Tensor, in_size: int) -> list[tuple[int, LinearMap]]:
-    """weight · source[place] as the terms of an affine node."""
-    chain: list[LinearMap] = [] if place is None else [Index(place, in_size)]
-    if bool((weight != 1.0).any()):
-        chain.append(Diagonal(weight))
-    if len(chain) == 2:
-        return [(source, Compose(tuple(chain)))]
-    return [(source, chain[0] if chain else Identity(in_size))]
-
-
-def _spread(numbers: Sequence[float], plan: Fused, size: int) -> Tensor:
-    """Per entry the number of its piece, (N,)."""
-    table = torch.tensor(numbers, dtype=torch.float64)
-    return table[0].expand(size).clone() if plan.labels is None else table[plan.labels]
+def _spread(plan: Fused, name: str, size: int) -> Numbers:
+    """Per entry that number of its piece, (N,)."""
+    found = [real(getattr(piece, name)) for piece in plan.pieces]
+    columns = [[float(r) for r in found], [r.error for r in found]]
+    tables = (torch.tensor(column, dtype=torch.float64) for column in columns)
+    return Numbers(*(t[0].expand(size).clone() if plan.labels is None else t[plan.labels] for t in tables))
 
 
 def _entries(labels: Tensor, members: Sequence[int]) -> Tensor:

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.network import Affine, Nonlinear
+from genbab.network.uncertainty import UNIT
 from genbab.nonlinear import Gate, Nonlinearity
 from genbab.nonlinear.expression import Expression, X, apply, combine, multiply
+from genbab.nonlinear.real import Real
 from genbab.reader.fusion_roots import Roots
 
 CLASSES = 1024
@@ -64,10 +66,12 @@ class Forms:
         return self._made([x.labels, y.labels], times)
 
     def _affine(self, i: int, node: Affine) -> Form:
-        reads = self.roots.reads[i]
+        reads, doubt = self.roots.reads[i], node.uncertainty
         assert reads is not None
+        if doubt.weights:
+            raise UsageError("weights that are not known")
         columns: list[Tensor | None] = []
-        tables: list[list[float]] = []
+        tables: list[list[Real]] = []
         for read in reads:
             form, dead = self.known[read.source], read.dead
             labels = form.labels
@@ -76,10 +80,11 @@ class Forms:
             weight = torch.ones(node.size, dtype=torch.float64) if read.weight is None else read.weight
             if dead is not None:
                 weight = weight.masked_fill(dead, 0.0)
-            numbers, table = _numbered(weight)
+            numbers, table = _numbered(weight, doubt.roundings, (i, len(tables)))
             columns += [labels, numbers]
             tables.append(table)
-        numbers, table = _numbered(node.bias)
+        off = 0.0 if doubt.constant is None else float(doubt.constant.max())
+        numbers, table = _numbered(node.bias, doubt.roundings, (i, -1), off)
         columns.append(numbers)
         forms = [self.known[read.source] for read in reads]
 
@@ -119,12 +124,23 @@ def _applied(fn: Nonlinearity, u: Expression) -> Expression:
     return apply(fn, u)
 
 
-def _numbered(values: Tensor) -> tuple[Tensor | None, list[float]]:
-    """(per entry the number of its value in the list, the list); None when all are the first."""
+def _numbered(
+    values: Tensor, roundings: int, origin: tuple[int, int], off: float = 0.0
+) -> tuple[Tensor | None, list[Real]]:
+    """(per entry the number of its value in the list, the list); None when all are the first.
+
+    The numbers went through so many roundings and are off by so much beside; `origin` tells what they belong
+    to.
+    """
+
+    def number(place: int, value: float) -> Real:
+        error = (roundings * UNIT * abs(value) + off) * (1 + 2.0**-30)
+        return Real(value, error, hash((*origin, place)))
+
     if values.numel() and bool((values == values[0]).all()):
-        return None, [float(values[0])]
+        return None, [number(0, float(values[0]))]
     table, numbers = torch.unique(values, return_inverse=True)
-    return numbers, [float(v) for v in table]
+    return numbers, [number(n, float(v)) for n, v in enumerate(table)]
 
 
 def _merged(expressions: Sequence[Expression], labels: Tensor) -> Form:

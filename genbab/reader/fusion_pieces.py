@@ -25,6 +25,7 @@ from genbab.nonlinear.expression import (
 )
 from genbab.nonlinear.identities import rewritten
 from genbab.nonlinear.polynomial import opened, outermost
+from genbab.nonlinear.real import real
 
 GROUPS = 64
 """So many different functions may stand side by side in one fused node."""
@@ -79,10 +80,10 @@ def _simple(expression: Expression) -> Piece | None:
     if expression.affine is not None:
         return Piece(None, slope=expression.affine[0], shift=expression.affine[1])
     parts, shift = opened(expression)
-    slope, piece = 0.0, None
+    slope, piece = real(0.0), None
     for part, factor in parts:
         if part.affine is not None:
-            slope += factor * part.affine[0]
+            slope = slope + real(factor) * part.affine[0]
             continue
         found = outermost(part)
         inner = found[1].affine if found is not None else None
@@ -114,7 +115,7 @@ def _core(expression: Expression) -> tuple[Expression, Piece]:
     """(e, wrapping) with the constant and the factor of the first term outside."""
     parts, shift = opened(expression)
     factor = parts[0][1]
-    return combine([(part, w / factor) for part, w in parts]), Piece(None, factor, shift=shift)
+    return combine([(part, real(w) / factor) for part, w in parts]), Piece(None, factor, shift=shift)
 
 
 def _reparametrised(expression: Expression, wrapping: Piece) -> tuple[Expression, Piece]:
@@ -138,7 +139,7 @@ def _over(expression: Expression, a: float, b: float) -> Expression:
     parts: list[Expression] = []
     for n, step in enumerate(expression.steps):
         if isinstance(step, Variable):
-            parts.append(combine([(X, 1.0 / a)], -b / a))
+            parts.append(combine([(X, 1.0 / real(a))], -real(b) / a))
         elif isinstance(step, Apply):
             parts.append(apply(step.fn, parts[step.a]))
         elif isinstance(step, Multiply):
@@ -152,13 +153,14 @@ def _over(expression: Expression, a: float, b: float) -> Expression:
 
 def _wrapped(piece: Piece, by: Piece) -> Piece:
     """by.factor · piece(by.inside·x + by.offset) + by.shift."""
+    factor, inside, slope = real(by.factor), real(piece.inside), real(piece.slope)
     return Piece(
         piece.fn,
-        by.factor * piece.factor,
-        piece.inside * by.inside,
-        piece.inside * by.offset + piece.offset,
-        by.factor * piece.slope * by.inside,
-        by.factor * (piece.slope * by.offset + piece.shift) + by.shift,
+        factor * piece.factor,
+        inside * by.inside,
+        inside * by.offset + piece.offset,
+        factor * slope * by.inside,
+        factor * (slope * by.offset + piece.shift) + by.shift,
     )
 
 
@@ -191,4 +193,4 @@ def _certified(expression: Expression, effort: Effort) -> Nonlinearity | str:
 def finite(piece: Piece) -> bool:
     """Whether all numbers of the wrapping are finite."""
     numbers = (piece.factor, piece.inside, piece.offset, piece.slope, piece.shift)
-    return all(map(math.isfinite, numbers))
+    return all(math.isfinite(number) and math.isfinite(real(number).error) for number in numbers)

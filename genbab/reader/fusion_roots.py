@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap, Network, Nonlinear
+from genbab.network.joins import multiplied
+from genbab.network.uncertainty import of_product
 from genbab.nonlinear import Gate, Nonlinearity, Product
 
 
@@ -174,11 +176,15 @@ def _read(source: int, one: LinearMap) -> Read | None:
     index: Tensor | None = None
     weight: Tensor | None = None
     if one.in_size == one.out_size == 1:
-        return Read(source, None, one.dense().reshape(1).double())
+        number = multiplied(one)
+        exact = number is not None and number[2] == 0
+        return Read(source, None, number[0].weight.reshape(1)) if number is not None and exact else None
     for part in one.maps if isinstance(one, Compose) else (one,):
         step = part.map._inverse if isinstance(part, Adjoint) and isinstance(part.map, Index) else part
         if isinstance(step, Diagonal):
-            weight = step.weight if weight is None else weight * step.weight
+            before, weight = weight, step.weight if weight is None else weight * step.weight
+            if before is not None and of_product(before, step.weight, weight) != 0:
+                return None
         elif isinstance(step, Index):
             here, dead = step.index.clamp(min=0), step.index < 0
             index = torch.where(dead, -1, index[here]) if index is not None else step.index

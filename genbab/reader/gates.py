@@ -50,7 +50,8 @@ def _factor(network: Network, nodes: list[Node], a: int) -> tuple[Nonlinearity, 
     node, index = nodes[a], None
     if len(network.consumers[a]) != 1 or a == network.output:
         return None
-    if isinstance(node, Affine) and len(node.terms) == 1 and not bool(node.bias.any()):
+    plain = isinstance(node, Affine) and not bool(node.bias.any()) and node.uncertainty.exact
+    if plain and isinstance(node, Affine) and len(node.terms) == 1:
         source, one = node.terms[0]
         if isinstance(one, Index):
             if bool((one.index < 0).any()) or one.out_size > max(one.in_size, ROWS_LIMIT):

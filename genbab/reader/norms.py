@@ -26,6 +26,8 @@ from genbab.network import (
     Node,
     Nonlinear,
 )
+from genbab.network.maps import nonnegative
+from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear.norm import Norm
 from genbab.reader.functions import function
@@ -36,14 +38,17 @@ LIMIT = 1 << 24
 DEPTH = 4
 """How far back two nodes are compared."""
 
-Copy = tuple[int, Tensor, Tensor]
-"""(node, index, weight): entry j is weight[j] times entry index[j] of the node."""
+Copy = tuple[int, Tensor, Tensor, int]
+"""(node, index, weight, roundings): entry j is weight[j], which went through so many roundings, times entry
+index[j] of the node.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
     """Entry j of a product is factor[j] times entry place[j] of the norm of the entries rows.ravel() of node
-    `source`, in rows of `rows`, with this floor.
+    `source`, in rows of `rows`, with this floor; but for so many roundings of the product, as the factor and
+    the floor went through.
     """
 
     source: int
@@ -51,6 +56,7 @@ class Found:
     floor: float
     place: Tensor
     factor: Tensor
+    roundings: int
 
 
 def with_norms(network: Network) -> Network:
@@ -63,8 +69,7 @@ def with_norms(network: Network) -> Network:
         if found is not None:
             _emit(nodes, found, number[found.source])
         elif isinstance(node, Affine):
-            terms = tuple((number[s], one) for s, one in node.terms)
-            nodes.append(dataclasses.replace(node, terms=terms))
+            nodes.append(node.renumbered(number))
         elif isinstance(node, Nonlinear | Grouped):
             nodes.append(dataclasses.replace(node, args=tuple(number[a] for a in node.args)))
         else:
@@ -89,7 +94,8 @@ def _emit(nodes: list[Node], found: Found, source: int) -> None:
     nodes.append(Affine(((len(nodes) - 1, into),), torch.zeros(groups, dtype=torch.float64)))
     nodes.append(Grouped(Norm(length, found.floor), (rows, len(nodes) - 1), size))
     back = Compose((Index(found.place, size), Diagonal(found.factor)))
-    nodes.append(Affine(((len(nodes) - 1, back),), torch.zeros(found.place.numel(), dtype=torch.float64)))
+    none = torch.zeros(found.place.numel(), dtype=torch.float64)
+    nodes.append(Affine(((len(nodes) - 1, back),), none, Uncertainty(found.roundings)))
 
 
 def _found(network: Network, i: int) -> Found | None:
@@ -108,22 +114,22 @@ def _found(network: Network, i: int) -> Found | None:
 
 
 def _inverse_root(network: Network, i: int) -> Copy | None:
-    """Where node i is weight · v[index] ** -1/2: (v, index, weight)."""
-    node, index, weight = _copied(network, i)
+    """Where node i is weight · v[index] ** -1/2: (v, index, weight, its roundings)."""
+    node, index, weight, roundings = _copied(network, i)
     wanted = {"sqrt", "reciprocal"}
     while wanted:
         here = network.nodes[node]
         if not isinstance(here, Nonlinear) or not isinstance(here.fn, Nonlinearity):
             return None
         if here.fn.key == ("power", (-0.5,)) and len(wanted) == 2:
-            return here.args[0], index, weight
+            return here.args[0], index, weight, roundings
         if here.fn.name not in wanted:
             return None
         wanted.remove(here.fn.name)
         if not wanted:
-            return here.args[0], index, weight
-        node, place, factor = _copied(network, here.args[0])
-        if not bool((factor == 1.0).all()):
+            return here.args[0], index, weight, roundings
+        node, place, factor, more = _copied(network, here.args[0])
+        if more or not bool((factor == 1.0).all()):
             return None
         index = place[index]
     return None
@@ -131,17 +137,17 @@ def _inverse_root(network: Network, i: int) -> Copy | None:
 
 def _matched(network: Network, entries: int, root: Copy) -> Found | None:
     """The norm that the product of node `entries` and this inverse root is."""
-    sums, group, weight = root
+    sums, group, weight, roundings = root
     reduced = _reduced(network, sums)
     if reduced is None:
         return None
-    squares, matrix, bias = reduced
+    squares, matrix, bias, more = reduced
     shape = _uniform_rows(matrix, bias)
     if shape is None:
         return None
     rows, share = shape
     own, other = _copied(network, entries), _copied(network, squares)
-    if not alike(network, own[0], other[0]) or not bool((other[2] == 1.0).all()):
+    if not alike(network, own[0], other[0]) or other[3] or not bool((other[2] == 1.0).all()):
         return None
     where = torch.full((network.nodes[own[0]].size,), -1, dtype=torch.long)
     where[other[1]] = torch.arange(other[1].numel())
@@ -152,7 +158,8 @@ def _matched(network: Network, entries: int, root: Copy) -> Found | None:
         return None
     place = group * rows.shape[1] + ((matrix != 0).cumsum(1) - 1)[group, at]
     factor = own[2] * weight / share**0.5
-    return Found(squares, rows, float(bias[0]) / share, place, factor)
+    # a relative error of share and bias moves the root by half as much, the factor and the floor by as much
+    return Found(squares, rows, float(bias[0]) / share, place, factor, own[3] + roundings + 2 * more + 8)
 
 
 def _uniform_rows(matrix: Tensor, bias: Tensor) -> tuple[Tensor, float] | None:
@@ -168,23 +175,30 @@ def _uniform_rows(matrix: Tensor, bias: Tensor) -> tuple[Tensor, float] | None:
     return used.nonzero()[:, 1].reshape(-1, length), share
 
 
-def _reduced(network: Network, i: int) -> tuple[int, Tensor, Tensor] | None:
-    """(the node z, matrix M (G, N), bias (G,)) where node i is M·z² + bias."""
+def _reduced(network: Network, i: int) -> tuple[int, Tensor, Tensor, int] | None:
+    """(the node z, matrix M (G, N), bias (G,), their roundings) where node i is M·z² + bias, both >= 0."""
     groups = network.nodes[i].size
     matrix = torch.eye(groups, dtype=torch.float64) if groups * groups <= LIMIT else None
-    bias = torch.zeros(groups, dtype=torch.float64)
+    bias, roundings = torch.zeros(groups, dtype=torch.float64), 0
     while matrix is not None:
         node = network.nodes[i]
         if isinstance(node, Nonlinear):
-            return (node.args[0], matrix, bias) if _squares(node) else None
-        if not isinstance(node, Affine) or len(node.terms) != 1:
+            return (node.args[0], matrix, bias, roundings) if _squares(node) else None
+        if not isinstance(node, Affine) or len(node.terms) != 1 or not _only_rounded(node):
             return None
         source, one = node.terms[0]
-        if groups * one.in_size > LIMIT:
+        if groups * one.in_size > LIMIT or not nonnegative(one) or not bool((node.bias >= 0).all()):
             return None
+        exact = one._weight() is None and bool((bias == 0).all())
+        roundings += node.uncertainty.roundings + (0 if exact else one.terms + groups + 2)
         bias = bias + matrix @ node.bias
         i, matrix = source, one.pull(matrix)
     return None
+
+
+def _only_rounded(node: Affine) -> bool:
+    """Whether the node's true weights are the ones as written, but for relative roundings."""
+    return node.uncertainty.constant is None and not node.uncertainty.weights
 
 
 def _squares(node: Nonlinear) -> bool:
@@ -196,15 +210,16 @@ def _squares(node: Nonlinear) -> bool:
 def _copied(network: Network, i: int) -> Copy:
     """The node that node i only copies, moves and scales entries of (itself, if it does more)."""
     index = torch.arange(network.nodes[i].size)
-    weight = torch.ones(index.numel(), dtype=torch.float64)
+    weight, roundings = torch.ones(index.numel(), dtype=torch.float64), 0
     while True:
         node = network.nodes[i]
         if not isinstance(node, Affine) or len(node.terms) != 1 or bool(node.bias.any()):
-            return i, index, weight
+            return i, index, weight, roundings
         source, one = node.terms[0]
         moved, scaled = _moved(one)
-        if moved is None or bool((moved[index] < 0).any()):
-            return i, index, weight
+        if moved is None or bool((moved[index] < 0).any()) or not _only_rounded(node):
+            return i, index, weight, roundings
+        roundings += node.uncertainty.roundings + 2 * int(bool((scaled != 1.0).any()))
         weight = weight * scaled[index]
         i, index = source, moved[index]
 
@@ -232,6 +247,8 @@ def alike(network: Network, a: int, b: int, depth: int = DEPTH) -> bool:
     if not depth or not isinstance(x, Affine) or not isinstance(y, Affine) or len(x.terms) != len(y.terms):
         return False
     if not x.terms or x.size != y.size or not torch.equal(x.bias, y.bias):
+        return False
+    if not (x.uncertainty.exact and y.uncertainty.exact):
         return False
     pairs = zip(x.terms, y.terms, strict=True)
     return all(alike(network, s, t, depth - 1) and _equal(m, n) for (s, m), (t, n) in pairs)
