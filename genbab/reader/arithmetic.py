@@ -8,10 +8,12 @@ import numpy as np
 import torch
 
 from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap
-from genbab.nonlinear import Product
-from genbab.reader.builder import Builder
+from genbab.network.uncertainty import LEAST, UNIT, Uncertainty
+from genbab.nonlinear import Product, interval
+from genbab.reader.builder import Builder, flat, uncertain
+from genbab.reader.exact import ROOM, Ball, ball, over, relative_roundings, times, total
 from genbab.reader.functions import function
-from genbab.reader.values import Array, Refused, Value, Var, count, room, uniform
+from genbab.reader.values import Array, Inexact, Refused, Value, Var, count, room, uniform
 
 HUGE = 1e3
 """A truth value times a number from here on is a function that is 0 exactly where the truth value is: no sum
@@ -23,40 +25,42 @@ LIMITS = 64
 """The most different limits of one tensor that are far from 0."""
 
 
-def combine(b: Builder, parts: Sequence[tuple[Value, float]]) -> Value:
-    """Σ factor · value."""
+def combine(b: Builder, parts: Sequence[tuple[Value | Inexact, float]], roundings: int = 0) -> Value:
+    """Σ factor · value; the factors went through so many roundings."""
     shape = np.broadcast_shapes(*(v.shape for v, _ in parts))
     room(shape)
-    bias = np.zeros(shape)
+    zero = np.zeros(shape)
+    constants: list[Ball] = [(zero, zero)]
     variables: list[tuple[Var, float]] = []
     for value, factor in parts:
         if isinstance(value, Var):
             variables.append((value, factor))
         else:
-            bias = bias + factor * value.astype(np.float64)
+            by = np.array(factor)
+            constants.append(times(ball(value), (by, roundings * UNIT * np.abs(by) * ROOM)))
+    bias, error = total(constants)
     if not variables:
-        return bias
+        return b.known((bias, error))
     if not np.isfinite(bias).all():
         raise Refused("it adds a constant that is not a finite number")
-    if (
-        len(variables) == 1
-        and variables[0][1] == 1.0
-        and not bias.any()
-        and variables[0][0].size == bias.size
-    ):
+    plain = not bias.any() and not error.any()
+    if len(variables) == 1 and variables[0][1] == 1.0 and plain and variables[0][0].size == bias.size:
         return variables[0][0].reshaped(shape)
-    made = b.affine(shape, [_term(b, v, f, shape) for v, f in variables], bias)
-    if len(variables) == 1 and variables[0][1] == -1.0 and (bias == 1.0).all():
+    rounded = roundings if any(factor not in (1.0, -1.0) for _, factor in variables) else 0
+    made = b.affine(
+        shape, [_term(b, v, f, shape) for v, f in variables], bias, uncertain(error, shape, rounded)
+    )
+    if len(variables) == 1 and variables[0][1] == -1.0 and (bias == 1.0).all() and not error.any():
         b.truths.update({made.node} if variables[0][0].node in b.truths else ())
     return made
 
 
-def add(b: Builder, x: Value, y: Value) -> Value:
+def add(b: Builder, x: Value | Inexact, y: Value | Inexact) -> Value:
     """x + y."""
     return combine(b, [(x, 1.0), (y, 1.0)])
 
 
-def subtract(b: Builder, x: Value, y: Value) -> Value:
+def subtract(b: Builder, x: Value | Inexact, y: Value | Inexact) -> Value:
     """x - y."""
     return combine(b, [(x, 1.0), (y, -1.0)])
 
@@ -66,26 +70,37 @@ def shift(b: Builder, x: Value, by: float) -> Value:
     return combine(b, [(x, 1.0), (np.array(by), 1.0)])
 
 
-def scale(b: Builder, x: Value, by: Array | float) -> Value:
-    """x · by, with a constant of any shape that broadcasts."""
-    factor = np.asarray(by, dtype=np.float64)
+def scale(b: Builder, x: Value | Inexact, by: Array | Inexact | float, roundings: int = 0) -> Value:
+    """x · by, with a constant of any shape that broadcasts, whose numbers went through so many roundings."""
+    factor, error = ball(by if isinstance(by, Inexact) else np.asarray(by))
+    if roundings:
+        error = error + roundings * UNIT * np.abs(factor) * ROOM
+    return _scaled(b, x, (factor, error))
+
+
+def _scaled(b: Builder, x: Value | Inexact, by: Ball) -> Value:
+    factor, error = by
     if not isinstance(x, Var):
-        return x.astype(np.float64) * factor
+        return b.known(times(ball(x), by))
     shape = np.broadcast_shapes(x.shape, factor.shape)
     room(shape)
-    if not factor.any():
+    if not factor.any() and not error.any():
         return np.zeros(shape)
     if x.node in b.truths and bool((np.abs(factor) >= HUGE).any()):
         x = _switched(b, x)
+    roundings = relative_roundings(factor, error)
     same = uniform(factor)
-    if same is not None:
-        return _scale_uniformly(b, x, same, shape)
+    if same is not None and roundings is not None:
+        return _scale_uniformly(b, x, same, shape, roundings)
     node, moved = b.spread(x, shape)
-    weight = torch.from_numpy(np.array(np.broadcast_to(factor, shape), dtype=np.float64).reshape(-1))
-    return b.affine(shape, [(node, _after(moved, Diagonal(weight)))])
+    weights = []
+    if roundings is None:
+        weights = [(node, _after(moved, Diagonal(flat(error * ROOM + LEAST, shape))))]
+    uncertainty = Uncertainty(roundings or 0, None, tuple(weights))
+    return b.affine(shape, [(node, _after(moved, Diagonal(flat(factor, shape))))], None, uncertainty)
 
 
-def multiply(b: Builder, x: Value, y: Value) -> Value:
+def multiply(b: Builder, x: Value | Inexact, y: Value | Inexact) -> Value:
     """x · y; the product of a tensor with itself is its square."""
     if not isinstance(x, Var):
         return scale(b, y, x)
@@ -99,29 +114,44 @@ def multiply(b: Builder, x: Value, y: Value) -> Value:
     return b.nonlinear(Product(), left, right)
 
 
-def divide(b: Builder, x: Value, y: Value) -> Value:
+def divide(b: Builder, x: Value | Inexact, y: Value | Inexact) -> Value:
     """x / y."""
-    if not isinstance(y, Var):
-        return scale(b, x, np.asarray(1.0 / y.astype(np.float64)))
-    return multiply(b, x, apply(b, "reciprocal", y))
+    if isinstance(y, Var):
+        return multiply(b, x, apply(b, "reciprocal", y))
+    if not isinstance(x, Var):
+        return b.known(over(ball(x), ball(y)))
+    one = np.ones(())
+    return _scaled(b, x, over((one, np.zeros(())), ball(y)))
 
 
 def apply(b: Builder, name: str, x: Value, *parameters: float) -> Value:
     """The library's function of this name, elementwise."""
-    fn = function(name, *parameters)
     if not isinstance(x, Var):
-        return np.asarray(fn.value(torch.from_numpy(x.astype(np.float64))).numpy())
-    return b.nonlinear(fn, x)
+        return b.known(applied(name, ball(x), *parameters))
+    return b.nonlinear(function(name, *parameters), x)
+
+
+def applied(name: str, x: Ball, *parameters: float) -> Ball:
+    """The library's function of a constant, from a rigorous range."""
+    fn = function(name, *parameters)
+    value, error = (np.atleast_1d(part) for part in x)
+    with np.errstate(all="ignore"):
+        least, most = (torch.from_numpy(np.array(end)) for end in (value - error, value + error))
+        if error.any():
+            least = torch.nextafter(least, torch.full_like(least, -torch.inf))
+            most = torch.nextafter(most, torch.full_like(most, torch.inf))
+        low, high = (end.numpy().reshape(x[0].shape) for end in interval(fn, least, most))
+        middle = np.where(low == high, low, low + (high - low) / 2)
+        spread = np.maximum(high - middle, middle - low)
+        return middle, np.where(low == high, 0.0, spread * ROOM + LEAST)
 
 
 def raised(b: Builder, x: Value, exponent: float) -> Value:
     """x ** exponent."""
-    if not isinstance(x, Var):
-        return np.asarray(np.power(x.astype(np.float64), exponent))
     if exponent == 0:
         return np.ones(x.shape)
     if exponent == 1:
-        return x
+        return x if isinstance(x, Var) else b.known(ball(x))
     special = {0.5: "sqrt", -1.0: "reciprocal"}
     if exponent in special:
         return apply(b, special[exponent], x)
@@ -186,12 +216,12 @@ def sum_groups(b: Builder, x: Var, groups: Array, shape: Sequence[int]) -> Var:
     return b.affine(shape, [(x.node, Adjoint(Index(index, count(shape))))])
 
 
-def _scale_uniformly(b: Builder, x: Var, by: float, shape: Sequence[int]) -> Var:
-    if by == 1.0:
+def _scale_uniformly(b: Builder, x: Var, by: float, shape: Sequence[int], roundings: int) -> Var:
+    if by == 1.0 and not roundings:
         made = b.expand(x, shape)
         assert isinstance(made, Var)
         return made
-    return b.affine(shape, [_term(b, x, by, shape)])
+    return b.affine(shape, [_term(b, x, by, shape)], None, Uncertainty(roundings))
 
 
 def _term(b: Builder, x: Var, factor: float, shape: Sequence[int]) -> tuple[int, LinearMap]:

@@ -8,9 +8,26 @@ import numpy as np
 import torch
 
 from genbab.network import Affine, Grouped, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
+from genbab.network.uncertainty import EXACT, Uncertainty, padded
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.grouped import GroupFunction
-from genbab.reader.values import MAX_NUMBERS, Array, TooLarge, Value, Var, count, room
+from genbab.reader.exact import Ball, ball
+from genbab.reader.values import MAX_NUMBERS, Array, Inexact, TooLarge, Value, Var, count, room
+
+
+def uncertain(error: Array, shape: Sequence[int], roundings: int = 0) -> Uncertainty:
+    """The uncertainty of a node of this shape whose bias is known to within `error`, broadcast to it, and
+    whose weights and bias went through so many roundings.
+    """
+    return Uncertainty(roundings, padded(flat(error, shape)) if error.any() else None)
+
+
+def flat(values: Array | None, shape: Sequence[int]) -> torch.Tensor:
+    """The numbers (0 for None), broadcast to the shape, as float64 (N,)."""
+    if values is None:
+        return torch.zeros(count(shape), dtype=torch.float64)
+    full = np.broadcast_to(np.asarray(values, np.float64), shape)
+    return torch.from_numpy(np.array(full, dtype=np.float64).reshape(-1))
 
 
 class Builder:
@@ -30,15 +47,15 @@ class Builder:
         return Network(tuple(self.nodes), output, tuple(self.names))
 
     def affine(
-        self, shape: Sequence[int], terms: Sequence[tuple[int, LinearMap]], bias: Array | None = None
+        self,
+        shape: Sequence[int],
+        terms: Sequence[tuple[int, LinearMap]],
+        bias: Array | None = None,
+        uncertainty: Uncertainty = EXACT,
     ) -> Var:
         """bias + Σ map(node), a tensor of this shape; the bias is broadcast to it."""
         room(shape)
-        full = (
-            np.zeros(count(shape)) if bias is None else np.broadcast_to(np.asarray(bias, np.float64), shape)
-        )
-        flat = torch.from_numpy(np.array(full, dtype=np.float64).reshape(-1))
-        return self._append(Affine(tuple(terms), flat), shape)
+        return self._append(Affine(tuple(terms), flat(bias, shape), uncertainty), shape)
 
     def nonlinear(self, fn: Nonlinearity | Product | Gate, *args: Var) -> Var:
         """fn(*args), elementwise, in the shape of the first argument; sizes must be equal."""
@@ -79,9 +96,20 @@ class Builder:
         index = np.broadcast_to(np.arange(x.size).reshape(x.shape), shape).reshape(-1)
         return x.node, Index(torch.from_numpy(np.array(index, dtype=np.int64)), x.size)
 
-    def variable(self, x: Value) -> Var:
+    def variable(self, x: Value | Inexact) -> Var:
         """x as a node: a constant becomes an affine node without terms."""
-        return x if isinstance(x, Var) else self.affine(x.shape, [], x)
+        if isinstance(x, Var):
+            return x
+        value, error = ball(x)
+        return self.affine(x.shape, [], value, uncertain(error, x.shape))
+
+    def known(self, value: Ball) -> Value:
+        """The constant as an array where it is exact, else as a node."""
+        numbers, error = value
+        shape = np.broadcast_shapes(numbers.shape, error.shape)
+        if not error.any():
+            return np.asarray(numbers)
+        return self.affine(shape, [], numbers, uncertain(error, shape))
 
     def _append(self, node: Node, shape: Sequence[int]) -> Var:
         self.numbers += count(shape)

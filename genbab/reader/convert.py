@@ -15,14 +15,16 @@ from genbab.network import Index, LinearMap, Network
 from genbab.nonlinear.registry import OPERATORS
 from genbab.reader.arithmetic import apply
 from genbab.reader.builder import Builder
+from genbab.reader.constants import folded, moved
 from genbab.reader.control import CONTROL
-from genbab.reader.fold import fold, literal, shape_of
+from genbab.reader.fold import literal, shape_of
 from genbab.reader.integers import marked, refuse_rounding
 from genbab.reader.lower import LOWERINGS, MOVES, move
 from genbab.reader.lower.masked import lower_masked, makes_mask
 from genbab.reader.lower.table import RANDOM, REFUSED
 from genbab.reader.sequences import SEQUENCES
-from genbab.reader.values import Array, Masked, Op, Refused, TooLarge, Value, Var, count
+from genbab.reader.values import Array, Inexact, Masked, Op, Refused, TooLarge, Value, Var, count
+from genbab.reader.weights import ARITHMETIC, BY_WEIGHTS, with_weights
 
 DOMAINS = ("", "ai.onnx")
 MISFITS = (
@@ -174,7 +176,7 @@ def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]
     run.builder.label = op.label
     try:
         if op.kind in CONTROL and op.node.domain in DOMAINS:
-            return CONTROL[op.kind](run.builder, op, inputs, _Body(run, scope))
+            return CONTROL[op.kind](run.builder, op, _as_nodes(run.builder, inputs), _Body(run, scope))
         return marked(op, inputs, _outputs(run, op, inputs))
     except Refused as reason:
         run.problems.append((op.label, op.kind, str(reason)))
@@ -193,27 +195,37 @@ def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]
 
 def _outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     if op.node.domain not in DOMAINS:
-        return [_registered(run, op, inputs)]
+        return [_registered(run, op, _as_nodes(run.builder, inputs))]
     if op.kind == "Constant":
         return [_literal(run, op)]
     if op.kind in SEQUENCES:
-        return [SEQUENCES[op.kind](run.builder, op, inputs)]
+        return [SEQUENCES[op.kind](run.builder, op, _as_nodes(run.builder, inputs))]
     if any(isinstance(v, tuple) for v in inputs):
         if op.kind != "Identity":
             raise Refused("a sequence of tensors as its input")
         return [inputs[0]]
     if op.kind in ("Shape", "Size") and inputs[0] is not None:
         return [shape_of(op, inputs[0])]
+    varies = any(isinstance(v, Var | Masked) for v in inputs)
     rule = MOVES.get(op.kind)
     if rule is not None and not (op.kind == "Where" and isinstance(inputs[0], Var)):
-        return move(run.builder, op, rule, inputs)
-    return _computed(run, op, inputs)
+        if not varies and any(isinstance(v, Inexact) for v in inputs):
+            return moved(inputs, lambda given: move(run.builder, op, rule, given))
+        return move(run.builder, op, rule, _as_nodes(run.builder, inputs))
+    return _computed(run, op, inputs) if varies or op.kind in RANDOM else folded(op, inputs)
+
+
+def _as_nodes(b: Builder, inputs: Sequence[Known]) -> list[Known]:
+    """The inputs, constants that are not known exactly as nodes."""
+    return [b.variable(v) if isinstance(v, Inexact) else v for v in inputs]
 
 
 def _computed(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     """The outputs of an operator that does more than move numbers."""
-    if not any(isinstance(v, Var | Masked) for v in inputs) and op.kind not in RANDOM:
-        return fold(op, inputs)
+    if op.kind in BY_WEIGHTS and any(isinstance(v, Inexact) for v in inputs):
+        return [with_weights(run.builder, op, inputs)]
+    if op.kind not in ARITHMETIC:
+        inputs = _as_nodes(run.builder, inputs)
     if makes_mask(op, inputs):
         return lower_masked(run.builder, op, inputs)
     refuse_rounding(op, inputs)

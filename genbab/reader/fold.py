@@ -63,7 +63,7 @@ def _affine_grid(op: Op, a: list[Array]) -> Array:
     return np.asarray(np.einsum("...k,njk->n...j", grid, theta)).astype(theta.dtype)
 
 
-def _spread(op: Op, parameter: Array | None, x: Array) -> Array:
+def spread(op: Op, parameter: Array | None, x: Array) -> Array:
     """A scale or zero point as it meets x: for all of x, per axis, or per block."""
     if parameter is None or parameter.size == 1:
         return np.zeros(()) if parameter is None else parameter.reshape(())
@@ -75,8 +75,8 @@ def _spread(op: Op, parameter: Array | None, x: Array) -> Array:
 
 def _dequantize(op: Op, a: list[Any]) -> Array:
     zero = a[2] if len(a) > 2 else None
-    whole = a[0].astype(np.float64) - _spread(op, zero, a[0]).astype(np.float64)
-    return np.asarray(whole * _spread(op, a[1], a[0])).astype(a[1].dtype)
+    whole = a[0].astype(np.float64) - spread(op, zero, a[0]).astype(np.float64)
+    return np.asarray(whole * spread(op, a[1], a[0])).astype(a[1].dtype)
 
 
 FOLDS: dict[str, Fold] = {

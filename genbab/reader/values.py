@@ -43,6 +43,25 @@ Value = Var | Array
 
 
 @dataclass(frozen=True, eq=False)
+class Inexact:
+    """A constant of real numbers that its type does not hold: within `error` of `value` (both float64), entry
+    by entry. `computed`: what a runtime makes of it, in the type that the graph gives it.
+    """
+
+    value: Array
+    error: Array
+    computed: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.value.shape)
+
+    @property
+    def size(self) -> int:
+        return int(self.value.size)
+
+
+@dataclass(frozen=True, eq=False)
 class Masked:
     """A tensor whose entries where `hidden` (of its shape) is true are minus infinity; `value` is 0 there or
     anything else.

@@ -5,13 +5,13 @@ Letters here: M sequences side by side (ONNX's batch), Q queries, K keys.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from genbab.reader.arithmetic import add, apply, scale
+from genbab.reader.arithmetic import add, apply, divide, scale
 from genbab.reader.builder import Builder
+from genbab.reader.exact import ball, inexact, over, root
 from genbab.reader.lower.joining import concatenated
 from genbab.reader.lower.linear import matmul
 from genbab.reader.lower.softmax import softmax_of_rows
@@ -38,11 +38,12 @@ def _attention(b: Builder, op: Op, inputs: list[Value | None]) -> list[Value]:
     before = 0 if past is None else past.shape[2]
     if past is not None:
         k, v = concatenated(b, [past, k], 2), concatenated(b, [needed(inputs, 5), v], 2)
-    factor = op.number("scale", 0.0) if "scale" in op.attributes else 1.0 / math.sqrt(q.shape[3])
+    one, width = ball(np.ones(())), ball(np.array(q.shape[3]))
+    factor = ball(np.array(op.number("scale", 0.0))) if "scale" in op.attributes else over(one, root(width))
     turned = _places(k).swapaxes(2, 3)
-    products = scale(b, matmul(b, q, b.gather(k, _repeated(turned, q.shape[1]))), factor)
+    products = scale(b, matmul(b, q, b.gather(k, _repeated(turned, q.shape[1]))), inexact(factor))
     cap = op.number("softcap", 0.0)
-    scores = scale(b, apply(b, "tanh", scale(b, products, 1.0 / cap)), cap) if cap else products
+    scores = scale(b, apply(b, "tanh", divide(b, products, np.array(cap))), cap) if cap else products
     mask = _mask(op, inputs, scores.shape, before)
     biased = scores if mask.bias is None else add(b, scores, mask.bias)
     weights = _weights(b, b.variable(biased), mask.hidden)

@@ -7,6 +7,7 @@ from string import ascii_letters
 import numpy as np
 
 from genbab.reader.builder import Builder
+from genbab.reader.exact import ball, summed
 from genbab.reader.lower.linear import matmul
 from genbab.reader.lower.reductions import reduce_sum
 from genbab.reader.lower.table import lowering
@@ -65,7 +66,7 @@ def _summed(b: Builder, x: Value, labels: str, keep: str) -> tuple[Value, str]:
     left = "".join(c for c in labels if c in keep)
     if not axes:
         return x, left
-    made = reduce_sum(b, x, axes, keep=False) if isinstance(x, Var) else np.asarray(x.sum(axis=tuple(axes)))
+    made = reduce_sum(b, x, axes, keep=False) if isinstance(x, Var) else b.known(summed(ball(x), tuple(axes)))
     return made, left
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from genbab.nonlinear.registry import OPERATORS
 from genbab.reader.arithmetic import (
     add,
+    applied,
     apply,
     clip,
     combine,
@@ -21,6 +22,7 @@ from genbab.reader.arithmetic import (
     subtract,
 )
 from genbab.reader.builder import Builder
+from genbab.reader.exact import added, ball, inexact, negative, of_reciprocal
 from genbab.reader.lower.movement import arrange
 from genbab.reader.lower.table import lowering
 from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, scalar, uniform
@@ -68,8 +70,9 @@ def _neg(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 
 @lowering("Sum", "Mean", how="affine")
 def _sum(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    share = 1.0 / len(inputs) if op.kind == "Mean" else 1.0
-    return combine(b, [(needed(inputs, i), share) for i in range(len(inputs))])
+    count = len(inputs) if op.kind == "Mean" else 1
+    parts = [(needed(inputs, i), 1.0 / count) for i in range(len(inputs))]
+    return combine(b, parts, of_reciprocal(count))
 
 
 @lowering("Max", "Min", how="y + relu(x - y), in a tree; max(x, c) and min(x, c) for c far from 0")
@@ -95,7 +98,7 @@ def _pow(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         return apply(b, "exp", multiply(b, apply(b, "log", base), exponent))
     if base.dtype.kind != "f" or not (base > 0).all():
         raise Refused("a power of a base that is an integer or not positive, and whose exponent varies")
-    return apply(b, "exp", scale(b, exponent, np.log(base.astype(np.float64))))
+    return apply(b, "exp", scale(b, exponent, inexact(applied("log", ball(base)))))
 
 
 def _powers(b: Builder, base: Value, exponents: Array) -> Value:
@@ -136,7 +139,8 @@ def _prelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     if same is not None:
         return apply(b, "leaky_relu", x, same)
     slopes = slope.astype(np.float64)
-    return add(b, scale(b, x, slopes), scale(b, apply(b, "relu", x), 1.0 - slopes))
+    bend = added(ball(np.ones(())), negative(ball(slopes)))
+    return add(b, scale(b, x, slopes), scale(b, apply(b, "relu", x), inexact(bend)))
 
 
 @lowering("Gelu", how="one function: gelu or gelu_tanh")
@@ -147,7 +151,7 @@ def _gelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 @lowering("Swish", how="one function, scaled: silu")
 def _swish(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     alpha = op.number("alpha", 1.0)
-    return scale(b, apply(b, "silu", scale(b, needed(inputs, 0), alpha)), 1.0 / alpha)
+    return divide(b, apply(b, "silu", scale(b, needed(inputs, 0), alpha)), np.array(alpha))
 
 
 @lowering("Mod", how="a sawtooth per sign, by a constant")

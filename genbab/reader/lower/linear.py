@@ -9,6 +9,7 @@ from genbab.network import Dense, LinearMap, TokenDense
 from genbab.nonlinear import Product
 from genbab.reader.arithmetic import add, scale, sum_groups
 from genbab.reader.builder import Builder
+from genbab.reader.exact import ball, product
 from genbab.reader.lower.table import lowering
 from genbab.reader.values import Array, Op, Value, Var, constant, count, given, needed, positive_axis, room
 
@@ -50,8 +51,13 @@ def matmul(b: Builder, x: Value, y: Value) -> Value:
     right = _reshaped(y, (*y.shape, 1)) if len(y.shape) == 1 else y
     if left.shape[-1] != right.shape[-2]:
         raise ValueError(f"a product of shapes {x.shape} and {y.shape}")
+    made: Value
     if not isinstance(right, Var):
-        made: Value = _by_constant(b, left, right) if isinstance(left, Var) else np.matmul(left, right)
+        made = (
+            _by_constant(b, left, right)
+            if isinstance(left, Var)
+            else b.known(product(ball(left), ball(right)))
+        )
     elif not isinstance(left, Var):
         made = _swapped(b, _by_constant(b, _swapped_var(b, right), np.swapaxes(left, -1, -2)))
     else:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genbab.reader.arithmetic import add, apply, scale, subtract
+from genbab.reader.arithmetic import add, apply, divide, scale, subtract
 from genbab.reader.builder import Builder
 from genbab.reader.lower.pooling import max_pool
 from genbab.reader.lower.reductions import maxima, reduced_axes
@@ -79,6 +79,6 @@ def _scaled(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) -> Mask
     if not isinstance(x, Masked) or not isinstance(factor, np.ndarray) or not first or not (factor > 0).all():
         raise Refused("entries of minus infinity, multiplied by what is not a positive constant")
     number = factor.astype(np.float64)
-    made = scale(b, x.value, number if op.kind == "Mul" else 1.0 / number)
+    made = scale(b, x.value, number) if op.kind == "Mul" else divide(b, x.value, number)
     assert isinstance(made, Var)
     return Masked(made, np.broadcast_to(x.hidden, made.shape))

@@ -8,10 +8,24 @@ import numpy as np
 
 from genbab.reader.arithmetic import add, apply, divide, multiply, raised, scale, shift, subtract
 from genbab.reader.builder import Builder
-from genbab.reader.lower.pooling import powers, window_sums
+from genbab.reader.exact import Ball, added, ball, inexact, negative, over, times
+from genbab.reader.exact import root as square_root
+from genbab.reader.lower.pooling import powers, root, window_sums
 from genbab.reader.lower.reductions import reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, positive_axis, room
+from genbab.reader.values import (
+    Array,
+    Inexact,
+    Op,
+    Refused,
+    Value,
+    Var,
+    constant,
+    given,
+    needed,
+    positive_axis,
+    room,
+)
 
 
 def _per_channel(value: Value | None, what: str, rank: int) -> Array:
@@ -19,6 +33,14 @@ def _per_channel(value: Value | None, what: str, rank: int) -> Array:
     if array is None:
         raise ValueError(f"{what} is missing")
     return array.astype(np.float64).reshape(-1, *[1] * (rank - 2))
+
+
+def _channels(value: Value | Inexact | None, what: str, rank: int) -> Ball:
+    """One number per channel, with the errors of those that are not known exactly."""
+    if not isinstance(value, Inexact):
+        return ball(_per_channel(value, what, rank))
+    shape = (-1, *[1] * (rank - 2))
+    return value.value.reshape(shape), value.error.reshape(shape)
 
 
 def _variable(inputs: list[Value | None]) -> Var:
@@ -35,10 +57,12 @@ def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         raise Refused("training mode")
     names = ("its scale", "its bias", "its mean", "its variance")
     gain, bias, mean, variance = (
-        _per_channel(given(inputs, i + 1), n, len(x.shape)) for i, n in enumerate(names)
+        _channels(given(inputs, i + 1), n, len(x.shape)) for i, n in enumerate(names)
     )
-    factor = gain / np.sqrt(variance + op.number("epsilon", 1e-5))
-    return add(b, scale(b, x, factor), bias - mean * factor)
+    epsilon = ball(np.array(op.number("epsilon", 1e-5)))
+    factor = over(gain, square_root(added(variance, epsilon)))
+    offset = added(bias, negative(times(mean, factor)))
+    return add(b, scale(b, x, inexact(factor)), inexact(offset))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +80,7 @@ def _normalised(b: Builder, x: Var, axes: list[int], epsilon: float, centre: boo
     centred = subtract(b, x, mean) if centre else x
     squares = multiply(b, centred, centred)
     if not isinstance(squares, Var):  # nothing is left of a single entry
-        return Normalised(np.zeros(x.shape), mean, np.full(mean.shape, epsilon**-0.5))
+        return Normalised(np.zeros(x.shape), mean, raised(b, np.full(mean.shape, epsilon), -0.5))
     inverse = raised(b, shift(b, reduce_mean(b, squares, axes), epsilon), -0.5)
     return Normalised(multiply(b, centred, inverse), mean, inverse)
 
@@ -117,7 +141,7 @@ def _lp_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, p = _variable(inputs), op.integer("p", 2)
     axis = positive_axis(op.integer("axis", -1), len(x.shape))
     total = reduce_sum(b, powers(b, x, p), [axis])
-    return multiply(b, x, raised(b, total, -1.0 / p))
+    return multiply(b, x, root(b, total, p, -1.0))
 
 
 @lowering("LRN", how="sum of squares, power, product")
@@ -131,6 +155,7 @@ def _local_response(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     padded = np.concatenate([places, np.full((1, *places.shape[1:]), -1)])
     entries = padded[np.where((near < 0) | (near >= channels), channels, near)]  # (channels, size, ...)
     entries = np.moveaxis(np.moveaxis(entries, 1, -1), 0, 1).reshape(x.size, size)
-    weight = np.full(x.size, op.number("alpha", 1e-4) / size)
-    total = window_sums(b, powers(b, x, 2), entries, x.shape, weight)
-    return multiply(b, x, raised(b, shift(b, total, op.number("bias", 1.0)), -op.number("beta", 0.75)))
+    total = window_sums(b, powers(b, x, 2), entries, x.shape)
+    share = over(ball(np.array(op.number("alpha", 1e-4))), ball(np.array(size)))
+    mean = scale(b, total, inexact(share))
+    return multiply(b, x, raised(b, shift(b, mean, op.number("bias", 1.0)), -op.number("beta", 0.75)))

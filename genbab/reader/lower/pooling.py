@@ -7,9 +7,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from genbab.network import Adjoint, Compose, Conv, Diagonal, Index, LinearMap
-from genbab.reader.arithmetic import apply, raised
+from genbab.network import Adjoint, Compose, Conv, Diagonal, Identity, Index
+from genbab.network.uncertainty import Uncertainty
+from genbab.reader.arithmetic import apply, divide, raised
 from genbab.reader.builder import Builder
+from genbab.reader.exact import of_reciprocal
 from genbab.reader.functions import function
 from genbab.reader.lower.table import lowering
 from genbab.reader.lower.windows import Windows, windows
@@ -94,9 +96,10 @@ def _average_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     if plain and 1 <= len(w.kernel) <= 3:
         weight = torch.full((channels, 1, *w.kernel), 1.0 / count(w.kernel), dtype=torch.float64)
         sizes = (channels, *w.size), (channels, *w.number)
-        return b.affine(shape, [(x.node, Conv(weight, *sizes, w.strides, w.before, w.dilations, channels))])
-    share = 1.0 / np.tile(_counted(w, padded), channels)
-    return window_sums(b, x, w.entries(channels), shape, share)
+        conv = Conv(weight, *sizes, w.strides, w.before, w.dilations, channels)
+        return b.affine(shape, [(x.node, conv)], None, Uncertainty(of_reciprocal(count(w.kernel))))
+    sums = window_sums(b, x, w.entries(channels), shape)
+    return divide(b, sums, np.tile(_counted(w, padded), channels).reshape(shape))
 
 
 @lowering("LpPool", how="root of a sum of powers")
@@ -123,17 +126,10 @@ def _columns_to_image(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return b.affine((x.shape[0], channels // x.shape[0], *size), [(x.node, made)])
 
 
-def window_sums(
-    b: Builder, x: Var, entries: Array, shape: tuple[int, ...], factors: Array | None = None
-) -> Var:
-    """A tensor of this shape: entry g is the sum of x.ravel()[entries[g, k]] over k (-1: nothing), times its
-    factor.
-    """
+def window_sums(b: Builder, x: Var, entries: Array, shape: tuple[int, ...]) -> Var:
+    """A tensor of this shape: entry g is the sum of x.ravel()[entries[g, k]] over k (-1: nothing)."""
     owner = _index(np.repeat(np.arange(len(entries)), entries.shape[1]), len(entries))
-    chain: list[LinearMap] = [_index(entries, x.size), Adjoint(owner)]
-    if factors is not None:
-        chain.append(Diagonal(torch.from_numpy(factors)))
-    return b.affine(shape, [(x.node, Compose(tuple(chain)))])
+    return b.affine(shape, [(x.node, Compose((_index(entries, x.size), Adjoint(owner))))])
 
 
 def powers(b: Builder, x: Var, p: int) -> Var:
@@ -145,9 +141,12 @@ def powers(b: Builder, x: Var, p: int) -> Var:
     return made
 
 
-def root(b: Builder, x: Var, p: int) -> Value:
-    """x ** (1 / p), for x >= 0."""
-    return raised(b, x, 1.0 / p)
+def root(b: Builder, x: Var, p: int, sign: float = 1.0) -> Value:
+    """x ** (sign / p), for x >= 0. Where 1 / p is rounded, x^δ near 1 is accounted for with |ln x| < 745."""
+    made = raised(b, x, sign / p)
+    if not of_reciprocal(p) or not isinstance(made, Var):
+        return made
+    return b.affine(made.shape, [(made.node, Identity(made.size))], None, Uncertainty(2 + 745 // p))
 
 
 def _counted(w: Windows, padded: bool) -> Array:

@@ -13,11 +13,12 @@ from onnx import helper
 
 from genbab.reader.arithmetic import add, apply, divide, maximum, minimum, multiply, scale, subtract
 from genbab.reader.builder import Builder
+from genbab.reader.exact import ball, inexact, times
 from genbab.reader.lower.convolution import convolve
 from genbab.reader.lower.linear import matmul
 from genbab.reader.lower.reductions import maxima, negated
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, given, needed, positive_axis
+from genbab.reader.values import Op, Refused, Value, Var, given, needed, positive_axis
 
 QUANTISED = "clip, then round (a staircase)"
 
@@ -97,7 +98,7 @@ def _dynamic(b: Builder, op: Op, inputs: list[Value | None]) -> list[Value]:
     width = add(b, high, low)
     share = divide(b, low, width)
     zero = apply(b, "round", scale(b, share, 255.0))
-    step = scale(b, width, 1.0 / 255.0)
+    step = divide(b, width, np.array(255.0))
     assert isinstance(zero, Var)
     zero = Var(zero.node, zero.shape, whole=True)
     return [quantised(b, x, step, zero, (0.0, 255.0)), step, zero]
@@ -164,9 +165,11 @@ def _qlinear_conv(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     image = _scaled(b, x, x_step, x_zero, 0)
     kernel = _scaled(b, w, w_step, w_zero, len(w.shape) - 1)
     offset = given(inputs, 8)
-    bias: Array | None = None
+    made = convolve(b, op, image, kernel, None)
     if offset is not None:
         if isinstance(offset, Var) or isinstance(x_step, Var) or isinstance(w_step, Var):
             raise Refused("a bias or scale that depends on the network's input")
-        bias = offset.astype(np.float64) * x_step.astype(np.float64) * w_step.astype(np.float64)
-    return _requantised(b, convolve(b, op, image, kernel, bias), step, zero)
+        value, error = times(times(ball(offset), ball(x_step)), ball(w_step))
+        channels = (-1, *[1] * (len(w.shape) - 2))
+        made = add(b, made, inexact((value.reshape(channels), error.reshape(channels))))
+    return _requantised(b, made, step, zero)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from genbab.network import Adjoint, Compose, Diagonal, Index
+from genbab.network.uncertainty import Uncertainty
 from genbab.reader.arithmetic import add, apply, scale, shift, sum_groups
 from genbab.reader.builder import Builder
 from genbab.reader.lower.movement import arrange
@@ -101,7 +102,8 @@ def _shifted(b: Builder, x: Var, rows: Ragged) -> Value:
             _index(rows.row, len(number)),
         )
     )
-    centred = b.affine(rows.row.shape, [(x.node, _index(rows.places, x.size)), (x.node, mean)])
+    terms = [(x.node, _index(rows.places, x.size)), (x.node, mean)]
+    centred = b.affine(rows.row.shape, terms, None, Uncertainty(1))
     powers = apply(b, "exp", centred)
     assert isinstance(powers, Var)
     total = sum_groups(b, powers, rows.row, number.shape)

@@ -197,7 +197,7 @@ def _mixed(b: Builder, f: Activation, z: Value, one: Value, other: Value) -> Val
 def _argument(b: Builder, cell: Cell, k: int, x: Value, h: Value) -> Value:
     """x·wx + bx + h·wh + bh of gate k."""
     from_x, from_h = matmul(b, x, cell.wx[k]), matmul(b, h, cell.wh[k])
-    return combine(b, [(from_x, 1.0), (from_h, 1.0), (cell.bx[k] + cell.bh[k], 1.0)])
+    return combine(b, [(from_x, 1.0), (from_h, 1.0), (cell.bx[k], 1.0), (cell.bh[k], 1.0)])
 
 
 def _clipped(b: Builder, cell: Cell, x: Value) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbab.reader.arithmetic import add, apply, multiply, raised, scale, subtract, sum_groups
+from genbab.reader.arithmetic import add, apply, divide, multiply, raised, scale, subtract, sum_groups
 from genbab.reader.builder import Builder
 from genbab.reader.lower.pooling import powers, root, tree_max
 from genbab.reader.lower.table import lowering
@@ -35,7 +35,7 @@ def reduce_sum(b: Builder, x: Var, axes: list[int], keep: bool = True) -> Var:
 def reduce_mean(b: Builder, x: Var, axes: list[int], keep: bool = True) -> Var:
     """The mean over these axes."""
     total = reduce_sum(b, x, axes, keep)
-    mean = scale(b, total, total.size / x.size)
+    mean = divide(b, total, np.array(x.size // max(total.size, 1)))
     assert isinstance(mean, Var)
     return mean
 

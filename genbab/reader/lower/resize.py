@@ -4,13 +4,17 @@ sums of a few entries along one axis after the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
 
 from genbab.network import Compose, Diagonal, Index, LinearMap
-from genbab.reader.builder import Builder
+from genbab.network.uncertainty import Uncertainty
+from genbab.reader.builder import Builder, flat
 from genbab.reader.lower.table import lowering
 from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, integers, needed, room
 
@@ -34,30 +38,41 @@ def _resize(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     for axis, (size, factor) in enumerate(zip(sizes, scales, strict=True)):
         if size == x.shape[axis] and factor == 1.0:
             continue
-        places = _places(op, x.shape[axis], size, factor)
+        places, apart = _places(op, x.shape[axis], size, factor)
         if mode == "nearest":
             x = _nearest(b, op, x, axis, (places, factor))
         else:
             picks, weights = _taps(op, places, x.shape[axis])
-            x = weighted_picks(b, x, axis, picks, weights)
+            x = weighted_picks(b, x, axis, picks, (weights, _error(op, apart)))
     return x
 
 
-def _targets(op: Op, inputs: list[Value | None], shape: tuple[int, ...]) -> tuple[list[float], list[int]]:
+def _error(op: Op, apart: Array) -> Array:
+    """How far weights may be from those of places that lie so far from the ones taken, (outputs,).
+
+    As functions of the place they are continuous, with slopes up to 1 (linear) or less than 3 + 4|a| (cubic).
+    """
+    if op.text("mode", "") != "cubic":
+        return apart
+    steep = 3.0 + 4.0 * abs(op.number("cubic_coeff_a", CUBIC))
+    return (steep * apart + 1e-14) * (64.0 if op.integer("exclude_outside", 0) else 1.0)
+
+
+def _targets(op: Op, inputs: list[Value | None], shape: tuple[int, ...]) -> tuple[list[Fraction], list[int]]:
     """(scale, size of the output) per axis."""
     rank = len(shape)
     position = 1 if op.kind == "Upsample" or op.opset < 11 else 2
     factors = op.attributes.get("scales") if op.opset < 9 else constant(given(inputs, position), "its scales")
     axes = op.integers("axes") or list(range(rank))
-    scales = [1.0] * rank
+    scales = [Fraction(1)] * rank
     if factors is not None and len(factors):
         for axis, factor in zip(axes, factors, strict=True):
-            scales[axis] = float(np.float32(factor))
+            scales[axis] = Fraction(float(np.float32(factor)))
         return scales, [
             int(np.floor(np.float32(n) * np.float32(s))) for n, s in zip(shape, scales, strict=True)
         ]
     wanted = dict(zip(axes, integers(given(inputs, 3), "its sizes") or [], strict=True))
-    ratios = {axis: float(np.float32(n) / np.float32(shape[axis])) for axis, n in wanted.items()}
+    ratios = {axis: Fraction(n, shape[axis]) for axis, n in wanted.items()}
     policy = op.text("keep_aspect_ratio_policy", "stretch")
     sizes = list(shape)
     for axis, size in wanted.items():
@@ -65,34 +80,38 @@ def _targets(op: Op, inputs: list[Value | None], shape: tuple[int, ...]) -> tupl
             sizes[axis], scales[axis] = size, ratios[axis]
         else:
             scales[axis] = min(ratios.values()) if policy == "not_larger" else max(ratios.values())
-            sizes[axis] = int(np.floor(scales[axis] * shape[axis] + 0.5))
+            sizes[axis] = math.floor(scales[axis] * shape[axis] + Fraction(1, 2))
     return scales, sizes
 
 
-def _places(op: Op, old: int, new: int, factor: float) -> Array:
-    """Per output entry of one axis, where it lies on the input's axis, in float32 as onnxruntime has it."""
+def _places(op: Op, old: int, new: int, factor: Fraction) -> tuple[Array, Array]:
+    """(places, distances): per output entry of one axis, where it lies on the input's axis, in float32 as
+    onnxruntime has it, and how far that is from the place without rounding.
+    """
     default = "asymmetric" if op.kind == "Upsample" or op.opset < 11 else "half_pixel"
     mode = op.text("coordinate_transformation_mode", default)
-    x, s = np.arange(new, dtype=np.float32), np.float32(factor)
-    half = np.float32(0.5)
-    if mode == "half_pixel" or (mode == "pytorch_half_pixel" and new > 1):
-        return np.asarray((x + half) / s - half)
-    if mode == "pytorch_half_pixel":
-        return np.zeros(new, np.float32)
+    if new == 1 and mode in ("pytorch_half_pixel", "align_corners"):
+        return np.zeros(1, np.float32), np.zeros(1)
+    at = _coordinates(mode, old, new, np.arange(new, dtype=np.float32), np.float32(factor), np.float32)
+    exact = [_coordinates(mode, old, new, Fraction(i), factor, Fraction) for i in range(new)]
+    apart = [float(abs(Fraction(float(a)) - b)) for a, b in zip(at, exact, strict=True)]
+    return np.asarray(at), np.array(apart) * (1 + 2.0**-40)
+
+
+def _coordinates(mode: str, old: int, new: int, x: Any, s: Any, number: Any) -> Any:  # noqa: PLR0913
+    """Where output entry x lies on an input axis that is scaled by s, in the arithmetic of `number`."""
+    half, one = number(1) / number(2), number(1)
+    if mode in ("half_pixel", "pytorch_half_pixel"):
+        return (x + half) / s - half
     if mode == "asymmetric":
-        return np.asarray(x / s)
+        return x / s
     if mode == "align_corners":
-        return (
-            np.zeros(new, np.float32)
-            if new == 1
-            else np.asarray(x * np.float32(old - 1) / np.float32(new - 1))
-        )
+        return x * number(old - 1) / number(new - 1)
     if mode == "tf_half_pixel_for_nn":
-        return np.asarray((x + half) / s)
+        return (x + half) / s
     if mode == "half_pixel_symmetric":
-        kept = np.float32(new) / (s * np.float32(old))
-        offset = np.float32(old / 2) * (np.float32(1) - kept)
-        return np.asarray(offset + (x + half) / s - half)
+        kept = number(new) / (s * number(old))
+        return number(old) * half * (one - kept) + (x + half) / s - half
     raise Refused(f"coordinates '{mode}'")
 
 
@@ -104,7 +123,7 @@ NEAREST: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def _nearest(b: Builder, op: Op, x: Value, axis: int, at: tuple[Array, float]) -> Value:
+def _nearest(b: Builder, op: Op, x: Value, axis: int, at: tuple[Array, Fraction]) -> Value:
     places, factor = at
     if op.kind == "Upsample" or op.opset < 11:
         mode = "ceil" if factor < 1.0 else "floor"
@@ -143,16 +162,24 @@ def cubic_weights(part: Array, a: float = CUBIC) -> Array:
     return np.stack([outer[:, 0], inner[:, 0], inner[:, 1], outer[:, 1]], 1)
 
 
-def weighted_picks(b: Builder, x: Value, axis: int, picks: Array, weights: Array) -> Value:
-    """Output i along the axis is the sum over k of weights[i, k] times entry picks[i, k]."""
+def weighted_picks(b: Builder, x: Value, axis: int, picks: Array, weights: tuple[Array, Array]) -> Value:
+    """Output i along the axis is the sum over k of weights[0][i, k] times entry picks[i, k].
+
+    Weights of these entries and of their neighbours may be off by weights[1][i].
+    """
     if not isinstance(x, Var):
         raise Refused("interpolation of a constant")
     entries = np.arange(x.size).reshape(x.shape)
     shape = tuple(len(picks) if i == axis else n for i, n in enumerate(x.shape))
     along = [-1 if i == axis else 1 for i in range(len(shape))]
-    terms: list[tuple[int, LinearMap]] = []
-    for pick, weight in zip(picks.T, weights.T, strict=True):
+
+    def term(pick: Array, weight: Array) -> tuple[int, LinearMap]:
         index = torch.from_numpy(np.ascontiguousarray(np.take(entries, pick, axis=axis).reshape(-1)))
-        factors = np.array(np.broadcast_to(weight.reshape(along), shape)).reshape(-1)
-        terms.append((x.node, Compose((Index(index, x.size), Diagonal(torch.from_numpy(factors))))))
-    return b.affine(shape, terms)
+        return x.node, Compose((Index(index, x.size), Diagonal(flat(weight.reshape(along), shape))))
+
+    terms = [term(pick, weight) for pick, weight in zip(picks.T, weights[0].T, strict=True)]
+    uncertain = []
+    if weights[1].any():
+        near = np.concatenate([picks[:, :1] - 1, picks, picks[:, -1:] + 1], axis=1)
+        uncertain = [term(pick, weights[1]) for pick in np.clip(near, 0, x.shape[axis] - 1).T]
+    return b.affine(shape, terms, None, Uncertainty(0, None, tuple(uncertain)))

@@ -7,7 +7,8 @@ from itertools import product
 import numpy as np
 import torch
 
-from genbab.network import Compose, Diagonal, Index, LinearMap
+from genbab.network import Adjoint, Compose, Diagonal, Index, LinearMap
+from genbab.network.uncertainty import Uncertainty
 from genbab.reader.builder import Builder
 from genbab.reader.lower.resize import cubic_weights
 from genbab.reader.lower.table import lowering
@@ -42,7 +43,23 @@ def _grid_sample(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         factors = np.broadcast_to(weight.reshape(x.shape[0], 1, -1), (*x.shape[:2], count(out))).reshape(-1)
         scaled = Compose((Index(torch.from_numpy(index), x.size), Diagonal(torch.from_numpy(factors.copy()))))
         terms.append((x.node, scaled))
-    return b.affine(shape, terms)
+    return b.affine(shape, terms, None, _uncertainty(x, shape, mode))
+
+
+def _uncertainty(x: Var, shape: tuple[int, ...], mode: str) -> Uncertainty:
+    """More than float64's roundings of places, times the slopes of weights as functions of the place (below
+    8), for every pixel of the channel.
+    """
+    if mode == "nearest":
+        return Uncertainty()
+    channels, pixels, out = count(x.shape[:2]), count(x.shape[2:]), count(shape[2:])
+    error = (max(x.shape[2:]) + 4.0) * 2.0**-42
+    chain = (
+        Adjoint(Index(torch.arange(channels).repeat_interleave(pixels), channels)),
+        Index(torch.arange(channels).repeat_interleave(out), channels),
+        Diagonal(torch.full((channels * out,), error, dtype=torch.float64)),
+    )
+    return Uncertainty(0, None, ((x.node, Compose(chain)),))
 
 
 def _taps(op: Op, mode: str, at: Array, size: int) -> tuple[Array, Array]:
