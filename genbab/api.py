@@ -89,9 +89,9 @@ def _loaded(model: AnyModel, example: Any, ask: Callable[[], None] = lambda: Non
         if example is None:
             raise UsageError("a torch module needs an example input: genbab.load(module, example=x)")
         refuse_unready(model, example)
-        return load_torch(model, example)
+        return load_torch(model, example, ask=ask)
     if is_program(model):
-        return load_program(model)
+        return load_program(model, ask=ask)
     if not isinstance(model, str | Path | bytes):
         raise UsageError(
             "a model is a path, the bytes of an ONNX file, a torch module or a loaded model, "
@@ -277,20 +277,22 @@ def bounds(  # noqa: PLR0913
     """
     config = Config.of(config)
     method = method_named(method)
-    network = model if isinstance(model, Network) else load(model, example).network
+    deadline = Deadline(config.timeout)
+    network = model if isinstance(model, Network) else load_within(deadline, model, example).network
     with usual_torch():
-        return _bounds(network, (lower, upper), method, config, C, return_linear)
+        device = resolve(config.device)
+        box = boxes(network, lower, upper, device)
+        engine = Engine.of(network, config, device, deadline.check)
+        return _bounds(engine, box, method, config.root_steps, C, return_linear)
 
 
 def _bounds(
-    network: Network, ends: tuple[Any, Any], method: str, config: Config, given: Any, return_linear: bool
+    engine: Engine, box: tuple[Tensor, Tensor], method: str, steps: int, given: Any, return_linear: bool
 ) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, LinearBounds]:
-    device = resolve(config.device)
-    box = boxes(network, *ends, device)
-    engine = Engine.of(network, config, device, Deadline(config.timeout).check)
+    network = engine.exact
     if given is None and not return_linear and method not in ("crown-ibp", "crown-forward"):
-        return node_intervals(engine, box, method, config.root_steps)[network.output]
+        return node_intervals(engine, box, method, steps)[network.output]
     matrix = torch.eye(network.output_size) if given is None else given
-    rows = matrix_of_rows(network, matrix, box[0].shape[0], device)
-    low, high, linear = row_ranges(engine, box, rows, method, config.root_steps)
+    rows = matrix_of_rows(network, matrix, box[0].shape[0], box[0].device)
+    low, high, linear = row_ranges(engine, box, rows, method, steps)
     return (low, high, linear) if return_linear else (low, high)

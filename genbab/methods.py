@@ -81,11 +81,13 @@ def node_intervals(
     Without `outputs`, those of the output node are as cheap as they come.
     """
     if method in ("interval", "crown-ibp"):
-        return propagate(engine.exact, box)
+        return propagate(engine.exact, box, ask=engine.check)
     if method in ("forward", "crown-forward"):
-        return forward(engine.exact, box)
+        return forward(engine.exact, box, ask=engine.check)
     chosen = Steps.of(steps if method == "optimised" else 0)
-    relaxation = tighten_all(engine, box, propagate(engine.exact, box), Steps(0), outputs=outputs)
+    relaxation = tighten_all(
+        engine, box, propagate(engine.exact, box, ask=engine.check), Steps(0), outputs=outputs
+    )
     if chosen.count:
         relaxation = tighten_all(engine, box, relaxation.intervals, chosen, outputs=outputs)
     return relaxation.intervals

@@ -60,6 +60,19 @@ class RootState:
         intervals = [(low[which], high[which]) for low, high in self.intervals]
         return RootState(self.query.take(which), self.margins[which], intervals)
 
+    def merged(self, better: RootState, which: Tensor) -> RootState:
+        """The boxes with what is known anew of some of them, selected by their numbers."""
+        if len(self.query) == 1:
+            return better
+        margins = self.margins.clone()
+        margins[which] = better.margins
+        intervals = []
+        for (low, high), (new_low, new_high) in zip(self.intervals, better.intervals, strict=True):
+            low, high = low.clone(), high.clone()
+            low[which], high[which] = new_low, new_high
+            intervals.append((low, high))
+        return RootState(self.query, margins, intervals)
+
     @property
     def box(self) -> Interval:
         """The input boxes."""
@@ -87,12 +100,13 @@ class RootState:
         }
 
     def explained(
-        self, network: Network, slopes: Mapping[int, Chosen] | None = None
+        self, engine: Engine, slopes: Mapping[int, Chosen] | None = None
     ) -> tuple[list[dict[str, Any]], dict[str, float]]:
         """(layers, gap): the layers with their part of the gap of the least refuted row of the least refuted
         box, "gap" each; and of that row the "clause", the margin "bound" of one pass with these slopes, and
         "value", the network's own margin where that bound is attained. No gaps where they are not finite.
         """
+        network = engine.exact
         layers, box = self.layers(network), int(self.query.worst(self.margins).argmin())
         one = self.take(torch.tensor([box], device=self.margins.device))
         best = one.query.clause_margins(one.margins)
@@ -100,7 +114,7 @@ class RootState:
         rows = one.rows(network.output)
         on_input = None if rows.on_input is None else rows.on_input[:, row : row + 1]
         rows = replace(rows, matrix=rows.matrix[:, row : row + 1], on_input=on_input)
-        relaxation = one.lines or Relaxation(network, one.intervals, torch.float64)
+        relaxation = one.lines or engine.certifying(one.intervals)
         picked = {i: line.one(box, row) for i, line in (slopes or {}).items()}
         rhs = one.query.rhs[0, row]
         if network.output in picked and (shown := Shown.of(network)) is not None:

@@ -104,6 +104,7 @@ def descend(
         a = forms.pop(i, None)
         if a is None:
             continue
+        relaxation.ask()
         node = network.nodes[i]
         if isinstance(node, Affine):
             constant = constant + a @ node.bias

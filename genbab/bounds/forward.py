@@ -14,6 +14,7 @@ from genbab.bounds.curvature import Forms, Linearised, linearised
 from genbab.bounds.relaxation import Relaxation, shaped
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
 from genbab.network.interval import (
+    Ask,
     Interval,
     affine_doubt,
     affine_range,
@@ -25,6 +26,7 @@ from genbab.network.interval import (
     nonlinear_range,
     underflow,
 )
+from genbab.nonlinear.box import go_on
 from genbab.nonlinear.grouped import group_box, group_planes, group_roundings
 from genbab.nonlinear.softmax import by_rows
 
@@ -36,15 +38,17 @@ def varying(box: Interval) -> Tensor:
     return (width > rounding).any(0).nonzero().squeeze(-1)
 
 
-def forward(network: Network, box: Interval, known: dict[int, Interval] | None = None) -> list[Interval]:
+def forward(
+    network: Network, box: Interval, known: dict[int, Interval] | None = None, ask: Ask = go_on
+) -> list[Interval]:
     """Sound intervals of every node from forward linear bounds, cut with interval arithmetic and with
     `known`.
     """
-    return forward_forms(network, box, known)[0]
+    return forward_forms(network, box, known, ask)[0]
 
 
 def forward_forms(
-    network: Network, box: Interval, known: dict[int, Interval] | None = None
+    network: Network, box: Interval, known: dict[int, Interval] | None = None, ask: Ask = go_on
 ) -> tuple[list[Interval], Linearised | None]:
     """The intervals of `forward`, and the arguments of products as affine functions of the varying inputs."""
     known = known or {}
@@ -53,6 +57,7 @@ def forward_forms(
     forms: list[Forms] = []
     intervals: list[Interval] = []
     for i, node in enumerate(network.nodes):
+        ask()
         if isinstance(node, Input):
             form, interval = _input_forms(box, active), box
         elif isinstance(node, Affine):
@@ -62,9 +67,9 @@ def forward_forms(
                 concretise(form, radius), affine_range(node, [intervals[s] for s in node.sources])
             )
         else:
-            form = _nonlinear_forms(network, i, forms, intervals, radius)
+            form = _nonlinear_forms(network, i, forms, intervals, radius, ask)
             interval = intersect(
-                concretise(form, radius), nonlinear_range(node, [intervals[a] for a in node.args])
+                concretise(form, radius), nonlinear_range(node, [intervals[a] for a in node.args], ask)
             )
         intervals.append(cut(network, i, interval, known))
         forms.append(form)
@@ -133,15 +138,15 @@ def _mass(form: Tensor, radius: Tensor) -> Tensor:
     return torch.einsum("bdn,bd->bn", form[:, :-1].abs(), radius)[:, None] + form[:, -1:].abs()
 
 
-def _nonlinear_forms(
-    network: Network, i: int, forms: list[Forms], intervals: list[Interval], radius: Tensor
+def _nonlinear_forms(  # noqa: PLR0913
+    network: Network, i: int, forms: list[Forms], intervals: list[Interval], radius: Tensor, ask: Ask
 ) -> Forms:
     node = network.nodes[i]
     if isinstance(node, Grouped):
         return _grouped_forms(node, [forms[a] for a in node.args], [intervals[a] for a in node.args], radius)
     assert isinstance(node, Nonlinear)
     padded = intervals + [intervals[0]] * (len(network.nodes) - len(intervals))
-    lines = Relaxation(network, padded, radius.dtype).lines(i)
+    lines = Relaxation(network, padded, radius.dtype, ask=ask).lines(i)
     sides: list[Tensor] = []
     for upper, slopes in zip((False, True), lines.defaults, strict=True):
         constant, _ = lines.intercept(slopes, upper, rigorous=True)

@@ -87,7 +87,7 @@ class Engine:
         self, intervals: list[Interval], mass: dict[int, tuple[int, Tensor]] | None = None
     ) -> Relaxation:
         """The relaxation on these intervals in the search dtype."""
-        return Relaxation(self.search, intervals, self.dtype, mass, kernels=self.kernels)
+        return Relaxation(self.search, intervals, self.dtype, mass, None, self.kernels, self.check)
 
     def certifying(
         self,
@@ -96,7 +96,7 @@ class Engine:
         linear: Linearised | None = None,
     ) -> Relaxation:
         """The relaxation on these intervals in float64."""
-        return Relaxation(self.exact, intervals, torch.float64, mass, linear, self.kernels)
+        return Relaxation(self.exact, intervals, torch.float64, mass, linear, self.kernels, self.check)
 
     def chunk(self, domains: int, target: int, steps: int) -> int:
         """How many rows of node `target` fit the memory at once, for `domains` boxes."""
@@ -161,8 +161,8 @@ def cheap_forms(
 ) -> tuple[list[Interval], Linearised | None]:
     """The intervals of `cheap_intervals`, and the arguments of products as affine functions of few inputs."""
     if varying(box).numel() <= FORWARD_INPUTS:
-        return forward_forms(engine.exact, box, known)
-    return propagate(engine.exact, box, known), None
+        return forward_forms(engine.exact, box, known, engine.check)
+    return propagate(engine.exact, box, known, engine.check), None
 
 
 def row_bounds(
@@ -218,7 +218,7 @@ def tighten_all(  # noqa: PLR0913
         part = cost[i] / max(1.0, sum(cost[j] for j in wanted[place:]))
         found = _tighten_node(engine, box, (exact, search), i, steps, now + part * (end - now), record)
         if found is not None:
-            intervals = refined(engine.exact, exact.intervals, i, found)
+            intervals = refined(engine.exact, exact.intervals, i, found, engine.check)
             exact = exact.moved(intervals)
             search = search.moved(intervals) if steps.count else exact
     return exact

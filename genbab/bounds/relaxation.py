@@ -6,7 +6,7 @@ they are first asked for and forgets them when the node's arguments are tightene
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -18,7 +18,7 @@ from genbab.bounds.contraction import Contracted, contracted
 from genbab.bounds.curvature import Linearised
 from genbab.kernels import S_SHAPED, Function, hot
 from genbab.network import Affine, Grouped, Network, Nonlinear
-from genbab.network.interval import Interval, affine_doubt, affine_mass, gamma, magnitude, underflow
+from genbab.network.interval import Ask, Interval, affine_doubt, affine_mass, gamma, magnitude, underflow
 from genbab.nonlinear import (
     Gate,
     Nonlinearity,
@@ -30,6 +30,7 @@ from genbab.nonlinear import (
     prepare2,
     slope_range2,
 )
+from genbab.nonlinear.box import go_on
 from genbab.nonlinear.envelope import defaults_of, range_of
 from genbab.nonlinear.grouped import GroupBox, group_box
 from genbab.nonlinear.softmax import SoftmaxBox
@@ -48,6 +49,7 @@ class Lines:
     fn: Nonlinearity | Product | Gate
     boxes: tuple[Interval, ...]
     kernels: ModuleType | None = None
+    ask: Ask = field(default=go_on, compare=False)
 
     @cached_property
     def hot(self) -> Function | None:
@@ -68,7 +70,7 @@ class Lines:
     def prepared(self) -> Prepared | Prepared2:
         """The conjugate, ready to be evaluated at many slopes."""
         if isinstance(self.fn, Nonlinearity):
-            return prepare(self.fn, *self.boxes[0])
+            return prepare(self.fn, *self.boxes[0], self.ask)
         return prepare2(self.fn, self.boxes[0], self.boxes[1])
 
     @cached_property
@@ -158,7 +160,8 @@ class Lines:
 class Relaxation:
     """Lines of all nonlinear nodes of `network` on `intervals` (per node (B, N), float64), computed in
     `dtype`; passes go through them by `kernels` (an implementation of `genbab.kernels`), or one torch
-    operation after the other where that is None.
+    operation after the other where that is None. `ask` is called before each node of a pass, and
+    between pieces of long work at one; what it raises ends the work.
     """
 
     def __init__(  # noqa: PLR0913
@@ -169,12 +172,14 @@ class Relaxation:
         mass: dict[int, tuple[int, Tensor]] | None = None,
         linear: Linearised | None = None,
         kernels: ModuleType | None = None,
+        ask: Ask = go_on,
     ) -> None:
         self.network = network
         self.dtype = dtype
         self.intervals = intervals
         self.linear = linear
         self.kernels = kernels
+        self.ask = ask
         self._lines: dict[int, Lines] = {}
         self._ready: dict[int, Any] = {}
         self._groups: dict[int, GroupBox] = {}
@@ -192,7 +197,7 @@ class Relaxation:
         """The relaxation on other boxes; lines of nodes whose arguments kept the very same tensors are kept
         too.
         """
-        other = Relaxation(self.network, intervals, self.dtype, linear=self.linear, kernels=self.kernels)
+        other = Relaxation(self.network, intervals, self.dtype, None, self.linear, self.kernels, self.ask)
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         sources = self.network.sources
         other._lines = {i: line for i, line in self._lines.items() if all(same[s] for s in sources(i))}
@@ -209,7 +214,7 @@ class Relaxation:
             node = self.network.nodes[i]
             assert isinstance(node, Nonlinear)
             boxes = tuple(shaped(self.intervals[a], self.dtype) for a in node.args)
-            self._lines[i] = Lines(node.fn, boxes, self.kernels)
+            self._lines[i] = Lines(node.fn, boxes, self.kernels, self.ask)
         return self._lines[i]
 
     def ready(self, i: int) -> Any:

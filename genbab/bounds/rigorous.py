@@ -45,6 +45,7 @@ def certified(
         a = forms.pop(i, None)
         if a is None:
             continue
+        relaxation.ask()
         node = network.nodes[i]
         if isinstance(node, Affine):
             chosen = relaxation.network.contractions if curved is not None else slopes

@@ -158,7 +158,8 @@ class Task:
             self.least = least_refuted(first)
             self.waiting = Pool(first, self.inside.memory)
         outcome = self.inside.search(self.waiting, self.bound, end)
-        self.inside.engine.check()
+        if outcome.status == "timeout":
+            self.inside.engine.check()
         self.worst = math.inf if outcome.status == "verified" else outcome.progress.bound
         if outcome.status in ("verified", "paused"):
             self.least = min(self.least, outcome.progress.bound if outcome.rest is None else outcome.least)

@@ -96,7 +96,7 @@ def search(  # noqa: PLR0913
             progress.open, progress.bound = len(pool), min(pool.worst, stuck)
             progress.stored, progress.away = pool.nbytes, pool.away
             progress.seconds = rounds.ended()
-            report(progress)
+            _tell(report, progress)
             if len(pool) and pause():
                 if stuck < float("inf"):
                     return Outcome("stuck", progress)
@@ -107,6 +107,15 @@ def search(  # noqa: PLR0913
         return Outcome("memory", progress, why=str(full))
     progress.bound = min(stuck, least)
     return Outcome("verified" if stuck == float("inf") else "stuck", progress)
+
+
+def _tell(report: Report, progress: SearchProgress) -> None:
+    """Report the round; that the time is up ends nothing where no domain is open any more."""
+    try:
+        report(progress)
+    except DeadlineReached:
+        if progress.open:
+            raise
 
 
 def _splittable(parents: Domains) -> tuple[Domains, list[float]]:

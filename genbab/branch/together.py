@@ -178,5 +178,5 @@ def _cut(engine: Engine, shown: Shown, intervals: list[Interval], found: Interva
         low, high = (end.clone() for end in intervals[i])
         low[:, shown.neuron[mine]] = torch.maximum(low[:, shown.neuron[mine]], found[0][:, mine])
         high[:, shown.neuron[mine]] = torch.minimum(high[:, shown.neuron[mine]], found[1][:, mine])
-        intervals = refined(engine.exact, intervals, i, (low, high))
+        intervals = refined(engine.exact, intervals, i, (low, high), engine.check)
     return intervals

@@ -58,7 +58,10 @@ def looked(engine: Engine, query: Query, config: Config) -> tuple[Root, Widths]:
             state = tightened(engine, state, engine.exact.output, limit)
     except DeadlineReached:
         return {"box": None, "boxes": len(query), "layers": [], "gap": {}}, {}
-    layers, gap = state.explained(engine.exact)
+    try:
+        layers, gap = state.explained(engine)
+    except DeadlineReached:
+        layers, gap = state.layers(engine.exact), {}
     widths = {i: values.tolist() for i, values in state.widths(engine.exact).items()}
     return {"box": worst, "boxes": len(query), "layers": layers, "gap": gap}, widths
 

@@ -42,10 +42,14 @@ class Ledger:
 
     def report(self, stage: str, bound: float | None) -> None:
         """A stage begins; raises `DeadlineReached` when the time is up."""
+        self.tell(stage, bound)
+        self.deadline.check()
+
+    def tell(self, stage: str, bound: float | None) -> None:
+        """The same where nothing is open: the time may be up, what is proved stays so."""
         if bound is not None:
             self.know(bound)
         self.progress(Progress(stage, None if bound is None else self.bound))
-        self.deadline.check()
 
     def follow(self, progress: SearchProgress) -> None:
         """A round of a search ended; raises `DeadlineReached` when the time is up."""

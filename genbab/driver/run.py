@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from genbab.attack import QUICK, Challenge, Falsified
 from genbab.bounds import Chosen, Engine, Steps
@@ -145,9 +145,8 @@ class Run:
                 state = cheap(self.engine, self.query.take(part), self.output)
                 which = state.open()
                 if which.numel():
-                    state = self._merge(
-                        state, tightened(self.engine, state.take(which), self.output, self._share(0.5)), which
-                    )
+                    better = tightened(self.engine, state.take(which), self.output, self._share(0.5))
+                    state = state.merged(better, which)
             self._widths(state)
             worst = min(worst, _worst(state))
             margins = state.query.worst(state.margins)
@@ -157,21 +156,8 @@ class Run:
                 states.append(state.take(which))
             else:
                 self._explain(state)
-        self.ledger.report("bounding", worst)
+        (self.ledger.report if states else self.ledger.tell)("bounding", worst)
         return states
-
-    @staticmethod
-    def _merge(state: RootState, better: RootState, which: Tensor) -> RootState:
-        if len(state.query) == 1:
-            return better
-        margins = state.margins.clone()
-        margins[which] = better.margins
-        intervals = []
-        for (low, high), (new_low, new_high) in zip(state.intervals, better.intervals, strict=True):
-            low, high = low.clone(), high.clone()
-            low[which], high[which] = new_low, new_high
-            intervals.append((low, high))
-        return RootState(state.query, margins, intervals)
 
     def _by_inputs(self, state: RootState, plan: Strategy) -> str:
         self._attack(state)
@@ -197,7 +183,7 @@ class Run:
                 state, slopes = optimised(self.engine, state, self.output, counts, part * share, forms.keep)
             self._widths(state)
             if not state.open().numel():
-                self.ledger.report("bounding", _worst(state))
+                self.ledger.tell("bounding", _worst(state))
                 self._explain(state, slopes)
                 return ""
             if plan.splits != "none":
@@ -226,7 +212,8 @@ class Run:
         worst, spent = _worst(state), time.monotonic() - self.ledger.started
         if worst < self.explained and self.deadline.left() > 0.25 * spent:
             self.explained = worst
-            self.ledger.layers, self.ledger.gap = state.explained(self.engine.exact, slopes)
+            with suppress(DeadlineReached):  # who needs the time says so himself
+                self.ledger.layers, self.ledger.gap = state.explained(self.engine, slopes)
 
     def _search(self, region: Region, spent: float, plan: Strategy) -> Outcome:
         """The search below the root, whose hidden rows took the time `spent`."""

@@ -8,7 +8,7 @@ over the reals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from genbab.network.maps import Identity, LinearMap, nonnegative
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
+from genbab.nonlinear.box import go_on
 from genbab.nonlinear.grouped import group_box
 
 Interval = tuple[Tensor, Tensor]
@@ -46,7 +47,13 @@ def intersect(a: Interval, b: Interval) -> Interval:
     return torch.maximum(a[0], b[0]), torch.minimum(a[1], b[1])
 
 
-def propagate(network: Network, box: Interval, known: dict[int, Interval] | None = None) -> list[Interval]:
+Ask = Callable[[], None]
+"""Called before each node; what it raises ends the work."""
+
+
+def propagate(
+    network: Network, box: Interval, known: dict[int, Interval] | None = None, ask: Ask = go_on
+) -> list[Interval]:
     """Sound intervals of every node on the input boxes (B, D), each cut with `known` where that is given, and
     with what the network takes as given of its nodes.
 
@@ -55,10 +62,11 @@ def propagate(network: Network, box: Interval, known: dict[int, Interval] | None
     known = known or {}
     boxes: list[Interval] = []
     for i, node in enumerate(network.nodes):
+        ask()
         if isinstance(node, Input):
             interval = box
         elif isinstance(node, Nonlinear | Grouped):
-            interval = nonlinear_range(node, [boxes[a] for a in node.args])
+            interval = nonlinear_range(node, [boxes[a] for a in node.args], ask)
         else:
             interval = affine_range(node, [boxes[s] for s in node.sources])
         interval = interval[0].expand(box[0].shape[0], -1), interval[1].expand(box[0].shape[0], -1)
@@ -81,7 +89,9 @@ def contradicted(network: Network, intervals: list[Interval]) -> Tensor:
     return empty
 
 
-def refined(network: Network, intervals: list[Interval], i: int, found: Interval) -> list[Interval]:
+def refined(
+    network: Network, intervals: list[Interval], i: int, found: Interval, ask: Ask = go_on
+) -> list[Interval]:
     """The intervals with node i's cut by `found`, and what follows from that by interval arithmetic.
 
     Nodes that do not depend on node i keep the very same tensors.
@@ -92,22 +102,23 @@ def refined(network: Network, intervals: list[Interval], i: int, found: Interval
         node = network.nodes[j]
         if i not in network.ancestors[j]:
             continue
+        ask()
         args = [changed[s] for s in network.sources(j)]
         if isinstance(node, Nonlinear | Grouped):
-            follows = nonlinear_range(node, args)
+            follows = nonlinear_range(node, args, ask)
         else:
             follows = affine_range(node, args)
         changed[j] = intersect(changed[j], follows)
     return changed
 
 
-def nonlinear_range(node: Nonlinear | Grouped, args: list[Interval]) -> Interval:
+def nonlinear_range(node: Nonlinear | Grouped, args: list[Interval], ask: Ask = go_on) -> Interval:
     """The range of a function over its arguments' intervals."""
     if isinstance(node, Grouped):
         low, high = group_box(node.fn, [(low[:, None], high[:, None]) for low, high in args]).range
         return low.flatten(1), high.flatten(1)
     if isinstance(node.fn, Nonlinearity):
-        return range_of(node.fn, *args[0])
+        return range_of(node.fn, *args[0], ask)
     return range_of_two(node.fn, args[0], args[1])
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,6 +15,10 @@ Point = tuple[Tensor, Tensor]
 """(place, value or one-sided limit there)"""
 
 
+def go_on() -> None:
+    """Nothing ends the work."""
+
+
 @dataclass(frozen=True)
 class Box:
     """fn on [l, u]. `l`, `u` are safe: finite, in the domain, wherever `undefined` is set or not; (..., N)
@@ -21,7 +26,7 @@ class Box:
 
     `points`: kinks and jumps inside the box with value (or limit); where one is not inside, an end of the box
     instead. `undefined`: elements about which nothing can be said (infinite or NaN ends, or outside the
-    domain); None if none.
+    domain); None if none. `ask` is called between pieces of long work and may raise to end it.
     """
 
     fn: Nonlinearity
@@ -35,6 +40,7 @@ class Box:
     given_u: Tensor
     outer: tuple[Tensor, Tensor] | None = None
     bulge: Tensor | None = None
+    ask: Callable[[], None] = field(default=go_on, compare=False)
 
     @property
     def ends(self) -> tuple[Point, Point]:
@@ -114,8 +120,13 @@ def _outside(fn: Nonlinearity, l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
     return bad
 
 
-def make_box(fn: Nonlinearity, l: Tensor, u: Tensor) -> Box:  # noqa: E741
-    """Evaluate fn at the ends and breaks of [l, u]."""
+def make_box(
+    fn: Nonlinearity,
+    l: Tensor,  # noqa: E741
+    u: Tensor,
+    ask: Callable[[], None] = go_on,
+) -> Box:
+    """fn evaluated at the ends and breaks of [l, u]."""
     l, u = l + 0.0, u + 0.0  # noqa: E741 - a negative zero is a zero, also under a root
     given = l, u
     bad = _outside(fn, l, u)
@@ -134,7 +145,7 @@ def make_box(fn: Nonlinearity, l: Tensor, u: Tensor) -> Box:  # noqa: E741
     outer = None
     if undefined is not None and fn.enclose is not None:
         outer = fn.enclose(given[0].double(), given[1].double())
-    return Box(fn, l, u, fl, fu, tuple(points), undefined, *given, outer, _bulge(fn, l, u))
+    return Box(fn, l, u, fl, fu, tuple(points), undefined, *given, outer, _bulge(fn, l, u), ask)
 
 
 def _bulge(fn: Nonlinearity, l: Tensor, u: Tensor) -> Tensor | None:  # noqa: E741

@@ -105,7 +105,11 @@ def _periodic(box: Box, k: Tensor, side: Side) -> list[Tensor]:
 
 def _pieces(box: Box, k: Tensor, side: Side) -> list[Piece]:
     if box.fn.stationary is None:
-        return [_tabled(box, slot, k, side) for slot in pieces.slots(box.fn)]
+        found = []
+        for slot in pieces.slots(box.fn):
+            box.ask()  # a function met for the first time has tables made here
+            found.append(_tabled(box, slot, k, side))
+        return found
     return [_closed(box, slot, k, side) for slot in _slots(box.fn)]
 
 

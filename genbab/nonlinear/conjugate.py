@@ -11,6 +11,7 @@ rigorous afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from genbab.nonlinear import certain
 from genbab.nonlinear.blending import Side, signed
-from genbab.nonlinear.box import Box, make_box
+from genbab.nonlinear.box import Box, go_on, make_box
 from genbab.nonlinear.record import Nonlinearity
 from genbab.nonlinear.rounding import common_shape, round_down
 from genbab.nonlinear.search import Searcher
@@ -38,7 +39,7 @@ class Prepared:
         return (
             box
             if box.l.dtype == torch.float64
-            else make_box(box.fn, box.given_l.double(), box.given_u.double())
+            else make_box(box.fn, box.given_l.double(), box.given_u.double(), box.ask)
         )
 
     @cached_property
@@ -67,9 +68,17 @@ class Prepared:
         return signed(round_down(bound, k.dtype), side), x.to(k.dtype)
 
 
-def prepare(fn: Nonlinearity, l: Tensor, u: Tensor) -> Prepared:  # noqa: E741 - the box is [l, u] everywhere
-    """Values of fn at the ends and breaks of the box [l, u] (equal shapes, l <= u, float32 or float64)."""
-    return Prepared(make_box(fn, l.detach(), u.detach()))
+def prepare(
+    fn: Nonlinearity,
+    l: Tensor,  # noqa: E741 - the box is [l, u] everywhere
+    u: Tensor,
+    ask: Callable[[], None] = go_on,
+) -> Prepared:
+    """Values of fn at the ends and breaks of the box [l, u] (equal shapes, l <= u, float32 or float64).
+
+    `ask` is called between pieces of long work; what it raises ends it.
+    """
+    return Prepared(make_box(fn, l.detach(), u.detach(), ask))
 
 
 def intercept(  # noqa: PLR0913 - the question has this many parts

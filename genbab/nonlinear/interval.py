@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from genbab.nonlinear.box import go_on
 from genbab.nonlinear.conjugate import prepare
 from genbab.nonlinear.record import Nonlinearity
 
 
-def interval(fn: Nonlinearity, l: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
+def interval(
+    fn: Nonlinearity,
+    l: Tensor,  # noqa: E741
+    u: Tensor,
+    ask: Callable[[], None] = go_on,
+) -> tuple[Tensor, Tensor]:
     """(lo, hi) with lo <= fn(x) <= hi for all x of [l, u], tight to a few ulp; the intercepts at slope 0.
 
     An infinite end counts with the limit of fn there, where the record's value() knows it. Outside the
-    domain, or at a pole, the undefined side is infinite; never NaN.
+    domain, or at a pole, the undefined side is infinite; never NaN. `ask` as for `prepare`.
     """
     l, u = l.detach(), u.detach()  # noqa: E741
     largest = torch.finfo(l.dtype).max
-    inner = prepare(fn, l.clamp(-largest, largest), u.clamp(-largest, largest))
+    inner = prepare(fn, l.clamp(-largest, largest), u.clamp(-largest, largest), ask)
     zero = torch.zeros_like(l)
     lo, hi = inner.intercept(zero, False)[0], inner.intercept(zero, True)[0]
     bounds = _outward(fn.bounds, l.dtype)

@@ -207,7 +207,11 @@ class Searcher:
         """Stationary points, at least all that can win."""
         fn = self.box.fn
         if fn.stationary is None:
-            return [pieces.point(fn, slot, k, side) for slot in pieces.slots(fn)]
+            points = []
+            for slot in pieces.slots(fn):
+                self.box.ask()
+                points.append(pieces.point(fn, slot, k, side))
+            return points
         found = [self._closed(k, slot, side) for slot in _closed_slots(fn.segments(1), fn.segments(-1))]
         if not fn.period:
             return found

@@ -48,13 +48,15 @@ def load_torch(
     example: Tensor | Sequence[Tensor],
     check: bool = True,
     exporters: Sequence[str] = EXPORTERS,
+    ask: Callable[[], None] = lambda: None,
 ) -> Model:
     """The model of a module, in evaluation mode, for inputs shaped like the example (batch axis included).
 
     All outputs are concatenated, in the order in which the module returns them. The module, its training
     flags, torch's settings and random numbers are left as they were. Raises `ModelError` with the reason of
     every exporter when none gives a model that loads and gives what the module gives, at the example and at
-    random points near and far; `UnsupportedError` when operators are all that is in the way.
+    random points near and far; `UnsupportedError` when operators are all that is in the way. `ask` as in
+    `load_onnx`.
     """
     name = type(module).__name__
     inputs = _inputs(example, name)
@@ -64,13 +66,14 @@ def load_torch(
             {one: lambda one=one: _exported(module, inputs, one) for one in exporters},  # type: ignore[misc]
             lambda model: _agree(model, module, inputs, name) if check else None,
             check,
+            ask,
         )
 
 
-def load_program(program: Any, check: bool = True) -> Model:
+def load_program(program: Any, check: bool = True, ask: Callable[[], None] = lambda: None) -> Model:
     """The model of a `torch.export.ExportedProgram`, or of the `torch.onnx.ONNXProgram` made from one."""
     if not isinstance(program, torch.export.ExportedProgram):
-        return load_onnx(program.model_proto, check)
+        return load_onnx(program.model_proto, check, ask)
     name, inputs = "the exported program", None
     if program.example_inputs is not None and not program.example_inputs[1]:
         inputs = _inputs(tuple(program.example_inputs[0]), name)
@@ -80,7 +83,7 @@ def load_program(program: Any, check: bool = True) -> Model:
             _agree(model, program.module(), _cut(inputs, model), name)
 
     with _untouched(None, inputs or ()):
-        return _first_that_works(name, {"dynamo": lambda: _by_dynamo(program, None)}, agree, check)
+        return _first_that_works(name, {"dynamo": lambda: _by_dynamo(program, None)}, agree, check, ask)
 
 
 def is_program(value: object) -> bool:
@@ -91,14 +94,18 @@ def is_program(value: object) -> bool:
 
 
 def _first_that_works(
-    name: str, exports: dict[str, Callable[[], bytes]], agree: Callable[[Model], None], check: bool
+    name: str,
+    exports: dict[str, Callable[[], bytes]],
+    agree: Callable[[Model], None],
+    check: bool,
+    ask: Callable[[], None],
 ) -> Model:
     failures: dict[str, ModelError] = {}
     for exporter, export in exports.items():
         try:
             data = export()
             with usual_torch():
-                model = load_onnx(data, check)
+                model = load_onnx(data, check, ask)
             agree(model)
             return model
         except ModelError as error:

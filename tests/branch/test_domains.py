@@ -235,3 +235,19 @@ def test_a_counterexample_or_the_time_ends_the_search() -> None:
 
     outcome, reported = run(line(), late)
     assert outcome.status == "timeout" and len(reported) == 2
+
+
+@pytest.mark.parametrize(("worth", "status"), ((1.0, "verified"), (-1.0, "timeout")))
+def test_a_search_with_nothing_open_is_finished_when_it_hears_the_time(worth: float, status: str) -> None:
+    told: list[int] = []
+
+    def bound(children: Domains) -> Domains:
+        return halved(replace(children, bound=torch.full_like(children.bound, worth)))
+
+    def late(progress: SearchProgress) -> None:
+        told.append(progress.open)
+        raise DeadlineReached
+
+    outcome = search(line(), bound, lambda _: False, late, 1 << 20, lambda: 4)
+    assert outcome.status == status and told == [0 if status == "verified" else 2]
+    assert outcome.progress.bound == worth
