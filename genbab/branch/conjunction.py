@@ -12,13 +12,14 @@ from torch import Tensor
 
 from genbab.bounds import Interval
 from genbab.branch.clipping import row_limits
+from genbab.network.interval import gamma
 from genbab.problem import Query
 
 ROUNDS = 12
 """Steps of the search for weights of the rows."""
 
-GUARD = 1e-12
-"""Relative widening that covers the rounding of the few float64 operations here."""
+LEAST = 1e-12
+"""Added to the widths that rows are scaled by, which may be 0."""
 
 
 def combine(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Tensor:
@@ -34,16 +35,17 @@ def combine(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Te
         return margins
     low, high = query.lower[:, None], query.upper[:, None]
     offset = constant - query.rhs
-    reach = (form.abs() * torch.maximum(low.abs(), high.abs())).sum(-1)
-    mass = (offset.abs() + query.rhs.abs() + reach)[:, members]
-    size = ((form.abs() * (high - low)).sum(-1) + GUARD)[:, members]
+    far = torch.maximum(low.abs(), high.abs())
+    mass = (offset.abs() + (form.abs() * far).sum(-1))[:, members]
+    size = ((form.abs() * (high - low)).sum(-1) + LEAST)[:, members]
     rows, base = form[:, members], offset[:, members]
     weight = 1 / size
     best = torch.full_like(weight[..., 0], -torch.inf)
     for _ in range(ROUNDS):
         joint = torch.einsum("bcr,bcrd->bcd", weight, rows)
         point = torch.where(joint > 0, low, high)
-        total = (joint * point).sum(-1) + (weight * base).sum(-1) - GUARD * (weight * mass).sum(-1)
+        total = (joint * point).sum(-1) + (weight * base).sum(-1)
+        total = total - charge((weight * mass).sum(-1), far.sum(-1), members.shape[1], form.shape[-1])
         best = torch.maximum(best, total)
         value = torch.einsum("bcd,bcrd->bcr", point, rows) + base
         weight = weight * torch.exp((2.0 * value / size).clamp_(-2.0, 2.0))
@@ -52,6 +54,17 @@ def combine(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Te
     first = members[:, 0]
     raised[:, first] = torch.where(best > 0, torch.maximum(margins[:, first], best), margins[:, first])
     return raised
+
+
+def charge(mass: Tensor, far: Tensor, rows: int, inputs: int) -> Tensor:
+    """A bound of every rounding error of Σ_d (Σ_r w_r·form_rd)·x_d + Σ_r w_r·(constant_r - rhs_r) in float64.
+
+    The sums may be taken in any order. mass: Σ_r w_r·(Σ_d |form_rd|·|x_d| + |constant_r - rhs_r|); far: Σ_d
+    |x_d|, for what underflows: each product of a weight is off by a denormal at most, and then multiplied.
+    """
+    count = rows + inputs
+    lost = torch.finfo(mass.dtype).tiny * count * (1.0 + far)
+    return gamma(count, mass.dtype) * mass + lost
 
 
 def clip(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Interval:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.branch.conjunction import _members, clip, combine
+from genbab.branch.conjunction import _members, charge, clip, combine
 from genbab.problem import Query
 
 optimize = pytest.importorskip("scipy.optimize", reason="linear programs are solved by scipy")
@@ -199,3 +199,49 @@ def test_a_point_on_the_border_of_every_row_is_kept() -> None:
         assert torch.equal(combine(query, margins, *tensors[2:4]), margins)
         lower, upper = clip(query, margins, *tensors[2:4])
         assert bool((lower[0].numpy() <= x).all() and (x <= upper[0].numpy()).all())
+
+
+@pytest.mark.parametrize(("rows", "inputs"), ((2, 3), (3, 200), (2, 30_000), (7, 5_000)))
+def test_what_a_combination_is_charged_covers_sums_in_the_worst_order(rows: int, inputs: int) -> None:
+    """One after the other, each term just too small to change the sum: no fixed share of the size will do."""
+    random = np.random.default_rng(rows * inputs)
+    x = np.full(inputs, 0.9)
+    x[0] = 2.0**20
+    form = random.uniform(0.4, 0.5, size=(rows, inputs)) * 2.0**-32
+    form[:, 0] = 1.0
+    weight, base = random.uniform(0.4, 0.6, size=rows), random.normal(size=rows)
+    joint = [0.0] * inputs
+    for w, row in zip(weight.tolist(), form.tolist(), strict=True):
+        joint = [a + w * b for a, b in zip(joint, row, strict=True)]
+    total = 0.0
+    for a, b in zip(joint, x.tolist(), strict=True):
+        total += a * b
+    for w, b in zip(weight.tolist(), base.tolist(), strict=True):
+        total += w * b
+    exact = _combined(weight, form, base, x)
+    mass = float(_combined(weight, np.abs(form), np.abs(base), x))
+    allowed = charge(torch.tensor(mass).double(), torch.tensor(x.sum()), rows, inputs)
+    assert abs(Fraction(total) - exact) <= Fraction(float(allowed))
+    if inputs >= 30_000:
+        assert abs(Fraction(total) - exact) > Fraction(1e-12) * Fraction(mass)
+
+
+def _combined(weight: np.ndarray, form: np.ndarray, base: np.ndarray, x: np.ndarray) -> Fraction:
+    """Σ w·(<form, x> + base), exactly."""
+    point = [Fraction(v) for v in x.tolist()]
+    total = Fraction(0)
+    for w, row, b in zip(weight.tolist(), form.tolist(), base.tolist(), strict=True):
+        inner = sum((Fraction(a) * v for a, v in zip(row, point, strict=True)), Fraction(b))
+        total += Fraction(w) * inner
+    return total
+
+
+def test_what_underflows_is_charged_too() -> None:
+    """Weights times a form that are denormals lose their digits, and large inputs multiply what is lost."""
+    small, large = 2.0**-540, 2.0**1000
+    weight, form, x = np.full(2, 1.5 * small), np.full((2, 1), 1.5 * 2.0**-535), np.array([large])
+    exact = _combined(weight, form, np.zeros(2), x)
+    total = sum(float(w * f) for w, f in zip(weight.tolist(), form[:, 0].tolist(), strict=True)) * large
+    assert abs(Fraction(total) - exact) > Fraction(1e-9) * exact
+    allowed = charge(torch.tensor(float(exact)).double(), torch.tensor(x.sum()), 2, 1)
+    assert abs(Fraction(total) - exact) <= Fraction(float(allowed))
