@@ -19,6 +19,7 @@ from genbab.network.maps import (
     TokenDense,
     nonnegative,
 )
+from genbab.network.noise import noise, noises
 from genbab.network.rounded import rounded
 from genbab.network.simplify import simplify
 
@@ -45,6 +46,8 @@ __all__ = [
     "held",
     "implied",
     "lifted",
+    "noise",
+    "noises",
     "nonnegative",
     "places",
     "rounded",

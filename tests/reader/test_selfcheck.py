@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import pytest
 import torch
 
 from genbab.errors import ModelError
+from genbab.network import evaluate, noise
 from genbab.reader import load_onnx
 from genbab.reader.arithmetic import apply
 from genbab.reader.lower import LOWERINGS
+from genbab.reader.runtime import session
 from genbab.reader.values import Value
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]> agraph (float[1,4] x) => (float y) '
@@ -81,3 +84,59 @@ def test_summary() -> None:
 def test_weights_are_float64() -> None:
     model = load_onnx(onnx.parser.parse_model(HEAD + "{ w = Constant<value=float {0.1}>() y = Mul(x, w) }"))
     assert model.network.nodes[1].bias.dtype == torch.float64  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("large", (1.0, 1e3, 1e6))
+def test_a_large_output_does_not_hide_a_wrong_one(monkeypatch: pytest.MonkeyPatch, large: float) -> None:
+    """Neither another output nor another entry of the same one."""
+    for joined in (False, True):
+        end = "y = Concat<axis=1>(a, b)" if joined else "y = Identity(a) z = Identity(b)"
+        outputs = "float y" if joined else "float y, float z"
+        text = (
+            f'<ir_version: 8, opset_import: ["" : 17]> agraph (float[1,4] x) => ({outputs}) '
+            f"{{ a = Softplus(x) c = Constant<value=float {{{large}}}>() b = Mul(x, c) {end} }}"
+        )
+        assert load_onnx(onnx.parser.parse_model(text)).functions == {"softplus": 4}
+        with monkeypatch.context() as patched:
+            patched.setitem(LOWERINGS, "Softplus", LOWERINGS["Neg"])
+            with pytest.raises(ModelError, match=r"\(Softplus\) does not give what onnxruntime gives"):
+                load_onnx(onnx.parser.parse_model(text))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a = Mul(x, k) y = Sin(a)",
+        "a = Add(x, k) b = Sub(a, k) y = Sin(b)",
+        "a = Add(x, k) b = Sin(x) c = Add(b, k) y = Sub(a, c)",
+        "a = Mul(x, k) b = Sin(a) c = Exp(b) y = Floor(c)",
+        "a = ReduceMean<axes=[1]>(x) b = Sub(x, a) c = Mul(b, k) d = Mul(c, k) e = Cos(d) y = Mul(e, b)",
+    ],
+)
+@pytest.mark.parametrize("size", (1e1, 1e3, 1e5))
+def test_what_float32_loses_refuses_no_model(body: str, size: float) -> None:
+    text = HEAD + f"{{ k = Constant<value=float {{{size}}}>() {body} }}"
+    assert load_onnx(onnx.parser.parse_model(text)).notes == ()
+
+
+def test_the_noise_of_an_output_is_of_the_size_of_its_error() -> None:
+    """Not below what float32 is really off by (a twentieth is allowed for), nor far above."""
+    random = np.random.default_rng(3)
+    for _ in range(20):
+        width, scale = 30, 10.0 ** random.uniform(-3, 3, size=5)
+        first, last = random.normal(size=(width, 4)), scale[:, None] * random.normal(size=(5, width))
+        v, w = (", ".join(f"{e:.8g}" for e in m.T.reshape(-1)) for m in (first, last))
+        graph = (
+            '<ir_version: 8, opset_import: ["" : 17]> g (float[1,4] x) => (float[1,5] y) '
+            f"<float[4,{width}] v = {{{v}}}, float[{width},5] w = {{{w}}}> "
+            "{ a = MatMul(x, v) b = Tanh(a) y = MatMul(b, w) }"
+        )
+        model = load_onnx(onnx.parser.parse_model(graph))
+        x = torch.from_numpy(random.normal(size=4).astype(np.float32)).double()
+        exact = evaluate(model.network, x).numpy()
+        theirs = (
+            session(model.proto).run(["y"], {"x": x.float().numpy()[None]})[0].reshape(-1).astype(np.float64)
+        )
+        found = noise(model.network, x).numpy()
+        assert bool((np.abs(theirs - exact) <= 20.0 * found).all())
+        assert bool((found <= 1e-4 * scale * width).all()) and bool((found > 0).all())

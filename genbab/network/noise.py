@@ -1,0 +1,73 @@
+"""What float32 arithmetic may cost every number that a network computes, by trial.
+
+Errors of single operations add up, cancel and are lost again in ways that no bound of a whole network
+follows closely, and each number has its own. So the network is run in float32 several times, every operation
+disturbed at random by about what another order of summing or another library's function would change; how far
+the values move is the noise. It also tells on which side of a jump float32 may be.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genbab.network.graph import Affine, Input, Network, Node, values
+from genbab.network.maps import Compose
+
+TRIALS = 6
+"""Disturbed runs."""
+
+UNITS = 4.0
+"""The most that an operation is disturbed by, in float32's rounding unit of the sizes that it adds."""
+
+SEED = 20240102
+
+
+def noises(network: Network, x: Tensor) -> list[Tensor]:
+    """How far float32 moves every number of every node at x (D,): a tensor (N,) per node, never NaN.
+
+    0 where float32 has no finite value: there it says nothing.
+    """
+    exact = values(network, x.double())
+    single = network.to(torch.float32, x.device)
+    generator = torch.Generator().manual_seed(SEED)
+    found = [torch.zeros_like(v) for v in exact]
+    point = x.float()
+    for runs in (values(single, point[None]), _disturbed(single, point, generator)):
+        for i, (rough, value) in enumerate(zip(runs, exact, strict=True)):
+            off = (rough.double() - value).abs().nan_to_num(0.0, 0.0, 0.0).amax(0)
+            found[i] = torch.maximum(found[i], off)
+    return found
+
+
+def noise(network: Network, x: Tensor) -> Tensor:
+    """How far float32 moves every output (O,) at x (D,); as `noises`."""
+    return noises(network, x)[network.output]
+
+
+def _disturbed(network: Network, x: Tensor, generator: torch.Generator) -> list[Tensor]:
+    """The value (TRIALS, N) of every node in float32, each operation disturbed."""
+    known: list[Tensor] = []
+    unit = torch.finfo(torch.float32).eps / 2
+    for node in network.nodes:
+        if isinstance(node, Input):
+            known.append(x.expand(TRIALS, -1))
+            continue
+        value, size = _operation(node, known)
+        random = 2.0 * torch.rand(value.shape, generator=generator).to(x.device) - 1.0
+        known.append(value if size is None else value + UNITS * unit * random * size)
+    return known
+
+
+def _operation(node: Node, known: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """(value, size of what its rounding is relative to; None where it only moves numbers)."""
+    assert not isinstance(node, Input)
+    if not isinstance(node, Affine):
+        value = node.fn.value(*(known[a] for a in node.args))
+        return value, value.abs()
+    value, size = node.bias, node.bias.abs()
+    for source, one in node.terms:
+        value, size = value + one.apply(known[source]), size + one.absolute().apply(known[source].abs())
+    maps = [p for _, one in node.terms for p in (one.maps if isinstance(one, Compose) else (one,))]
+    moves = len(node.terms) == 1 and all(m._weight() is None for m in maps)
+    return value, None if moves and not bool(node.bias.any()) else size
