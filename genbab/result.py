@@ -4,10 +4,14 @@ JSON form, `schema` 1, strict JSON (no NaN, no Infinity literals):
 
     {"schema": 1, "verdict": "verified" | "falsified" | "unknown" | "timeout", "seconds": number,
      "bound": number | "inf" | "-inf" | null, "reason": string, "model": string, "spec": string,
-     "counterexample": null | {"x": [number], "y": [number], "clause": integer},
+     "counterexample": null | {"x": [number], "y": [number], "clause": integer}, "runtime": string,
      "statistics": {string: number | string | list}}
 
-Statistics, where they apply: "domains" bounded; "seconds STAGE"; "gain predicted" and "gain realised": the
+`runtime` says where onnxruntime's default session, which rewrites models, disagrees with the file as it is
+written or cannot run it; "" where nothing of the kind was seen.
+
+Statistics, where they apply: "domains" bounded; "compared": inputs at which a proof was checked against
+onnxruntime; "seconds STAGE"; "gain predicted" and "gain realised": the
 mean over all splits (but those of pure input splitting) of what a split was expected to and did add to the
 worst margin, both children put together as (√a + √b)² / 4, and "gain correlation" of the two; "history": the
 bound against time, lists of [seconds, bound, open domains, domains]; "layers": how wide the arguments of
@@ -86,6 +90,7 @@ class Result:
     `bound` is the worst certified margin over the clauses of the specification (positive: verified; None:
     none was computed), `reason` a sentence for people, `seconds` wall time. `verified` never has a bound
     that is NaN or not positive, `falsified` always with a counterexample: anything else raises `ValueError`.
+    `runtime` is what people should know of onnxruntime's sessions, or "".
     """
 
     verdict: Verdict
@@ -96,6 +101,7 @@ class Result:
     statistics: Mapping[str, Any] = field(default_factory=dict)
     model: str = ""
     spec: str = ""
+    runtime: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verdict", Verdict(self.verdict))
@@ -122,6 +128,7 @@ class Result:
             "model": self.model,
             "spec": self.spec,
             "counterexample": None if found is None else found.to_dict(),
+            "runtime": self.runtime,
             "statistics": plain(dict(self.statistics)),
         }
 
@@ -151,6 +158,7 @@ class Result:
             statistics=data["statistics"],
             model=str(data["model"]),
             spec=str(data["spec"]),
+            runtime=str(data.get("runtime", "")),
         )
 
 

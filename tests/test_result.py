@@ -43,14 +43,20 @@ def test_a_counterexample_is_finite() -> None:
 @pytest.mark.parametrize("bound", [None, 0.5, -math.inf, math.inf])
 def test_json_is_strict_and_comes_back(bound: float | None) -> None:
     statistics = {"n": np.int64(3), "loss": np.float32("nan"), "rows": np.array([1.0, np.inf]), "name": "x"}
-    result = Result(Verdict.FALSIFIED, 1.25, bound, "why", FOUND, statistics, "m", "s")
+    result = Result(Verdict.FALSIFIED, 1.25, bound, "why", FOUND, statistics, "m", "s", "a note")
     text = result.to_json()
     back = Result.from_json(text)
     assert json.loads(text, parse_constant=pytest.fail)["schema"] == 1
-    assert back.to_json() == text and back.bound == bound
+    assert back.to_json() == text and back.bound == bound and back.runtime == "a note"
     assert back.counterexample is not None and back.counterexample.x.dtype == np.float32
     assert (back.counterexample.x == FOUND.x).all()
     assert back.statistics == {"n": 3, "loss": "nan", "rows": [1.0, "inf"], "name": "x"}
+
+
+def test_json_of_before_sessions_were_compared_is_read() -> None:
+    data = Result(Verdict.UNKNOWN, 1.0).to_dict()
+    assert data.pop("runtime") == ""
+    assert Result.from_json(json.dumps(data)).runtime == ""
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"schema": 99}', "verified"])

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genbab.attack.doubt import Doubts, doubts, unavailable
 from genbab.attack.hunt import Effort
 from genbab.attack.replay import Replayer
 from genbab.attack.search import Attacker
+from genbab.attack.targets import Floats
 from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
@@ -20,9 +22,6 @@ from genbab.network import Network, evaluate
 from genbab.reader import Model
 from genbab.result import Counterexample
 from genbab.specs import Spec
-
-CHECKED_BOXES = 8
-"""Boxes in which a proved network is compared with onnxruntime once more."""
 
 REFINE_STEPS = 4
 """Gradient steps of a descent that starts inside the search."""
@@ -81,33 +80,37 @@ class Challenge:
         found = self.attacker.refine(points.cpu().numpy(), clauses, REFINE_STEPS, self.deadline)
         self._judge(found.counterexample)
 
-    def disagreement(self) -> str:
-        """Why a proof cannot be trusted, or "": the network proved about against onnxruntime, inside the
-        boxes.
+    def doubts(self) -> Doubts:
+        """What speaks against a proof: the network proved about against onnxruntime, inside the boxes.
 
-        The check at load uses inputs of order 1; this one uses inputs of the property itself. "" for a model
-        that onnxruntime cannot run: its notes say so.
+        The check at load uses inputs of order 1; this one uses inputs of the property itself, and raises
+        `Falsified` at one that violates it. No doubts about a model that onnxruntime cannot run: its notes
+        say so.
         """
         if not self.replayable:
-            return ""
-        generator = torch.Generator().manual_seed(self.config.seed)
-        count = min(CHECKED_BOXES, self.spec.lower.shape[0])
-        low, high = (torch.from_numpy(end[:count, None].copy()) for end in (self.spec.lower, self.spec.upper))
-        weight = torch.rand(count, 4, low.shape[-1], generator=generator, dtype=low.dtype)
-        weight[:, 0] = 0.5
-        points = (low + weight * (high - low)).reshape(-1, low.shape[-1]).float().double()
-        ours = evaluate(self.network, points.to(self.device)).cpu()
-        for x in points.numpy():
+            return Doubts()
+
+        def ours(x: Floats) -> Floats:
+            found: Floats = evaluate(self.network, torch.from_numpy(x).to(self.device)).cpu().numpy()
+            return found
+
+        def judge(x: Floats) -> None:
             self._judge(self.confirm(x))
-        theirs = torch.stack([torch.as_tensor(self.replayer.replay(x, self.spec)) for x in points.numpy()])
-        theirs, ours = theirs.double(), ours[..., : theirs.shape[-1]]
-        allowed = 1e-3 * theirs.abs().amax(0) + 1e-5 * theirs.abs().max() + 1e-9
-        if bool(((ours - theirs).abs() <= allowed).all()):
+
+        return doubts(self.replayer, self.spec, ours, self.deadline, self.config.seed, judge)
+
+    def remark(self, found: Counterexample) -> str:
+        """What people should know of onnxruntime's default session at a counterexample, or ""."""
+        x = np.asarray(found.x, dtype=np.float64)
+        y, why = self.replayer.answer(self.spec, x, optimised=True)
+        if y is None:
+            return unavailable(why)
+        finite = bool(np.isfinite(y).all())
+        if finite and self.spec.violation(x, y[: self.spec.output_size]) is not None:
             return ""
-        off = float((ours - theirs).abs().max())
         return (
-            "the bounds are proved, but on inputs of the property the network as understood differs from "
-            f"onnxruntime by up to {off:.3g}: float32 rounding may matter here, or the model was misread"
+            "onnxruntime's default session, which rewrites the model, does not agree: its outputs at the "
+            "counterexample, which was found with the file as written, do not violate the property"
         )
 
     @staticmethod

@@ -8,12 +8,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from genbab.attack.targets import Floats, representable
-from genbab.reader import Model
-from genbab.reader.runtime import Session, divided, session
+from genbab.network import Network, noise
+from genbab.reader import Model, as_written
+from genbab.reader.runtime import Session, divided, first_line, session
 from genbab.result import Counterexample
 from genbab.specs import Spec
+
+RELATIVE = 1e-3
+"""What an output may differ by, relative to itself, without a look at what float32 costs it."""
+
+ABSOLUTE = 1e-9
+
+NOISE = 20.0
+"""How many times what float32 moves an output by in trials."""
 
 
 class Replayer:
@@ -21,7 +31,8 @@ class Replayer:
 
     Where it was put together from several, these are run, each as it was given.
     Two sessions judge every candidate: one without graph optimisations (the file as written), one with
-    onnxruntime's defaults (what most people run). Both are made at first use, a few milliseconds each.
+    onnxruntime's defaults (what most people run). Both are made at first use, a few milliseconds each. Where
+    the second rewrites the model to something else, or cannot run it, the first one decides.
     """
 
     def __init__(self, model: Model) -> None:
@@ -39,7 +50,8 @@ class Replayer:
     def confirm(self, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
         """The counterexample at x (D,) rounded to float32 numbers INSIDE its box, or None.
 
-        It is one only if both sessions give finite outputs that meet some clause of the spec exactly. None
+        It is one only if the plain session gives finite outputs that meet some clause of the spec exactly,
+        and the default one does too, unless it cannot run the model or is off by more than rounding. None
         for a model that onnxruntime cannot run, and where runs would have to round to integers.
         """
         floats = all(kind in (np.float32, np.float64) for kind in self._types)
@@ -47,11 +59,47 @@ class Replayer:
         inside = self.rounded(spec, x) if possible else None
         if inside is None:
             return None
-        y = self.replay(inside, spec)[: spec.output_size]
-        clause = _met(spec, inside, y)
-        if clause is None or _met(spec, inside, self._runs(self._default, spec, inside)) is None:
+        whole, _ = self.answer(spec, inside)
+        clause = None if whole is None else _met(spec, inside, whole[: spec.output_size])
+        if whole is None or clause is None or not self._seconded(spec, inside, whole):
             return None
+        y = whole[: spec.output_size]
         return Counterexample(x=inside.astype(np.float32), y=y, clause=clause)
+
+    def answer(self, spec: Spec, x: npt.NDArray[Any], optimised: bool = False) -> tuple[Floats | None, str]:
+        """The outputs of all runs at x in one of the sessions, or None and why there are none."""
+        try:
+            return self._runs(self._default if optimised else self._plain, spec, x), ""
+        except Exception as error:  # noqa: BLE001 - onnxruntime has a class of its own for every failure
+            return None, first_line(error)
+
+    def apart(self, spec: Spec, x: npt.NDArray[Any], y: Floats, other: Floats) -> int | None:
+        """The first output that differs between y and `other`, both at x, by more than rounding explains.
+
+        Each is allowed what it is off by itself; where y is not finite, nothing is said.
+        """
+        finite = np.isfinite(y)
+        with np.errstate(invalid="ignore"):
+            off, allowed = np.abs(other - y), RELATIVE * np.abs(y) + ABSOLUTE
+            if not bool((off <= allowed)[finite].all()):
+                allowed = allowed + NOISE * self._noise(spec, x)[: len(y)]
+            wrong = np.flatnonzero(finite & ~(off <= allowed))
+        return int(wrong[0]) if len(wrong) else None
+
+    def _noise(self, spec: Spec, x: npt.NDArray[Any]) -> Floats:
+        """What float32 costs every output at x, in the model as written and as it is understood."""
+        at = [run.at(np.asarray(x, np.float64)) for run in spec.runs] or [np.asarray(x, np.float64)]
+        most = np.zeros(self._model.network.output_size * len(at))
+        for network in (self._written, self._model.network):
+            if network.output_size * len(at) == len(most):
+                found = np.concatenate([noise(network, torch.from_numpy(one)).numpy() for one in at])
+                most = np.maximum(most, found)
+        return most
+
+    def _seconded(self, spec: Spec, x: Floats, y: Floats) -> bool:
+        """Whether the default session says nothing against a counterexample of the plain one but rounding."""
+        other, _ = self.answer(spec, x, optimised=True)
+        return other is None or _met(spec, x, other) is not None or self.apart(spec, x, y, other) is not None
 
     def rounded(self, spec: Spec, x: npt.NDArray[Any]) -> Floats | None:
         """x (D,) moved to the nearest float32 numbers inside its box (the nearest box), as float64.
@@ -98,6 +146,10 @@ class Replayer:
     @cached_property
     def _default(self) -> Session:
         return _opened(self._model, optimised=True)
+
+    @cached_property
+    def _written(self) -> Network:
+        return as_written(self._model)
 
 
 class _Together:

@@ -160,6 +160,8 @@ def summary(result: Result, files: Outputs) -> list[str]:
         lines.append(f"  domains  {domains}")
     if result.reason:
         lines.append(f"  reason   {result.reason}")
+    if result.runtime:
+        lines.append(f"  note     {result.runtime}")
     found = result.counterexample
     if found is not None:
         if found.x.size <= FEW and found.y.size <= FEW:

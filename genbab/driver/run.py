@@ -79,11 +79,14 @@ class Run:
     def decide(self) -> Result:
         """The verdict, with the reason for it; never raises for lack of time."""
         try:
-            reason = self._stages() or self.challenge.disagreement()
+            reason = self._stages()
+            if not reason:
+                return self._checked()
         except Falsified as found:
             clause = found.counterexample.clause
             reason = f"a counterexample to clause {clause} was found and replayed in onnxruntime"
-            return self.ledger.result(Verdict.FALSIFIED, reason, found.counterexample)
+            result = self.ledger.result(Verdict.FALSIFIED, reason, found.counterexample)
+            return replace(result, runtime=self.challenge.remark(found.counterexample))
         except DeadlineReached:
             return self.ledger.result(Verdict.TIMEOUT, "the time limit was reached; try a longer one")
         except (torch.OutOfMemoryError, MemoryError) as error:
@@ -92,9 +95,17 @@ class Run:
             if "allocate memory" not in str(error):
                 raise
             raise ResourceError("not enough memory; try a smaller --memory") from error
-        if reason:
-            return self.ledger.result(Verdict.UNKNOWN, reason)
-        return self._verified()
+        return self.ledger.result(Verdict.UNKNOWN, reason)
+
+    def _checked(self) -> Result:
+        """The verdict on a proof, which onnxruntime may put in doubt; raises `Falsified`."""
+        self.ledger.tell("checking the proof", self.ledger.bound)
+        with self.ledger.timed("check"):
+            found = self.challenge.doubts()
+        verified = not found.reason
+        result = self._verified() if verified else self.ledger.result(Verdict.UNKNOWN, found.reason)
+        facts = {**result.statistics, "compared": found.count} if found.count else result.statistics
+        return replace(result, statistics=facts, runtime=found.runtime)
 
     def _verified(self) -> Result:
         """The verdict with the reason, and whether what the specification takes for granted can happen."""

@@ -11,12 +11,14 @@ from genbab.reader.model import Model, load_onnx
 from genbab.reader.preprocessing import normalised
 from genbab.reader.torch_export import is_program, load_program, load_torch
 from genbab.reader.training import refuse_unready
+from genbab.reader.written import as_written
 
 __all__ = [
     "Activated",
     "Joined",
     "Model",
     "activated",
+    "as_written",
     "check_declared",
     "check_shapes",
     "element_types",

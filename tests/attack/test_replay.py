@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -99,14 +101,58 @@ def test_outputs_that_are_not_numbers_confirm_nothing() -> None:
     assert confirm(model, spec, np.array([-0.5, -0.25])) is not None
 
 
-def test_both_sessions_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, spec, x = linear([[1.0]]), below([-1.0], [1.0], 0.0), np.array([-0.5])
-    assert Replayer(model).confirm(spec, x) is not None
-    for other in ("_plain", "_default"):
-        replayer = Replayer(model)
-        flipped = Replayer(linear([[-1.0]]))
-        monkeypatch.setitem(replayer.__dict__, other, getattr(flipped, other))
-        assert replayer.confirm(spec, x) is None
+def test_the_plain_session_decides_and_the_default_one_may_veto_by_rounding_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A default session that rewrites the model to another one, or cannot run it, has no say."""
+    spec, x = below([-1.0], [1.0], -0.5), np.array([-0.5])
+    for name, weight, confirmed in (
+        ("_plain", 1.0, True),
+        ("_plain", -1.0, False),
+        ("_plain", 1.0 - 2.0**-20, False),
+        ("_default", 1.0, True),
+        ("_default", 1.0 - 2.0**-20, False),
+        ("_default", -1.0, True),
+        ("_default", 0.9, True),
+    ):
+        replayer = Replayer(linear([[1.0]]))
+        monkeypatch.setitem(replayer.__dict__, name, getattr(Replayer(linear([[weight]])), name))
+        assert (replayer.confirm(spec, x) is not None) == confirmed, (name, weight)
+
+
+class Broken:
+    """A session that fails whenever it is run."""
+
+    def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> Sequence[Any]:
+        raise RuntimeError("it does not run\nat all")
+
+
+@pytest.mark.parametrize(("name", "confirmed"), (("_plain", False), ("_default", True)))
+def test_a_session_that_fails_is_no_internal_error(
+    monkeypatch: pytest.MonkeyPatch, name: str, confirmed: bool
+) -> None:
+    replayer, spec = Replayer(linear([[1.0]])), below([-1.0], [1.0], 0.0)
+    monkeypatch.setitem(replayer.__dict__, name, Broken())
+    assert replayer.answer(spec, np.zeros(1), optimised=name == "_default") == (None, "it does not run")
+    assert (replayer.confirm(spec, np.array([-0.5])) is not None) == confirmed
+
+
+def test_every_output_is_allowed_its_own_rounding() -> None:
+    """An error of a percent is seen in each output, whatever the size of the others; float32's own is not."""
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        scale = 10.0 ** random.uniform(-6, 6, size=4)
+        weight = scale[:, None] * random.normal(size=(4, 3))
+        model, x = linear(weight.tolist()), random.normal(size=3).astype(np.float32).astype(np.float64)
+        replayer, spec = Replayer(model), below([-9.0] * 3, [9.0] * 3, 0.0, 4)
+        y, exact = replayer.replay(x), weight.astype(np.float32).astype(np.float64) @ x
+        assert replayer.apart(spec, x, y, exact) is None
+        for i in range(4):
+            wrong = exact.copy()
+            wrong[i] += 0.01 * scale[i]
+            assert replayer.apart(spec, x, y, wrong) == i
+            wrong[i] = math.nan
+            assert replayer.apart(spec, x, y, wrong) == i
 
 
 def test_the_nearest_of_several_boxes_is_taken() -> None:

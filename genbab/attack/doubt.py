@@ -1,0 +1,183 @@
+"""Doubts about a proof: the network that was proved about beside onnxruntime, on inputs of the property."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genbab.attack.replay import Replayer
+from genbab.attack.targets import Floats
+from genbab.deadline import Deadline
+from genbab.specs import Spec
+from genbab.specs.clauses import Clauses
+
+BOXES = 8
+"""Boxes of one round, spread over all of them."""
+
+PER_BOX = 6
+"""Points of one box in one round."""
+
+BATCH = 8
+"""Points at which our network is evaluated at once."""
+
+PART = 0.01
+"""Of the time that the proof took, what more rounds than the first may take."""
+
+MORE_SECONDS = 1.0
+"""The longest that more rounds may take."""
+
+SHOWN = 90
+"""Letters of the start, and of the end, of a long message of onnxruntime."""
+
+SECOND = 8
+"""Points at which onnxruntime's default session is looked at."""
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """reason: why the proof cannot be trusted, or ""; runtime: what people should know of onnxruntime's
+    sessions, or ""; count: points that were compared.
+    """
+
+    reason: str = ""
+    runtime: str = ""
+    count: int = 0
+
+
+def doubts(  # noqa: PLR0913
+    replayer: Replayer,
+    spec: Spec,
+    ours: Callable[[Floats], Floats],
+    deadline: Deadline,
+    seed: int,
+    judge: Callable[[Floats], None],
+) -> Doubts:
+    """What onnxruntime says against a proof about a network.
+
+    ours: the network's outputs at a batch of points of the spec's variables, first those that the spec
+    speaks of. `judge` is called with every point whose outputs in onnxruntime violate the spec. One round of
+    points is compared, or what the deadline leaves of it (one point at least), and more while they cost
+    little beside the proof.
+    """
+    spoken, end = spoken_of(spec), time.monotonic() + min(PART * deadline.elapsed(), MORE_SECONDS)
+    seen: list[tuple[Floats, Floats]] = []
+    for x, mine in _beside(replayer, spec, ours, points(spec, seed)):
+        late = len(seen) >= PER_BOX * min(BOXES, len(spec.lower)) and time.monotonic() > end
+        if seen and (late or deadline.expired):
+            break
+        y, why = replayer.answer(spec, x)
+        if y is None:
+            reason = f"the bounds are proved, but onnxruntime fails on an input of the property: {why}"
+            return Doubts(reason, count=len(seen))
+        seen.append((x, y))
+        if bool(np.isfinite(y).all()) and spec.violation(x, y[: spec.output_size]) is not None:
+            judge(x)
+        if reason := _against(replayer, spec, spoken, seen[-1], mine[: len(y)]):
+            return Doubts(reason, count=len(seen))
+    return Doubts("", _second(replayer, spec, seen[:SECOND]), len(seen))
+
+
+def _beside(
+    replayer: Replayer, spec: Spec, ours: Callable[[Floats], Floats], stream: Iterator[Floats]
+) -> Iterator[tuple[Floats, Floats]]:
+    """The points rounded to float32 numbers of their boxes (where these hold any), with our outputs."""
+    while True:
+        some = [next(stream) for _ in range(BATCH)]
+        rounded = [(replayer.rounded(spec, x), x) for x in some]
+        found = [x.astype(np.float32).astype(np.float64) if r is None else r for r, x in rounded]
+        yield from zip(found, ours(np.stack(found)), strict=True)
+
+
+def spoken_of(spec: Spec) -> np.ndarray:
+    """(O,) which outputs some row of the spec reads."""
+    if spec.products:
+        return np.ones(spec.output_size, dtype=np.bool_)
+    assert isinstance(spec.clauses, Clauses)
+    read: np.ndarray = (spec.clauses.stack.outputs != 0).any(0)
+    return read[: spec.output_size]
+
+
+def points(spec: Spec, seed: int) -> Iterator[Floats]:
+    """Points of the boxes without end, in rounds: first middles, random ones and two opposite corners of
+    boxes spread over all; then of random boxes corners, edges, points near corners and random ones.
+    """
+    random = np.random.default_rng(seed)
+    count, first = len(spec.lower), True
+    while True:
+        boxes = np.unique(np.linspace(0, count - 1, min(BOXES, count)).round().astype(int))
+        boxes = boxes if first else random.integers(count, size=len(boxes))
+        corners = [random.integers(2, size=spec.input_size).astype(np.float64) for _ in boxes]
+        for number in range(PER_BOX):
+            for box, corner in zip(boxes.tolist(), corners, strict=True):
+                share = random.random(spec.input_size)
+                if number in (1, 2):  # two opposite corners
+                    share = corner if number == 1 else 1.0 - corner
+                elif first:
+                    share = np.full_like(share, 0.5) if number == 0 else share
+                elif number == 0:  # an edge or a face
+                    share = np.where(random.random(spec.input_size) < 0.5, corner, share)
+                elif number == 3:  # near a corner
+                    share = corner + (0.5 - corner) * share**8
+                low, high = spec.lower[box], spec.upper[box]
+                yield _within(spec, box, low + share * (high - low))
+        first = False
+
+
+def _within(spec: Spec, box: int, x: Floats) -> Floats:
+    """x, nearer to the middle of its box where a ball does not hold it."""
+    if spec.balls:
+        middle = spec.lower[box] + 0.5 * (spec.upper[box] - spec.lower[box])
+        for _ in range(60):
+            if all(ball.holds(x) for ball in spec.balls[box]):
+                break
+            x = middle + 0.5 * (x - middle)
+    return x
+
+
+def _against(
+    replayer: Replayer, spec: Spec, spoken: np.ndarray, seen: tuple[Floats, Floats], ours: Floats
+) -> str:
+    """Why this point speaks against the proof, or ""."""
+    x, y = seen
+    undefined = ~np.isfinite(y[: spec.output_size]) & spoken
+    if undefined.any():
+        i = int(np.flatnonzero(undefined)[0])
+        return (
+            f"the bounds are proved, but on inputs of the property output {i} of onnxruntime is {y[i]}: the "
+            "model is undefined there, or its numbers are beyond what float32 holds"
+        )
+    if (k := replayer.apart(spec, x, y, ours)) is None:
+        return ""
+    return (
+        "the bounds are proved, but on inputs of the property the network as understood differs from "
+        f"onnxruntime: output {k} is {ours[k]:.6g} here and {y[k]:.6g} there, which is more than float32 "
+        "rounding explains; the model may have been misread"
+    )
+
+
+def _second(replayer: Replayer, spec: Spec, seen: Sequence[tuple[Floats, Floats]]) -> str:
+    """What people should know of onnxruntime's default session, or ""."""
+    for x, y in seen:
+        z, why = replayer.answer(spec, x, optimised=True)
+        if z is None:
+            return unavailable(why)
+        if (i := replayer.apart(spec, x, y, z)) is not None:
+            met = np.isfinite(z).all() and spec.violation(x, z[: spec.output_size]) is not None
+            return (
+                "onnxruntime's default session, which rewrites the model, disagrees with the file as "
+                f"written: output {i} is {z[i]:.6g} instead of {y[i]:.6g} at an input of the property"
+                + (", which violates it there" if met else "")
+            )
+    return ""
+
+
+def unavailable(why: str) -> str:
+    """That there is nothing to compare with."""
+    why = why if len(why) <= 2 * SHOWN else f"{why[:SHOWN]} … {why[-SHOWN:]}"
+    return (
+        f"onnxruntime's default session cannot run the model ({why}); this result rests on the session "
+        "without graph optimisations"
+    )
