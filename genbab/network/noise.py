@@ -8,17 +8,23 @@ the values move is the noise. It also tells on which side of a jump float32 may 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from genbab.network.graph import Affine, Input, Network, Node, values
+from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, values
 from genbab.network.maps import Compose
+from genbab.nonlinear import Gate, Nonlinearity
 
 TRIALS = 6
 """Disturbed runs."""
 
 UNITS = 4.0
 """The most that an operation is disturbed by, in float32's rounding unit of the sizes that it adds."""
+
+TAIL = 8.0
+"""Beyond this argument the tails of gelu and its kin are gone."""
 
 SEED = 20240102
 
@@ -63,11 +69,29 @@ def _operation(node: Node, known: list[Tensor]) -> tuple[Tensor, Tensor | None]:
     """(value, size of what its rounding is relative to; None where it only moves numbers)."""
     assert not isinstance(node, Input)
     if not isinstance(node, Affine):
-        value = node.fn.value(*(known[a] for a in node.args))
-        return value, value.abs()
+        args = [known[a] for a in node.args]
+        value = node.fn.value(*args)
+        return value, value.abs() + _absolute(node, args)
     value, size = node.bias, node.bias.abs()
     for source, one in node.terms:
         value, size = value + one.apply(known[source]), size + one.absolute().apply(known[source].abs())
     maps = [p for _, one in node.terms for p in (one.maps if isinstance(one, Compose) else (one,))]
     moves = len(node.terms) == 1 and all(m._weight() is None for m in maps)
     return value, None if moves and not bool(node.bias.any()) else size
+
+
+def _absolute(node: Nonlinear | Grouped, args: list[Tensor]) -> Tensor | float:
+    """The size of what a library's function may be off by however small its value is.
+
+    A sigmoid far out in its tail, say, is 1 less something, and as exact as that: a function comes near its
+    bounds like this. One without bounds may be a product that is nearly 0, like gelu.
+    """
+    if isinstance(node.fn, Nonlinearity):
+        near = _nearest(node.fn)
+        return args[0].abs().clamp(max=TAIL) if near is None else near
+    return args[0].abs() * (_nearest(node.fn.g) or 0.0) if isinstance(node.fn, Gate) else 0.0
+
+
+def _nearest(fn: Nonlinearity) -> float | None:
+    """The largest finite bound of the function's values."""
+    return max((abs(b) for b in fn.bounds if math.isfinite(b)), default=None)
