@@ -144,6 +144,46 @@ def test_a_function_asks_at_each_lookup_that_it_needs() -> None:
     assert 2 <= len(slots(node.fn)) <= asked[0] < asked[1]
 
 
+def splines(edges: int) -> Model:
+    """y = Σ of cubic splines of x_i, one per input: functions of many pieces, as in a spline KAN."""
+    random, body, ends = np.random.default_rng(edges), [], []
+    for i in range(edges):
+        body.append(f"s{i} = Constant<value_ints=[{i}]>() e{i} = Constant<value_ints=[{i + 1}]>() ")
+        body.append(f"x{i} = Slice(x, s{i}, e{i}, ax) ")
+        for k, knot in enumerate(np.linspace(-1.0, 0.75, 6)):
+            name, weight = f"{i}_{k}", random.normal()
+            body.append(
+                f"k{name} = Constant<value_floats=[{knot:.6f}]>() "
+                f"w{name} = Constant<value_floats=[{weight:.6f}]>() "
+                f"d{name} = Sub(x{i}, k{name}) r{name} = Relu(d{name}) q{name} = Mul(r{name}, r{name}) "
+                f"c{name} = Mul(q{name}, r{name}) t{name} = Mul(c{name}, w{name}) "
+            )
+            ends.append(f"t{name}")
+    text = (
+        f'<ir_version: 8, opset_import: ["" : 17]> agraph (float[1,{edges}] x) => (float[1,1] y) '
+        f"{{ ax = Constant<value_ints=[1]>() {' '.join(body)} y = Sum({', '.join(ends)}) }}"
+    )
+    return load_onnx(onnx.parser.parse_model(text))
+
+
+def test_splines_ask_piece_by_piece_and_end_whenever_the_clock_strikes(clock: Clock) -> None:
+    model = splines(2)
+    functions = [
+        n.fn for n in model.network.nodes if isinstance(n, Nonlinear) and isinstance(n.fn, Nonlinearity)
+    ]
+    pieces = sum(len(slots(fn)) for fn in functions)
+    assert len(functions) >= 2 and pieces >= 4
+    ends = -0.5 * np.ones(2), 0.5 * np.ones(2)
+    genbab.output_bounds(model, *ends)
+    whole, clock.asks = clock.asks, 0
+    assert whole >= 2 * pieces
+    for at in range(1, whole, max(1, whole // 12)):
+        clock.at, clock.asks = at, 0
+        with pytest.raises(DeadlineReached):
+            genbab.output_bounds(model, *ends)
+        assert clock.asks == at
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_bounds_ask_the_clock_by_every_method(clock: Clock, method: str) -> None:
     model, ends = needles(2), (-np.ones(2), np.ones(2))
