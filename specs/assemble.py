@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.exact import floats_of
+from genbab.specs.exact import Ends
 from genbab.specs.formula import Dnf, TooLarge, conjunction, together
 from genbab.specs.literals import Literals
 from genbab.specs.lowering import lower
@@ -23,8 +23,8 @@ from genbab.specs.variables import Source, Variable
 def never(event: Statement) -> Spec:
     """The Spec whose unsafe set is the event: verified when no input makes it true.
 
-    Every input needs a lower and an upper bound in every case of the event. Ranges are closed even where
-    they are written with `<`. Raises SpecError where something is missing or does not fit.
+    Every input needs a lower and an upper bound in every case of the event. Raises SpecError where something
+    is missing or does not fit.
     """
     return _spec(Layout(event), event)
 
@@ -219,7 +219,9 @@ def _terms(event: Statement, layout: Layout, literals: Literals) -> Dnf:
     elif isinstance(event, Range | InBall):
         where = _ints([layout.column(v) for v in event.variables])
         if isinstance(event, Range):
-            literals.ranges(literal, where, event.upper, floats_of(event.numbers, event.upper))
+            numbers = event.numbers
+            ends = numbers if isinstance(numbers, Ends) else Ends.of(numbers, event.upper)
+            literals.ranges(literal, where, event.upper, ends, event.strict)
         else:
             literals.ball(literal, Ball(where, event.centre, event.radius, event.norm))
     return [(literal,)]

@@ -1,25 +1,22 @@
 """The relations of a parsed text as arrays: bounds of single inputs, and linear rows.
 
-Axis letters: D inputs, O outputs. Rounding: a lower bound is rounded down and an upper bound up, the
-right-hand side of a row (`<=`) up, so that boxes and unsafe sets never lose a point. Coefficients that are no
-float64 (0.1) are made ones by a positive factor for the whole row, exactly (0.1 y0 - 0.3 y1 <= b becomes
-0.125 y0 - 0.375 y1 <= 1.25 b); where no factor does that, they become the nearest float64, with a note.
+Axis letters: D inputs, O outputs. Numbers are rounded as in `entries`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from genbab.errors import SpecError
+from genbab.specs.entries import Bounds, Entries, Objects, entries_of
 from genbab.specs.formula import Linear, Row, rows_of
-from genbab.specs.numbers import directed, first_bad, round_up, why_not_a_number
+from genbab.specs.numbers import directed, first_bad, why_not_a_number
 from genbab.specs.parser import Parsed
 from genbab.specs.parts import Bools, Floats, Ints
 
@@ -33,23 +30,12 @@ _LOWER = np.array([False, False, True, True, True])
 _STRICT = np.array([False, True, False, True, False])
 
 
-class Bounds(NamedTuple):
-    """One bound each, (n,): its literal, its input, whether it is an upper bound, its value."""
-
-    literal: Ints
-    input: Ints
-    upper: Bools
-    value: Floats
-
-
-NO_BOUNDS = Bounds(*(np.zeros(0, kind) for kind in (np.int64, np.int64, bool, np.float64)))
-
-
 @dataclass(frozen=True)
 class Rows:
     """One row each, ordered by literal: literal (n,), outputs (n, O), rhs (n,), strict (n,).
 
     inputs (m, D) holds the rows with inputs only; mixed (n,) is the position of each row there, or -1.
+    rounded (n,) and written as in `Entries`.
     """
 
     literal: Ints
@@ -58,17 +44,8 @@ class Rows:
     mixed: Ints
     rhs: Floats
     strict: Bools
-
-
-class Entries(NamedTuple):
-    """Rows before they are dense: literals, right-hand sides, strictness; triples (row, column, value)."""
-
-    literal: Ints
-    rhs: Floats
-    strict: Bools
-    row: Ints
-    column: Ints
-    value: Floats
+    rounded: Bools
+    written: Mapping[int, Row] = field(default_factory=dict)
 
 
 class Simple(NamedTuple):
@@ -129,29 +106,32 @@ def _single(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries]:
     if bad := first_bad(texts):
         raise parsed.source.error(bad[1], int(token[bad[0]]), texts[bad[0]])
     code = np.where(right < 0, simple.code[chosen], np.array(FLIPPED)[simple.code[chosen]])
-    return single_of(token, code, np.maximum(left, right), directed(texts), d)
+    return single_of(token, code, np.maximum(left, right), (*directed(texts), np.array(texts, object)), d)
 
 
 def single_of(
-    token: Ints, code: Ints, variable: Ints, numbers: tuple[Floats, Floats], d: int
+    token: Ints, code: Ints, variable: Ints, numbers: tuple[Floats, Floats, Objects], d: int
 ) -> tuple[Bounds, Entries]:
     """Relations `variable code number` of literals (n,): bounds of inputs, other rows.
 
-    numbers: (down, up), the numbers rounded down and up.
+    numbers: (down, up, said), the numbers rounded down and up, and what says them (see `Bounds`).
     """
-    down, up = numbers
-    parts = []
+    down, up, said = numbers
+    parts, inexact = [], down != up
     for sides, upper, value in ((_UPPER, True, up), (_LOWER, False, down)):
         keep = np.flatnonzero(sides[code])
         where = np.full(len(keep), upper)
-        parts.append((token[keep], variable[keep], where, value[keep], _STRICT[code[keep]]))
-    literal, column, is_upper, values, strict = (np.concatenate(c) for c in zip(*parts, strict=True))
+        one = token[keep], variable[keep], where, value[keep], _STRICT[code[keep]], inexact[keep], said[keep]
+        parts.append(one)
+    literal, column, is_upper, values, strict, rounded, said = map(np.concatenate, zip(*parts, strict=True))
     inputs, sign = column < d, np.where(is_upper, 1.0, -1.0)
-    bounds = Bounds(literal[inputs], column[inputs], is_upper[inputs], values[inputs])
+    columns: list[Any] = [literal, column, is_upper, values, strict, rounded, said]
+    bounds = Bounds(*(c[inputs] for c in columns))
     rows = np.flatnonzero(~inputs)
     number = np.arange(len(rows))
     rhs = (values * sign)[rows] + 0.0
-    return bounds, Entries(literal[rows], rhs, strict[rows], number, column[rows], sign[rows])
+    odd = rounded[rows]
+    return bounds, Entries(literal[rows], rhs, strict[rows], number, column[rows], sign[rows], odd, {})
 
 
 def pairs_of(simple: Simple) -> Entries:
@@ -164,7 +144,8 @@ def pairs_of(simple: Simple) -> Entries:
     n = len(index)
     row, column = np.tile(np.arange(n), 2), np.concatenate([simple.left[index], simple.right[index]])
     value = np.concatenate([sign, -sign])
-    return Entries(simple.token[index], np.zeros(n), _STRICT[simple.code[index]], row, column, value)
+    strict = _STRICT[simple.code[index]]
+    return Entries(simple.token[index], np.zeros(n), strict, row, column, value, np.zeros(n, bool), {})
 
 
 def _general(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries, tuple[str, ...]]:
@@ -180,90 +161,6 @@ def _general(parsed: Parsed, simple: Simple, d: int) -> tuple[Bounds, Entries, t
     return entries_of(todo, d, parsed.source.error)
 
 
-def entries_of(
-    todo: Iterable[tuple[int, Row]], d: int, error: Callable[[str, int], SpecError]
-) -> tuple[Bounds, Entries, tuple[str, ...]]:
-    """Rows, each with its literal, as bounds of single inputs and entries of the others, and notes; d inputs.
-
-    Raises error(message, literal) for numbers beyond float64.
-    """
-    bounds: list[tuple[int, int, bool, float]] = []
-    heads: list[tuple[int, float, bool]] = []
-    triples: list[tuple[int, int, float]] = []
-    rounded = 0
-    for k, row in todo:
-        try:
-            bound = _bound(row)
-            if bound:
-                bounds.append((k, *bound))
-                continue
-            factor = _factor(list(row.coefficients.values()))
-            rounded += factor is None
-            factor = factor or Fraction(1)
-            heads.append((k, round_up(row.rhs * factor) + 0.0, row.strict))
-            for name, value in row.coefficients.items():
-                column = int(name[2:]) + (d if name[0] == "Y" else 0)
-                triples.append((len(heads) - 1, column, _nearest(value * factor)))
-        except OverflowError:
-            raise error("a constant here is out of the range of float64", k) from None
-    b, h, t = (list(zip(*rows, strict=True)) for rows in (bounds, heads, triples))
-    literal, variable, upper, at = b or ((), (), (), ())
-    owner, rhs, strict = h or ((), (), ())
-    number, columns, values = t or ((), (), ())
-    flags = np.array(strict, bool)
-    entries = Entries(_ints(owner), _floats(rhs), flags, _ints(number), _ints(columns), _floats(values))
-    notes = (f"{rounded} row(s) have coefficients of too many digits, taken as the nearest float64",)
-    return (
-        Bounds(_ints(literal), _ints(variable), np.array(upper, bool), _floats(at)),
-        entries,
-        notes if rounded else (),
-    )
-
-
-def _factor(values: list[Fraction]) -> Fraction | None:
-    """A positive number, near 1, by which all these become float64 exactly: 1 where they are; None: none."""
-    if all(_is_float(v) for v in values):
-        return Fraction(1)
-    least = Fraction(math.lcm(*(v.denominator for v in values)), math.gcd(*(v.numerator for v in values)))
-    power = least.numerator.bit_length() - least.denominator.bit_length()
-    factor = least / Fraction(2) ** power
-    return factor if all(_is_float(v * factor) for v in values) else None
-
-
-def _is_float(value: Fraction) -> bool:
-    try:
-        return Fraction(float(value)) == value
-    except OverflowError:
-        return False
-
-
-def _ints(values: object) -> Ints:
-    return np.array(values, np.int64)
-
-
-def _floats(values: object) -> Floats:
-    return np.array(values, np.float64)
-
-
-def _nearest(value: Fraction) -> float:
-    """The nearest float64 of a number other than zero; raises OverflowError out of range."""
-    nearest = float(value)
-    if nearest == 0.0:
-        raise OverflowError
-    return nearest
-
-
-def _bound(row: Row) -> tuple[int, bool, float] | None:
-    """(input, whether upper, value rounded outward) of a row about a single input, else None."""
-    if len(row.coefficients) != 1:
-        return None
-    ((name, factor),) = row.coefficients.items()
-    if name[0] != "X":
-        return None
-    limit = row.rhs / factor
-    return int(name[2:]), factor > 0, (round_up(limit) if factor > 0 else -round_up(-limit)) + 0.0
-
-
 def dense(
     parts: list[Entries], sizes: tuple[int, int], error: Callable[[str], SpecError]
 ) -> tuple[Rows, Ints]:
@@ -271,12 +168,13 @@ def dense(
     d, o = sizes
     starts = np.cumsum([0, *(len(p.literal) for p in parts)])
     literal, rhs, strict = (np.concatenate([p[i] for p in parts]) for i in range(3))
+    rounded = np.concatenate([p.rounded for p in parts])
     row = np.concatenate([p.row + s for p, s in zip(parts, starts[:-1], strict=True)])
     column, value = np.concatenate([p.column for p in parts]), np.concatenate([p.value for p in parts])
     order = np.argsort(literal, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    literal, rhs, strict, row = literal[order], rhs[order], strict[order], rank[row]
+    literal, rhs, strict, row, rounded = literal[order], rhs[order], strict[order], rank[row], rounded[order]
     mixed = np.full(len(literal), -1)
     owners = np.unique(row[column < d])
     mixed[owners] = np.arange(len(owners))
@@ -290,4 +188,9 @@ def dense(
     nonzero[owners] |= np.logical_or.reduce(inputs != 0, axis=1)
     never = ~nonzero & ((rhs < 0) | (strict & (rhs <= 0)))
     keep = np.flatnonzero(nonzero)
-    return Rows(literal[keep], outputs[keep], inputs, mixed[keep], rhs[keep], strict[keep]), literal[never]
+    pairs = zip(parts, starts[:-1].tolist(), strict=True)
+    written = {int(np.searchsorted(keep, rank[s + k])): one for p, s in pairs for k, one in p.written.items()}
+    kept = Rows(
+        literal[keep], outputs[keep], inputs, mixed[keep], rhs[keep], strict[keep], rounded[keep], written
+    )
+    return kept, literal[never]

@@ -7,14 +7,14 @@ import numbers
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import SpecError
 from genbab.specs.numbers import NUMBER, round_up, why_not_a_number
-from genbab.specs.parts import Floats
+from genbab.specs.parts import Bools, Floats
 
 Fractions = NDArray[np.object_]
 """An array of `Fraction`s."""
@@ -81,17 +81,42 @@ def floats_of(values: Floats | Fractions, up: bool) -> Floats:
     return np.array(found, np.float64).reshape(values.shape) + 0.0
 
 
-def around(centre: Floats, radius: Floats | Fractions) -> tuple[Floats, Floats]:
+class Ends(NamedTuple):
+    """Numbers rounded outward, (n,) each: the float64, whether it is another number, and which (or None)."""
+
+    value: Floats
+    rounded: Bools
+    said: NDArray[np.object_]
+
+    @staticmethod
+    def of(numbers: Floats | Fractions, up: bool) -> Ends:
+        """These numbers, rounded up or down; raises SpecError out of range."""
+        value = floats_of(numbers, up)
+        if numbers.dtype != object:
+            return Ends(value, np.zeros(value.shape, bool), np.full(value.shape, None, object))
+        return Ends(value, np.asarray(value != numbers, bool), numbers.astype(object))
+
+    def unrounded(self) -> Floats | Fractions:
+        """The numbers themselves."""
+        return self.said if self.rounded.any() else self.value
+
+
+def around(centre: Floats, radius: Floats | Fractions) -> tuple[Ends, Ends]:
     """centre - radius rounded down and centre + radius rounded up; centre (D,), radius (1,) or (D,)."""
-    pairs: dict[tuple[float, Any], tuple[float, float]] = {}
-    ends = np.empty((2, len(centre)))
+    pairs: dict[tuple[float, Any], tuple[tuple[float, Fraction, bool], ...]] = {}
+    value = np.empty((2, len(centre)))
+    said = np.empty((2, len(centre)), object)
+    rounded = np.empty((2, len(centre)), bool)
     wide = np.broadcast_to(radius, centre.shape).tolist()
     try:
         for i, pair in enumerate(zip(centre.tolist(), wide, strict=True)):
             if pair not in pairs:
                 middle, half = Fraction(pair[0]), Fraction(pair[1])
-                pairs[pair] = -round_up(half - middle), round_up(middle + half)
-            ends[:, i] = pairs[pair]
+                low, high = middle - half, middle + half
+                ends = (-round_up(-low) + 0.0, low), (round_up(high) + 0.0, high)
+                pairs[pair] = tuple((end, number, end != number) for end, number in ends)
+            for k, found in enumerate(pairs[pair]):
+                value[k, i], said[k, i], rounded[k, i] = found
     except OverflowError:
         raise SpecError("a number is out of the range of float64") from None
-    return ends[0] + 0.0, ends[1] + 0.0
+    return Ends(value[0], rounded[0], said[0]), Ends(value[1], rounded[1], said[1])

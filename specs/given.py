@@ -9,6 +9,7 @@ import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.clauses import Clause
+from genbab.specs.formula import Row
 from genbab.specs.parts import Floats, Hidden
 from genbab.specs.spec import Spec
 
@@ -36,12 +37,26 @@ def assuming(spec: Spec, intervals: Sequence[Interval]) -> Spec:
     clauses = []
     for one in spec.clauses:
         inputs = None if one.inputs is None else np.pad(one.inputs, ((0, len(rows)), (0, 0)))
-        strict = None if one.strict is None else np.pad(one.strict, (0, len(rows)))
+        strict, rounded = (
+            None if f is None else np.pad(f, (0, len(rows))) for f in (one.strict, one.rounded)
+        )
         outputs = np.concatenate([widened(one.outputs), rows])
-        clauses.append(Clause(one.box, outputs, inputs, np.concatenate([one.rhs, rhs]), strict))
+        both = np.concatenate([one.rhs, rhs])
+        written = {k: _moved(row, spec.output_size, size) for k, row in one.written.items()}
+        clauses.append(Clause(one.box, outputs, inputs, both, strict, rounded, written))
     boxes = tuple(Clause(box, rows, None, rhs) for box in sorted({c.box for c in spec.clauses}))
     asked = replace(spec, clauses=tuple(clauses), output_size=size, hidden=hidden)
     return replace(asked, assumed=replace(asked, clauses=boxes))
+
+
+def _moved(row: Row, before: int, after: int) -> Row:
+    """The row whose products come after so many outputs now."""
+    found = {}
+    for name, value in row.coefficients.items():
+        place = int(name[2:])
+        far = name[0] == "Y" and place >= before
+        found[f"Y_{place - before + after}" if far else name] = value
+    return Row(found, row.rhs, row.strict)
 
 
 def _rows(spec: Spec, intervals: Sequence[Interval], width: int) -> tuple[Floats, Floats]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.atoms import Bounds, Entries, dense, entries_of
-from genbab.specs.exact import around
+from genbab.specs.atoms import dense
+from genbab.specs.entries import Bounds, Entries, entries_of
+from genbab.specs.exact import Ends, around
 from genbab.specs.formula import Packed, Row
 from genbab.specs.lowering import Content
-from genbab.specs.parts import Ball, Floats, Ints
+from genbab.specs.parts import Ball, Ints
 from genbab.specs.polynomials import Polynomial
 
 
@@ -38,10 +39,11 @@ class Literals:
         self.count += count
         return np.arange(self.count - count, self.count)
 
-    def ranges(self, literal: int, columns: Ints, upper: bool, values: Floats) -> None:
-        """The inputs `columns` are at most (upper) or at least their values."""
+    def ranges(self, literal: int, columns: Ints, upper: bool, ends: Ends, strict: bool = False) -> None:
+        """The inputs `columns` are at most (upper) or at least their ends, or below or above where strict."""
         n = len(columns)
-        self._bounds.append(Bounds(np.full(n, literal), columns, np.full(n, upper), values))
+        where = np.full(n, literal), columns, np.full(n, upper)
+        self._bounds.append(Bounds(*where, ends.value, np.full(n, strict), ends.rounded, ends.said))
 
     def many(self, bounds: Bounds, entries: Entries) -> None:
         """What many literals mean, in arrays."""
@@ -95,7 +97,7 @@ class Literals:
         )
 
 
-def hull(ball: Ball) -> tuple[Floats, Floats]:
+def hull(ball: Ball) -> tuple[Ends, Ends]:
     """The smallest box of float64 around a ball: lower and upper ends (n,)."""
     radius = np.empty(1, object)
     radius[0] = ball.radius

@@ -7,39 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import SpecError
-from genbab.specs.atoms import MAX_ENTRIES, Bounds, Rows, atoms_of
+from genbab.specs.atoms import MAX_ENTRIES, Rows, atoms_of
+from genbab.specs.boxes import Boxes, Literals, any_row, boxes_of, join
 from genbab.specs.clauses import Clauses, Stack
 from genbab.specs.declarations import NetworkName
-from genbab.specs.formula import Packed, packed
+from genbab.specs.entries import Bounds
+from genbab.specs.formula import Packed, Row, packed
 from genbab.specs.parser import Parsed
 from genbab.specs.parts import Ball, Bools, Floats, Hidden, Ints, Run
 from genbab.specs.spec import Spec
 
 _SHOWN = 50
-
-
-class _Literals(NamedTuple):
-    """The literals of all clauses: those of every clause, and (literal, clause) pairs of the others."""
-
-    common: Ints
-    literal: Ints
-    clause: Ints
-    total: int
-
-
-class _Boxes(NamedTuple):
-    """Candidate boxes lower, upper (n, D) with their balls (n), and the number of each clause's (C,)."""
-
-    lower: Floats
-    upper: Floats
-    of_clause: Ints
-    balls: list[tuple[Ball, ...]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +32,7 @@ class Content:
     A point is unsafe that satisfies all literals of `common` and all those of at least one of `terms`.
     sizes (D, O): inputs, outputs of all runs; `rows` have one more column per product. balls: by literal;
     a literal with a ball has bounds, too. error(message, literal) points at a literal (None: at the whole);
-    name(i) is what people call input i.
+    name(i) is what people call input i. text: where the places are that bounds are said at.
     """
 
     sizes: tuple[int, int]
@@ -67,6 +50,7 @@ class Content:
     hidden: tuple[Hidden, ...] = ()
     notes: tuple[str, ...] = ()
     declared: tuple[NetworkName, ...] = ()
+    text: bytes = b""
 
 
 def lower_text(parsed: Parsed) -> Spec:
@@ -81,9 +65,9 @@ def lower(content: Content) -> Spec:
     """The Spec of what was said; raises SpecError for missing bounds and what is too large."""
     literal, lengths = content.terms
     clause = np.repeat(np.arange(len(lengths)), lengths)
-    literals = _Literals(np.array(content.common, np.int64), literal, clause, len(lengths))
-    boxes = _boxes(content, literals)
-    empty = _any(boxes.lower > boxes.upper)
+    literals = Literals(np.array(content.common, np.int64), literal, clause, len(lengths))
+    boxes = boxes_of(content, literals)
+    empty = boxes.empty
     impossible = np.isin(literals.common, content.never).any()
     alive = ~empty[boxes.of_clause] & ~impossible
     alive[literals.clause[np.isin(literals.literal, content.never)]] = False
@@ -91,6 +75,7 @@ def lower(content: Content) -> Spec:
     used, of_clause = _distinct(boxes, alive)
     clauses = _clauses(content, literals, alive, of_clause)
     balls = tuple(boxes.balls[box] for box in used.tolist()) if content.balls else ()
+    lower_open, upper_open = (ends[used] if ends[used].any() else None for ends in boxes.open)
     return Spec(
         _frozen(boxes.lower[used]),
         _frozen(boxes.upper[used]),
@@ -102,12 +87,9 @@ def lower(content: Content) -> Spec:
         content.products,
         content.hidden,
         declared=content.declared,
+        lower_open=lower_open,
+        upper_open=upper_open,
     )
-
-
-def _any(flags: Bools) -> Bools:
-    """Which rows of flags (n, D) have a true entry; (n,)."""
-    return np.asarray(np.logical_or.reduce(flags, axis=1), bool)
 
 
 def _frozen(array: Floats) -> Floats:
@@ -131,57 +113,10 @@ def _sizes(parsed: Parsed) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
-def _join(wanted: Ints, keys: Ints) -> tuple[Ints, Ints]:
-    """All (i, j) with wanted[i] == keys[j], ordered by i and then j; keys are sorted, both from 0 on."""
-    counts = np.bincount(keys, minlength=int(wanted.max(initial=0)) + 1)
-    count = counts[wanted]
-    i = np.repeat(np.arange(len(wanted)), count)
-    offset = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
-    return i, (np.cumsum(counts) - counts)[wanted[i]] + offset
-
-
-def _boxes(content: Content, literals: _Literals) -> _Boxes:
-    """The box of every clause: number 0 is that of all clauses without bounds of their own."""
-    d, bounds = content.sizes[0], content.bounds
-    everywhere = np.zeros(int(bounds.literal.max(initial=literals.common.max(initial=0))) + 1, bool)
-    everywhere[literals.common] = True
-    base_lower, base_upper = np.full((1, d), -np.inf), np.full((1, d), np.inf)
-    b = np.flatnonzero(everywhere[bounds.literal])
-    _intersect(base_lower, base_upper, np.zeros(len(b), np.int64), bounds, b)
-    order = np.argsort(bounds.literal, kind="stable")
-    i, b = _join(literals.literal, bounds.literal[order])
-    clause = literals.clause[i]
-    new = np.diff(clause, prepend=-1) != 0
-    owners = clause[new]
-    if (len(owners) + 1) * d > MAX_ENTRIES // 2:
-        raise content.error(f"{len(owners)} boxes of {d} inputs are too many", None)
-    lower, upper = (np.repeat(base, len(owners) + 1, axis=0) for base in (base_lower, base_upper))
-    _intersect(lower, upper, np.cumsum(new), bounds, order[b])
-    of_clause = np.zeros(literals.total, np.int64)
-    of_clause[owners] = np.arange(1, len(owners) + 1)
-    balls: list[tuple[Ball, ...]] = [()] * (len(owners) + 1)
-    if content.balls:
-        common = tuple(content.balls[k] for k in literals.common.tolist() if k in content.balls)
-        balls = [common] * (len(owners) + 1)
-        round_ones = np.isin(literals.literal, list(content.balls))
-        pairs = zip(literals.literal[round_ones].tolist(), literals.clause[round_ones].tolist(), strict=True)
-        for literal, number in pairs:
-            balls[of_clause[number]] = (*balls[of_clause[number]], content.balls[literal])
-    return _Boxes(lower, upper, of_clause, balls)
-
-
-def _intersect(lower: Floats, upper: Floats, box: Ints, bounds: Bounds, chosen: Ints) -> None:
-    """Intersect box number box[i] in place with the bound number chosen[i]."""
-    is_upper = bounds.upper[chosen]
-    for array, side, ufunc in ((upper, is_upper, np.minimum), (lower, ~is_upper, np.maximum)):
-        mine = chosen[side]
-        ufunc.at(array.reshape(-1), box[side] * array.shape[1] + bounds.input[mine], bounds.value[mine])
-
-
-def _require_bounds(content: Content, literals: _Literals, boxes: _Boxes, alive: Bools) -> None:
+def _require_bounds(content: Content, literals: Literals, boxes: Boxes, alive: Bools) -> None:
     """Raise SpecError listing the inputs that miss a bound in some clause."""
     no_lower, no_upper = np.isinf(boxes.lower), np.isinf(boxes.upper)
-    bad = np.flatnonzero(alive & _any(no_lower | no_upper)[boxes.of_clause])
+    bad = np.flatnonzero(alive & any_row(no_lower | no_upper)[boxes.of_clause])
     if not len(bad):
         return
     first: dict[int, str] = {}
@@ -200,12 +135,13 @@ def _require_bounds(content: Content, literals: _Literals, boxes: _Boxes, alive:
     raise content.error(f"{listed}{more}; every input needs both, as in {content.example}", token)
 
 
-def _distinct(boxes: _Boxes, alive: Bools) -> tuple[Ints, Ints]:
+def _distinct(boxes: Boxes, alive: Bools) -> tuple[Ints, Ints]:
     """(candidates that are kept, number among them of the box of every clause (C,)); equal boxes once."""
     used = boxes.of_clause[alive]
     shared = np.flatnonzero(used == 0)
     used = np.delete(used, shared[1:])
     parts = [boxes.lower[used].view(np.int64), boxes.upper[used].view(np.int64)]
+    parts += [_packed(ends[used]) for ends in boxes.open]
     if any(boxes.balls):  # balls tell boxes apart, too
         seen: dict[tuple[int, ...], int] = {}
         kinds = [seen.setdefault(tuple(map(id, boxes.balls[k])), len(seen)) for k in used.tolist()]
@@ -214,6 +150,13 @@ def _distinct(boxes: _Boxes, alive: Bools) -> tuple[Ints, Ints]:
     number = np.full(len(boxes.lower), -1)
     number[used] = group
     return used[first], number[boxes.of_clause]
+
+
+def _packed(flags: Bools) -> Ints:
+    """The flags (n, m) as numbers (n, k), the same for equal rows."""
+    octets = np.packbits(flags, axis=1)
+    padded = np.pad(octets, ((0, 0), (0, -octets.shape[1] % 8)))
+    return np.ascontiguousarray(padded).view(np.int64)
 
 
 def _groups(table: Ints) -> tuple[Ints, Ints]:
@@ -238,11 +181,11 @@ def _hashes(table: Ints) -> NDArray[np.uint64]:
     return np.asarray((words ^ (words >> np.uint64(31))) @ factor, np.uint64)
 
 
-def _clauses(content: Content, literals: _Literals, alive: Bools, box: Ints) -> Clauses:
+def _clauses(content: Content, literals: Literals, alive: Bools, box: Ints) -> Clauses:
     """The clauses that are alive, with their box."""
     rows = content.rows
-    _, common = _join(literals.common, rows.literal)
-    i, own = _join(literals.literal, rows.literal)
+    _, common = join(literals.common, rows.literal)
+    i, own = join(literals.literal, rows.literal)
     kept = np.flatnonzero(alive)
     clause = np.concatenate([np.repeat(kept, len(common)), literals.clause[i]])
     row = np.concatenate([np.tile(common, len(kept)), own])
@@ -256,11 +199,23 @@ def _clauses(content: Content, literals: _Literals, alive: Bools, box: Ints) -> 
     if len(row) * o + int(has_inputs[clause].sum()) * d > MAX_ENTRIES:
         raise content.error(f"{len(row)} rows of {o} outputs and {d} inputs are too many", None)
     start = np.append(np.searchsorted(clause, kept), len(clause))
-    stack = Stack(rows.outputs[row], rows.inputs, mixed, rows.rhs[row], rows.strict[row], start, box[kept])
+    written = _placed(rows, row)
+    flags = rows.strict[row], rows.rounded[row]
+    stack = Stack(
+        rows.outputs[row], rows.inputs, mixed, rows.rhs[row], flags[0], start, box[kept], flags[1], written
+    )
     return Clauses(stack, o, d)
 
 
-def _notes(content: Content, boxes: _Boxes, empty: Bools, alive: Bools) -> tuple[str, ...]:
+def _placed(rows: Rows, row: Ints) -> dict[int, Row]:
+    """The written rows by their places, where row (T,) is the row at each place."""
+    if not rows.written:
+        return {}
+    places = np.flatnonzero(np.isin(row, list(rows.written)))
+    return {t: rows.written[k] for t, k in zip(places.tolist(), row[places].tolist(), strict=True)}
+
+
+def _notes(content: Content, boxes: Boxes, empty: Bools, alive: Bools) -> tuple[str, ...]:
     """What happened to clauses that are empty."""
     if not len(alive):
         return ("the unsafe set is empty: no case is left",)
@@ -270,9 +225,9 @@ def _notes(content: Content, boxes: _Boxes, empty: Bools, alive: Bools) -> tuple
     note = f"{len(dropped)} of {len(alive)} clauses are empty and were dropped"
     inverted = np.unique(boxes.of_clause[dropped][empty[boxes.of_clause[dropped]]])
     reasons = []
-    for i in np.flatnonzero((boxes.lower[inverted] > boxes.upper[inverted]).any(axis=0)).tolist()[:_SHOWN]:
-        box = next(b for b in inverted.tolist() if boxes.lower[b, i] > boxes.upper[b, i])
-        reasons.append(f"{content.name(i)} >= {boxes.lower[box, i]!s} and <= {boxes.upper[box, i]!s}")
+    for i in np.flatnonzero(boxes.crossed[inverted].any(axis=0)).tolist()[:_SHOWN]:
+        box = next(b for b in inverted.tolist() if boxes.crossed[b, i])
+        reasons.append(boxes.said(content.name(i), box, i))
     if (~empty[boxes.of_clause[dropped]]).any():
         reasons.append("a relation between constants is false")
     if not alive.any():

@@ -28,7 +28,8 @@ _CODE[list(b"<>=")] = [[CODES[a], CODES[b]] for a, b in (("<", "<="), (">", ">="
 class Relations(NamedTuple):
     """Relations `left code right` of entries with numbers or entries, (n,) each.
 
-    number: which of the text's relations; right: -1 for a number, which is rounded to down and up.
+    number: which of the text's relations; right: -1 for a number, which is rounded to down and up, and
+    begins at the place `at` of the text.
     """
 
     number: Ints
@@ -37,6 +38,7 @@ class Relations(NamedTuple):
     right: Ints
     down: Floats
     up: Floats
+    at: Ints
 
 
 class Marks(NamedTuple):
@@ -70,7 +72,7 @@ def read_relations(text: Text, marks: Marks, nodes: Ints, taken: Ints, tensors: 
 def _with_number(
     variables: _Variables, place: Ints, mark: Ints, start: Ints, shape: Words
 ) -> tuple[Any, ...]:
-    """(which, number first?, entries, -1, down, up) of relations of an entry and a number.
+    """(which, number first?, entries, -1, down, up, place) of relations of an entry and a number.
 
     Their '(' is a mark, `start` is the place of the first operand, shape the kinds of the next eight marks.
     """
@@ -90,11 +92,12 @@ def _with_number(
         entry[good],
         np.full(len(good), -1),
         *variables.text.decimals(first, point, last),
+        first,
     )
 
 
 def _with_entry(variables: _Variables, place: Ints, mark: Ints, start: Ints, shape: Words) -> tuple[Any, ...]:
-    """(which, False, entries, other entries, 0, 0) of relations of two entries; see `_with_number`."""
+    """(which, False, entries, other entries, 0, 0, 0) of relations of two entries; see `_with_number`."""
     chosen = np.flatnonzero(_is(shape, b"([][])"))
     mark = mark[chosen]
     one, first = variables.read(place[mark + 1], place[mark + 2])
@@ -103,8 +106,8 @@ def _with_entry(variables: _Variables, place: Ints, mark: Ints, start: Ints, sha
         (first == start[chosen]) & (second == place[mark + 2] + 2) & (place[mark + 4] + 1 == place[mark + 5])
     )
     good = np.flatnonzero((one >= 0) & (other >= 0) & fits)
-    zeros = np.zeros(len(good))
-    return chosen[good], zeros.astype(bool), one[good], other[good], zeros, zeros
+    zeros, none = np.zeros(len(good)), np.zeros(len(good), np.int64)
+    return chosen[good], none.astype(bool), one[good], other[good], zeros, zeros, none
 
 
 def _is(shape: Words, marks: bytes) -> Bools:

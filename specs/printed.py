@@ -64,7 +64,7 @@ class Printed(NamedTuple):
 
     def ties(self) -> Ints:
         """The pairs of entries (n, 2) that must be equal."""
-        number, code, left, right, _, _ = self.relations
+        number, code, left, right, *_ = self.relations
         equal = (code == CODES["=="]) & (right >= 0) & self.held[number]
         return np.stack([left[equal], right[equal]], axis=1)
 
@@ -82,7 +82,7 @@ _NO_INTS = np.zeros(0, np.int64)
 
 NOTHING = Printed(
     0,
-    Relations(_NO_INTS, _NO_INTS, _NO_INTS, _NO_INTS, np.zeros(0), np.zeros(0)),
+    Relations(_NO_INTS, _NO_INTS, _NO_INTS, _NO_INTS, np.zeros(0), np.zeros(0), _NO_INTS),
     _NO_INTS,
     [],
     np.zeros(0, bool),

@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from genbab.errors import SpecError, UsageError
-from genbab.specs.atoms import NO_BOUNDS, Simple, pairs_of, single_of
+from genbab.specs.atoms import Simple, pairs_of, single_of
 from genbab.specs.complaints import beyond, explained, foreign, no_entry
 from genbab.specs.declared2 import Declared, NoEntry
+from genbab.specs.entries import NO_BOUNDS
 from genbab.specs.formula import Dnf, Packed, TooLarge, together
 from genbab.specs.judged import Judge
 from genbab.specs.literals import Literals
@@ -124,6 +125,7 @@ class _Reader:
     def __init__(self, vnnlib: Any, query: Any, source: str) -> None:
         self.tree, self.query, self.source = vnnlib, query, source
         self.declared = Declared(query, source)
+        self.text = b""
 
     def error(self, message: str, _: int | None = None) -> SpecError:
         """A SpecError about this text."""
@@ -153,6 +155,7 @@ class _Reader:
             hidden=self.declared.hidden,
             notes=notes,
             declared=self.declared.networks,
+            text=self.text,
         )
         return lower(content)
 
@@ -164,6 +167,7 @@ class _Reader:
         try:
             if version and text.startswith(head):
                 data, begin = text.encode(), len(head.encode())
+                self.text = data
                 if found := read_printed(data, begin, self.declared.tensors):
                     return found, self._nodes(found, data[:begin])
         except ValueError as problem:
@@ -194,8 +198,8 @@ class _Reader:
         columns = self.declared.columns
         number, code, left = found.number, found.code, columns[found.left]
         one, two = np.flatnonzero(found.right < 0), np.flatnonzero(found.right >= 0)
-        rounded = found.down[one], found.up[one]
-        literals.many(*single_of(number[one], code[one], left[one], rounded, literals.sizes[0]))
+        numbers = found.down[one], found.up[one], found.at[one].astype(object)
+        literals.many(*single_of(number[one], code[one], left[one], numbers, literals.sizes[0]))
         pairs = Simple(number[two], code[two], left[two], columns[found.right[two]])
         literals.many(NO_BOUNDS, pairs_of(pairs))
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.exact import around, exact, exact_array, floats_of
+from genbab.specs.exact import Ends, around, exact, exact_array
 from genbab.specs.formula import MAX_CLAUSES
 from genbab.specs.parts import Floats
 from genbab.specs.statements import InBall, Range, Statement, all_of, any_of
@@ -92,22 +92,30 @@ def _centred(x: Terms, centre: Any) -> tuple[list[Variable], Floats]:
     return variables, np.asarray(values, np.float64).reshape(-1)
 
 
-def _clipped(middle: Floats, ends: tuple[Floats, Floats], clip: Clip) -> tuple[Floats, Floats]:
-    lower, upper = ends
+def _clipped(middle: Floats, ends: tuple[Ends, Ends], clip: Clip) -> tuple[Ends, Ends]:
     if clip is None:
-        return lower, upper
-    limits = [exact_array(c) for c in clip]
+        return ends
     try:
-        low, high = (
-            np.broadcast_to(floats_of(c, bool(k)), np.shape(c)).reshape(-1) for k, c in enumerate(limits)
-        )
-        lower, upper = np.maximum(lower, low), np.minimum(upper, high)
+        limits = [Ends.of(exact_array(c).reshape(-1), bool(k)) for k, c in enumerate(clip)]
+        lower, upper = (_inner(ends[k], limits[k], bool(k)) for k in (0, 1))
     except ValueError:
         raise SpecError(f"clip must be two numbers, or two arrays of {middle.size}") from None
-    if not (lower <= upper).all():
-        i = int(np.argmax(~(lower <= upper)))
+    if not (lower.value <= upper.value).all():
+        i = int(np.argmax(~(lower.value <= upper.value)))
         raise SpecError(f"input {i} is {middle[i]}: its ball does not meet clip")
     return lower, upper
+
+
+def _inner(end: Ends, limit: Ends, upper: bool) -> Ends:
+    """Entry by entry the end that leaves less; of two that were rounded to the same the first."""
+    np.broadcast_to(limit.value, end.value.shape)  # raises what the caller expects
+    closer = np.asarray(limit.value < end.value if upper else limit.value > end.value)
+    closer |= (limit.value == end.value) & limit.rounded & ~end.rounded
+    return Ends(
+        np.where(closer, limit.value, end.value),
+        np.where(closer, limit.rounded, end.rounded),
+        np.where(closer, limit.said, end.said),
+    )
 
 
 def _ball(x: Terms, centre: Any, radius: Any, clip: Clip, norm: int) -> Statement:
@@ -121,7 +129,7 @@ def _ball(x: Terms, centre: Any, radius: Any, clip: Clip, norm: int) -> Statemen
     one = np.empty(1, object)
     one[0] = wide
     lower, upper = _clipped(middle, around(middle, one), clip)
-    gap = np.maximum(0, np.maximum(lower - middle, middle - upper))
+    gap = np.maximum(0, np.maximum(lower.value - middle, middle - upper.value))
     size = gap.sum() if norm == 1 else np.sqrt((gap * gap).sum())
     if size > float(wide) * (1 + 1e-9) + float(Fraction(1, 10**300)):
         raise SpecError(f"clip is {size:.6g} away from the centre, further than the radius {radius}")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from genbab.errors import SpecError
-from genbab.specs.clauses import Clause, Clauses, checked, satisfied, satisfied_exactly
+from genbab.specs.clauses import Clause, Clauses, checked, satisfied
 from genbab.specs.declarations import NetworkName
 from genbab.specs.parts import Ball, Bools, Floats, Hidden, Run
 
@@ -23,6 +24,8 @@ class Spec:
     """What must never happen: some x in its box with outputs y that satisfies all rows of one of the clauses.
 
     lower, upper (K, D): the distinct boxes, finite, lower <= upper, closed also where the text is strict.
+    lower_open, upper_open (K, D) or None: ends that do not lie in the box as it was given, because the bound
+    is strict or was rounded outward; there is a real point in it nevertheless.
     Without clauses the spec is vacuous (K = 0 when it was read from a file): nothing can violate it, and
     `notes` says why. Raises SpecError when the parts do not fit together.
 
@@ -48,6 +51,8 @@ class Spec:
     hidden: tuple[Hidden, ...] = ()
     assumed: Spec | None = None
     declared: tuple[NetworkName, ...] = ()
+    lower_open: Bools | None = None
+    upper_open: Bools | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes and the boxes, and make the clauses a `Clauses`."""
@@ -56,6 +61,8 @@ class Spec:
             raise SpecError(f"lower and upper must be (boxes, inputs) arrays of one shape, not {shapes}")
         if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
             raise SpecError("every bound of a box must be a finite number")
+        if any(flags is not None and flags.shape != self.lower.shape for flags in self.open_ends):
+            raise SpecError("lower_open and upper_open must have the shape of lower, or be None")
         if (self.lower > self.upper).any():
             box, i = np.argwhere(self.lower > self.upper)[0]
             raise SpecError(f"box {box} is empty: input {i} has its lower bound above its upper bound")
@@ -78,31 +85,53 @@ class Spec:
         """Whether the unsafe set is known to be empty, so that the spec holds for every model."""
         return not self.clauses
 
+    @property
+    def open_ends(self) -> tuple[Bools | None, Bools | None]:
+        """(lower_open, upper_open)."""
+        return self.lower_open, self.upper_open
+
+    @cached_property
+    def inner(self) -> tuple[Floats, Floats]:
+        """The smallest and largest float64 that lie in each box as it was given, (K, D); lower > upper where
+        none does.
+        """
+        lower, upper = self.lower, self.upper
+        if self.lower_open is not None:
+            lower = np.where(self.lower_open, np.nextafter(lower, np.inf), lower)
+        if self.upper_open is not None:
+            upper = np.where(self.upper_open, np.nextafter(upper, -np.inf), upper)
+        return lower, upper
+
     def violation(self, x: ArrayLike, y: ArrayLike) -> int | None:
         """The first clause that (x, y) satisfies, or None; x of D and y of O numbers, any shape.
 
-        x is compared with its closed box in float64. Rows are decided exactly for the float64 numbers of the
-        spec and of the point (in rational arithmetic where rounding could matter), strict rows as strict. A
-        point with NaN or an infinity never violates. Raises SpecError on a wrong number of inputs or outputs.
+        Boxes and rows are decided exactly as they were given (in rational arithmetic where rounding could
+        matter), strict ones as strict. A point with NaN or an infinity never violates. Raises SpecError on a
+        wrong number of inputs or outputs.
+        """
+        point = self._flat(x, self.input_size, "inputs")
+        lower, upper = self.inner
+        inside = np.logical_and.reduce((lower <= point) & (point <= upper), axis=1)
+        for box in np.flatnonzero(inside) if self.balls else ():
+            inside[box] = all(ball.holds(point) for ball in self.balls[box])
+        return self.met(inside, point, y)
+
+    def met(self, boxes: Bools, x: ArrayLike, y: ArrayLike) -> int | None:
+        """The first clause of these boxes (K,) whose rows (x, y) satisfies, as `violation`, or None; x may
+        lie anywhere.
         """
         point = self._flat(x, self.input_size, "inputs")
         output = self._flat(y, self.output_size, "outputs")
         if self.vacuous or not (np.isfinite(point).all() and np.isfinite(output).all()):
             return None
-        inside = np.logical_and.reduce((self.lower <= point) & (point <= self.upper), axis=1)
-        for box in np.flatnonzero(inside) if self.balls else ():
-            inside[box] = all(ball.holds(point) for ball in self.balls[box])
         assert isinstance(self.clauses, Clauses)
         stack = self.clauses.stack
-        open_clauses: Bools = inside[stack.box]
+        open_clauses: Bools = boxes[stack.box]
         if not open_clauses.any():
             return None
         clause = stack.clause
         rows = np.flatnonzero(open_clauses[clause])
-        if self.products:
-            broken = rows[~satisfied_exactly(stack, self.products, rows, point, output)]
-        else:
-            broken = rows[~satisfied(stack, rows, point, output)]
+        broken = rows[~satisfied(stack, self.products, rows, point, output)]
         open_clauses[clause[broken]] = False
         return int(np.argmax(open_clauses)) if open_clauses.any() else None
 

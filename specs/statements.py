@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from genbab.errors import SpecError
+from genbab.specs.exact import Ends
 from genbab.specs.parts import Floats
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ class Relation(Statement):
 
 @dataclass(frozen=True, eq=False)
 class Range(Statement):
-    """Every variable is at most (upper) or at least its number; numbers (n,) float64 or Fractions."""
+    """Every variable is at most (upper) or at least its number, or below or above it where strict.
+
+    numbers (n,): float64, Fractions, or `Ends`.
+    """
 
     variables: tuple[Variable, ...]
     numbers: Any
@@ -57,8 +61,9 @@ class Range(Statement):
     strict: bool
 
     def __invert__(self) -> Statement:
+        numbers = self.numbers.unrounded() if isinstance(self.numbers, Ends) else self.numbers
         one = zip(self.variables, range(len(self.variables)), strict=True)
-        flipped = [Range((v,), self.numbers[i : i + 1], not self.upper, not self.strict) for v, i in one]
+        flipped = [Range((v,), numbers[i : i + 1], not self.upper, not self.strict) for v, i in one]
         return any_of(flipped)
 
 

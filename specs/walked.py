@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.atoms import CODES, FLIPPED, NO_BOUNDS, Simple, pairs_of, single_of
+from genbab.specs.atoms import CODES, FLIPPED, Simple, pairs_of, single_of
 from genbab.specs.declared2 import Declared
+from genbab.specs.entries import NO_BOUNDS
 from genbab.specs.formula import Dnf, conjunction
 from genbab.specs.literals import Literals
 from genbab.specs.numbers import directed, first_bad, why_not_a_number
@@ -128,7 +129,8 @@ class Walk:
         if bad := first_bad(texts):
             raise SpecError(bad[1], self.source)
         arrays = [np.array(part, np.int64) for part in (literal, code, variable)]
-        self.literals.many(*single_of(arrays[0], arrays[1], arrays[2], directed(texts), d))
+        numbers = (*directed(texts), np.array(texts, object))
+        self.literals.many(*single_of(arrays[0], arrays[1], arrays[2], numbers, d))
         simple = Simple(*np.array(self.pairs, np.int64).reshape(-1, 4).T)
         entries = pairs_of(simple)
         self.literals.many(NO_BOUNDS, entries)

@@ -1,7 +1,7 @@
 """Writing VNN-LIB 1.0.
 
-Numbers are written so that `read_vnnlib` gives back exactly the same float64: the shortest decimal on the
-proper side of the bound, else 17 digits rounded inward (which the reader rounds outward again).
+Numbers are written so that `read_vnnlib` gives back exactly the same set: a bound that lies in it as the
+number itself, in full; one that does not as a short decimal inside, which the reader rounds outward again.
 """
 
 from __future__ import annotations
@@ -10,15 +10,22 @@ import gzip
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
+from fractions import Fraction
 
 import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.clauses import Clause
 from genbab.specs.declarations import own_models
+from genbab.specs.formula import Row
 from genbab.specs.numbers import text_of
 from genbab.specs.spec import Spec
+
+MAX_PLACES = 400
+"""Of a number in a row; other rows are written with float64 numbers."""
+
+_EXACT = Context(prec=4 * MAX_PLACES)
 
 
 def write_vnnlib(spec: Spec, path: str | os.PathLike[str]) -> None:
@@ -78,11 +85,17 @@ class Notation:
 
     def region(self, spec: Spec, box: int) -> Iterator[str]:
         """What says that x lies in this box, relation by relation."""
-        for name, low, high in zip(
-            self.inputs, spec.lower[box].tolist(), spec.upper[box].tolist(), strict=True
-        ):
-            yield f"(>= {name} {self.number(text_of(low, upper=False))})"
-            yield f"(<= {name} {self.number(text_of(high, upper=True))})"
+        ends = spec.lower[box].tolist(), spec.upper[box].tolist()
+        flags = ([False] * len(ends[0]) if one is None else one[box].tolist() for one in spec.open_ends)
+        for name, low, high, *is_open in zip(self.inputs, *ends, *flags, strict=True):
+            yield self._limit(name, low, False, is_open[0])
+            yield self._limit(name, high, True, is_open[1])
+
+    def _limit(self, name: str, value: float, upper: bool, is_open: bool) -> str:
+        """One bound: with the number itself, or of a set that ends there without it."""
+        text = text_of(value, upper) if is_open else _exactly(value)
+        strict = is_open and Decimal(text) == Decimal(value)
+        return f"({'<' if upper else '>'}{'' if strict else '='} {name} {self.number(text)})"
 
     def assertions(self, spec: Spec) -> Iterator[str]:
         """The boxes and the clauses."""
@@ -105,24 +118,41 @@ class Notation:
     def rows(self, clause: Clause) -> Iterator[str]:
         """The rows of a clause."""
         for r in range(len(clause.rhs)):
+            row = clause.written.get(r)
+            if row is not None and (said := self._written(row)):
+                yield said
+                continue
             terms = [
                 (float(clause.outputs[r, j]), self.outputs[j]) for j in np.flatnonzero(clause.outputs[r])
             ]
             if clause.inputs is not None:
-                row = clause.inputs[r]
-                terms += [(float(row[i]), self.inputs[i]) for i in np.flatnonzero(row)]
-            yield self._row(terms, float(clause.rhs[r]), clause.strict is not None and bool(clause.strict[r]))
+                own = clause.inputs[r]
+                terms += [(float(own[i]), self.inputs[i]) for i in np.flatnonzero(own)]
+            flags = [part is not None and bool(part[r]) for part in (clause.strict, clause.rounded)]
+            yield self._row(terms, float(clause.rhs[r]), *flags)
 
-    def _row(self, terms: list[tuple[float, str]], rhs: float, strict: bool) -> str:
+    def _written(self, row: Row) -> str:
+        """A row as it was written; "" where a number of it has no finite decimal."""
+        numbers = [_decimal(v) for v in (*row.coefficients.values(), row.rhs)]
+        if not all(numbers):
+            return ""
+        names = [(self.inputs if n[0] == "X" else self.outputs)[int(n[2:])] for n in row.coefficients]
+        products = [f"(* {self.number(v)} {n})" for v, n in zip(numbers, names, strict=False)]
+        total = f"(+ {' '.join(products)})" if len(products) > 1 else products[0]
+        return f"({'<' if row.strict else '<='} {total} {self.number(numbers[-1])})"
+
+    def _row(self, terms: list[tuple[float, str]], rhs: float, strict: bool, rounded: bool) -> str:
         """One relation, in the plain style of the benchmarks where it has that form."""
+        text = text_of(rhs, upper=True) if rounded else _exactly(rhs)
+        strict |= rounded and Decimal(text) == Decimal(rhs)
         below, above = ("<", ">") if strict else ("<=", ">=")
         plus, minus = ([name for value, name in terms if value == sign] for sign in (1.0, -1.0))
-        limit = self.number(text_of(rhs, upper=True))
+        limit = self.number(text)
         if len(plus) + len(minus) == len(terms):
             if len(terms) == 2 and len(plus) == 1 and rhs == 0.0:
                 return f"({below} {plus[0]} {minus[0]})"
             if len(terms) == 1 and minus:
-                return f"({above} {minus[0]} {self.number(text_of(-rhs + 0.0, upper=False))})"
+                return f"({above} {minus[0]} {self.number(_negative(text))})"
             if len(terms) == 1:
                 return f"({below} {plus[0]} {limit})"
         products = [
@@ -136,3 +166,14 @@ def _exactly(value: float) -> str:
     """The number itself as a decimal, the shortest text of it where that is exact."""
     short, full = repr(value), Decimal(value)
     return short if Decimal(short) == full else str(full)
+
+
+def _negative(text: str) -> str:
+    """The decimal with the other sign; 0 has none."""
+    return text if not Decimal(text) else text.removeprefix("-") if text[0] == "-" else f"-{text}"
+
+
+def _decimal(value: Fraction) -> str:
+    """The number as a decimal; "" where it has none of at most `MAX_PLACES` places."""
+    places = next((k for k in range(MAX_PLACES) if not 10**k % value.denominator), None)
+    return "" if places is None else format(Decimal(int(value * 10**places)).scaleb(-places, _EXACT), "f")
