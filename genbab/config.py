@@ -23,6 +23,7 @@ Retighten = Literal["frozen", "clipped", "reoptimised"]
 SearchDtype = Literal["float32", "float64"]
 SearchProducts = Literal["full", "bfloat16"]
 Backend = Literal["auto", "torch", "numba", "triton"]
+Witness = Literal["nearest", "exact"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -209,6 +210,15 @@ class Config:
     )
     attack_steps: int = field(
         default=80, metadata=setting(_whole(1), "a whole number from 1", int, "gradient steps of the attack")
+    )
+    witness: Witness = field(
+        default="nearest",
+        metadata=setting(
+            _one_of(*get_args(Witness)),
+            "nearest or exact",
+            str,
+            "whether a counterexample may be the float32 nearest to an input that no float32 can say",
+        ),
     )
     threads: int | None = field(
         default=None,

@@ -7,6 +7,7 @@ refuted.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,17 @@ class Query:
         on_input = None if self.on_input is None else self.on_input[which]
         picked = (self.lower[which], self.upper[which], self.matrix[which])
         return Query(*picked, on_input, self.rhs[which], self.clause[which])
+
+    def clauses(self) -> list[int]:
+        """The numbers of all clauses, in order."""
+        return sorted(set(self.clause.flatten().tolist()) - {-1})
+
+    def without(self, clauses: Collection[int]) -> Query:
+        """The query whose rows of these clauses are padding; boxes without any other clause are left out."""
+        gone = torch.isin(self.clause, torch.tensor(sorted(clauses), device=self.clause.device))
+        clause = torch.where(gone, -1, self.clause)
+        kept = Query(self.lower, self.upper, self.matrix, self.on_input, self.rhs, clause)
+        return kept.take((clause >= 0).any(-1))
 
     def margins(self, bounds: Tensor) -> Tensor:
         """bounds - rhs (B, S): above 0 refutes the row's clause on the box; padding is +inf, NaN is -inf."""

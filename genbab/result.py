@@ -4,7 +4,8 @@ JSON form, `schema` 1, strict JSON (no NaN, no Infinity literals):
 
     {"schema": 1, "verdict": "verified" | "falsified" | "unknown" | "timeout", "seconds": number,
      "bound": number | "inf" | "-inf" | null, "reason": string, "model": string, "spec": string,
-     "counterexample": null | {"x": [number], "y": [number], "clause": integer}, "runtime": string,
+     "counterexample": null | {"x": [number], "y": [number], "clause": integer, "distance": number},
+     "runtime": string,
      "statistics": {string: number | string | list}}
 
 `runtime` says where onnxruntime's default session, which rewrites models, disagrees with the file as it is
@@ -60,21 +61,31 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Counterexample:
-    """A float32 input x (D,) in its box whose onnxruntime output y (O,) makes unsafe clause `clause` true."""
+    """An input x (D,) in its box whose onnxruntime output y (O,) makes unsafe clause `clause` true.
 
-    x: NDArray[np.float32]
+    x holds numbers of the model's own type: its dtype is float32 where that can say them, else float64.
+    distance: 0, or no entry of x lies farther from its box, where the box holds no such number: then x is the
+    point next to it, and some real point of the box violates the clause, too.
+    """
+
+    x: NDArray[np.floating[Any]]
     y: NDArray[np.floating[Any]]
     clause: int = 0
+    distance: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "x", np.array(self.x, dtype=np.float32).reshape(-1))
+        x = np.array(self.x, dtype=np.float64).reshape(-1)
+        with np.errstate(over="ignore"):
+            single = x.astype(np.float32)
+        object.__setattr__(self, "x", single if np.array_equal(single, x) else x)
         object.__setattr__(self, "y", np.array(self.y).reshape(-1))
         if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
             raise ValueError("a counterexample must be finite")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form as Python values."""
-        return {"x": self.x.tolist(), "y": self.y.tolist(), "clause": int(self.clause)}
+        point = {"x": self.x.tolist(), "y": self.y.tolist()}
+        return {**point, "clause": int(self.clause), "distance": float(self.distance)}
 
     def to_witness(self) -> str:
         """The VNN-COMP 1.0 witness: `((X_0 v)` ... `(Y_n v))`, 17 significant digits, flat index order."""
@@ -145,8 +156,9 @@ class Result:
         found = data["counterexample"]
         example = None
         if found is not None:
+            distance = float(found.get("distance", 0.0))  # older files have none
             example = Counterexample(
-                np.array(found["x"], np.float32), np.array(found["y"]), int(found["clause"])
+                np.array(found["x"]), np.array(found["y"]), int(found["clause"]), distance
             )
         bound = None if data["bound"] is None else float(data["bound"])
         return cls(

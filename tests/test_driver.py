@@ -172,10 +172,17 @@ def test_equalities_and_boxes_without_width(mode: Any) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_boxes_that_hold_no_float32_number(mode: Any) -> None:
-    """x = 0.1 in float64: what holds there is verified; what does not cannot be replayed, nor verified."""
+    """x = 0.1 in float64: what holds there is verified; what does not is replayed at the nearest float32, or,
+    where witnesses must be exact, neither replayed nor verified.
+    """
     model = layered(dense(0, (1.0,)), Nonlinear(make("tanh"), (1,), 1))
-    for side, verdicts in ((0.09, ("verified",)), (0.11, ("unknown", "timeout"))):
-        result = verify(model, below(side, (0.1,), (0.1,)), Config(timeout=3.0, branching=mode))
+    for side, witness, verdicts in (
+        (0.09, "nearest", ("verified",)),
+        (0.11, "nearest", ("falsified",)),
+        (0.11, "exact", ("unknown", "timeout")),
+    ):
+        config = Config(timeout=3.0, branching=mode, witness=witness)
+        result = verify(model, below(side, (0.1,), (0.1,)), config)
         assert result.verdict in verdicts, result.reason
 
 

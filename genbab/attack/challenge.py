@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from genbab.attack.doubt import Doubts, doubts, unavailable
+from genbab.attack.exactly import Exactly
 from genbab.attack.hunt import Effort
+from genbab.attack.reals import Reals
 from genbab.attack.replay import Replayer
 from genbab.attack.search import Attacker
 from genbab.attack.targets import Floats
@@ -25,6 +27,10 @@ from genbab.specs import Spec
 
 REFINE_STEPS = 4
 """Gradient steps of a descent that starts inside the search."""
+
+
+BEST = 4
+"""Of the best points of an attack so many are looked at for equality."""
 
 
 class Falsified(Exception):  # noqa: N818 - an event
@@ -45,11 +51,32 @@ class Challenge:
         self.device = resolve(config.device)
         self.replayable = model.replayable
         self.replayer = Replayer(model)
-        self.attacker = Attacker(network, spec, self.confirm, self.device, max(1 << 26, config.memory // 8))
+        self.equal = ""
+        """Where and which clause is attained with equality only, as far as is known."""
+        self.settled: frozenset[int] = frozenset()
+        self.reals = Reals(network, spec, self.device)
+        nearest = config.witness == "nearest"
+        self.certain = self.reals.violated if nearest else None
+        double = any(kind == np.float64 for kind in model.input_dtypes)
+        memory, dtype = max(1 << 26, config.memory // 8), torch.float64 if double else torch.float32
+        self.attacker = Attacker(network, spec, self.confirm, self.device, memory, dtype, nearest)
 
     def confirm(self, x: np.ndarray) -> Counterexample | None:
         """The counterexample at x (D,), replayed, or None."""
-        return self.replayer.confirm(self.spec, x)
+        found = self.replayer.confirm(self.spec, x, self.certain)
+        if found is None and not self.equal:
+            self.equal = self.reals.equality(x, self.settled)
+        return found
+
+    def settle(self, clauses: Sequence[int]) -> bool:
+        """Whether rational arithmetic refutes some of these clauses that it had not refuted before.
+
+        They are `settled` then; equality is looked for in others only.
+        """
+        found = Exactly(self.network, self.spec).refuted(clauses) - self.settled
+        self.settled |= found
+        self.equal = "" if found else self.equal
+        return bool(found)
 
     def attack(self, effort: Effort, clauses: Sequence[int] | None = None, share: float = 1.0) -> None:
         """Attack the clauses (default: all) for at most this share of the time that is left.
@@ -69,9 +96,13 @@ class Challenge:
         left = self.deadline.left()
         limit = Deadline(share * left) if left < float("inf") else self.deadline
         try:
-            self._judge(self.attacker.run(bounded, limit, clauses).counterexample)
+            found = self.attacker.run(bounded, limit, clauses)
         except DeadlineReached:
             self.deadline.check()
+            return
+        self._judge(found.counterexample)
+        for x in found.points[:BEST]:
+            self.equal = self.equal or self.reals.equality(x, self.settled)
 
     def refine(self, points: Tensor, clauses: Sequence[int]) -> None:
         """Short descents from points (M, D), each towards its clause; raises like `attack`."""

@@ -83,11 +83,11 @@ def doubts(  # noqa: PLR0913
 def _beside(
     replayer: Replayer, spec: Spec, ours: Callable[[Floats], Floats], stream: Iterator[Floats]
 ) -> Iterator[tuple[Floats, Floats]]:
-    """The points rounded to float32 numbers of their boxes (where these hold any), with our outputs."""
+    """The points rounded to the model's numbers in their boxes (where these hold any), with our outputs."""
     while True:
         some = [next(stream) for _ in range(BATCH)]
-        rounded = [(replayer.rounded(spec, x), x) for x in some]
-        found = [x.astype(np.float32).astype(np.float64) if r is None else r for r, x in rounded]
+        placed = [(replayer.placed(spec, x), x) for x in some]
+        found = [x.astype(np.float32).astype(np.float64) if at is None else at.x for at, x in placed]
         yield from zip(found, ours(np.stack(found)), strict=True)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from genbab.attack.targets import Floats, representable
+from genbab.attack.targets import Floats, closest, representable
 from genbab.network import Network, noise
 from genbab.reader import Model, as_written
 from genbab.reader.runtime import Session, divided, first_line, session
@@ -24,6 +24,23 @@ ABSOLUTE = 1e-9
 
 NOISE = 20.0
 """How many times what float32 moves an output by in trials."""
+
+
+class Placed(NamedTuple):
+    """A point of numbers that the model takes, in a box of the spec or next to it.
+
+    x (D,); box: its number; off (D,): the entries that lie outside, because their interval holds no such
+    number; distance: no entry lies farther from its interval as it was given.
+    """
+
+    x: Floats
+    box: int
+    off: npt.NDArray[np.bool_]
+    distance: float
+
+
+Certain = Callable[[Placed, int], bool]
+"""Whether some real point of the box violates this clause for certain."""
 
 
 class Replayer:
@@ -47,24 +64,29 @@ class Replayer:
         """
         return self._runs(self._plain, spec, x)
 
-    def confirm(self, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
-        """The counterexample at x (D,) rounded to float32 numbers INSIDE its box, or None.
+    def confirm(
+        self, spec: Spec, x: npt.NDArray[Any], certain: Certain | None = None
+    ) -> Counterexample | None:
+        """The counterexample at x (D,) rounded to the model's numbers INSIDE its box, or None.
 
         It is one only if the plain session gives finite outputs that meet some clause of the spec exactly,
         and the default one does too, unless it cannot run the model or is off by more than rounding. None
-        for a model that onnxruntime cannot run, and where runs would have to round to integers.
+        for a model that onnxruntime cannot run, and where runs would have to round to integers. With
+        `certain`, entries whose interval holds no such number may be the nearest ones outside, where a point
+        of the box violates the clause for certain.
         """
         floats = all(kind in (np.float32, np.float64) for kind in self._types)
         possible = self._model.replayable and (floats or not spec.runs)
-        inside = self.rounded(spec, x) if possible else None
-        if inside is None:
+        placed = self.placed(spec, x, certain is not None) if possible else None
+        if placed is None:
             return None
-        whole, _ = self.answer(spec, inside)
-        clause = None if whole is None else _met(spec, inside, whole[: spec.output_size])
-        if whole is None or clause is None or not self._seconded(spec, inside, whole):
+        whole, _ = self.answer(spec, placed.x)
+        clause = None if whole is None else _met(spec, placed, whole[: spec.output_size])
+        if whole is None or clause is None or not self._seconded(spec, placed, whole):
             return None
-        y = whole[: spec.output_size]
-        return Counterexample(x=inside.astype(np.float32), y=y, clause=clause)
+        if placed.off.any() and not (certain is not None and certain(placed, clause)):
+            return None
+        return Counterexample(placed.x, whole[: spec.output_size], clause, placed.distance)
 
     def answer(self, spec: Spec, x: npt.NDArray[Any], optimised: bool = False) -> tuple[Floats | None, str]:
         """The outputs of all runs at x in one of the sessions, or None and why there are none."""
@@ -96,16 +118,19 @@ class Replayer:
                 most = np.maximum(most, found)
         return most
 
-    def _seconded(self, spec: Spec, x: Floats, y: Floats) -> bool:
+    def _seconded(self, spec: Spec, placed: Placed, y: Floats) -> bool:
         """Whether the default session says nothing against a counterexample of the plain one but rounding."""
-        other, _ = self.answer(spec, x, optimised=True)
-        return other is None or _met(spec, x, other) is not None or self.apart(spec, x, y, other) is not None
+        other, _ = self.answer(spec, placed.x, optimised=True)
+        if other is None or _met(spec, placed, other[: spec.output_size]) is not None:
+            return True
+        return self.apart(spec, placed.x, y, other) is not None
 
-    def rounded(self, spec: Spec, x: npt.NDArray[Any]) -> Floats | None:
-        """x (D,) moved to the nearest float32 numbers inside its box (the nearest box), as float64.
+    def placed(self, spec: Spec, x: npt.NDArray[Any], nearest: bool = False) -> Placed | None:
+        """x (D,) moved to the nearest numbers inside its box (the nearest box) that the model takes.
 
-        Inputs of another type get numbers that are also of that type, so that no cast changes them. None
-        where x is not finite or the box holds no such number.
+        These are numbers of the types of its inputs, float32 for variables of runs. `nearest`: entries whose
+        interval holds none are the float32 or float64 next to it, but not where the box has balls. None where
+        x is not finite or there is no such point.
         """
         point = np.asarray(x, dtype=np.float64).reshape(-1)
         if point.shape != (spec.lower.shape[1],) or not np.isfinite(point).all():
@@ -113,19 +138,31 @@ class Replayer:
         box = 0
         if spec.lower.shape[0] > 1:
             box = int(np.maximum(spec.lower - point, point - spec.upper).max(axis=1).argmin())
-        low, high = representable(spec.lower[box], spec.upper[box], np.dtype(np.float32))
-        with np.errstate(over="ignore"):
-            nearest = point.astype(np.float32).astype(np.float64)
-        start = 0
-        for size, kind in () if spec.runs else zip(self._sizes, self._types, strict=True):
-            here = slice(start, start + size)
-            if kind not in (np.float32, np.float64):
-                low[here], high[here] = representable(low[here], high[here], kind)
-                nearest[here] = np.rint(point[here]) if kind.kind in "iub" else point[here].astype(kind)
-            start += size
-        inside = np.clip(nearest, low, high)
-        exact = bool((low <= high).all()) and bool((inside.astype(np.float32) == inside).all())
-        return inside if exact else None
+        low, high = (end[box].copy() for end in spec.inner)
+        wanted, floating = point.copy(), np.ones(len(point), bool)
+        for here, kind in self._kinds(spec):
+            low[here], high[here] = representable(low[here], high[here], kind)
+            with np.errstate(over="ignore"):
+                wanted[here] = np.rint(point[here]) if kind.kind in "iub" else point[here].astype(kind)
+            floating[here] = kind in (np.float32, np.float64)
+        off, distance = np.asarray(low > high), 0.0
+        if off.any():
+            if not nearest or not floating[off].all() or (spec.balls and spec.balls[box]):
+                return None
+            ends = spec.lower[box][off], spec.upper[box][off]
+            wanted[off] = closest(ends, (low[off], high[off]))
+            distance = _distance(wanted[off], *(end[box][off] for end in spec.inner))
+        found = np.where(off, wanted, np.clip(wanted, low, high))
+        return Placed(found, box, off, distance) if np.isfinite(found).all() else None
+
+    def _kinds(self, spec: Spec) -> list[tuple[slice, np.dtype[Any]]]:
+        """Which entries of a point are to be numbers of which type."""
+        if spec.runs:
+            double = all(kind == np.float64 for kind in self._types)
+            return [(slice(None), np.dtype(np.float64 if double else np.float32))]
+        edges = np.cumsum([0, *self._sizes]).tolist()
+        places = (slice(a, b) for a, b in zip(edges, edges[1:], strict=False))
+        return list(zip(places, self._types, strict=True))
 
     def _runs(self, one: Session, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:
         """The outputs of all runs, the model's input of each rounded to its own types."""
@@ -180,6 +217,20 @@ def confirm(model: Model, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | N
     return Replayer(model).confirm(spec, x)
 
 
-def _met(spec: Spec, x: Floats, y: Floats) -> int | None:
-    """The clause that finite outputs y meet, if any."""
-    return spec.violation(x, y[: spec.output_size]) if bool(np.isfinite(y).all()) else None
+def _met(spec: Spec, placed: Placed, y: Floats) -> int | None:
+    """The clause that finite outputs y meet, if any: one of the placed point's box where it lies outside."""
+    y = y[: spec.output_size]
+    if not np.isfinite(y).all():
+        return None
+    if placed.off.any():
+        return spec.met(np.arange(len(spec.lower)) == placed.box, placed.x, y)
+    return spec.violation(placed.x, y)
+
+
+def _distance(x: Floats, low: Floats, high: Floats) -> float:
+    """The largest distance of x from intervals that hold [low, high], rounded up; where low > high, the
+    interval lies between these.
+    """
+    first, last = np.minimum(low, high), np.maximum(low, high)
+    away = np.where(low > high, np.maximum(abs(x - first), abs(x - last)), np.maximum(low - x, x - high))
+    return float(np.nextafter(away.max(), np.inf))

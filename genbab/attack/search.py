@@ -20,7 +20,7 @@ class Attacker:
     Every result is a function of the arguments and the seed of the effort, unless the deadline strikes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         network: Network,
         spec: Spec,
@@ -28,11 +28,12 @@ class Attacker:
         device: torch.device | str = "cpu",
         memory: int = 1 << 29,
         dtype: torch.dtype = torch.float32,
+        nearest: bool = False,
     ) -> None:
-        """memory in bytes; dtype float64 for models whose inputs are float64."""
+        """memory in bytes; dtype float64 for models whose inputs are float64; nearest as in `search_box`."""
         self._network = network.to(dtype, torch.device(device))
         self._spec, self._confirm, self._memory = spec, confirm, memory
-        self._low, self._high = search_box(spec, dtype, torch.device(device))
+        self._low, self._high = search_box(spec, dtype, torch.device(device), nearest)
         holds = (self._low <= self._high).all(-1).cpu()
         self.reachable = tuple(i for i, c in enumerate(spec.clauses) if bool(holds[c.box]))
         """Clauses whose box holds a number of the search's dtype; the others cannot be attacked."""

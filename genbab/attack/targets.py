@@ -32,10 +32,33 @@ def representable(lower: Floats, upper: Floats, dtype: np.dtype[np.generic]) -> 
     return low.astype(np.float64), high.astype(np.float64)
 
 
-def search_box(spec: Spec, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Boxes (K, D), (K, D) of numbers of `dtype` inside the spec's; empty (low > high) if there are none."""
+def closest(ends: tuple[Floats, Floats], numbers: tuple[Floats, Floats]) -> Floats:
+    """Of the numbers next to an interval, from `representable` of one that holds none, the nearer one.
+
+    ends: those of the interval; any shape. Of two that are equally near the one with the shorter decimal:
+    it is what was meant where 0.1 was written.
+    """
+    (lower, upper), (above, below) = ends, numbers
+    with np.errstate(invalid="ignore"):
+        down, up = np.maximum(lower - below, 0.0), np.maximum(above - upper, 0.0)
+    found = np.where(up < down, above, below)
+    for place in zip(*np.nonzero((up == down) & (above != below)), strict=True):
+        found[place] = min(above[place], below[place], key=lambda v: len(repr(float(v))))
+    return found
+
+
+def search_box(
+    spec: Spec, dtype: torch.dtype, device: torch.device, nearest: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Boxes (K, D), (K, D) of numbers of `dtype` inside the spec's; empty (low > high) if there are none.
+
+    nearest: an interval that holds no such number is the one next to it.
+    """
     kind = np.dtype(np.float64 if dtype == torch.float64 else np.float32)
-    low, high = representable(spec.lower, spec.upper, kind)
+    low, high = representable(*spec.inner, kind)
+    if nearest and (none := low > high).any():
+        near = closest((spec.lower, spec.upper), (low, high))
+        low, high = np.where(none, near, low), np.where(none, near, high)
     return torch.as_tensor(low, dtype=dtype, device=device), torch.as_tensor(high, dtype=dtype, device=device)
 
 

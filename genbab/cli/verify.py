@@ -143,6 +143,8 @@ class Session:
             spec = self.assumed.within(spec)
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
         config = self.config.with_(timeout=left)
+        if question.standard:  # an assignment near the region is no answer to a query
+            config = config.with_(witness="exact")
         result = api.verify(model, spec, config, progress=self.report, trace=self.record)
         if question.standard and self.emitter.assignment is not None:
             result = exactly(result, question.spec, self.emitter.assignment)

@@ -36,6 +36,10 @@ class Ledger:
         self.layers: list[dict[str, Any]] = []
         self.gap: dict[str, float] = {}
 
+    def forget(self) -> None:
+        """No bound is known: what was decided needed none."""
+        self.own = self.bound = float("-inf")
+
     def know(self, bound: float) -> None:
         """The worst margin of the boxes at hand; the run's bound is the worst of these and all others."""
         self.own, self.bound = bound, min(bound, self.elsewhere)

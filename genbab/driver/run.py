@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from genbab.attack import QUICK, Challenge, Falsified
+from genbab.attack import FULL, QUICK, Challenge, Falsified
 from genbab.bounds import Chosen, Engine, Steps
 from genbab.branch import (
     Domains,
@@ -28,13 +28,14 @@ from genbab.branch import (
 from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
+from genbab.driver.endings import Equality, ended, excluded, found_at, memory_errors, refuted
 from genbab.driver.ledger import Ledger
 from genbab.driver.strategy import Strategy, strategy
 from genbab.driver.turns import Turns
 from genbab.driver.vacuity import vacuity
-from genbab.errors import DeadlineReached, ResourceError
+from genbab.errors import DeadlineReached
 from genbab.network import held, lifted
-from genbab.problem import Query, queries
+from genbab.problem import queries
 from genbab.reader import Model
 from genbab.result import Progress, Result, Verdict
 from genbab.root import RootState, cheap, optimised, tightened
@@ -79,22 +80,16 @@ class Run:
     def decide(self) -> Result:
         """The verdict, with the reason for it; never raises for lack of time."""
         try:
-            reason = self._stages()
-            if not reason:
-                return self._checked()
+            with memory_errors():
+                reason = self._decided()
+                if not reason:
+                    return self._checked()
         except Falsified as found:
-            clause = found.counterexample.clause
-            reason = f"a counterexample to clause {clause} was found and replayed in onnxruntime"
-            result = self.ledger.result(Verdict.FALSIFIED, reason, found.counterexample)
-            return replace(result, runtime=self.challenge.remark(found.counterexample))
+            example = found.counterexample
+            result = self.ledger.result(Verdict.FALSIFIED, found_at(example), example)
+            return replace(result, runtime=self.challenge.remark(example))
         except DeadlineReached:
             return self.ledger.result(Verdict.TIMEOUT, "the time limit was reached; try a longer one")
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise ResourceError(f"not enough memory ({error}); try a smaller --memory") from error
-        except RuntimeError as error:
-            if "allocate memory" not in str(error):
-                raise
-            raise ResourceError("not enough memory; try a smaller --memory") from error
         return self.ledger.result(Verdict.UNKNOWN, reason)
 
     def _checked(self) -> Result:
@@ -109,7 +104,7 @@ class Run:
 
     def _verified(self) -> Result:
         """The verdict with the reason, and whether what the specification takes for granted can happen."""
-        reason, facts = "every clause of the specification is refuted on every box", dict[str, Any]()
+        reason, facts = refuted(len(self.challenge.settled)), dict[str, Any]()
         if self.spec.assumed is not None:
             with self.ledger.timed("vacuity"):
                 said, facts = vacuity(Run, self.model, self.spec.assumed, self.config, self.deadline)
@@ -117,19 +112,54 @@ class Run:
         result = self.ledger.result(Verdict.VERIFIED, reason)
         return replace(result, statistics={**result.statistics, **facts})
 
+    def _decided(self) -> str:
+        """The reason of `_stages`; a clause that equality attains, which bounds of closed sets cannot refute,
+        is left to rational arithmetic, else attacked once more.
+        """
+        try:
+            return self._stages()
+        except Equality as found:
+            where = str(found)
+        try:
+            if self._settled(self.query.clauses()):
+                return self._stages()
+        except Equality as found:
+            where = str(found)
+        with suppress(DeadlineReached), self.ledger.timed("attack"):
+            self.turns.attack(FULL, self.query.clauses())
+        return excluded(where)
+
+    def _settled(self, clauses: list[int]) -> bool:
+        """Whether rational arithmetic refutes some of these clauses; the query is without them then."""
+        if not self.challenge.settle(sorted(set(clauses))):
+            return False
+        self.query = self.query.without(self.challenge.settled)
+        return True
+
+    def _look(self) -> None:
+        """Raises `Equality` where a clause is known to be attained with equality only."""
+        if self.challenge.equal:
+            raise Equality(self.challenge.equal)
+
     def _stages(self) -> str:
         """Run every stage; "" when all is proved, else why not."""
+        if not len(self.query):
+            self.ledger.forget()
+            return ""
         self.ledger.report("attacking", None)
         with self.ledger.timed("attack"):
-            self.turns.attack(QUICK)
+            self.turns.attack(QUICK, self.query.clauses() if self.challenge.settled else None)
+        self._look()
         states = self._cheap_states()
+        if self.challenge.reals.strict and self._settled([k for s in states for k in s.query.clauses()]):
+            return self._stages()
         plan = strategy(self.engine, [s.query for s in states], self.config)
         if states:
             self.ledger.write("plan", **plan.to_dict())
         if plan.splits != "input":
             states = [s.take(torch.tensor([k])) for s in states for k in range(len(s.query))]
         reasons = []
-        decided, margins = self.ledger.elsewhere, [_worst(s) for s in states]
+        decided, margins = self.ledger.elsewhere, [s.worst() for s in states]
         for number, state in enumerate(states):
             share = min(self.deadline.left(), OPEN_ENDED) / (len(states) - number)
             self.ledger.elsewhere = min([decided, *margins[:number], *margins[number + 1 :]])
@@ -159,7 +189,7 @@ class Run:
                     better = tightened(self.engine, state.take(which), self.output, self._share(0.5))
                     state = state.merged(better, which)
             self._widths(state)
-            worst = min(worst, _worst(state))
+            worst = min(worst, state.worst())
             margins = state.query.worst(state.margins)
             self.ledger.elsewhere = min([self.ledger.elsewhere, *margins[margins > 0].tolist()])
             which = state.open()
@@ -188,13 +218,13 @@ class Run:
         stages = ((0, 0.1), (steps, 0.4), (4 * steps, 0.4))[: 2 if mode == "reoptimised" else 3]
         for count, part in stages:
             begun = time.monotonic()
-            self.ledger.report("optimising slopes", _worst(state))
+            self.ledger.report("optimising slopes", state.worst())
             with self.ledger.timed("root"):
                 counts = (count, 2 * steps)
                 state, slopes = optimised(self.engine, state, self.output, counts, part * share, forms.keep)
             self._widths(state)
             if not state.open().numel():
-                self.ledger.tell("bounding", _worst(state))
+                self.ledger.tell("bounding", state.worst())
                 self._explain(state, slopes)
                 return ""
             if plan.splits != "none":
@@ -204,7 +234,7 @@ class Run:
         spent = time.monotonic() - begun
         self._explain(state, slopes)
         if plan.splits == "none":
-            self.ledger.report("bounding", _worst(state))
+            self.ledger.report("bounding", state.worst())
             return "the bounds at the root are too loose and branching is off"
         with self.ledger.timed("root"):
             forms.complete(self.engine.certifying(state.intervals))
@@ -220,7 +250,7 @@ class Run:
 
     def _explain(self, state: RootState, slopes: Mapping[int, Chosen] | None = None) -> None:
         """Note where the bound of the worst box is lost, unless a worse one is known or time is short."""
-        worst, spent = _worst(state), time.monotonic() - self.ledger.started
+        worst, spent = state.worst(), time.monotonic() - self.ledger.started
         if worst < self.explained and self.deadline.left() > 0.25 * spent:
             self.explained = worst
             with suppress(DeadlineReached):  # who needs the time says so himself
@@ -255,24 +285,15 @@ class Run:
         self.ledger.know(outcome.progress.bound)
         if outcome.status == "timeout":
             raise DeadlineReached
-        return {
-            "verified": "",
-            "stuck": "nothing is left to split: the remaining gap is below what float64 can express"
-            + (
-                ""
-                if self.challenge.attacker.reachable
-                else "; no float32 input lies in the box, so none was attacked"
-            ),
-            "memory": f"the open domains no longer fit the memory: {outcome.why}; try a larger --memory",
-            "falsified": "a counterexample was found",
-        }[outcome.status]
+        return ended(outcome, bool(self.challenge.attacker.reachable))
 
     def _attack(self, state: RootState) -> None:
         """The attack's turn, if it has one, on the clauses of a state; raises `Falsified`."""
         if self.turns.due():
             self.ledger.report("attacking", None)
             with self.ledger.timed("attack"):
-                self.turns.take(_clauses(state.query))
+                self.turns.take(state.query.clauses())
+            self._look()
 
     def _falsify(self, domains: Domains) -> bool:
         """A few descents from the middles of the least refuted domains and from where their bounds are least,
@@ -283,16 +304,9 @@ class Run:
         if some.corner is not None:
             starts, clauses = torch.cat([starts, some.corner]), 2 * clauses
         self.challenge.refine(starts, clauses)
-        self.turns.take(_clauses(domains.query))
+        self.turns.take(domains.query.clauses())
+        self._look()
         return False
 
     def _share(self, part: float) -> float:
         return part * min(self.deadline.left(), OPEN_ENDED)
-
-
-def _worst(state: RootState) -> float:
-    return float(state.query.worst(state.margins).min())
-
-
-def _clauses(query: Query) -> list[int]:
-    return sorted(set(query.clause.flatten().tolist()) - {-1})

@@ -136,9 +136,9 @@ def _start(model: Model, lower: Floats, upper: Floats, row: Floats) -> tuple[Flo
     replayer, best = Replayer(model), ((lower + upper) / 2, float("-inf"))
     spec = Spec(lower[None], upper[None], (), row.size)
     for x in ((lower + upper) / 2, lower, upper):
-        inside = replayer.rounded(spec, x)
+        inside = replayer.placed(spec, x)
         if inside is not None:
-            value = float(row @ replayer.replay(inside))
+            value = float(row @ replayer.replay(inside.x))
             if np.isfinite(value) and value > best[1]:
-                best = (inside, value)
+                best = (inside.x, value)
     return best

@@ -26,8 +26,11 @@ WRONG = "misclassified"
 
 
 def perform(question: Question, model: Model, x: Floats) -> Answer:
-    """The answer to a question about this model; x (D,) for samples, (2, D) for boxes."""
-    config = Config(**question.settings).with_(timeout=question.timeout)
+    """The answer to a question about this model; x (D,) for samples, (2, D) for boxes.
+
+    Counterexamples lie in their boxes exactly: distances and attained values are taken from them.
+    """
+    config = Config(**question.settings).with_(timeout=question.timeout, witness="exact")
     started = time.monotonic()
     if question.kind == "range":
         answer = extremes.extreme(model, x[0], x[1], question.details, config)

@@ -1,0 +1,66 @@
+"""How a run ends, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from genbab.branch import Outcome
+from genbab.errors import ResourceError
+from genbab.result import Counterexample
+
+
+class Equality(Exception):  # noqa: N818 - an event
+    """A clause is attained with equality only, which it excludes: bounds cannot refute it."""
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """A block whose lack of memory becomes a `ResourceError`."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ResourceError(f"not enough memory ({error}); try a smaller --memory") from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise ResourceError("not enough memory; try a smaller --memory") from error
+
+
+def refuted(exactly: int) -> str:
+    """Why a property is verified; exactly: how many clauses rational arithmetic refuted."""
+    more = f", {exactly} of them in rational arithmetic, where equality is excluded" if exactly else ""
+    return f"every clause of the specification is refuted on every box{more}"
+
+
+def excluded(where: str) -> str:
+    """Why a run ends undecided where a clause is attained like this."""
+    return (
+        f"{where}, which it excludes: bounds do not tell < from <=, so it cannot be proved, and no attack "
+        "found a counterexample"
+    )
+
+
+def found_at(example: Counterexample) -> str:
+    """What is known of a counterexample."""
+    said = f"a counterexample to clause {example.clause} was found and replayed in onnxruntime"
+    if not example.distance:
+        return said
+    return (
+        f"{said}; no {example.x.dtype.name} lies in the box at some inputs: they have the nearest one, at a "
+        f"distance of at most {example.distance:.3g}, and a point of the box itself violates the clause over "
+        "the real numbers"
+    )
+
+
+def ended(outcome: Outcome, reachable: bool) -> str:
+    """Why a search ended without a proof, "" where it is one; reachable: whether anything was attacked."""
+    none = "" if reachable else "; no float32 input lies in the box, so none was attacked"
+    return {
+        "verified": "",
+        "stuck": f"nothing is left to split: the remaining gap is below what float64 can express{none}",
+        "memory": f"the open domains no longer fit the memory: {outcome.why}; try a larger --memory",
+        "falsified": "a counterexample was found",
+    }[outcome.status]

@@ -1,0 +1,145 @@
+"""Counterexamples next to their box: only where no number lies inside, and only where the box is violated."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from genbab.api import attack, verify
+from genbab.attack.targets import closest, representable
+from genbab.config import Config
+from genbab.reader import Model
+from genbab.result import Result
+from genbab.specs import parse_vnnlib
+from tests.attack.test_replay import linear
+
+TENTH = float(np.float32(0.1))
+OPEN = ("unknown", "timeout")
+
+
+def asked(bounds: list[tuple[str, str]], rows: list[str], outputs: int = 1) -> str:
+    """A text with bounds (lower, upper) per input and these assertions."""
+    text = [f"(declare-const X_{i} Real)" for i in range(len(bounds))]
+    text += [f"(declare-const Y_{j} Real)" for j in range(outputs)]
+    for i, (low, high) in enumerate(bounds):
+        text.append(f"(assert (>= X_{i} {low}))(assert (<= X_{i} {high}))")
+    return "".join([*text, *(f"(assert {row})" for row in rows)])
+
+
+def answer(model: Model, text: str, **settings: object) -> Result:
+    chosen = Config().with_(**{"timeout": 20.0, **settings})
+    return verify(model, parse_vnnlib(text), chosen)
+
+
+def test_the_nearest_float32_is_a_witness_where_none_lies_inside() -> None:
+    text = asked([("0.1", "0.1"), ("-1", "1")], ["(>= Y_0 0)"])
+    found = answer(linear([[1.0, 1.0]]), text).counterexample
+    assert found is not None and found.x.dtype == np.float32
+    assert float(found.x[0]) == TENTH and -1 <= float(found.x[1]) <= 1
+    away = Fraction(TENTH) - Fraction(1, 10)
+    assert away <= Fraction(found.distance) <= away * (1 + Fraction(1, 10**6))
+    exact = answer(linear([[1.0, 1.0]]), text, witness="exact", timeout=2.0)
+    assert exact.verdict in OPEN
+
+
+def test_both_the_float32_and_a_point_of_the_box_must_violate() -> None:
+    """y = x at 0.1: only the float32 is above 0.100000001, only the real number below 0.1000000005."""
+    model, point = linear([[1.0]]), [("0.1", "0.1")]
+    assert answer(model, asked(point, ["(>= Y_0 0.100000001)"])).verdict == "verified"
+    assert answer(model, asked(point, ["(<= Y_0 0.1000000005)"]), timeout=2.0).verdict in OPEN
+    assert answer(model, asked(point, ["(<= Y_0 0.100000002)"])).verdict == "falsified"
+
+
+def test_a_double_model_is_replayed_in_double() -> None:
+    from onnx import TensorProto
+
+    model = linear([[2.0]], TensorProto.DOUBLE)
+    found = answer(model, asked([("0.1", "0.1")], ["(>= Y_0 0.1)"])).counterexample
+    assert found is not None and found.x.dtype == np.float64 and found.x.tolist() == [0.1]
+    assert 0 < found.distance < 2e-17
+    low, high = "0.30000000000000004", "0.30000000000000005"
+    found = answer(model, asked([(low, high)], ["(>= Y_0 0.1)"])).counterexample
+    assert found is not None and Fraction(low) <= Fraction(float(found.x[0])) <= Fraction(high)
+    assert found.distance == 0
+
+
+def test_results_keep_the_distance_and_double_inputs() -> None:
+    from onnx import TensorProto
+
+    result = answer(linear([[2.0]], TensorProto.DOUBLE), asked([("0.1", "0.1")], ["(>= Y_0 0.1)"]))
+    again = Result.from_json(result.to_json())
+    assert result.counterexample is not None and again.counterexample is not None
+    assert again.counterexample.x.tolist() == [0.1]
+    assert again.counterexample.distance == result.counterexample.distance
+    assert "distance of at most" in result.reason and "float64" in result.reason
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_witnesses(seed: int) -> None:
+    """Decimals of many lengths: entries are inside wherever a float32 is, else the nearest one."""
+    random = np.random.default_rng(seed)
+    count = int(random.integers(1, 6))
+    bounds = []
+    for _ in range(count):
+        low = Fraction(int(random.integers(-(10**9), 10**9)), 10 ** int(random.integers(7, 12)))
+        width = Fraction(int(random.integers(0, 50)), 10 ** int(random.integers(7, 12)))
+        bounds.append(
+            tuple(f"{float(v):.30f}" if random.random() < 0.2 else _decimal(v) for v in (low, low + width))
+        )
+    bounds = [b if Fraction(b[0]) <= Fraction(b[1]) else (b[1], b[0]) for b in bounds]
+    weight = random.normal(size=count).astype(np.float32).tolist()
+    model = linear([weight])
+    middle = sum(
+        Fraction(w) * (Fraction(a) + Fraction(b)) / 2 for w, (a, b) in zip(weight, bounds, strict=True)
+    )
+    found = answer(model, asked(bounds, [f"(<= Y_0 {float(middle) + 1e-3!r})"])).counterexample
+    assert found is not None
+    largest = Fraction(0)
+    for value, (low, high) in zip(found.x.tolist(), bounds, strict=True):
+        ends = Fraction(low), Fraction(high)
+        away = max(ends[0] - Fraction(value), Fraction(value) - ends[1], Fraction(0))
+        largest = max(largest, away)
+        if away:
+            below, above = (np.nextafter(np.float32(value), np.float32(s)) for s in (-math.inf, math.inf))
+            other = above if Fraction(value) < ends[0] else below
+            assert not ends[0] <= Fraction(float(other)) <= ends[1]
+            assert away <= max(ends[0] - Fraction(float(other)), Fraction(float(other)) - ends[1])
+    assert largest <= Fraction(found.distance) and (found.distance == 0) == (largest == 0)
+
+
+def _decimal(value: Fraction) -> str:
+    from decimal import Decimal
+
+    return str(Decimal(value.numerator) / Decimal(value.denominator))
+
+
+def test_attack_only_follows_the_same_rule() -> None:
+    model, spec = linear([[1.0]]), parse_vnnlib(asked([("0.1", "0.1")], ["(>= Y_0 0)"]))
+    found = attack(model, spec)
+    assert found is not None and found.distance > 0
+    assert attack(model, spec, Config(witness="exact")) is None
+
+
+def test_the_closest_number_to_an_interval() -> None:
+    random = np.random.default_rng(0)
+    low = random.normal(size=2000)
+    high = low + random.random(2000) * 1e-8 * (random.random(2000) < 0.5)
+    above, below = representable(low, high, np.dtype(np.float32))
+    none = above > below
+    assert 500 < none.sum() < 2000
+    found = closest((low[none], high[none]), (above[none], below[none]))
+    near = ((low[none] + high[none]) / 2).astype(np.float32).astype(np.float64)
+    away = [np.maximum(low[none] - v, v - high[none]) for v in (found, near)]
+    assert (away[0] <= away[1]).all() and (found.astype(np.float32) == found).all()
+    assert (away[0] <= np.spacing(np.abs(low[none]).astype(np.float32)) / 2 * 1.0001).all()
+
+
+def test_balls_take_no_point_outside() -> None:
+    from genbab.specs import Input, Network, l2, never
+
+    x = Input(1)
+    spec = never(l2(x, [0.1], "1/1000000000000") & (Network(1)(x) >= 0))
+    assert verify(linear([[1.0]]), spec, Config(timeout=2.0)).verdict in OPEN
