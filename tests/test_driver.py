@@ -181,7 +181,7 @@ def test_boxes_that_hold_no_float32_number(mode: Any) -> None:
         (0.11, "nearest", ("falsified",)),
         (0.11, "exact", ("unknown", "timeout")),
     ):
-        config = Config(timeout=3.0, branching=mode, witness=witness)
+        config = Config(timeout=3.0, branching=mode).with_(witness=witness)
         result = verify(model, below(side, (0.1,), (0.1,)), config)
         assert result.verdict in verdicts, result.reason
 
@@ -249,9 +249,9 @@ def test_nothing_is_falsified_but_by_replay(monkeypatch: pytest.MonkeyPatch) -> 
     asked: list[np.ndarray[Any, Any]] = []
     confirm = Replayer.confirm
 
-    def watched(self: Replayer, spec: Spec, x: np.ndarray[Any, Any]) -> Counterexample | None:
+    def watched(self: Replayer, spec: Spec, x: np.ndarray[Any, Any], *more: Any) -> Counterexample | None:
         asked.append(x)
-        return confirm(self, spec, x)
+        return confirm(self, spec, x, *more)
 
     monkeypatch.setattr(Replayer, "confirm", watched)
     result = verify(replace(good, network=bad.network), below(-0.5), Config(timeout=1.0))

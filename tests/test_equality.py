@@ -13,7 +13,7 @@ import torch
 from genbab.api import verify
 from genbab.attack.exactly import Exactly
 from genbab.config import Config
-from genbab.network import Affine, Dense, Input, Network, Nonlinear
+from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear
 from genbab.nonlinear import make
 from genbab.specs import Clause, Spec, parse_vnnlib
 from tests.test_driver import dense, layered
@@ -54,7 +54,7 @@ def test_the_identity_on_intervals_with_and_without_their_ends(
 def test_what_equality_attains_ends_the_run_soon(name: str, inputs: int) -> None:
     """Unsafe: Σ|x_i| < 0, Σ tanh(x_i)² < 0, Σ relu(x_i) < 0, all of which are 0 at 0."""
     weight = tuple(tuple(float(i == j) for j in range(inputs)) for i in range(inputs))
-    layers = [dense(0, *weight), Nonlinear(make(name), (1,), inputs)]
+    layers: list[Node] = [dense(0, *weight), Nonlinear(make(name), (1,), inputs)]
     layers += [Nonlinear(make("power", 2.0), (2,), inputs)] if name == "tanh" else []
     model = layered(*layers, dense(len(layers), (1.0,) * inputs), inputs=inputs)
     clause = Clause(0, np.ones((1, 1)), None, np.zeros(1), np.array([True]))

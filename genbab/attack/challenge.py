@@ -51,22 +51,37 @@ class Challenge:
         self.device = resolve(config.device)
         self.replayable = model.replayable
         self.replayer = Replayer(model)
-        self.equal = ""
-        """Where and which clause is attained with equality only, as far as is known."""
+        self.hopeless = ""
+        """Why nothing can be proved, as far as is known: a clause is attained, if only with equality."""
         self.settled: frozenset[int] = frozenset()
         self.reals = Reals(network, spec, self.device)
-        nearest = config.witness == "nearest"
-        self.certain = self.reals.violated if nearest else None
+        self.certain = self.reals.violated if config.witness == "nearest" else None
         double = any(kind == np.float64 for kind in model.input_dtypes)
         memory, dtype = max(1 << 26, config.memory // 8), torch.float64 if double else torch.float32
-        self.attacker = Attacker(network, spec, self.confirm, self.device, memory, dtype, nearest)
+        self.attacker = Attacker(network, spec, self.confirm, self.device, memory, dtype, nearest=True)
 
     def confirm(self, x: np.ndarray) -> Counterexample | None:
         """The counterexample at x (D,), replayed, or None."""
         found = self.replayer.confirm(self.spec, x, self.certain)
-        if found is None and not self.equal:
-            self.equal = self.reals.equality(x, self.settled)
+        if found is None and not self.hopeless:
+            self.hopeless = self.reals.equality(x, self.settled) or self._beyond(x)
         return found
+
+    def _beyond(self, x: np.ndarray) -> str:
+        """Which clause a real point near x violates that the numbers of the model cannot say, if one does."""
+        placed = self.replayer.placed(self.spec, x, nearest=True) if self.replayable else None
+        if placed is None or not placed.off.any():
+            return ""
+        clause = self.reals.first_violated(placed)
+        if clause is None:
+            return ""
+        but = "in onnxruntime the nearest one does not"
+        if self.certain is None:
+            but = "--witness nearest takes the nearest one"
+        return (
+            f"a real point of the box violates clause {clause}, but no number of the model's type lies in the "
+            f"box at some inputs ({but})"
+        )
 
     def settle(self, clauses: Sequence[int]) -> bool:
         """Whether rational arithmetic refutes some of these clauses that it had not refuted before.
@@ -75,7 +90,7 @@ class Challenge:
         """
         found = Exactly(self.network, self.spec).refuted(clauses) - self.settled
         self.settled |= found
-        self.equal = "" if found else self.equal
+        self.hopeless = "" if found else self.hopeless
         return bool(found)
 
     def attack(self, effort: Effort, clauses: Sequence[int] | None = None, share: float = 1.0) -> None:
@@ -102,7 +117,7 @@ class Challenge:
             return
         self._judge(found.counterexample)
         for x in found.points[:BEST]:
-            self.equal = self.equal or self.reals.equality(x, self.settled)
+            self.hopeless = self.hopeless or self.reals.equality(x, self.settled)
 
     def refine(self, points: Tensor, clauses: Sequence[int]) -> None:
         """Short descents from points (M, D), each towards its clause; raises like `attack`."""

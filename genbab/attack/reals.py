@@ -92,7 +92,8 @@ class Reals:
             if k not in settled and self._touched(spec.clauses[k], point, excluded):
                 shown = " ".join(f"{v:.9g}" for v in point[:SHOWN].tolist())
                 more = " ..." if len(point) > SHOWN else ""
-                return f"at x = ({shown}{more}), clause {k} is attained with equality"
+                where = f"at x = ({shown}{more}), clause {k} is attained with equality"
+                return f"{where}, which it excludes, and bounds do not tell < from <="
         return ""
 
     def _touched(self, clause: Clause, point: Floats, excluded: bool) -> bool:
@@ -109,6 +110,14 @@ class Reals:
     @cached_property
     def _boxes(self) -> Ints:
         return np.array([clause.box for clause in self.spec.clauses], np.int64)
+
+    def first_violated(self, placed: Placed) -> int | None:
+        """The first clause (of a few) that a real point of the placed point's box violates for certain."""
+        if self._looks >= LOOKS:
+            return None
+        self._looks += 1
+        members = np.flatnonzero(self._boxes == placed.box)[:CLAUSES].tolist()
+        return next((k for k in members if self.violated(placed, k)), None)
 
     def _around(self, placed: Placed) -> tuple[Floats, Floats]:
         """A float64 point of the box, as an interval; where there is none, the interval of the box."""

@@ -59,7 +59,7 @@ def search_box(
     if nearest and (none := low > high).any():
         near = closest((spec.lower, spec.upper), (low, high))
         low, high = np.where(none, near, low), np.where(none, near, high)
-    return torch.as_tensor(low, dtype=dtype, device=device), torch.as_tensor(high, dtype=dtype, device=device)
+    return torch.tensor(low, dtype=dtype, device=device), torch.tensor(high, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from genbab.errors import ResourceError
 from genbab.result import Counterexample
 
 
-class Equality(Exception):  # noqa: N818 - an event
-    """A clause is attained with equality only, which it excludes: bounds cannot refute it."""
+class Hopeless(Exception):  # noqa: N818 - an event
+    """Nothing can be proved, for this reason: a clause is attained, if only with equality."""
 
 
 @contextmanager
@@ -35,12 +35,9 @@ def refuted(exactly: int) -> str:
     return f"every clause of the specification is refuted on every box{more}"
 
 
-def excluded(where: str) -> str:
-    """Why a run ends undecided where a clause is attained like this."""
-    return (
-        f"{where}, which it excludes: bounds do not tell < from <=, so it cannot be proved, and no attack "
-        "found a counterexample"
-    )
+def unproved(why: str) -> str:
+    """Why a run ends undecided where nothing can be proved."""
+    return f"{why}: nothing can be proved, and no attack found a counterexample"
 
 
 def found_at(example: Counterexample) -> str:

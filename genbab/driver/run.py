@@ -28,7 +28,7 @@ from genbab.branch import (
 from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
-from genbab.driver.endings import Equality, ended, excluded, found_at, memory_errors, refuted
+from genbab.driver.endings import Hopeless, ended, found_at, memory_errors, refuted, unproved
 from genbab.driver.ledger import Ledger
 from genbab.driver.strategy import Strategy, strategy
 from genbab.driver.turns import Turns
@@ -113,21 +113,21 @@ class Run:
         return replace(result, statistics={**result.statistics, **facts})
 
     def _decided(self) -> str:
-        """The reason of `_stages`; a clause that equality attains, which bounds of closed sets cannot refute,
-        is left to rational arithmetic, else attacked once more.
+        """The reason of `_stages`; clauses that bounds of closed sets cannot refute are left to rational
+        arithmetic, else attacked once more.
         """
         try:
             return self._stages()
-        except Equality as found:
+        except Hopeless as found:
             where = str(found)
         try:
             if self._settled(self.query.clauses()):
                 return self._stages()
-        except Equality as found:
+        except Hopeless as found:
             where = str(found)
         with suppress(DeadlineReached), self.ledger.timed("attack"):
             self.turns.attack(FULL, self.query.clauses())
-        return excluded(where)
+        return unproved(where)
 
     def _settled(self, clauses: list[int]) -> bool:
         """Whether rational arithmetic refutes some of these clauses; the query is without them then."""
@@ -137,9 +137,9 @@ class Run:
         return True
 
     def _look(self) -> None:
-        """Raises `Equality` where a clause is known to be attained with equality only."""
-        if self.challenge.equal:
-            raise Equality(self.challenge.equal)
+        """Raises `Hopeless` where it is known that nothing can be proved."""
+        if self.challenge.hopeless:
+            raise Hopeless(self.challenge.hopeless)
 
     def _stages(self) -> str:
         """Run every stage; "" when all is proved, else why not."""

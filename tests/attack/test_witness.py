@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Context, Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -82,14 +83,12 @@ def test_random_witnesses(seed: int) -> None:
     """Decimals of many lengths: entries are inside wherever a float32 is, else the nearest one."""
     random = np.random.default_rng(seed)
     count = int(random.integers(1, 6))
-    bounds = []
+    bounds: list[tuple[str, str]] = []
     for _ in range(count):
         low = Fraction(int(random.integers(-(10**9), 10**9)), 10 ** int(random.integers(7, 12)))
         width = Fraction(int(random.integers(0, 50)), 10 ** int(random.integers(7, 12)))
-        bounds.append(
-            tuple(f"{float(v):.30f}" if random.random() < 0.2 else _decimal(v) for v in (low, low + width))
-        )
-    bounds = [b if Fraction(b[0]) <= Fraction(b[1]) else (b[1], b[0]) for b in bounds]
+        ends = sorted(map(Fraction, (_written(low, random), _written(low + width, random))))
+        bounds.append((_decimal(ends[0]), _decimal(ends[1])))
     weight = random.normal(size=count).astype(np.float32).tolist()
     model = linear([weight])
     middle = sum(
@@ -98,8 +97,8 @@ def test_random_witnesses(seed: int) -> None:
     found = answer(model, asked(bounds, [f"(<= Y_0 {float(middle) + 1e-3!r})"])).counterexample
     assert found is not None
     largest = Fraction(0)
-    for value, (low, high) in zip(found.x.tolist(), bounds, strict=True):
-        ends = Fraction(low), Fraction(high)
+    for value, (lower, upper) in zip(found.x.tolist(), bounds, strict=True):
+        ends = Fraction(lower), Fraction(upper)
         away = max(ends[0] - Fraction(value), Fraction(value) - ends[1], Fraction(0))
         largest = max(largest, away)
         if away:
@@ -110,10 +109,13 @@ def test_random_witnesses(seed: int) -> None:
     assert largest <= Fraction(found.distance) and (found.distance == 0) == (largest == 0)
 
 
-def _decimal(value: Fraction) -> str:
-    from decimal import Decimal
+def _written(value: Fraction, random: np.random.Generator) -> str:
+    """The number, or the float64 near it in full."""
+    return f"{float(value):.40f}" if random.random() < 0.2 else _decimal(value)
 
-    return str(Decimal(value.numerator) / Decimal(value.denominator))
+
+def _decimal(value: Fraction) -> str:
+    return format(Context(prec=60).divide(Decimal(value.numerator), Decimal(value.denominator)), "f")
 
 
 def test_attack_only_follows_the_same_rule() -> None:
