@@ -108,7 +108,9 @@ def replayed(one: Instance, witness: Path, outcome: Outcome) -> str:
         return ""
     if not witness.exists():
         return "no counterexample file"
-    command = [sys.executable, str(REPLAY), str(one.model_path), str(one.spec_path), str(witness)]
+    found = outcome.result.counterexample if outcome.result else None
+    away = [repr(found.distance)] if found else []
+    command = [sys.executable, str(REPLAY), str(one.model_path), str(one.spec_path), str(witness), *away]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=ENVIRONMENT)
     return "confirmed" if done.returncode == 0 else (done.stdout.strip() or done.stderr.strip()[-300:])
 
