@@ -4,9 +4,10 @@
 
 Models: affine maps, relu, tanh and sigmoid networks in float32 and float64. Specifications are VNN-LIB 1.0
 texts: inputs fixed at decimals, narrow, strict or wide bounds, rows with decimals, strict ones, `or` of
-`and`, thresholds at values that are attained, or nearly. Every counterexample that genbab gives is run by onnxruntime's default session and the text is evaluated in rational arithmetic (`replay.py`): it must
-lie inside, or within the stated distance, which must be no more than half an ulp of the bound and 0 wherever
-the model's type has a number inside; and the outputs must violate. Prints counts; exit code 1 for any fault.
+`and`, thresholds at values that are attained, or nearly. Every counterexample that genbab gives is run by
+onnxruntime's default session and the text is evaluated in rational arithmetic (`replay.py`): it must lie
+inside, or within the stated distance, which must be at most an ulp and 0 wherever the model's type has a
+number inside; and the outputs must violate. Prints counts; exit code 1 for any fault.
 """
 
 from __future__ import annotations
