@@ -6,9 +6,10 @@ SMT-LIB's set-logic, check-sat and the like are ignored. Several assertions hold
 multiply out.
 
 Meaning: a bound of a single input shapes the box, every other relation is a row. Bounds are proved about
-closed boxes and rows, points are judged by what is written. Constants: lower bounds are rounded down, upper bounds and right-hand sides up, so an input fixed to a
-decimal that is no float64 gets an interval of one ulp; coefficients are made float64 by a factor for the row
-(to nearest, with a note, where there is none). Clauses that are empty are dropped with a note.
+closed boxes and rows, points are judged by what is written. Constants: lower bounds are rounded down, upper
+bounds and right-hand sides up, so an input fixed to a decimal that is no float64 gets an interval of one ulp;
+coefficients are made float64 by a factor for the row (to nearest, with a note, where there is none). Clauses
+that are empty are dropped with a note.
 """
 
 from __future__ import annotations

@@ -79,8 +79,8 @@ class Challenge:
         if self.certain is None:
             but = "--witness nearest takes the nearest one"
         return (
-            f"a real point of the box violates clause {clause}, but no number of the model's type lies in the "
-            f"box at some inputs ({but})"
+            f"a real point of the box violates clause {clause}, but no number of the model's type lies in "
+            f"the box at some inputs ({but})"
         )
 
     def settle(self, clauses: Sequence[int]) -> bool:

@@ -67,6 +67,19 @@ def test_a_double_model_is_replayed_in_double() -> None:
     assert found.distance == 0
 
 
+def test_a_double_model_is_searched_in_double() -> None:
+    """A box below float32's resolution: half of it violates, and not the end next to the float32."""
+    from onnx import TensorProto
+
+    for sign in (1, -1):
+        text = asked([("1", "1.000000000001")] * 2, ["(>= Y_0 2.000000000001)"])
+        if sign < 0:
+            text = asked([("0.999999999999", "1")] * 2, ["(<= Y_0 1.999999999999)"])
+        result = answer(linear([[1.0, 1.0]], TensorProto.DOUBLE), text)
+        assert result.verdict == "falsified"
+        assert result.counterexample is not None and result.counterexample.distance == 0
+
+
 def test_results_keep_the_distance_and_double_inputs() -> None:
     from onnx import TensorProto
 
@@ -87,8 +100,8 @@ def test_random_witnesses(seed: int) -> None:
     for _ in range(count):
         low = Fraction(int(random.integers(-(10**9), 10**9)), 10 ** int(random.integers(7, 12)))
         width = Fraction(int(random.integers(0, 50)), 10 ** int(random.integers(7, 12)))
-        ends = sorted(map(Fraction, (_written(low, random), _written(low + width, random))))
-        bounds.append((_decimal(ends[0]), _decimal(ends[1])))
+        first, last = sorted(map(Fraction, (_written(low, random), _written(low + width, random))))
+        bounds.append((_decimal(first), _decimal(last)))
     weight = random.normal(size=count).astype(np.float32).tolist()
     model = linear([weight])
     middle = sum(
