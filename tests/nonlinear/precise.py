@@ -138,6 +138,7 @@ PRECISE: dict[str, Truth] = _Truths(
         "step": lambda x: mpf(1) if x >= 0 else mpf(0),
         "tan": mp.tan,
         "tanh": mp.tanh,
+        "within": lambda x, low, high: x,
         "thresholded_relu": lambda x, alpha=1.0: x if x > mpf(alpha) else mpf(0),
     }
 )

@@ -152,6 +152,7 @@ BALLS: dict[str, Callable[..., arb]] = {
     "tan": arb.tan,
     "tanh": arb.tanh,
     "thresholded_relu": _thresholded,
+    "within": lambda x, low, high: x,
 }
 """Name to the function of (ball, *params); any other is what the library defines it as, or looked up in
 `PRECISE`, which is slower and does not do inside a program."""
