@@ -40,7 +40,7 @@ def combine(b: Builder, parts: Sequence[tuple[Value | Inexact, float]], rounding
             constants.append(times(ball(value), (by, roundings * UNIT * np.abs(by) * ROOM)))
     bias, error = total(constants)
     if not variables:
-        return b.known((bias, error))
+        return b.number((bias, error))
     if not np.isfinite(bias).all():
         raise Refused("it adds a constant that is not a finite number")
     plain = not bias.any() and not error.any()
@@ -81,7 +81,7 @@ def scale(b: Builder, x: Value | Inexact, by: Array | Inexact | float, roundings
 def _scaled(b: Builder, x: Value | Inexact, by: Ball) -> Value:
     factor, error = by
     if not isinstance(x, Var):
-        return b.known(times(ball(x), by))
+        return b.number(times(ball(x), by))
     shape = np.broadcast_shapes(x.shape, factor.shape)
     room(shape)
     if not factor.any() and not error.any():
@@ -119,7 +119,7 @@ def divide(b: Builder, x: Value | Inexact, y: Value | Inexact) -> Value:
     if isinstance(y, Var):
         return multiply(b, x, apply(b, "reciprocal", y))
     if not isinstance(x, Var):
-        return b.known(over(ball(x), ball(y)))
+        return b.number(over(ball(x), ball(y)))
     one = np.ones(())
     return _scaled(b, x, over((one, np.zeros(())), ball(y)))
 
@@ -127,7 +127,7 @@ def divide(b: Builder, x: Value | Inexact, y: Value | Inexact) -> Value:
 def apply(b: Builder, name: str, x: Value, *parameters: float) -> Value:
     """The library's function of this name, elementwise."""
     if not isinstance(x, Var):
-        return b.known(applied(name, ball(x), *parameters))
+        return b.number(applied(name, ball(x), *parameters))
     return b.nonlinear(function(name, *parameters), x)
 
 
@@ -151,7 +151,7 @@ def raised(b: Builder, x: Value, exponent: float) -> Value:
     if exponent == 0:
         return np.ones(x.shape)
     if exponent == 1:
-        return x if isinstance(x, Var) else b.known(ball(x))
+        return x if isinstance(x, Var) else b.number(ball(x))
     special = {0.5: "sqrt", -1.0: "reciprocal"}
     if exponent in special:
         return apply(b, special[exponent], x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -32,7 +33,8 @@ def flat(values: Array | None, shape: Sequence[int]) -> torch.Tensor:
 
 class Builder:
     """Appends nodes to a network; `label` is the name that new nodes get. `truths` are nodes that are
-    known to be 0 or 1 everywhere.
+    known to be 0 or 1 everywhere, `known` nodes that lie between two numbers, `integral` nodes of whole
+    numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true: (N, K).
     """
 
     def __init__(self, input_size: int) -> None:
@@ -40,6 +42,10 @@ class Builder:
         self.names: list[str] = ["input"]
         self.label = ""
         self.truths: set[int] = set()
+        self.known: dict[int, tuple[float, float]] = {}
+        self.integral: set[int] = set()
+        self.winners: dict[int, Var] = {}
+        self.spans: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self.numbers = 0
 
     def network(self, output: int) -> Network:
@@ -74,7 +80,7 @@ class Builder:
         if flat.size == x.size and np.array_equal(flat, np.arange(x.size)):
             return x.reshaped(index.shape)
         moved = self.affine(index.shape, [(x.node, Index(torch.from_numpy(flat), x.size))])
-        return Var(moved.node, moved.shape, x.boolean)
+        return replace(x, node=moved.node, shape=moved.shape)
 
     def expand(self, x: Value, shape: Sequence[int]) -> Value:
         """x broadcast to this shape."""
@@ -103,7 +109,7 @@ class Builder:
         value, error = ball(x)
         return self.affine(x.shape, [], value, uncertain(error, x.shape))
 
-    def known(self, value: Ball) -> Value:
+    def number(self, value: Ball) -> Value:
         """The constant as an array where it is exact, else as a node."""
         numbers, error = value
         shape = np.broadcast_shapes(numbers.shape, error.shape)

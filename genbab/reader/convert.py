@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from genbab.reader.builder import Builder
 from genbab.reader.constants import folded, moved
 from genbab.reader.control import CONTROL
 from genbab.reader.fold import literal, shape_of
-from genbab.reader.integers import marked, refuse_rounding
+from genbab.reader.integers import ready, typed
 from genbab.reader.lower import LOWERINGS, MOVES, move
 from genbab.reader.lower.masked import lower_masked, makes_mask
 from genbab.reader.lower.table import RANDOM, REFUSED
@@ -85,7 +85,7 @@ def convert(
     run = _Run(source, opsets, builder, ask)
     tensors: dict[str, Known] = {}
     _initialisers(run, proto.graph, tensors)
-    _inputs(builder, shapes, tensors)
+    _inputs(builder, shapes, _elements(proto.graph), tensors)
     _nodes(run, proto.graph.node, tensors, needed_names(proto.graph))
     if run.problems:
         raise UnsupportedError(source, list(dict.fromkeys(run.problems)))
@@ -135,17 +135,27 @@ def _array(run: _Run, tensor: TensorProto, name: str) -> Array:
     return array
 
 
+def _elements(graph: GraphProto) -> dict[str, int]:
+    """The ONNX types of the inputs."""
+    return {i.name: int(i.type.tensor_type.elem_type) for i in graph.input}
+
+
 def _inputs(
-    builder: Builder, shapes: Sequence[tuple[str, tuple[int, ...]]], tensors: dict[str, Known]
+    builder: Builder,
+    shapes: Sequence[tuple[str, tuple[int, ...]]],
+    types: Mapping[str, int],
+    tensors: dict[str, Known],
 ) -> None:
     if len(shapes) == 1:
-        tensors[shapes[0][0]] = Var(0, shapes[0][1])
+        name, shape = shapes[0]
+        tensors[name] = Var(0, shape, types[name])
         return
     start = 0
     for name, shape in shapes:
         builder.label = name
         index = torch.arange(start, start + count(shape))
-        tensors[name] = builder.affine(shape, [(0, Index(index, builder.nodes[0].size))])
+        made = builder.affine(shape, [(0, Index(index, builder.nodes[0].size))])
+        tensors[name] = replace(made, element=types[name])
         start += count(shape)
 
 
@@ -177,7 +187,7 @@ def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]
     try:
         if op.kind in CONTROL and op.node.domain in DOMAINS:
             return CONTROL[op.kind](run.builder, op, _as_nodes(run.builder, inputs), _Body(run, scope))
-        return marked(op, inputs, _outputs(run, op, inputs))
+        return typed(run.builder, op, inputs, _outputs(run, op, inputs))
     except Refused as reason:
         run.problems.append((op.label, op.kind, str(reason)))
     except UsageError as error:
@@ -211,6 +221,7 @@ def _outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     if rule is not None and not (op.kind == "Where" and isinstance(inputs[0], Var)):
         if not varies and any(isinstance(v, Inexact) for v in inputs):
             return moved(inputs, lambda given: move(run.builder, op, rule, given))
+        ready(op, inputs)
         return move(run.builder, op, rule, _as_nodes(run.builder, inputs))
     return _computed(run, op, inputs) if varies or op.kind in RANDOM else folded(op, inputs)
 
@@ -228,7 +239,7 @@ def _computed(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
         inputs = _as_nodes(run.builder, inputs)
     if makes_mask(op, inputs):
         return lower_masked(run.builder, op, inputs)
-    refuse_rounding(op, inputs)
+    ready(op, inputs)
     lower = LOWERINGS.get(op.kind)
     if lower is None:
         if ("", op.kind) in OPERATORS:

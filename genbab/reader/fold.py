@@ -19,7 +19,8 @@ Fold = Callable[[Op, list[Any]], Array]
 
 def _divide(op: Op, a: list[Array]) -> Array:
     if a[0].dtype.kind in "iu":
-        return np.asarray(np.sign(a[0]) * np.sign(a[1]) * (np.abs(a[0]) // np.abs(a[1]))).astype(a[0].dtype)
+        below = a[0] // a[1]  # numpy rounds down, ONNX towards 0
+        return np.asarray(below + ((below < 0) & (below * a[1] != a[0]))).astype(a[0].dtype)
     return np.asarray(a[0] / a[1])
 
 

@@ -26,6 +26,7 @@ from genbab.reader.fusion_classes import Forms
 from genbab.reader.fusion_pieces import Ask, Piece, finite, pieces
 from genbab.reader.fusion_roots import Roots
 from genbab.reader.fusion_sums import Numbers, Sum
+from genbab.reader.spans import endless
 
 CONE = 256
 """So many nodes at most become one function."""
@@ -103,10 +104,16 @@ def _start(roots: Roots, chain: Sequence[int]) -> int:
 
 
 def _pays(network: Network, between: Sequence[int]) -> bool:
-    """Whether the nodes have more than one nonlinear step, and none of them is made much longer."""
+    """Whether the nodes have more than one nonlinear step, none of them a guard or of endlessly many jumps,
+    and none is made much longer.
+    """
     nodes = [network.nodes[b] for b in between]
     steps = [node for node in nodes if isinstance(node, Nonlinear)]
+    if any(step.fn.name == "within" for step in steps):
+        return False
     if len(steps) < 2 and not any(len(step.args) == 2 for step in steps):
+        return False
+    if endless(network.nodes, between):
         return False
     return nodes[-1].size <= max(COPIES, *(step.size for step in steps))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, helper
+
+from genbab.reader import elements
 
 Array = npt.NDArray[Any]
 
@@ -22,13 +24,24 @@ class Var:
     """A tensor that depends on the inputs: node `node` of the network, whose flat value has this row-major
     shape.
 
-    `boolean` marks truth values, carried as 0 and 1; `whole` tensors of an integer type.
+    element: its ONNX type; truth values are carried as 0 and 1. exact: a narrower type that is known to hold
+    every one of its numbers, 0 if none is.
     """
 
     node: int
     shape: tuple[int, ...]
-    boolean: bool = False
-    whole: bool = False
+    element: int = elements.FLOAT
+    exact: int = 0
+
+    @property
+    def boolean(self) -> bool:
+        """Whether it holds truth values."""
+        return self.element == elements.BOOL
+
+    @property
+    def whole(self) -> bool:
+        """Whether its type is one of integers."""
+        return elements.is_integer(self.element)
 
     @property
     def size(self) -> int:
@@ -36,7 +49,7 @@ class Var:
 
     def reshaped(self, shape: Sequence[int]) -> Var:
         """The same numbers in the same order under another shape."""
-        return Var(self.node, tuple(int(n) for n in shape), self.boolean, self.whole)
+        return replace(self, shape=tuple(int(n) for n in shape))
 
 
 Value = Var | Array
@@ -132,6 +145,11 @@ class Op:
     def integers(self, name: str) -> list[int] | None:
         value = self.attributes.get(name)
         return None if value is None else [int(v) for v in value]
+
+
+def element(value: Value) -> int:
+    """The ONNX type of a tensor."""
+    return value.element if isinstance(value, Var) else elements.of_dtype(value.dtype)
 
 
 def count(shape: Sequence[int]) -> int:

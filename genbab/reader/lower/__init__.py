@@ -7,6 +7,7 @@ from __future__ import annotations
 from genbab.reader.lower import (  # noqa: F401 - importing a file fills the tables
     attention,
     blocks,
+    casts,
     comparison,
     convolution,
     einsum,

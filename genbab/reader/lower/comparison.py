@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from genbab.reader.arithmetic import HUGE, add, apply, combine, multiply, subtract
+from genbab.reader import elements
+from genbab.reader.arithmetic import HUGE, add, apply, combine, multiply, scale, subtract
 from genbab.reader.builder import Builder
+from genbab.reader.casts import is_integral
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Op, Refused, Value, Var, needed
+from genbab.reader.spans import span
+from genbab.reader.values import Array, Op, Refused, Value, Var, needed
 
 
 def _truth(b: Builder, value: Value) -> Value:
     if not isinstance(value, Var):
         return value
     b.truths.add(value.node)
-    return Var(value.node, value.shape, True)
+    return replace(value, element=elements.BOOL)
 
 
 def _not(b: Builder, x: Value) -> Value:
@@ -26,13 +31,24 @@ def _number(x: Value) -> Value:
     return Var(x.node, x.shape) if isinstance(x, Var) else x.astype(np.float64)
 
 
+def _at_least(b: Builder, x: Value, y: Value) -> Value:
+    """1 where x >= y; of whole numbers where x - y >= -1/2, where rounding does no harm."""
+    parts = [(x, 1.0), (y, -1.0)]
+    return apply(b, "step", combine(b, [*parts, (np.array(0.5), 1.0)] if _whole(b, x, y) else parts))
+
+
+def _whole(b: Builder, *values: Value) -> bool:
+    """Whether all of them are known to be whole numbers."""
+    return all(
+        v.whole or is_integral(b, v.node) if isinstance(v, Var) else bool((v == np.floor(v)).all())
+        for v in values
+    )
+
+
 @lowering("GreaterOrEqual", "LessOrEqual", "Greater", "Less", how="a step of the difference")
 def _compare(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x, y = needed(inputs, 0), needed(inputs, 1)
-    if op.kind in ("GreaterOrEqual", "Less"):
-        at_least = apply(b, "step", subtract(b, x, y))  # x >= y
-    else:
-        at_least = apply(b, "step", subtract(b, y, x))  # y >= x
+    at_least = _at_least(b, x, y) if op.kind in ("GreaterOrEqual", "Less") else _at_least(b, y, x)
     return _truth(b, at_least if op.kind.endswith("Equal") else _not(b, at_least))
 
 
@@ -72,14 +88,44 @@ def _is_huge(value: Value) -> bool:
     return not isinstance(value, Var) and bool((np.abs(value.astype(np.float64)) >= HUGE).any())
 
 
-@lowering("Equal", how="two steps; of truth values a product")
+@lowering("Equal", how="two steps; of truth values a product; the comparisons themselves of an ArgMax")
 def _equal(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """x >= y and y >= x; not both fail."""
-    x, y = needed(inputs, 0), needed(inputs, 1)
+    return equal(b, needed(inputs, 0), needed(inputs, 1))
+
+
+def equal(b: Builder, x: Value, y: Value) -> Value:
+    """Where x and y are the same number, as truth values."""
     if all(value.boolean if isinstance(value, Var) else value.dtype == np.bool_ for value in (x, y)):
         return _truth(b, _not(b, _exclusive(b, x, y)))
-    steps = [apply(b, "step", subtract(b, *pair)) for pair in ((x, y), (y, x))]
+    for value, number in ((x, y), (y, x)):
+        if isinstance(value, Var) and not isinstance(number, Var):
+            known = _is_number(b, value, number)
+            if known is not None:
+                return _truth(b, known)
+    steps = [_at_least(b, *pair) for pair in ((x, y), (y, x))]
     return _truth(b, combine(b, [(steps[0], 1.0), (steps[1], 1.0), (np.ones(()), -1.0)]))
+
+
+def _is_number(b: Builder, x: Var, number: Array) -> Value | None:
+    """Where x is a constant, without further steps: x is the number of a winner, or one of two integers."""
+    shape = np.broadcast_shapes(x.shape, number.shape)
+    wanted = np.broadcast_to(number, shape)
+    if x.node in b.winners:
+        won = b.winners[x.node]
+        choices = won.shape[-1]
+        entry = np.broadcast_to(np.arange(x.size).reshape(x.shape), shape)
+        exists = (wanted >= 0) & (wanted < choices) & (wanted == np.floor(wanted))
+        place = np.where(exists, wanted, 0).astype(np.int64)
+        return b.gather(won, np.where(exists, entry * choices + place, -1))
+    if not _whole(b, x):
+        return None
+    low, high = span(b, x)
+    if high - low != 1.0:
+        return None
+    above = combine(b, [(b.expand(x, shape), 1.0), (np.array(low), -1.0)])  # 1 where x is the larger one
+    sign = np.where(wanted == high, 1.0, np.where(wanted == low, -1.0, 0.0))
+    return combine(b, [(scale(b, above, sign), 1.0), (np.where(wanted == low, 1.0, 0.0), 1.0)])
 
 
 @lowering("IsNaN", "IsInf", how="refused")
@@ -96,30 +142,3 @@ def _exclusive(b: Builder, x: Value, y: Value) -> Value:
     """1 where one of two truth values is true: a + b - 2ab."""
     x, y = _number(x), _number(y)
     return combine(b, [(x, 1.0), (y, 1.0), (multiply(b, x, y), -2.0)])
-
-
-@lowering("Cast", "CastLike", how="the same number, between types that hold it")
-def _cast(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    """The number itself, between float32 and float64, for truth values made numbers, and for integers."""
-    x = needed(inputs, 0)
-    if op.kind == "CastLike":
-        like = needed(inputs, 1)
-        target = (
-            np.dtype(np.float32)
-            if isinstance(like, Var) and not like.boolean
-            else getattr(like, "dtype", None)
-        )
-        kind = np.dtype(bool) if target is None else np.dtype(target)
-    else:
-        from onnx import helper
-
-        kind = np.dtype(helper.tensor_dtype_to_np_dtype(op.integer("to", 1)))
-    if not isinstance(x, Var):
-        return x.astype(kind)
-    if kind == np.bool_ and x.boolean:
-        return x
-    if kind in (np.float32, np.float64):
-        return Var(x.node, x.shape)
-    if kind.kind in "iu" and (x.boolean or (x.whole and kind.itemsize >= 4)):
-        return Var(x.node, x.shape, whole=True)
-    raise Refused(f"a conversion to {kind}, which rounds")

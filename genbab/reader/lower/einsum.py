@@ -66,7 +66,9 @@ def _summed(b: Builder, x: Value, labels: str, keep: str) -> tuple[Value, str]:
     left = "".join(c for c in labels if c in keep)
     if not axes:
         return x, left
-    made = reduce_sum(b, x, axes, keep=False) if isinstance(x, Var) else b.known(summed(ball(x), tuple(axes)))
+    made = (
+        reduce_sum(b, x, axes, keep=False) if isinstance(x, Var) else b.number(summed(ball(x), tuple(axes)))
+    )
     return made, left
 
 

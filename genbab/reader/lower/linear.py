@@ -56,7 +56,7 @@ def matmul(b: Builder, x: Value, y: Value) -> Value:
         made = (
             _by_constant(b, left, right)
             if isinstance(left, Var)
-            else b.known(product(ball(left), ball(right)))
+            else b.number(product(ball(left), ball(right)))
         )
     elif not isinstance(left, Var):
         made = _swapped(b, _by_constant(b, _swapped_var(b, right), np.swapaxes(left, -1, -2)))

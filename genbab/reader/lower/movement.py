@@ -5,6 +5,7 @@ numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def _picked(b: Builder, shape: tuple[int, ...], picked: list[tuple[Var, Array]],
         index = torch.from_numpy(np.ascontiguousarray(local.reshape(-1), dtype=np.int64))
         terms.append((var.node, Index(index, var.size)))
     made = b.affine(shape, terms, bias)
-    return Var(made.node, made.shape, all(var.boolean for var, _ in picked))
+    kinds = {var.element for var, _ in picked}
+    return replace(made, element=kinds.pop()) if len(kinds) == 1 else made
 
 
 @moves("Identity", "Dropout")

@@ -65,7 +65,9 @@ def quantised(b: Builder, x: Value, step: Value, zero: Value, limits: tuple[floa
     low, high = (subtract(b, np.array(limit), zero) for limit in limits)
     kept = minimum(b, maximum(b, divide(b, x, step), low), high)
     made = add(b, apply(b, "round", kept), zero)
-    return Var(made.node, made.shape, whole=True) if isinstance(made, Var) else made
+    if isinstance(made, Var):
+        b.known[made.node] = limits
+    return made
 
 
 @lowering("QuantizeLinear", how=QUANTISED)
@@ -100,7 +102,7 @@ def _dynamic(b: Builder, op: Op, inputs: list[Value | None]) -> list[Value]:
     zero = apply(b, "round", scale(b, share, 255.0))
     step = divide(b, width, np.array(255.0))
     assert isinstance(zero, Var)
-    zero = Var(zero.node, zero.shape, whole=True)
+    b.known[zero.node] = 0.0, 255.0
     return [quantised(b, x, step, zero, (0.0, 255.0)), step, zero]
 
 
@@ -117,21 +119,17 @@ def _centred(b: Builder, x: Value, zero: Value | None, trailing: int) -> Value:
     return subtract(b, _number(x), _number(offset))
 
 
-def _whole(value: Value) -> Value:
-    return Var(value.node, value.shape, whole=True) if isinstance(value, Var) else value
-
-
 @lowering("MatMulInteger", how="affine, or products and sums")
 def _matmul_integer(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = _centred(b, needed(inputs, 0), given(inputs, 2), 1)
-    return _whole(matmul(b, x, _centred(b, needed(inputs, 1), given(inputs, 3), 0)))
+    return matmul(b, x, _centred(b, needed(inputs, 1), given(inputs, 3), 0))
 
 
 @lowering("ConvInteger", how="affine")
 def _conv_integer(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = _centred(b, needed(inputs, 0), given(inputs, 2), 0)
     kernel = _centred(b, needed(inputs, 1), given(inputs, 3), len(needed(inputs, 1).shape) - 1)
-    return _whole(convolve(b, op, x, kernel, None))
+    return convolve(b, op, x, kernel, None)
 
 
 def _scaled(b: Builder, x: Value, step: Value, zero: Value, trailing: int) -> Value:

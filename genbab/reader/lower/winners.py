@@ -10,12 +10,27 @@ import numpy as np
 import torch
 
 from genbab.network import Adjoint, Compose, Diagonal, Index
-from genbab.reader.arithmetic import apply, clip, scale
+from genbab.reader import elements
+from genbab.reader.arithmetic import apply, clip, combine, scale
 from genbab.reader.builder import Builder
+from genbab.reader.casts import cast
+from genbab.reader.lower.comparison import equal
 from genbab.reader.lower.ragged import difference
 from genbab.reader.lower.reductions import reduce_sum
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, needed, positive_axis
+from genbab.reader.spans import span
+from genbab.reader.values import (
+    Array,
+    Op,
+    Refused,
+    Value,
+    Var,
+    constant,
+    known_integers,
+    needed,
+    positive_axis,
+    room,
+)
 
 PAIRS_LIMIT = 2_000_000
 """Largest number of comparisons."""
@@ -49,8 +64,40 @@ def _arg(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         return np.zeros(shape, dtype=np.int64)
     total = reduce_sum(b, weighted, [1], keep=False)
     found = clip(b, total, 0.0, length - 1.0) if length > 2 else total
-    assert isinstance(found, Var)
-    return Var(found.node, tuple(shape), whole=True)
+    assert isinstance(found, Var) and isinstance(won, Var)
+    b.known[found.node] = 0.0, length - 1.0
+    flipped = b.gather(won, np.arange(won.size).reshape(won.shape)[:, ::-1]) if last else won
+    assert isinstance(flipped, Var)
+    b.winners[found.node] = flipped
+    return found.reshaped(shape)
+
+
+@lowering("OneHot", how="affine of the comparisons of an ArgMax; else two steps per number")
+def _one_hot(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """off + hit · (on - off): hit of the numbers 0 to depth - 1, or -depth to -1."""
+    index, depth = needed(inputs, 0), known_integers(needed(inputs, 1), "its depth")[0]
+    values = constant(needed(inputs, 2), "its values")
+    if not isinstance(index, Var) or values is None:
+        raise Refused("constant indices")
+    room((*index.shape, depth))
+    axis = positive_axis(op.integer("axis", -1), len(index.shape) + 1)
+    if not index.whole and index.node not in b.winners:
+        index = cast(b, index, elements.INT64)
+    off, on = (float(v) for v in values.astype(np.float64).ravel())
+    hit = _hits(b, index, depth)
+    places = np.moveaxis(np.arange(hit.size).reshape(hit.shape), -1, axis)
+    scaled = scale(b, b.gather(hit, places), on - off)
+    return combine(b, [(scaled, 1.0), (np.array(off), 1.0)])
+
+
+def _hits(b: Builder, index: Var, depth: int) -> Value:
+    """(*index, depth): 1 where the index, counted from the end if it is negative, is the number."""
+    spread = index.reshaped((*index.shape, 1))
+    numbers = np.arange(depth)
+    hit = equal(b, spread, numbers)
+    if index.node in b.winners or span(b, index)[0] >= 0:
+        return hit
+    return combine(b, [(hit, 1.0), (equal(b, spread, numbers - depth), 1.0)])
 
 
 def winners(b: Builder, x: Var, rows: Array, least: bool = False) -> Value:
