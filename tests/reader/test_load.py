@@ -212,7 +212,7 @@ def test_weights_that_are_no_numbers(bad: float) -> None:
 def test_everything_unsupported_is_listed_at_once() -> None:
     proto = text_model(
         "(float[1,4] x) => (float y)",
-        "a = Det(x) b = Relu(a) c = Cast<to=7>(x) d = Foo.Bar(x) e = Sin(x) "
+        "a = Det(x) b = Relu(a) c = Cast<to=10>(x) d = Foo.Bar(x) e = Sin(x) "
         "f = Bernoulli(e) dead = Atan(x) y = Sum(b, c, d, f)",
     )
     for node, name in zip(proto.graph.node, ["the det", "", "the cast"], strict=False):
