@@ -85,22 +85,25 @@ def endless(nodes: Sequence[Node], between: Sequence[int]) -> bool:
     """Whether one of the nodes `between`, each made of earlier ones and of what is outside, takes more than
     `STEPS` steps, as floor does where nothing in between bounds its argument.
     """
-    stairs = [i for i in between if isinstance(made := nodes[i], Nonlinear) and _is_stair(made)]
-    if not stairs:
+    if not any(isinstance(made := nodes[i], Nonlinear) and _period(made) < torch.inf for i in between):
         return False
     known: dict[int, Span] = {}
     for i in between:
         made = nodes[i]
-        sources = made.sources if isinstance(made, Affine) else made.args  # type: ignore[union-attr]
-        spans = [known.get(s) or _unbounded(nodes[s].size) for s in sources]
-        if i in stairs and bool((spans[0][1] - spans[0][0] > STEPS * made.fn.period).any()):  # type: ignore[union-attr]
-            return True
-        known[i] = _affine(made, spans) if isinstance(made, Affine) else _nonlinear(made, spans)
+        if isinstance(made, Affine):
+            known[i] = _affine(made, [known.get(s) or _unbounded(nodes[s].size) for s in made.sources])
+        elif isinstance(made, Nonlinear):
+            spans = [known.get(s) or _unbounded(nodes[s].size) for s in made.args]
+            if bool((spans[0][1] - spans[0][0] > STEPS * _period(made)).any()):
+                return True
+            known[i] = _nonlinear(made, spans)
     return False
 
 
-def _is_stair(made: Nonlinear) -> bool:
-    return isinstance(made.fn, Nonlinearity) and made.fn.period > 0 and bool(made.fn.jumps)
+def _period(made: Nonlinear) -> float:
+    """How wide a step of a staircase is; infinite for other functions."""
+    fn = made.fn
+    return fn.period if isinstance(fn, Nonlinearity) and fn.period > 0 and fn.jumps else torch.inf
 
 
 def _unbounded(size: int) -> Span:

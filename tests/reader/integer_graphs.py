@@ -48,7 +48,7 @@ class Graph:
     constants: list[onnx.TensorProto] = field(default_factory=list)
     tensors: list[tuple[str, str, int]] = field(default_factory=lambda: [("x", "float", SIZE)])
 
-    def constant(self, value: Array) -> str:
+    def constant(self, value: Any) -> str:
         """The name of a constant."""
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))

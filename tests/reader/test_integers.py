@@ -32,7 +32,7 @@ def enclosed(model: Model, proto: onnx.ModelProto, xs: np.ndarray[Any, Any]) -> 
     assert not np.isnan(low).any() and not np.isnan(high).any()
     for point, least, most in zip(xs, low, high, strict=True):
         feed = point.astype(np.float32).reshape(model.input_shapes[0])
-        truth = np.asarray(one.run(None, {model.input_names[0]: feed})[0]).reshape(-1)
+        truth = np.asarray(one.run(model.output_names, {model.input_names[0]: feed})[0]).reshape(-1)
         inside = (least <= truth) & (truth <= most)
         text = onnx.printer.to_text(proto)
         assert inside.all(), f"at {point.tolist()}: {truth} is not in [{least}, {most}]\n{text}"
