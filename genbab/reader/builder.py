@@ -34,7 +34,8 @@ def flat(values: Array | None, shape: Sequence[int]) -> torch.Tensor:
 class Builder:
     """Appends nodes to a network; `label` is the name that new nodes get. `truths` are nodes that are
     known to be 0 or 1 everywhere, `known` nodes that lie between two numbers, `integral` nodes of whole
-    numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true: (N, K).
+    numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true: (N, K);
+    `places` are where slices begin, by the node of the number and the length of the axis.
     """
 
     def __init__(self, input_size: int) -> None:
@@ -45,6 +46,7 @@ class Builder:
         self.known: dict[int, tuple[float, float]] = {}
         self.integral: set[int] = set()
         self.winners: dict[int, Var] = {}
+        self.places: dict[tuple[int, int], Var] = {}
         self.spans: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self.numbers = 0
 

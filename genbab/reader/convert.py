@@ -18,6 +18,7 @@ from genbab.reader.builder import Builder
 from genbab.reader.constants import folded, moved
 from genbab.reader.control import CONTROL
 from genbab.reader.fold import literal, shape_of
+from genbab.reader.forks import Forked, begins_anywhere, forked, merged, sliced
 from genbab.reader.integers import ready, typed
 from genbab.reader.lower import LOWERINGS, MOVES, move
 from genbab.reader.lower.masked import lower_masked, makes_mask
@@ -187,7 +188,9 @@ def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]
     try:
         if op.kind in CONTROL and op.node.domain in DOMAINS:
             return CONTROL[op.kind](run.builder, op, _as_nodes(run.builder, inputs), _Body(run, scope))
-        return typed(run.builder, op, inputs, _outputs(run, op, inputs))
+        if any(isinstance(v, Forked) for v in inputs):
+            return forked(run.builder, inputs, lambda one: _typed_outputs(run, op, one), len(op.node.output))
+        return _typed_outputs(run, op, inputs)
     except Refused as reason:
         run.problems.append((op.label, op.kind, str(reason)))
     except UsageError as error:
@@ -203,6 +206,10 @@ def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]
     return []
 
 
+def _typed_outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+    return typed(run.builder, op, inputs, _outputs(run, op, inputs))
+
+
 def _outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     if op.node.domain not in DOMAINS:
         return [_registered(run, op, _as_nodes(run.builder, inputs))]
@@ -216,6 +223,8 @@ def _outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
         return [inputs[0]]
     if op.kind in ("Shape", "Size") and inputs[0] is not None:
         return [shape_of(op, inputs[0])]
+    if begins_anywhere(op, inputs):
+        return sliced(run.builder, op, inputs)
     varies = any(isinstance(v, Var | Masked) for v in inputs)
     rule = MOVES.get(op.kind)
     if rule is not None and not (op.kind == "Where" and isinstance(inputs[0], Var)):
@@ -289,6 +298,10 @@ def _output(run: _Run, tensors: dict[str, Known], name: str) -> Var:
     value = tensors.get(name)
     if value is None or isinstance(value, Unknown):
         raise ModelError(f"{run.source}: nothing makes the output '{name}'")
+    if isinstance(value, Forked):
+        if len({tuple(v.shape) for v in value.cases.values()}) > 1:
+            raise UnsupportedError(run.source, [(name, "output", "its shape depends on the network's input")])
+        value = merged(run.builder, value.cases)
     if isinstance(value, Masked | tuple):
         what = "a sequence of tensors" if isinstance(value, tuple) else "entries of minus infinity"
         raise UnsupportedError(run.source, [(name, "output", what)])

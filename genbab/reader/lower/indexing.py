@@ -12,6 +12,7 @@ from genbab.network import Adjoint, Identity, Index, LinearMap
 from genbab.reader.arithmetic import add
 from genbab.reader.builder import Builder
 from genbab.reader.lower.movement import move
+from genbab.reader.lower.scattering import scattered
 from genbab.reader.lower.table import Move, lowering, moves
 from genbab.reader.values import Array, Op, Refused, Value, Var, constant, count, needed, positive_axis, room
 
@@ -78,6 +79,9 @@ def _written(op: Op, a: list[Any]) -> Array:
 def _scatter(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Value]:
     reduction = op.text("reduction", "none")
     data, updates = needed(inputs, 0), needed(inputs, 2)
+    places = needed(inputs, 1)
+    if op.kind == "ScatterND" and isinstance(places, Var) and reduction == "none":
+        return scattered(b, data, places, updates)
     index = constant(needed(inputs, 1), "its indices")
     assert index is not None
     if reduction == "none":
