@@ -11,7 +11,7 @@ import torch
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from genbab.errors import ModelError, UnsupportedError, UsageError
-from genbab.network import Index, LinearMap, Network
+from genbab.network import Index, Network
 from genbab.nonlinear.registry import OPERATORS
 from genbab.reader.arithmetic import apply
 from genbab.reader.builder import Builder
@@ -21,6 +21,7 @@ from genbab.reader.fold import literal, shape_of
 from genbab.reader.forks import Forked, begins_anywhere, forked, merged, sliced
 from genbab.reader.integers import ready, typed
 from genbab.reader.lower import LOWERINGS, MOVES, move
+from genbab.reader.lower.joining import in_one_vector
 from genbab.reader.lower.masked import lower_masked, makes_mask
 from genbab.reader.lower.table import RANDOM, REFUSED
 from genbab.reader.sequences import SEQUENCES
@@ -93,7 +94,7 @@ def convert(
     outputs = [_output(run, tensors, o.name) for o in proto.graph.output]
     if not sum(o.size for o in outputs):
         raise ModelError(f"{source}: its outputs hold no numbers: shapes {[list(o.shape) for o in outputs]}")
-    output = outputs[0] if len(outputs) == 1 else _joined(builder, outputs)
+    output = outputs[0] if len(outputs) == 1 else in_one_vector(builder, outputs)
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
     return Converted(builder.network(output.node), found, tuple(o.shape for o in outputs))
 
@@ -307,17 +308,3 @@ def _output(run: _Run, tensors: dict[str, Known], name: str) -> Var:
         raise UnsupportedError(run.source, [(name, "output", what)])
     run.builder.label = name
     return run.builder.variable(value)
-
-
-def _joined(builder: Builder, outputs: list[Var]) -> Var:
-    """All outputs in one vector."""
-    total = sum(o.size for o in outputs)
-    start = 0
-    terms: list[tuple[int, LinearMap]] = []
-    builder.label = "outputs"
-    for output in outputs:
-        index = torch.full((total,), -1, dtype=torch.long)
-        index[start : start + output.size] = torch.arange(output.size)
-        terms.append((output.node, Index(index, output.size)))
-        start += output.size
-    return builder.affine((total,), terms)

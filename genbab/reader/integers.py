@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from onnx import defs
+from onnx import defs, helper
 
 from genbab.reader import elements
 from genbab.reader.builder import Builder
@@ -86,6 +86,8 @@ def typed(b: Builder, op: Op, inputs: Sequence[Any], outputs: Sequence[Any]) -> 
     for i, value in enumerate(outputs):
         kind = _element(op, inputs, i)
         if not isinstance(value, Var):
+            if kind is not None and elements.is_integer(kind) and isinstance(value, np.ndarray):
+                value = value.astype(helper.tensor_dtype_to_np_dtype(kind))
             made.append(value)
             continue
         known = value if kind is None or kind == value.element else replace(value, element=kind, exact=0)

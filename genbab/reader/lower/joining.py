@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
+from genbab.network import Index, LinearMap
 from genbab.reader.builder import Builder
 from genbab.reader.lower.movement import arrange
-from genbab.reader.values import Masked, Value
+from genbab.reader.values import Masked, Value, Var
 
 
 def stacked(b: Builder, parts: Sequence[Value]) -> Value:
@@ -23,3 +25,17 @@ def concatenated(b: Builder, parts: Sequence[Value], axis: int) -> Value:
     (made,) = arrange(b, parts, lambda arrays: [np.concatenate(arrays, axis=axis)])
     assert not isinstance(made, Masked)
     return made
+
+
+def in_one_vector(builder: Builder, outputs: list[Var]) -> Var:
+    """All outputs in one vector."""
+    total = sum(o.size for o in outputs)
+    start = 0
+    terms: list[tuple[int, LinearMap]] = []
+    builder.label = "outputs"
+    for output in outputs:
+        index = torch.full((total,), -1, dtype=torch.long)
+        index[start : start + output.size] = torch.arange(output.size)
+        terms.append((output.node, Index(index, output.size)))
+        start += output.size
+    return builder.affine((total,), terms)
