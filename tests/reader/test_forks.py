@@ -98,8 +98,9 @@ def test_what_is_refused(body: str, reason: str) -> None:
         load_onnx(model(ENDS + body))
 
 
-def test_a_sum_over_a_slice_that_may_be_empty() -> None:
-    proto = model(ENDS + "z = Slice(ramp, s, e, ax) y = ReduceSum<keepdims=0>(z)")
+@pytest.mark.parametrize("data", ["one", "ramp"])
+def test_a_sum_over_a_slice_that_may_be_empty(data: str) -> None:
+    proto = model(ENDS + ONES + f"z = Slice({data}, s, e, ax) y = ReduceSum<keepdims=0>(z)")
     read = load_onnx(proto)
     one = session(proto.SerializeToString())
     for x in points():
