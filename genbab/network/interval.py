@@ -191,7 +191,7 @@ def underflow(terms: int, dtype: torch.dtype) -> float:
 def _only_moved(node: Affine) -> bool:
     """Whether the node's value is computed without rounding: each entry is an entry of one source."""
     plain = len(node.terms) == 1 and isinstance(node.terms[0][1], Identity | Index)
-    return plain and not node.uncertainty.roundings and not bool(node.bias.any())
+    return plain and node.uncertainty.exact and not bool(node.bias.any())
 
 
 def _mapped(one: LinearMap, source: Interval) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,7 +13,7 @@ from genbab.network.uncertainty import EXACT, Uncertainty, padded
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.grouped import GroupFunction
 from genbab.reader.exact import Ball, ball
-from genbab.reader.values import MAX_NUMBERS, Array, Inexact, TooLarge, Value, Var, count, room
+from genbab.reader.values import MAX_NUMBERS, Array, Inexact, TooLarge, Value, Var, count, element, room
 
 
 def uncertain(error: Array, shape: Sequence[int], roundings: int = 0) -> Uncertainty:
@@ -109,7 +109,7 @@ class Builder:
         if isinstance(x, Var):
             return x
         value, error = ball(x)
-        return self.affine(x.shape, [], value, uncertain(error, x.shape))
+        return replace(self.affine(x.shape, [], value, uncertain(error, x.shape)), element=element(x))
 
     def number(self, value: Ball) -> Value:
         """The constant as an array where it is exact, else as a node."""

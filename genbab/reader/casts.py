@@ -1,4 +1,4 @@
-"""Conversions between the types of tensors: exact, wrapped, truncated or refused."""
+"""Conversions between the types of tensors: exact, wrapped, truncated, rounded or refused."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import torch
 
-from genbab.network import Nonlinear
+from genbab.network import Diagonal, Identity, Nonlinear
+from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Nonlinearity
 from genbab.reader import elements
 from genbab.reader.arithmetic import apply, combine, scale
@@ -21,6 +23,12 @@ STAIRS = frozenset({"floor", "ceil", "round", "sign", "step", "positive"})
 
 LIMITERS = frozenset({"relu", "abs", "clip", "at_least", "at_most", "within"})
 """Functions that make whole numbers of whole numbers, if their parameters are whole."""
+
+ROUNDED = {
+    elements.FLOAT: (2.0**-24, 2.0**-149, float(np.finfo(np.float32).max)),
+    elements.DOUBLE: (2.0**-53, 2.0**-1073, float(np.finfo(np.float64).max)),
+}
+"""Type -> what rounding to it moves a number by: relative, absolute; its largest number."""
 
 HELD = (
     *(elements.of_dtype(t) for t in (np.int8, np.uint8, np.float16)),
@@ -54,15 +62,18 @@ def _to_float(b: Builder, x: Var, target: int) -> Var:
 
 
 def narrowed(b: Builder, x: Var, target: int) -> Var:
-    """The tensor rounded to a type that does not hold all of its numbers: refused."""
-    old, new = elements.named(x.element), elements.named(target)
-    if x.whole:
-        low, high = span(b, x)
-        most = f"integers up to 2^{elements.DIGITS[target]} in size are accepted"
-        found = f"here between {low:g} and {high:g}"
-        raise Refused(f"a conversion of {old} numbers, {found}, to {new}, which rounds ({most})")
-    accepted = f"{old} throughout, or {new}, is accepted"
-    raise Refused(f"a conversion of {old} numbers to {new}, which rounds ({accepted})")
+    """The tensor rounded to nearest in float or double, as a number near it; undefined beyond its range.
+
+    Rounding moves a number by at most half of a unit in its last place, or of the least number of the type.
+    """
+    unit, least, most = ROUNDED[target]
+    low, high = span(b, x)
+    if low < -most or most < high:
+        x = replace(x, node=b.nonlinear(function("within", -most, most), x).node)
+    error = Diagonal(torch.full((x.size,), unit, dtype=torch.float64))
+    uncertainty = Uncertainty(0, torch.full((x.size,), least, dtype=torch.float64), ((x.node, error),))
+    made = b.affine(x.shape, [(x.node, Identity(x.size))], None, uncertainty)
+    return replace(made, element=target)
 
 
 def _to_integer(b: Builder, x: Var, target: int) -> Var:

@@ -21,7 +21,18 @@ from genbab.reader.functions import function
 from genbab.reader.lower.comparison import equal
 from genbab.reader.lower.reductions import reduce_sum
 from genbab.reader.spans import span
-from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, positive_axis
+from genbab.reader.values import (
+    Array,
+    Inexact,
+    Op,
+    Refused,
+    Value,
+    Var,
+    constant,
+    given,
+    needed,
+    positive_axis,
+)
 
 CASES = 16
 """The most cases that are told apart."""
@@ -69,7 +80,7 @@ def _in_case(value: Any, case: Case) -> Any:
 
 def _joined(b: Builder, cases: Mapping[Case, Any]) -> Any:
     """Numbers of one shape as one tensor; others stay apart, as do integers, which are mostly shapes."""
-    cases = _flat(cases)
+    cases = {case: b.variable(v) if isinstance(v, Inexact) else v for case, v in _flat(cases).items()}
     values = list(cases.values())
     if all(v is values[0] for v in values):
         return values[0]

@@ -15,7 +15,7 @@ from genbab.reader.builder import Builder
 from genbab.reader.casts import wrapped
 from genbab.reader.lower import MOVES
 from genbab.reader.spans import span
-from genbab.reader.values import Op, Refused, Var, element
+from genbab.reader.values import Inexact, Op, Refused, Var, element
 
 ROUNDING = frozenset({"Div", "Pow", "ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"})
 """Operators that round their results on integers."""
@@ -160,7 +160,7 @@ def _element(op: Op, inputs: Sequence[Any], position: int) -> int | None:
     takes, gives, allowed = types
     kind = gives[min(position, len(gives) - 1)]
     source = next((i for i, t in enumerate(takes) if t == kind and i < len(inputs)), None)
-    if source is not None and isinstance(inputs[source], Var | np.ndarray):
+    if source is not None and isinstance(inputs[source], Var | np.ndarray | Inexact):
         return element(inputs[source])
     only = (kind,) if kind.startswith("tensor(") else allowed.get(kind, ())
     return NAMES.get(only[0]) if len(only) == 1 else None

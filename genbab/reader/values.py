@@ -147,8 +147,10 @@ class Op:
         return None if value is None else [int(v) for v in value]
 
 
-def element(value: Value) -> int:
+def element(value: Value | Inexact) -> int:
     """The ONNX type of a tensor."""
+    if isinstance(value, Inexact):
+        return elements.of_dtype(value.computed.dtype)
     return value.element if isinstance(value, Var) else elements.of_dtype(value.dtype)
 
 

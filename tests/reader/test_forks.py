@@ -8,9 +8,9 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from genbab.bounds.interval import propagate
 from genbab.errors import UnsupportedError
 from genbab.network import evaluate
+from genbab.network.interval import propagate
 from genbab.reader import load_onnx
 from genbab.reader.runtime import session
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from genbab.bounds.interval import propagate
 from genbab.errors import UnsupportedError
+from genbab.network.interval import propagate
 from genbab.reader import Model, load_onnx
 from genbab.reader.runtime import session
 from tests.reader.integer_graphs import points, random_graph
