@@ -117,7 +117,7 @@ def _outside(fn: Nonlinearity, l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
         bad |= l < low
     if high < math.inf:
         bad |= u > high
-    return bad
+    return bad if fn.absent is None else bad | fn.absent(l, u)
 
 
 def make_box(

@@ -56,7 +56,8 @@ class Nonlinearity:
     `bulges[i]`, for facts that were computed: segment i, of curvature 0, stays within bulges[i] of its chord
     (and both its ends are kinks). `enclose(l, u)`: a rigorous range on boxes that leave the domain, where the
     domain is only the part of the line on which the facts are certain. `written`: the expression that the
-    function was composed from; composing it further opens it.
+    function was composed from; composing it further opens it. `absent(l, u)`: the boxes on which some point
+    has no value although `domain` does not say so; nothing is said of the function there.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Nonlinearity:
     bulges: tuple[float, ...] = ()
     enclose: Enclosure | None = None
     written: object = None
+    absent: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         problems = []
