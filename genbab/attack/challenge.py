@@ -20,7 +20,7 @@ from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
 from genbab.errors import DeadlineReached
-from genbab.network import Network, evaluate
+from genbab.network import Network, evaluate, without_domains
 from genbab.reader import Model
 from genbab.result import Counterexample
 from genbab.specs import Spec
@@ -47,6 +47,7 @@ class Challenge:
     def __init__(
         self, model: Model, spec: Spec, network: Network, deadline: Deadline, config: Config
     ) -> None:
+        network = without_domains(network)
         self.spec, self.network, self.deadline, self.config = spec, network, deadline, config
         self.device = resolve(config.device)
         self.replayable = model.replayable

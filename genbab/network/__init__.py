@@ -20,6 +20,7 @@ from genbab.network.maps import (
     nonnegative,
 )
 from genbab.network.noise import noise, noises
+from genbab.network.plain import without_domains
 from genbab.network.rounded import rounded
 from genbab.network.simplify import simplify
 
@@ -53,4 +54,5 @@ __all__ = [
     "rounded",
     "simplify",
     "values",
+    "without_domains",
 ]

@@ -84,7 +84,7 @@ def _scaled(b: Builder, x: Value | Inexact, by: Ball) -> Value:
         return b.number(times(ball(x), by))
     shape = np.broadcast_shapes(x.shape, factor.shape)
     room(shape)
-    if not factor.any() and not error.any():
+    if not factor.any() and not error.any() and x.node not in b.partial:
         return np.zeros(shape)
     if x.node in b.truths and bool((np.abs(factor) >= HUGE).any()):
         x = _switched(b, x)

@@ -12,6 +12,7 @@ from genbab.network import Affine, Grouped, Identity, Index, Input, LinearMap, N
 from genbab.network.uncertainty import EXACT, Uncertainty, padded
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.grouped import GroupFunction
+from genbab.reader.domains import Selection, partial
 from genbab.reader.exact import Ball, ball
 from genbab.reader.values import MAX_NUMBERS, Array, Inexact, TooLarge, Value, Var, count, element, room
 
@@ -35,7 +36,8 @@ class Builder:
     """Appends nodes to a network; `label` is the name that new nodes get. `truths` are nodes that are
     known to be 0 or 1 everywhere, `known` nodes that lie between two numbers, `integral` nodes of whole
     numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true: (N, K);
-    `places` are where slices begin, by the node of the number and the length of the axis.
+    `places` are where slices begin, by the node of the number and the length of the axis; `partial` nodes
+    depend on a function that is not defined everywhere; `selections` are what `Where` chose from such nodes.
     """
 
     def __init__(self, input_size: int) -> None:
@@ -48,6 +50,8 @@ class Builder:
         self.winners: dict[int, Var] = {}
         self.places: dict[tuple[int, int], Var] = {}
         self.spans: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.partial: set[int] = set()
+        self.selections: dict[int, Selection] = {}
         self.numbers = 0
 
     def network(self, output: int) -> Network:
@@ -125,6 +129,15 @@ class Builder:
             raise TooLarge(
                 f"the tensors up to here hold {self.numbers:,} numbers, {8 * MAX_NUMBERS:,} are accepted"
             )
+        sources = (
+            ()
+            if isinstance(node, Input)
+            else [s for s, _ in node.terms]
+            if isinstance(node, Affine)
+            else node.args
+        )
+        if partial(node) or not self.partial.isdisjoint(sources):
+            self.partial.add(len(self.nodes))
         self.nodes.append(node)
         self.names.append(self.label)
         return Var(len(self.nodes) - 1, tuple(int(n) for n in shape))

@@ -17,6 +17,7 @@ from genbab.reader.arithmetic import apply
 from genbab.reader.builder import Builder
 from genbab.reader.constants import folded, moved
 from genbab.reader.control import CONTROL
+from genbab.reader.domains import Selection
 from genbab.reader.fold import literal, shape_of
 from genbab.reader.forks import Forked, begins_anywhere, forked, merged, sliced
 from genbab.reader.integers import ready, typed
@@ -57,6 +58,7 @@ class Converted:
     network: Network
     tensors: dict[str, Var]
     output_shapes: tuple[tuple[int, ...], ...]
+    selections: Mapping[int, Selection] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,7 +98,8 @@ def convert(
         raise ModelError(f"{source}: its outputs hold no numbers: shapes {[list(o.shape) for o in outputs]}")
     output = outputs[0] if len(outputs) == 1 else in_one_vector(builder, outputs)
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
-    return Converted(builder.network(output.node), found, tuple(o.shape for o in outputs))
+    shapes_out = tuple(o.shape for o in outputs)
+    return Converted(builder.network(output.node), found, shapes_out, builder.selections)
 
 
 def needed_names(graph: GraphProto) -> set[str]:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from genbab.network import Affine, Grouped, Input, LinearMap, Network, Node, Nonlinear
+from genbab.network.interval import magnitude, uncertain
+from genbab.network.uncertainty import UNIT
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear.softmax import Softmax
@@ -79,16 +81,20 @@ def _affine(node: Affine, sources: list[Range]) -> Range:
     lower, upper, mass = node.bias.clone(), node.bias.clone(), node.bias.abs()
     falls = rises = torch.zeros_like(node.bias, dtype=torch.bool)  # below 0 (above 0) some term may be
     grows, shrinks = falls, falls  # some term is surely above (below) 0
-    for (_, one), (low, high) in zip(node.terms, sources, strict=True):
+    for (_, one), (low, high) in zip(node.terms, sources, strict=False):
         plus, minus = _least(one, low, high)
         lower, mass = lower + plus[0], mass + plus[1]
         upper, mass = upper + minus[0], mass + minus[1]
         falls, rises = falls | plus[2], rises | minus[2]
         grows, shrinks = grows | plus[3], shrinks | minus[3]
-    slack = SLACK * mass
+    slack, roundings = SLACK * mass, node.uncertainty.roundings
+    doubt = uncertain(node, [magnitude((low, high)) for low, high in sources])
+    if doubt is not None:
+        slack, falls, rises = slack + doubt, falls | (doubt > 0), rises | (doubt > 0)
     lower, upper = lower - slack, upper + slack
-    lower = torch.where(falls, lower, torch.maximum(lower, node.bias))
-    upper = torch.where(rises, upper, torch.minimum(upper, node.bias))
+    room = 2.0 * roundings * UNIT * node.bias.abs()
+    lower = torch.where(falls, lower, torch.maximum(lower, node.bias - room))
+    upper = torch.where(rises, upper, torch.minimum(upper, node.bias + room))
     lower = torch.where(~falls & grows & (node.bias >= 0), lower.clamp_min(LEAST), lower)
     upper = torch.where(~rises & shrinks & (node.bias <= 0), upper.clamp_max(-LEAST), upper)
     return lower, upper

@@ -16,6 +16,7 @@ from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, 
 from genbab.network.joins import multiplied
 from genbab.network.uncertainty import of_product
 from genbab.nonlinear import Gate, Nonlinearity, Product
+from genbab.nonlinear.defined import keeps_domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +160,7 @@ def _reads(network: Network, i: int) -> tuple[Read, ...] | None:
     """What each entry of node i takes from which entry, or None when it takes more than one of a source."""
     node = network.nodes[i]
     if isinstance(node, Nonlinear):
-        known = isinstance(node.fn, Nonlinearity | Product | Gate)
+        known = isinstance(node.fn, Nonlinearity | Product | Gate) and not keeps_domain(node.fn)
         return tuple(Read(a) for a in node.args) if known else None
     if not isinstance(node, Affine):
         return None

@@ -6,6 +6,7 @@ import torch
 
 from genbab.network import Affine, Identity, Index, Network, Node, Nonlinear
 from genbab.nonlinear import Gate, Nonlinearity, Product
+from genbab.nonlinear.defined import keeps_domain
 
 ROWS_LIMIT = 256
 """A factor that is broadcast is fused only when that makes at most this many copies of its argument's
@@ -22,7 +23,7 @@ def fuse_gates(network: Network) -> Network:
     """
     nodes = list(network.nodes)
     for i, node in enumerate(network.nodes):
-        if isinstance(node, Nonlinear) and isinstance(node.fn, Product):
+        if isinstance(node, Nonlinear) and isinstance(node.fn, Product) and not keeps_domain(node.fn):
             _fuse(network, nodes, i, node)
     return Network(tuple(nodes), network.output, network.names)
 
@@ -62,6 +63,6 @@ def _factor(network: Network, nodes: list[Node], a: int) -> tuple[Nonlinearity, 
         if len(network.consumers[source]) != 1 or source == network.output:
             return None
         node = nodes[source]
-    if isinstance(node, Nonlinear) and isinstance(node.fn, Nonlinearity):
+    if isinstance(node, Nonlinear) and isinstance(node.fn, Nonlinearity) and not keeps_domain(node.fn):
         return node.fn, node.args[0], index
     return None

@@ -13,7 +13,9 @@ import numpy as np
 from onnx import ModelProto
 
 from genbab.network import Affine, Grouped, Network, Nonlinear, simplify
+from genbab.nonlinear.defined import keeps_domain
 from genbab.reader.convert import convert
+from genbab.reader.domains import with_domains
 from genbab.reader.fusion import fuse
 from genbab.reader.gates import fuse_gates
 from genbab.reader.guards import without_guards
@@ -56,17 +58,18 @@ class Model:
 
     @property
     def functions(self) -> dict[str, int]:
-        """Per nonlinear function, how many neurons have it."""
+        """Per nonlinear function, how many neurons have it; what only keeps domains does not count."""
         counted: Counter[str] = Counter()
         for node in self.network.nodes:
-            if isinstance(node, Nonlinear | Grouped):
+            if isinstance(node, Nonlinear | Grouped) and not keeps_domain(node.fn):
                 counted[str(node.fn) if len(node.args) == 1 else node.fn.name] += node.size
         return dict(counted)
 
     def summary(self) -> str:
         """A few lines for people: what was read and what it became."""
         affine = sum(isinstance(n, Affine) for n in self.network.nodes)
-        relaxed = sum(isinstance(n, Nonlinear | Grouped) for n in self.network.nodes)
+        kept = [n for n in self.network.nodes if isinstance(n, Nonlinear | Grouped) and keeps_domain(n.fn)]
+        relaxed = sum(isinstance(n, Nonlinear | Grouped) for n in self.network.nodes) - len(kept)
         tensors = [
             f"  {kind} {name} {list(shape)}"
             for kind, names, shapes in (
@@ -118,7 +121,8 @@ def build_model(
         plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source, ask
     )
     converted.network.check()
-    network = simplify(fuse_gates(fuse(with_norms(converted.network), ask)))
+    whole = with_domains(converted.network, converted.selections)
+    network = simplify(fuse_gates(fuse(with_norms(whole), ask)))
     notes = self_check(proto, signature, converted, network) if check and not alone else ()
     if alone:
         what = f"onnxruntime does not know {', '.join(alone)}"

@@ -11,7 +11,7 @@ import torch
 from onnx import ModelProto, ValueInfoProto
 
 from genbab.errors import ModelError
-from genbab.network import Network, Nonlinear, evaluate, noises, values
+from genbab.network import Network, Nonlinear, evaluate, noises, values, without_domains
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.convert import Converted
 from genbab.reader.load import Signature
@@ -34,6 +34,7 @@ def self_check(
     """Remarks for the user when the network agrees with onnxruntime; `ModelError` naming the first node when
     not.
     """
+    network = without_domains(network)
     session = _session(proto, signature)
     names = [o.name for o in proto.graph.output]
     compared = False

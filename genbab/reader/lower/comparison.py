@@ -10,6 +10,7 @@ from genbab.reader import elements
 from genbab.reader.arithmetic import HUGE, add, apply, combine, multiply, scale, subtract
 from genbab.reader.builder import Builder
 from genbab.reader.casts import is_integral
+from genbab.reader.domains import Selection
 from genbab.reader.lower.table import lowering
 from genbab.reader.spans import span
 from genbab.reader.values import Array, Op, Refused, Value, Var, needed
@@ -77,10 +78,26 @@ def _where(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
             "a branch that is not a finite number while the condition depends on the network's input "
             "(a number such as -1e9 is accepted)"
         )
+    chosen = _selection(b, condition, yes, no)
     if not _is_huge(yes) and not _is_huge(no):
-        return add(b, no, multiply(b, _number(condition), subtract(b, yes, no)))
-    negated = _truth(b, _not(b, condition))
-    return add(b, multiply(b, _number(condition), yes), multiply(b, _number(negated), no))
+        made = add(b, no, multiply(b, _number(condition), subtract(b, yes, no)))
+    else:
+        negated = _truth(b, _not(b, condition))
+        made = add(b, multiply(b, _number(condition), yes), multiply(b, _number(negated), no))
+    if chosen is not None and isinstance(made, Var):
+        b.selections[made.node] = chosen
+    return made
+
+
+def _selection(b: Builder, condition: Value, yes: Value, no: Value) -> Selection | None:
+    """What is chosen by what, entry by entry, if a branch may be undefined."""
+    doubtful = [isinstance(v, Var) and v.node in b.partial for v in (yes, no)]
+    if not any(doubtful):
+        return None
+    shape = np.broadcast_shapes(condition.shape, yes.shape, no.shape)
+    parts = [b.expand(v, shape) if d else None for v, d in zip((yes, no), doubtful, strict=True)]
+    first, second = (part.node if isinstance(part, Var) else None for part in parts)
+    return Selection(b.variable(b.expand(condition, shape)).node, first, second)
 
 
 def _is_huge(value: Value) -> bool:

@@ -15,7 +15,7 @@ import torch
 
 from genbab.network import Affine, Compose, Diagonal, Identity, Index
 from genbab.nonlinear.softmax import Softmax
-from genbab.reader.arithmetic import apply, scale, shift, subtract
+from genbab.reader.arithmetic import add, apply, combine, scale, shift, subtract
 from genbab.reader.builder import Builder
 from genbab.reader.guards import EMPTY_ROWS
 from genbab.reader.lower.movement import arrange
@@ -88,8 +88,22 @@ def softmax_of_rows(b: Builder, x: Var, rows: Array, hidden: Array, log: bool = 
     else:
         y = ragged_log_softmax(b, x, Ragged.of(rows, kept, far, offsets))
         back[rows[kept]] = np.arange(int(kept.sum()))
-    made = b.gather(y, back.reshape(x.shape))
+    made = _whole_rows(b, b.gather(y, back.reshape(x.shape)), x, rows, kept)
     return Masked(made, hidden) if log and hidden.any() and isinstance(made, Var) else made
+
+
+def _whole_rows(b: Builder, made: Value, x: Var, rows: Array, kept: Array) -> Value:
+    """A softmax (x's shape), computed from the entries that are minus infinity too where x may be
+    undefined.
+    """
+    if kept.all() or x.node not in b.partial:
+        return made
+    back = np.full(x.size, -1, dtype=np.int64)
+    back[rows] = np.arange(len(rows))[:, None]
+    entries = b.gather(x, rows)
+    assert isinstance(entries, Var)
+    nothing = scale(b, reduce_sum(b, entries, [1], keep=False), 0.0)
+    return add(b, made, b.gather(nothing, back.reshape(x.shape)))
 
 
 def _constant_part(b: Builder, node: int, depth: int = 8) -> Array:
@@ -129,7 +143,7 @@ def _rows(b: Builder, x: Var, rows: Array) -> Value:
     """(rows, K): the softmax over the entries x.ravel()[rows[r]] of each row."""
     length = rows.shape[1]
     if length == 1:
-        return np.ones(rows.shape)
+        return combine(b, [(np.ones(rows.shape), 1.0), (scale(b, b.gather(x, rows), 0.0), 1.0)])
     if length == 2:
         return _two(b, x, rows)
     ordered = b.variable(b.gather(x, rows))
@@ -152,7 +166,7 @@ def _log_rows(b: Builder, x: Var, rows: Array) -> Value:
     """(rows, K): the log softmax over the entries x.ravel()[rows[r]] of each row."""
     length = rows.shape[1]
     if length == 1:
-        return np.zeros(rows.shape)
+        return scale(b, b.gather(x, rows), 0.0)
     if rows.size * (length - 1) > PAIRS_LIMIT:
         ordered = b.gather(x, rows)
         assert isinstance(ordered, Var)
