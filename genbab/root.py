@@ -49,6 +49,10 @@ class RootState:
     intervals: list[Interval]
     lines: Relaxation | None = None
 
+    def worst(self) -> float:
+        """The margin of the least refuted clause of all boxes."""
+        return float(self.query.worst(self.margins).min())
+
     def open(self) -> Tensor:
         """Indices of the boxes that are not decided."""
         return (~(self.query.worst(self.margins) > 0)).nonzero().squeeze(-1)

@@ -32,6 +32,7 @@ from genbab.driver.endings import Hopeless, ended, found_at, memory_errors, refu
 from genbab.driver.ledger import Ledger
 from genbab.driver.strategy import Strategy, strategy
 from genbab.driver.turns import Turns
+from genbab.driver.undefined import Undefined
 from genbab.driver.vacuity import vacuity
 from genbab.errors import DeadlineReached
 from genbab.network import held, lifted
@@ -75,6 +76,7 @@ class Run:
         self.query = queries(spec, exact, device)
         self.challenge = Challenge(model, spec, exact, deadline, config)
         self.turns = Turns(self.challenge)
+        self.undefined = Undefined(exact, self.query)
         self.explained = float("inf")  # margin of the box whose gap is explained
 
     def decide(self) -> Result:
@@ -89,8 +91,9 @@ class Run:
             result = self.ledger.result(Verdict.FALSIFIED, found_at(example), example)
             return replace(result, runtime=self.challenge.remark(example))
         except DeadlineReached:
-            return self.ledger.result(Verdict.TIMEOUT, "the time limit was reached; try a longer one")
-        return self.ledger.result(Verdict.UNKNOWN, reason)
+            reason = self.undefined.added("the time limit was reached; try a longer one")
+            return self.ledger.result(Verdict.TIMEOUT, reason)
+        return self.ledger.result(Verdict.UNKNOWN, self.undefined.added(reason))
 
     def _checked(self) -> Result:
         """The verdict on a proof, which onnxruntime may put in doubt; raises `Falsified`."""
@@ -148,7 +151,10 @@ class Run:
             return ""
         self.ledger.report("attacking", None)
         with self.ledger.timed("attack"):
-            self.turns.attack(QUICK, self.query.clauses() if self.challenge.settled else None)
+            clauses = self.query.clauses() if self.challenge.settled else None
+            self.turns.attack(FULL if self.undefined.certain else QUICK, clauses)
+        if self.undefined.certain:
+            return self.undefined.certain
         self._look()
         states = self._cheap_states()
         if self.challenge.reals.strict and self._settled([k for s in states for k in s.query.clauses()]):
@@ -189,6 +195,7 @@ class Run:
                     better = tightened(self.engine, state.take(which), self.output, self._share(0.5))
                     state = state.merged(better, which)
             self._widths(state)
+            self.undefined.note(state.intervals)
             worst = min(worst, state.worst())
             margins = state.query.worst(state.margins)
             self.ledger.elsewhere = min([self.ledger.elsewhere, *margins[margins > 0].tolist()])
