@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from genbab import Config, verify
+from genbab.driver.undefined import Undefined
 from genbab.errors import ModelError
 from genbab.result import Verdict
 from tests.soundness.undefined import question
@@ -14,7 +15,8 @@ SECONDS = 0.6
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
-def test_what_is_undefined_somewhere_is_never_verified(first: int) -> None:
+def test_what_is_undefined_somewhere_is_never_verified(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Undefined, "_sampled", lambda self: "")  # bounds alone
     for seed in range(first, first + BLOCK):
         asked = question(seed)
         if asked.whole:

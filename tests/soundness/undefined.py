@@ -192,7 +192,7 @@ def hidden(g: Graph, random: Random, u: Tensor) -> Tensor:
         total_kind = ("Sigmoid", "Tanh", "Sin")[way - 8]
         return total(g, total_kind, v)
     if way < 13:
-        return matrix(g, v, 1.0 * random.integers(-1, 2, (WIDTH, WIDTH)) * (way == 12))
+        return matrix(g, v, (random.integers(-1, 2, (WIDTH, WIDTH)) * (way == 12)).astype(np.float64))
     return (
         lambda: normalised(g, v, [0.0, *zeros[1:]]),
         lambda: centred(g, v),
