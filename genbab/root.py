@@ -57,10 +57,6 @@ class RootState:
         """Indices of the boxes that are not decided."""
         return (~(self.query.worst(self.margins) > 0)).nonzero().squeeze(-1)
 
-    def worst(self) -> float:
-        """The margin of the least refuted box."""
-        return float(self.query.worst(self.margins).min())
-
     def take(self, which: Tensor) -> RootState:
         """The boxes selected by their numbers."""
         if which.numel() == len(self.query) == 1:
