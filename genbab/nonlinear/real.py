@@ -42,6 +42,8 @@ class Real(float):
         return self.error == 0.0
 
     def __add__(self, other: float) -> Real:
+        if not isinstance(other, float | int):
+            return NotImplemented
         y = real(other)
         if not y or not self:
             return y if not self else self
@@ -49,18 +51,26 @@ class Real(float):
         return _made(a + b, _lost_by_sum(a, b) + self.error + y.error, 1, self, y)
 
     def __radd__(self, other: float) -> Real:
+        if not isinstance(other, float | int):
+            return NotImplemented
         return real(other) + self
 
     def __neg__(self) -> Real:
         return Real(-float(self), self.error, -self.origin)
 
     def __sub__(self, other: float) -> Real:
+        if not isinstance(other, float | int):
+            return NotImplemented
         return self + (-real(other))
 
     def __rsub__(self, other: float) -> Real:
+        if not isinstance(other, float | int):
+            return NotImplemented
         return real(other) + (-self)
 
     def __mul__(self, other: float) -> Real:
+        if not isinstance(other, float | int):
+            return NotImplemented
         y = real(other)
         for one, by in ((self, y), (y, self)):
             if by.exact and abs(float(by)) == 1.0:
@@ -70,9 +80,13 @@ class Real(float):
         return _made(a * b, _lost_by_product(a, b) + carried, 3, self, y)
 
     def __rmul__(self, other: float) -> Real:
+        if not isinstance(other, float | int):
+            return NotImplemented
         return real(other) * self
 
     def __truediv__(self, other: float) -> Real:
+        if not isinstance(other, float | int):
+            return NotImplemented
         y = real(other)
         a, b = float(self), float(y)
         least = abs(b) - y.error
@@ -85,6 +99,8 @@ class Real(float):
         return _made(quotient, error, 4, self, y)
 
     def __rtruediv__(self, other: float) -> Real:
+        if not isinstance(other, float | int):
+            return NotImplemented
         return real(other) / self
 
     def __pow__(self, other: Any, modulo: None = None) -> Real:

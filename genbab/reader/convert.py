@@ -25,6 +25,7 @@ from genbab.reader.lower import LOWERINGS, MOVES, move
 from genbab.reader.lower.joining import in_one_vector
 from genbab.reader.lower.masked import lower_masked, makes_mask
 from genbab.reader.lower.table import RANDOM, REFUSED
+from genbab.reader.reading import needed_names, reads, repeated
 from genbab.reader.sequences import SEQUENCES
 from genbab.reader.values import Array, Inexact, Masked, Op, Refused, TooLarge, Value, Var, count
 from genbab.reader.weights import ARITHMETIC, BY_WEIGHTS, with_weights
@@ -70,6 +71,7 @@ class _Run:
     builder: Builder
     ask: Callable[[], None]
     problems: list[tuple[str, str, str]] = field(default_factory=list)
+    made: dict[tuple[Any, ...], Sequence[Known]] = field(default_factory=dict)
 
 
 def convert(
@@ -100,27 +102,6 @@ def convert(
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
     shapes_out = tuple(o.shape for o in outputs)
     return Converted(builder.network(output.node), found, shapes_out, builder.selections)
-
-
-def needed_names(graph: GraphProto) -> set[str]:
-    """The tensors that the outputs depend on."""
-    names = {o.name for o in graph.output}
-    for node in reversed(graph.node):
-        if names.intersection(node.output):
-            names.update(_reads(node))
-    names.discard("")  # how ONNX writes an input or output that is left out
-    return names
-
-
-def _reads(node: NodeProto) -> set[str]:
-    """The tensors that a node reads, those that its subgraphs take from outside included."""
-    names = set(node.input)
-    for attribute in node.attribute:
-        for graph in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-            own = {i.name for i in graph.input} | {t.name for t in graph.initializer}
-            own.update(*(inner.output for inner in graph.node))
-            names |= {o.name for o in graph.output}.union(*(_reads(inner) for inner in graph.node)) - own
-    return names
 
 
 def _initialisers(run: _Run, graph: GraphProto, tensors: dict[str, Known]) -> None:
@@ -170,16 +151,21 @@ def _nodes(run: _Run, nodes: Sequence[NodeProto], tensors: dict[str, Known], nee
             continue
         run.ask()
         op = Op(node, run.opsets.get("" if node.domain in DOMAINS else node.domain, 0))
-        missing = sorted(n for n in _reads(node) if n and n not in tensors)
+        missing = sorted(n for n in reads(node) if n and n not in tensors)
         if missing:
             raise ModelError(
                 f"{run.source}: node '{op.label}' ({op.kind}) reads '{missing[0]}', which nothing makes"
             )
         inputs = [tensors[n] if n else None for n in node.input]
+        same = repeated(op, inputs)
         if any(isinstance(v, Unknown) for v in inputs):
             outputs: Sequence[Known] = []
+        elif same is not None and same in run.made:
+            outputs = run.made[same]
         else:
             outputs = _lowered(run, op, inputs, tensors)
+        if same is not None and outputs:
+            run.made[same] = outputs
         for i, name in enumerate(node.output):
             tensors[name] = outputs[i] if i < len(outputs) else UNKNOWN
         if len(outputs) < len(node.output) and outputs and needed.intersection(node.output[len(outputs) :]):
