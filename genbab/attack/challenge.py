@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.attack.doubt import Doubts, doubts, unavailable
+from genbab.attack.doubt import Doubts, doubts, points, unavailable
 from genbab.attack.exactly import Exactly
 from genbab.attack.hunt import Effort
 from genbab.attack.reals import Reals
@@ -20,10 +21,13 @@ from genbab.config import Config
 from genbab.deadline import Deadline
 from genbab.device import resolve
 from genbab.errors import DeadlineReached
-from genbab.network import Network, evaluate, without_domains
+from genbab.network import Affine, Network, evaluate, without_domains
 from genbab.reader import Model
 from genbab.result import Counterexample
 from genbab.specs import Spec
+
+GUESSES = 64
+"""Points that are tried in onnxruntime where the network only knows how far conversions may round."""
 
 REFINE_STEPS = 4
 """Gradient steps of a descent that starts inside the search."""
@@ -59,6 +63,7 @@ class Challenge:
         self.certain = self.reals.violated if config.witness == "nearest" else None
         double = any(kind == np.float64 for kind in model.input_dtypes)
         memory, dtype = max(1 << 26, config.memory // 8), torch.float64 if double else torch.float32
+        self.guessed = False
         self.attacker = Attacker(network, spec, self.confirm, self.device, memory, dtype, nearest=True)
 
     def confirm(self, x: np.ndarray) -> Counterexample | None:
@@ -109,6 +114,7 @@ class Challenge:
             steps=min(effort.steps, config.attack_steps),
             seed=config.seed,
         )
+        self._guess()
         left = self.deadline.left()
         limit = Deadline(share * left) if left < float("inf") else self.deadline
         try:
@@ -120,11 +126,23 @@ class Challenge:
         for x in found.points[:BEST]:
             self.hopeless = self.hopeless or self.reals.equality(x, self.settled)
 
-    def refine(self, points: Tensor, clauses: Sequence[int]) -> None:
-        """Short descents from points (M, D), each towards its clause; raises like `attack`."""
+    def _guess(self) -> None:
+        """Once, some points of the boxes in onnxruntime, where gradients of a network without the file's
+        conversions see nothing of what these round off; raises `Falsified`.
+        """
+        weights = any(isinstance(n, Affine) and n.uncertainty.weights for n in self.network.nodes)
+        if not weights or self.guessed:
+            return
+        self.guessed = True
+        for x in islice(points(self.spec, self.config.seed), GUESSES):
+            self.deadline.check()
+            self._judge(self.confirm(x))
+
+    def refine(self, starts: Tensor, clauses: Sequence[int]) -> None:
+        """Short descents from starts (M, D), each towards its clause; raises like `attack`."""
         if not self.config.attack_restarts or not self.replayable:
             return
-        found = self.attacker.refine(points.cpu().numpy(), clauses, REFINE_STEPS, self.deadline)
+        found = self.attacker.refine(starts.cpu().numpy(), clauses, REFINE_STEPS, self.deadline)
         self._judge(found.counterexample)
 
     def doubts(self) -> Doubts:
