@@ -86,9 +86,8 @@ class Moved:
         """Add what the bias of `inner` becomes under a map whose weights went through so many roundings."""
         constant, more = inner.uncertainty.constant, inner.uncertainty.roundings
         if constant is not None:
-            self.error = self.error + one.absolute().apply(constant) * (
-                1 + (one.terms + roundings + 8) * UNIT
-            )
+            spread = one.absolute().apply(constant) + (one.terms + 1) * LEAST * one.gain
+            self.error = self.error + spread * (1 + (one.terms + roundings + 8) * UNIT)
         if not bool(inner.bias.any()):
             return
         image = one.apply(inner.bias)

@@ -77,6 +77,7 @@ class Real(float):
                 return one if by > 0.0 else -one
         a, b = float(self), float(y)
         carried = abs(a) * y.error + abs(b) * self.error + self.error * y.error
+        carried = carried + LEAST if self.error or y.error else 0.0  # these products may underflow
         return _made(a * b, _lost_by_product(a, b) + carried, 3, self, y)
 
     def __rmul__(self, other: float) -> Real:

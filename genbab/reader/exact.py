@@ -57,6 +57,7 @@ def times(x: Ball, y: Ball) -> Ball:
     with np.errstate(all="ignore"):
         product = a * c
         carried = np.abs(a) * f + np.abs(c) * e + e * f
+        carried = np.where((e > 0) | (f > 0), carried + LEAST, 0.0)  # these products may underflow
         return product, _sum_up(carried, _product_error(a, c, product))
 
 
@@ -99,7 +100,7 @@ def product(x: Ball, y: Ball) -> Ball:
     """The product of tensors as numpy's matmul has it."""
     (a, e), (c, f) = x, y
     value, size = np.matmul(a, c), np.matmul(np.abs(a), np.abs(c))
-    carried = np.matmul(np.abs(a), f) + np.matmul(e, np.abs(c) + f)
+    carried = np.matmul(np.abs(a), f) + np.matmul(e, np.abs(c) + f) + LEAST * (e.any() or f.any())
     return value, _lost(size, carried, a.shape[-1], (a, c))
 
 
