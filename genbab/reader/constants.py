@@ -26,7 +26,7 @@ Constant = Array | Inexact
 
 SELECTING = frozenset(
     "Abs Neg Max Min Relu Clip Sign Floor Ceil Round ReduceMax ReduceMin TopK ConstantOfShape EyeLike Where "
-    "Identity MaxPool GlobalMaxPool Trilu Constant IsNaN IsInf Hardmax CumProd Unique Compress".split()
+    "Identity MaxPool GlobalMaxPool OneHot Trilu Constant IsNaN IsInf Hardmax CumProd Unique Compress".split()
 )
 """Operators whose results are among their inputs, or small integers: a float type holds them exactly."""
 
@@ -133,8 +133,8 @@ def _enclosed(op: Op, inputs: Sequence[Constant | None]) -> Ball:
     balls = [None if a is None else ball(a) for a in inputs]
     if op.kind in ELEMENTWISE:
         return ELEMENTWISE[op.kind]([x for x in balls if x is not None])
-    if op.kind == "DequantizeLinear":
-        return _dequantised(op, inputs)
+    if op.kind in SPECIAL:
+        return SPECIAL[op.kind](op, inputs)
     if op.kind in SUMS:
         return _sums(op, inputs, balls)
     return _by_lowering(op, inputs)[0]
@@ -161,6 +161,35 @@ def _dequantised(op: Op, inputs: Sequence[Constant | None]) -> Ball:
     value, error = ball(np.zeros(()) if step is None else step)
     size = spread(op, value, x), spread(op, error, x)
     return times(added(ball(x), negative(ball(spread(op, zero, x)))), size)
+
+
+def _grid(op: Op, inputs: Sequence[Constant | None]) -> Ball:
+    """Sums of numbers of theta times coordinates, which are at most 1 and rounded twice."""
+    theta, *rest = inputs
+    value, error = ball(_known(theta))
+    made = fold(op, [value, *map(_plain, rest)])[0]
+    most = float((np.abs(value) * (UNIT * 64) + error).sum(axis=-1).max(initial=0.0))
+    return made, np.full(made.shape, most + LEAST)
+
+
+def _steps(op: Op, inputs: Sequence[Constant | None]) -> Ball:
+    """start + i · delta, as many as the runtime makes."""
+    start, _, step = (ball(_known(a)) for a in inputs)
+    count = fold(op, [a.computed if isinstance(a, Inexact) else a for a in inputs])[0].size
+    number = np.arange(count, dtype=np.float64)
+    return added(times((number, np.zeros(count)), step), start)
+
+
+SPECIAL: dict[str, Callable[[Op, Sequence[Constant | None]], Ball]] = {
+    "AffineGrid": _grid,
+    "DequantizeLinear": _dequantised,
+    "Range": _steps,
+}
+
+
+def _known(a: Constant | None) -> Constant:
+    assert a is not None
+    return a
 
 
 def _sums(op: Op, inputs: Sequence[Constant | None], balls: Sequence[Ball | None]) -> Ball:

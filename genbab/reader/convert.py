@@ -281,7 +281,7 @@ class _Body:
         self.run.builder.label = label
         if any(isinstance(tensors.get(o.name, UNKNOWN), Unknown) for o in graph.output):
             raise Refused("its body has operators without a rule")
-        return [tensors[o.name] for o in graph.output]
+        return _as_nodes(self.run.builder, [tensors[o.name] for o in graph.output])
 
 
 def _output(run: _Run, tensors: dict[str, Known], name: str) -> Var:

@@ -41,7 +41,7 @@ def reads(node: NodeProto) -> set[str]:
 
 def repeated(op: Op, inputs: Sequence[Any]) -> tuple[Any, ...] | None:
     """What two nodes have in common that give the same numbers; None where that is not asked."""
-    if op.kind not in ONCE or op.node.domain not in ("", "ai.onnx"):
+    if op.kind not in ONCE or op.node.domain not in ("", "ai.onnx") or not isinstance(inputs[0], Var):
         return None
     how: object = ()
     if op.kind != "Sub":

@@ -14,7 +14,7 @@ from genbab.reader.exact import ROOM, ball
 from genbab.reader.lower import LOWERINGS
 from genbab.reader.values import Inexact, Op, Refused, Var
 
-ARITHMETIC = frozenset("Add Sub Mul Div Sum Mean BatchNormalization".split())
+ARITHMETIC = frozenset("Add Sub Mul Div Sum Mean BatchNormalization GridSample".split())
 """Operators whose rules take such constants as they are."""
 
 BY_WEIGHTS = frozenset("MatMul Gemm Conv ConvTranspose".split())

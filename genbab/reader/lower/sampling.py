@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -12,7 +13,7 @@ from genbab.network.uncertainty import Uncertainty
 from genbab.reader.builder import Builder
 from genbab.reader.lower.resize import cubic_weights
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, constant, count, needed
+from genbab.reader.values import Array, Inexact, Op, Refused, Value, Var, constant, count, needed
 
 MODES = {"bilinear": "linear", "linear": "linear", "nearest": "nearest", "bicubic": "cubic", "cubic": "cubic"}
 
@@ -20,8 +21,7 @@ MODES = {"bilinear": "linear", "linear": "linear", "nearest": "nearest", "bicubi
 @lowering("GridSample", how="affine")
 def _grid_sample(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """x (N, C, *image) at grid (N, *out, rank), whose last axis counts the image's axes from the last."""
-    x, grid = needed(inputs, 0), constant(needed(inputs, 1), "its grid")
-    assert grid is not None
+    x, (grid, off) = needed(inputs, 0), _grid(inputs)
     mode = MODES.get(op.text("mode", "linear"))
     if not isinstance(x, Var) or mode is None:
         raise Refused(f"sampling of a constant, or with mode '{op.text('mode', 'linear')}'")
@@ -43,17 +43,30 @@ def _grid_sample(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         factors = np.broadcast_to(weight.reshape(x.shape[0], 1, -1), (*x.shape[:2], count(out))).reshape(-1)
         scaled = Compose((Index(torch.from_numpy(index), x.size), Diagonal(torch.from_numpy(factors.copy()))))
         terms.append((x.node, scaled))
-    return b.affine(shape, terms, None, _uncertainty(x, shape, mode))
+    return b.affine(shape, terms, None, _uncertainty(x, shape, mode, off))
 
 
-def _uncertainty(x: Var, shape: tuple[int, ...], mode: str) -> Uncertainty:
+def _grid(inputs: Sequence[Value | Inexact | None]) -> tuple[Array, float]:
+    """The grid, and how far its numbers may be from the real ones."""
+    grid = inputs[1] if len(inputs) > 1 else None
+    if isinstance(grid, Inexact):
+        return grid.value, float(grid.error.max(initial=0.0))
+    found = constant(grid, "its grid")
+    if found is None:
+        raise ValueError("its grid is missing")
+    return found, 0.0
+
+
+def _uncertainty(x: Var, shape: tuple[int, ...], mode: str, off: float) -> Uncertainty:
     """More than float64's roundings of places, times the slopes of weights as functions of the place (below
     8), for every pixel of the channel.
     """
     if mode == "nearest":
+        if off:
+            raise Refused("the nearest pixel at places that are not known exactly")
         return Uncertainty()
     channels, pixels, out = count(x.shape[:2]), count(x.shape[2:]), count(shape[2:])
-    error = (max(x.shape[2:]) + 4.0) * 2.0**-42
+    error = (max(x.shape[2:]) + 4.0) * (2.0**-42 + 8.0 * len(x.shape) * off)
     chain = (
         Adjoint(Index(torch.arange(channels).repeat_interleave(pixels), channels)),
         Index(torch.arange(channels).repeat_interleave(out), channels),
