@@ -74,13 +74,6 @@ def value(tree: Tree, point: Point) -> Fraction:
     return first * prod(rest) if tree[0] == "*" else first / prod(rest)
 
 
-def is_input_bound(difference: Tree) -> bool:
-    """Whether a linear term depends on one input and nothing else: such relations are closed."""
-    base = value(difference, ZERO)
-    used = [n for n in NAMES if value(difference, {**ZERO, n: Fraction(1)}) != base]
-    return len(used) == 1 and used[0][0] == "X"
-
-
 def holds(tree: Tree, point: Point) -> bool:
     """Whether a formula is true at a point."""
     if tree[0] in ("and", "or"):
@@ -89,7 +82,7 @@ def holds(tree: Tree, point: Point) -> bool:
     for a, b in pairwise(tree[1:]):
         difference = ("-", a, b)
         delta = value(difference, point)
-        closed = delta == 0 and (tree[0] not in ("<", ">") or is_input_bound(difference))
+        closed = delta == 0 and tree[0] not in ("<", ">")
         if not (closed or (delta < 0 and tree[0][0] == "<") or (delta > 0 and tree[0][0] == ">")):
             return False
     return True
