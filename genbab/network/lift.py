@@ -69,7 +69,7 @@ def _copied(network: Network, nodes: list[Node], run: Run, size: int) -> int:
     shift = len(nodes) - 1  # node i of the network becomes i + shift
     for node in network.nodes[1:]:
         if isinstance(node, Affine):
-            node = replace(node, terms=tuple((source + shift, one) for source, one in node.terms))
+            node = node.renumbered(range(shift, shift + len(network.nodes)))
         elif isinstance(node, Nonlinear | Grouped):
             node = replace(node, args=tuple(a + shift for a in node.args))
         nodes.append(node)

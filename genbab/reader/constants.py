@@ -33,6 +33,9 @@ SELECTING = frozenset(
 STEADY = frozenset("Abs Neg Max Min Relu Clip ReduceMax ReduceMin MaxPool GlobalMaxPool Identity".split())
 """Operators whose results move by no more than the numbers that they are made of."""
 
+MONOTONE = frozenset("Greater GreaterOrEqual Less LessOrEqual Cast CastLike QuantizeLinear".split())
+"""Operators by entries that rise or fall with each number: what they give at both ends they give between."""
+
 SUMS = frozenset(
     "MatMul Gemm Conv ConvTranspose ReduceSum ReduceMean CumSum Einsum Mean Sum AveragePool".split()
 )
@@ -101,14 +104,27 @@ def _constant(value: Array, error: Array, computed: Array) -> Constant:
 def _decided(op: Op, inputs: Sequence[Constant | None], computed: list[Array]) -> list[Array]:
     """Results that are no fractions, which must be the same for all real numbers that the inputs may be."""
     loose = [i for i, a in enumerate(inputs) if isinstance(a, Inexact)]
-    for signs in choices((-1.0, 1.0), repeat=len(loose)) if loose else ():
+    if not loose or op.kind in ("IsNaN", "IsInf"):
+        return computed
+    sure = op.kind in MONOTONE
+    if op.kind in ("Equal", "NonZero") or (op.kind.startswith("Cast") and computed[0].dtype == np.bool_):
+        sure = _distinct(inputs)
+    for signs in choices((-1.0, 0.0, 1.0), repeat=len(loose)) if sure else ():
         tried: list[Any] = list(inputs)
         for i, sign in zip(loose, signs, strict=True):
             tried[i] = tried[i].value + sign * tried[i].error
-        for made, wanted in zip(fold(op, tried), computed, strict=True):
-            if not np.array_equal(made, wanted):
-                raise Refused("a constant that depends on how the runtime rounds the numbers it is made of")
+        pairs = zip(fold(op, tried), computed, strict=True)
+        sure = sure and all(np.array_equal(made, wanted) for made, wanted in pairs)
+    if not sure:
+        raise Refused("a constant that depends on how the runtime rounds the numbers it is made of")
     return computed
+
+
+def _distinct(inputs: Sequence[Constant | None]) -> bool:
+    """Whether it is sure of all entries of the first input whether they equal those of the second (or 0)."""
+    a, e = ball(inputs[0]) if inputs[0] is not None else ZERO
+    c, f = ball(inputs[1]) if len(inputs) > 1 and inputs[1] is not None and fractional(inputs[1]) else ZERO
+    return bool(((np.abs(a - c) * (1 - 2.0**-50) > (e + f) * ROOM) | ((e == 0) & (f == 0))).all())
 
 
 def _cast(a: Constant | None, computed: Array) -> Constant:
@@ -141,6 +157,7 @@ def _enclosed(op: Op, inputs: Sequence[Constant | None]) -> Ball:
 
 
 ONE = (np.ones(()), np.zeros(()))
+ZERO = (np.zeros(()), np.zeros(()))
 
 ELEMENTWISE: dict[str, Callable[[list[Ball]], Ball]] = {
     "Add": lambda x: added(x[0], x[1]),

@@ -36,15 +36,40 @@ class Forms:
 
     def __init__(self, roots: Roots, root: int) -> None:
         self.roots = roots
+        self.root = root
         self.known: dict[int, Form] = {root: Form((X,))}
+        self.doubtful: dict[int, dict[int, Tensor | None]] = {root: {}}
         self.work = 0
 
     def of(self, between: Sequence[int]) -> Form:
         """The form of the last of these nodes, which are all those between it and the root, in order."""
         for i in between:
             if i not in self.known:
+                self.doubtful[i] = self._doubtful(i)
                 self.known[i] = self._form(i)
         return self.known[between[-1]]
+
+    def _doubtful(self, i: int) -> dict[int, Tensor | None]:
+        """Which entry of each node with numbers that are not known exactly an entry of node i is made of, -1
+        for none; None: the same one. Only of nodes of which several entries depend on one of the root.
+
+        UsageError where two meet: their numbers count as one if they look alike, and would cancel.
+        """
+        node, found = self.roots.network.nodes[i], dict[int, Tensor | None]()
+        for read in self.roots.reads[i] or ():
+            dead = read.dead
+            for source, entries in self.doubtful[read.source].items():
+                here = entries
+                if read.index is not None:
+                    here = read.index if entries is None else entries[read.index.clamp(min=0)]
+                if dead is not None:
+                    here = _own(here, node.size).masked_fill(dead, -1)
+                found[source] = _met(found[source], here, node.size) if source in found else here
+        place = self.roots.place(i, self.root)
+        shared = place is not None and place.unique().numel() < place.numel()
+        if shared and isinstance(node, Affine) and not node.uncertainty.exact:
+            found[i] = None
+        return found
 
     def _form(self, i: int) -> Form:
         node = self.roots.network.nodes[i]
@@ -116,6 +141,20 @@ class Forms:
         self.work += classes
         if classes > CLASSES or self.work > WORK:
             raise UsageError("too many different functions of one variable")
+
+
+def _own(entries: Tensor | None, size: int) -> Tensor:
+    return torch.arange(size) if entries is None else entries
+
+
+def _met(one: Tensor | None, other: Tensor | None, size: int) -> Tensor | None:
+    """The entries that two ways lead to; UsageError where they differ."""
+    if one is other:
+        return one
+    a, b = _own(one, size), _own(other, size)
+    if bool(((a >= 0) & (b >= 0) & (a != b)).any()):
+        raise UsageError("numbers that are not known meet others that look alike")
+    return torch.maximum(a, b)
 
 
 def _applied(fn: Nonlinearity, u: Expression) -> Expression:

@@ -58,7 +58,7 @@ class Implied:
     def _facts(self, condition: Number, truth: bool, depth: int) -> list[Fact]:
         """What is known where the condition has this truth."""
         node, j = self.network.nodes[condition[0]], condition[1]
-        if depth and isinstance(node, Affine):
+        if depth and isinstance(node, Affine) and node.uncertainty.exact:
             terms = [(s, _entry(one, j)) for s, one in node.terms]
             shift = float(node.bias[j])
             if len(terms) == 1 and (one := terms[0][1]) is not None:
@@ -111,7 +111,7 @@ class Implied:
         slope, shift = Fraction(1), Fraction(0)
         while True:
             node = self.network.nodes[number[0]]
-            if not isinstance(node, Affine) or len(node.terms) != 1:
+            if not isinstance(node, Affine) or len(node.terms) != 1 or not node.uncertainty.exact:
                 return number, slope, shift
             source, one = node.terms[0]
             entry = _entry(one, number[1])
