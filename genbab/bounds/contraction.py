@@ -46,9 +46,15 @@ class Contracted:
         return -(a @ self.centre.mT + a.abs() @ self.reach.mT).squeeze(-1)
 
 
-def contracted(of: Contraction, left: Interval, right: Interval) -> Contracted | None:
+def contracted(
+    of: Contraction,
+    left: Interval,
+    right: Interval,
+    doubts: tuple[Tensor | None, Tensor | None] = (None, None),
+) -> Contracted | None:
     """The matrix product where its operands' nodes have these intervals (B, N); None where copies of a number
-    differ or something is not finite.
+    differ or something is not finite. doubts (B, N): how far the operands' true values may be from the ones
+    as written; so much, twice, may copies of one number differ.
     """
     for interval, first in ((left, True), (right, False)):
         for end in interval:
@@ -69,4 +75,8 @@ def contracted(of: Contraction, left: Interval, right: Interval) -> Contracted |
     wide = 1 + gamma(of.shape[3], left[0].dtype)
     reach = (r @ t.mT) * wide + torch.finfo(left[0].dtype).tiny
     mass = (m.abs() @ (v + n.abs()).mT + u @ n.abs().mT + reach) * wide
+    share = 2 * wide**2 / gamma(of.shape[3], left[0].dtype)  # mass is multiplied by more than this gamma
+    for doubt, centre in zip(doubts, (n.abs()[..., None, :, :], m.abs()[..., None, :]), strict=True):
+        if doubt is not None:
+            mass = mass + share * (doubt.reshape(-1, 1, *of.shape) * centre).sum(-1)
     return Contracted(of, m, n, *(total.flatten(2) for total in (m @ n.mT, reach, mass)))

@@ -301,8 +301,9 @@ def _first_copies(network: Network, i: int) -> Tensor:
     alone = torch.arange(node.size)
     if not isinstance(node, Affine) or not node.terms:
         return alone
-    keys = [node.bias]
-    for _, one in node.terms:
+    constant = node.uncertainty.constant
+    keys = [node.bias] if constant is None else [node.bias, constant]
+    for _, one in (*node.terms, *node.uncertainty.weights):
         last = one.maps[-1] if isinstance(one, Compose) else one
         if not isinstance(last, Index):
             return alone.to(node.bias.device)

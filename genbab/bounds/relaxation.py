@@ -248,8 +248,16 @@ class Relaxation:
         if of is None or self.dtype != self.intervals[of.left.node][0].dtype:
             return None
         if i not in self._contracted:
-            self._contracted[i] = contracted(of, self.intervals[of.left.node], self.intervals[of.right.node])
+            operands = of.left.node, of.right.node
+            left, right = (self.intervals[a] for a in operands)
+            doubts = [affine_doubt(self._affine(a), self.intervals) for a in operands]
+            self._contracted[i] = contracted(of, left, right, (doubts[0], doubts[1]))
         return self._contracted[i]
+
+    def _affine(self, i: int) -> Affine:
+        node = self.network.nodes[i]
+        assert isinstance(node, Affine)
+        return node
 
     def mass(self, i: int) -> tuple[int, Tensor]:
         """For affine node i: the length n of its longest sums, and over its sources' boxes a mass (B, N) with
@@ -259,8 +267,7 @@ class Relaxation:
         Kept in the dictionary given at construction: boxes inside the ones it was made for may share it.
         """
         if i not in self._mass:
-            node = self.network.nodes[i]
-            assert isinstance(node, Affine)
+            node = self._affine(i)
             terms = sum(one.terms + 1 for _, one in node.terms) + node.size + len(self.network.nodes)
             terms += node.uncertainty.roundings
             mass, doubt = affine_mass(node, self.intervals), affine_doubt(node, self.intervals)

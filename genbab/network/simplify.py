@@ -70,7 +70,7 @@ def _fuse(done: list[Node], node: Affine, readers: list[int]) -> Affine:
         else:
             terms.append((source, *composed(one, Identity(one.in_size), roundings)))
     if moved.biases and own.roundings:  # what they are relative to is no longer there
-        moved.error = moved.error + own.roundings * UNIT * node.bias.abs()
+        moved.error = moved.error + own.roundings * (UNIT * node.bias.abs() + LEAST * (node.bias != 0))
     return _assembled(_merge(terms), moved, own)
 
 
@@ -86,8 +86,8 @@ class Moved:
         """Add what the bias of `inner` becomes under a map whose weights went through so many roundings."""
         constant, more = inner.uncertainty.constant, inner.uncertainty.roundings
         if constant is not None:
-            spread = one.absolute().apply(constant) + (one.terms + 1) * LEAST * one.gain
-            self.error = self.error + spread * (1 + (one.terms + roundings + 8) * UNIT)
+            spread = one.absolute().apply(constant) * (1 + (one.terms + roundings + 8) * UNIT)
+            self.error = self.error + spread + (one.terms + 8) * LEAST * one.gain
         if not bool(inner.bias.any()):
             return
         image = one.apply(inner.bias)
@@ -95,7 +95,7 @@ class Moved:
         self.error = self.error + of_sum(self.bias, image, total).abs()
         if not (one.cost == 0 and one.terms <= 1 and one._weight() is None and not roundings and not more):
             mass = one.absolute().apply(inner.bias.abs())
-            self.error = self.error + (one.terms + roundings + more + 2) * (UNIT * mass + LEAST)
+            self.error = self.error + (one.terms + roundings + more + 2) * (UNIT * mass + LEAST * one.gain)
         self.bias, self.biases = total, True
 
 

@@ -76,6 +76,8 @@ class Real(float):
             if by.exact and abs(float(by)) == 1.0:
                 return one if by > 0.0 else -one
         a, b = float(self), float(y)
+        if not self or not y:
+            return Real(0.0 if math.isfinite(a) and math.isfinite(b) else math.nan)
         carried = abs(a) * y.error + abs(b) * self.error + self.error * y.error
         carried = carried + LEAST if self.error or y.error else 0.0  # these products may underflow
         return _made(a * b, _lost_by_product(a, b) + carried, 3, self, y)
@@ -181,7 +183,7 @@ def exact(*values: float) -> bool:
 
 
 def _made(value: float, error: float, rule: int, x: Real, y: Real) -> Real:
-    if error == 0.0 and math.isfinite(value):
+    if error == 0.0 and x.exact and y.exact and math.isfinite(value):
         return Real(value)
     origin = hash((rule, float(x), x.error, x.origin, float(y), y.error, y.origin))
     return Real(value, error * ROOM + LEAST, origin)

@@ -129,12 +129,15 @@ def _distinct(inputs: Sequence[Constant | None]) -> bool:
 
 def _cast(a: Constant | None, computed: Array) -> Constant:
     """The number, rounded where the type is a shorter one: a cast of a known number is known."""
-    if not isinstance(a, Inexact):
+    if not isinstance(a, Inexact) or not np.isfinite(computed).all():
         return computed
     if computed.dtype.itemsize >= a.computed.dtype.itemsize:
         return Inexact(a.value, a.error, computed)
-    digits = {"float32": 2.0**-24, "float16": 2.0**-11}.get(computed.dtype.name, 2.0**-8)
-    rounded = np.abs(a.value) * digits + 2.0**-24 * (computed.dtype.name != "float32") + 2.0**-149
+    digits = {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}.get(computed.dtype.name)
+    if digits is None:
+        raise Refused(f"a constant that is not known exactly, rounded to {computed.dtype.name}")
+    rounded = (np.abs(a.value) + a.error) * digits
+    rounded = rounded + 2.0**-24 * (computed.dtype.name != "float32") + 2.0**-149
     return Inexact(a.value, (a.error + rounded) * ROOM, computed)
 
 
@@ -220,8 +223,9 @@ def _sums(op: Op, inputs: Sequence[Constant | None], balls: Sequence[Ball | None
     value = folded_with(op, lambda x: x[0])
     mass = folded_with(positive, lambda x: np.abs(x[0]))
     reach = folded_with(positive, lambda x: np.abs(x[0]) + x[1])
-    terms = sum(int(x[0].size) for x in balls if x is not None)
-    return value, (reach - mass + (terms + 8) * UNIT * (mass + reach) + LEAST) * (1 + (terms + 8) * UNIT)
+    terms = sum(int(x[0].size) for x in balls if x is not None) + 8
+    lost = terms * LEAST * max(1.0, abs(op.number("alpha", 1.0)), abs(op.number("beta", 1.0)))
+    return value, (reach - mass + terms * UNIT * (mass + reach) + lost) * (1 + terms * UNIT)
 
 
 def _plain(a: Constant | None) -> Array | None:

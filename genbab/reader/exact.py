@@ -57,8 +57,8 @@ def times(x: Ball, y: Ball) -> Ball:
     with np.errstate(all="ignore"):
         product = a * c
         carried = np.abs(a) * f + np.abs(c) * e + e * f
-        carried = np.where((e > 0) | (f > 0), carried + LEAST, 0.0)  # these products may underflow
-        return product, _sum_up(carried, _product_error(a, c, product))
+        some = ((f > 0) & ((a != 0) | (e > 0))) | ((e > 0) & (c != 0))
+        return product, _sum_up(carried + LEAST * some, _product_error(a, c, product))
 
 
 def over(x: Ball, y: Ball) -> Ball:
@@ -100,8 +100,10 @@ def product(x: Ball, y: Ball) -> Ball:
     """The product of tensors as numpy's matmul has it."""
     (a, e), (c, f) = x, y
     value, size = np.matmul(a, c), np.matmul(np.abs(a), np.abs(c))
-    carried = np.matmul(np.abs(a), f) + np.matmul(e, np.abs(c) + f) + LEAST * (e.any() or f.any())
-    return value, _lost(size, carried, a.shape[-1], (a, c))
+    carried = np.matmul(np.abs(a), f) + np.matmul(e, np.abs(c) + f)
+    least = (a.shape[-1] + 1) * LEAST * np.matmul((np.abs(a) + e > 0) * 1.0, (np.abs(c) + f > 0) * 1.0)
+    least = np.where(_whole(a) & _whole(c) & ~(e.any() | f.any()), 0.0, least)
+    return value, _lost(size, carried + least, a.shape[-1], (a, c))
 
 
 def inexact(x: Ball) -> Inexact:
@@ -117,11 +119,15 @@ def of_reciprocal(count: float) -> int:
 
 def _lost(size: Array, carried: Array, terms: int, parts: Sequence[Array]) -> Array:
     """What sums of so many products of entries of the parts lose; 0 for integers that float64 can add."""
-    whole = all((part == np.rint(part)).all() for part in parts) and (size < 2.0**53).all()
+    whole = all(_whole(part) for part in parts) and (size < 2.0**53).all()
     if whole or (terms == 1 and len(parts) == 1):
         return _sum_up(carried, np.zeros_like(size))
     rounded = np.where(size > 0, (terms + 1) * (UNIT * size + LEAST), 0.0)
     return _sum_up(carried * (1 + terms * UNIT), rounded)
+
+
+def _whole(a: Array) -> bool:
+    return bool((a == np.rint(a)).all())
 
 
 def total(parts: Sequence[Ball]) -> Ball:

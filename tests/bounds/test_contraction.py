@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 
 from genbab.bounds import Interval, Relaxation, Rows, certify, propagate
 from genbab.bounds.contraction import contracted
-from genbab.network import Affine, Dense, Network
+from genbab.network import Affine, Dense, Network, Nonlinear
+from genbab.network.graph import evaluate, values
+from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Product
 from genbab.reader.builder import Builder
 from genbab.reader.lower.linear import matmul
@@ -136,3 +139,34 @@ def test_products_that_are_no_matrix_product_are_left_alone() -> None:
     out = b.affine((1,), [(other.node, Dense(torch.ones(1, 6, dtype=F64)))])
     network = b.network(out.node)
     assert other.node not in network.contractions and made.node - 1 in network.contractions
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("side", [0, 1])
+def test_copies_of_a_number_that_is_not_known_may_differ(seed: int, side: int) -> None:
+    """Every copy at the end of what it may be that is worst for a row of sums that cancel."""
+    network = network_of(seed, SHAPES[0])
+    (product,) = network.contractions
+    node = network.nodes[product]
+    assert isinstance(node, Nonlinear)
+    operand, other = node.args[side], node.args[1 - side]
+    old = network.nodes[operand]
+    assert isinstance(old, Affine)
+    off = torch.full((old.size,), 1e-3, dtype=F64)
+
+    def replaced(new: Affine) -> Network:
+        return replace(network, nodes=(*network.nodes[:operand], new, *network.nodes[operand + 1 :]))
+
+    doubtful = replaced(replace(old, uncertainty=Uncertainty(0, off)))
+    assert doubtful.contractions
+    box, relaxation, rows = setting(doubtful, seed, batch=1, width=1e-9)
+    bound, _, _ = certify(doubtful, relaxation, rows, box, {})
+    for row in range(rows.matrix.shape[1]):
+        pulled, i = rows.matrix[0, row], network.output
+        while i != product:
+            reader = network.nodes[i]
+            assert isinstance(reader, Affine)
+            i, pulled = reader.terms[0][0], reader.terms[0][1].pull(pulled)
+        worst = -off * torch.sign(pulled * values(network, box[0][0])[other])
+        true = evaluate(replaced(replace(old, bias=old.bias + worst)), box[0][0]) @ rows.matrix[0, row]
+        assert float(bound[0, row]) <= float(true)

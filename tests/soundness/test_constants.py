@@ -12,15 +12,19 @@ import pytest
 import torch
 
 from genbab import api
+from genbab.bounds import Steps
+from genbab.bounds.plan import Engine, tighten_all
 from genbab.config import Config
 from genbab.errors import UnsupportedError
-from genbab.network import Affine, Diagonal, Identity, Network, Nonlinear
+from genbab.network import Affine, Diagonal, Identity, Index, Network, Nonlinear
 from genbab.network.graph import Input
 from genbab.network.interval import propagate
 from genbab.network.lift import lifted
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import make
+from genbab.nonlinear.real import Real
 from genbab.reader import load_onnx
+from genbab.reader.exact import ball, product, times
 from genbab.reader.implied import Implied
 from genbab.specs import Clause, Run, Spec
 
@@ -149,3 +153,80 @@ def test_conditions_do_not_trust_numbers_that_are_not_known() -> None:
             Nonlinear(make("sqrt"), (3,), 1),
         )
         assert Implied(Network(nodes, 4)).holds((2, 0), True, make("sqrt"), (3, 0)) == expected
+
+
+@pytest.mark.parametrize("by", [2.0**54, 2.0**45])
+def test_a_cast_rounds_the_number_that_is_not_known(by: float) -> None:
+    g = Graph(np.float64)
+    rest, true = leftover(g, [0.7, 1.3, 1.9], 3.0)
+    grown = g.op("Cast", g.op("Mul", rest, g.constant(by)), to=1)
+    made = g.op("Mul", g.input("x", 3), g.op("Cast", grown, to=11))
+    truth = [Fraction(float(np.float32(float(t * Fraction(by))))) for t in true]
+    assert_holds(loaded(g, made), [1.0, -1.0, 2.0], [truth[0], -truth[1], 2 * truth[2]])
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.1, 1.0), (-0.1, -3.3), (1.0, 0.1)])
+def test_gemm_scales_weights_that_are_not_known(alpha: float, beta: float) -> None:
+    g = Graph(np.float64)
+    weight, w = leftover(g, [[0.7, 1.3], [1.9, 1.1]], 3.0)
+    offset, c = leftover(g, [0.3, 1.7], 7.0)
+    made = g.op("Gemm", g.input("x", 1, 2), weight, offset, alpha=alpha, beta=beta)
+    by, more = (Fraction(float(np.float32(v))) for v in (alpha, beta))
+    x = [Fraction(3, 2), Fraction(-5, 4)]
+    truth = [by * (x[0] * w[j] + x[1] * w[2 + j]) + more * c[j] for j in range(2)]
+    assert_holds(loaded(g, made), [float(v) for v in x], truth)
+
+
+def test_rows_that_look_alike_are_bounded_one_by_one() -> None:
+    """Two entries with one number, of which only the second may be another."""
+    pair = torch.tensor([0, 0])
+    off = torch.tensor([0.0, 0.1], dtype=torch.float64)
+    nodes = (
+        Input(1),
+        Nonlinear(make("tanh"), (0,), 1),
+        Affine(((1, Index(pair, 1)),), torch.zeros(2, dtype=torch.float64), Uncertainty(0, off)),
+        Nonlinear(make("relu"), (2,), 2),
+    )
+    engine = Engine.of(Network(nodes, 3), Config(), torch.device("cpu"), lambda: None)
+    box = (torch.tensor([[-1.0]], dtype=torch.float64), torch.tensor([[2.0]], dtype=torch.float64))
+    low, high = tighten_all(engine, box, propagate(engine.exact, box), Steps(0)).intervals[2]
+    reach = torch.tanh(torch.cat(box)).squeeze(-1)
+    assert float(low[0, 1]) <= float(reach[0]) - 0.1 and float(high[0, 1]) >= float(reach[1]) + 0.1
+
+
+def test_products_of_constants_that_underflow_are_not_0() -> None:
+    value, error = product(ball(np.full((1, 3), 1e-170)), ball(np.full((3, 1), 1e-170)))
+    assert abs(Fraction(float(value[0, 0])) - 3 * Fraction(1e-170) ** 2) <= Fraction(float(error[0, 0]))
+    small = np.zeros(1), np.full(1, 2.0**-600)
+    value, error = times(small, ball(np.array([2.0**-600])))
+    assert Fraction(float(error[0])) >= Fraction(2) ** -1200
+    assert (Real(0.0, 1e-200, 1) * 1e-200).error > 0.0
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_weights_of_interpolation(mode: str) -> None:
+    """Places, coefficients and grids of every size, against rational numbers."""
+    steep = -1e6 if mode == "cubic" else -0.75
+    g = Graph(np.float64)
+    options = {"cubic_coeff_a": steep} if mode == "cubic" else {}
+    scales = g.constant([1.0, 1.0, 7 / 3], np.float32)
+    made = g.op("Resize", g.input("x", 1, 1, 5), "", scales, mode=mode, **options)
+    x = [Fraction(v) for v in (1, -3, 2, 7, -5)]
+    factor, a = Fraction(float(np.float32(7 / 3))), Fraction(steep)
+    truth = []
+    for i in range(int(5 * np.float32(7 / 3))):
+        at = (i + Fraction(1, 2)) / factor - Fraction(1, 2)
+        at = min(max(at, Fraction(0)), Fraction(4)) if mode == "linear" else at
+        low = at.__floor__()
+        total = Fraction(0)
+        for k in range(low - 1, low + 3):
+            t = abs(at - k)
+            if mode == "linear":
+                weight = max(1 - t, Fraction(0))
+            elif t <= 1:
+                weight = ((a + 2) * t - (a + 3)) * t * t + 1
+            else:
+                weight = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a if t < 2 else Fraction(0)
+            total += weight * x[min(max(k, 0), 4)]
+        truth.append(total)
+    assert_holds(loaded(g, made), [float(v) for v in x], truth)

@@ -25,11 +25,8 @@ def _gemm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = _swapped(b, x) if op.integer("transA", 0) else x
     y = _swapped(b, y) if op.integer("transB", 0) else y
     alpha, beta = op.number("alpha", 1.0), op.number("beta", 1.0)
-    if not isinstance(y, Var):
-        y = y if alpha == 1.0 else scale(b, y, alpha)
-    elif alpha != 1.0:
-        x = scale(b, x, alpha)
     made = matmul(b, x, y)
+    made = made if alpha == 1.0 else scale(b, made, alpha)
     return made if offset is None else add(b, made, offset if beta == 1.0 else scale(b, offset, beta))
 
 

@@ -53,9 +53,9 @@ def _error(op: Op, apart: Array) -> Array:
     As functions of the place they are continuous, with slopes up to 1 (linear) or less than 3 + 4|a| (cubic).
     """
     if op.text("mode", "") != "cubic":
-        return apart
+        return np.where(apart > 0, apart + 2.0**-52, 0.0)
     steep = 3.0 + 4.0 * abs(op.number("cubic_coeff_a", CUBIC))
-    return (steep * apart + 1e-14) * (64.0 if op.integer("exclude_outside", 0) else 1.0)
+    return steep * (apart + 1e-14) * (64.0 if op.integer("exclude_outside", 0) else 1.0)
 
 
 def _targets(op: Op, inputs: list[Value | None], shape: tuple[int, ...]) -> tuple[list[Fraction], list[int]]:

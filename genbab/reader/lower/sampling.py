@@ -43,7 +43,8 @@ def _grid_sample(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         factors = np.broadcast_to(weight.reshape(x.shape[0], 1, -1), (*x.shape[:2], count(out))).reshape(-1)
         scaled = Compose((Index(torch.from_numpy(index), x.size), Diagonal(torch.from_numpy(factors.copy()))))
         terms.append((x.node, scaled))
-    return b.affine(shape, terms, None, _uncertainty(x, shape, mode, off))
+    reach = float(np.abs(grid).max(initial=1.0))
+    return b.affine(shape, terms, None, _uncertainty(x, shape, mode, (reach, off)))
 
 
 def _grid(inputs: Sequence[Value | Inexact | None]) -> tuple[Array, float]:
@@ -57,16 +58,17 @@ def _grid(inputs: Sequence[Value | Inexact | None]) -> tuple[Array, float]:
     return found, 0.0
 
 
-def _uncertainty(x: Var, shape: tuple[int, ...], mode: str, off: float) -> Uncertainty:
-    """More than float64's roundings of places, times the slopes of weights as functions of the place (below
-    8), for every pixel of the channel.
+def _uncertainty(x: Var, shape: tuple[int, ...], mode: str, known: tuple[float, float]) -> Uncertainty:
+    """More than float64's roundings of places up to a coordinate, and the distance that these are known to,
+    times the slopes of weights as functions of the place (below 8), for every pixel of the channel.
     """
+    reach, off = known
     if mode == "nearest":
         if off:
             raise Refused("the nearest pixel at places that are not known exactly")
         return Uncertainty()
     channels, pixels, out = count(x.shape[:2]), count(x.shape[2:]), count(shape[2:])
-    error = (max(x.shape[2:]) + 4.0) * (2.0**-42 + 8.0 * len(x.shape) * off)
+    error = (max(x.shape[2:]) + 4.0) * (reach * 2.0**-42 + 8.0 * len(x.shape) * off)
     chain = (
         Adjoint(Index(torch.arange(channels).repeat_interleave(pixels), channels)),
         Index(torch.arange(channels).repeat_interleave(out), channels),
