@@ -66,7 +66,7 @@ class Forms:
                     here = _own(here, node.size).masked_fill(dead, -1)
                 found[source] = _met(found[source], here, node.size) if source in found else here
         place = self.roots.place(i, self.root)
-        shared = place is not None and place.unique().numel() < place.numel()
+        shared = place is not None and torch.unique(place).numel() < place.numel()
         if shared and isinstance(node, Affine) and not node.uncertainty.exact:
             found[i] = None
         return found

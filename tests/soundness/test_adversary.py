@@ -20,7 +20,7 @@ from genbab.network import Affine, Network
 from genbab.reader import Model, load_onnx
 from genbab.result import Result, Verdict
 
-from .adversary import KINDS, KNOWN_TO_FAIL, Case, Outcome, cases, examined, kept, replayed
+from .adversary import KINDS, Case, Outcome, cases, examined, kept, replayed
 from .adversary.linear import Atom, Both, cases_of, rows_of, satisfiable
 
 SEEDS: dict[str, tuple[int, ...]] = {
@@ -50,15 +50,7 @@ def outcomes(kind: str) -> Iterator[Outcome]:
     return (examined(quick(kind, seed)) for seed in SEEDS[kind])
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=pytest.mark.xfail(reason="known to fail", strict=False))
-        if kind in KNOWN_TO_FAIL
-        else kind
-        for kind in KINDS
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_wrong_is_found(kind: str) -> None:
     wrong = [f"{o.seed} ({o.status}): {o.wrong}" for o in outcomes(kind) if o.wrong]
     assert not wrong, "\n".join(wrong)
