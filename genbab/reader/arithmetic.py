@@ -149,7 +149,7 @@ def applied(name: str, x: Ball, *parameters: float) -> Ball:
 def raised(b: Builder, x: Value, exponent: float) -> Value:
     """x ** exponent."""
     if exponent == 0:
-        return np.ones(x.shape)
+        return shift(b, scale(b, x, 0.0), 1.0) if isinstance(x, Var) else np.ones(x.shape)
     if exponent == 1:
         return x if isinstance(x, Var) else b.number(ball(x))
     special = {0.5: "sqrt", -1.0: "reciprocal"}

@@ -112,8 +112,8 @@ def undefined(seed: int) -> Case:
     if random.random() < 0.5:
         y = graph.op("Add", y, x)
     box = np.sort(random.uniform(low, high, (2, 2)) / scale, axis=0)
-    box[0] = np.minimum(box[0], (low + 0.6 * (high - low) * random.random()) / scale)
-    box[1] = np.maximum(box[1], (high - 0.4 * (high - low) * random.random()) / scale)
+    box[0] = np.minimum(box[0], (low + 0.1 * (high - low) * random.random()) / scale)
+    box[1] = np.maximum(box[1], (high - 0.1 * (high - low) * random.random()) / scale)
     why = f"{function} is undefined on a part of the box, then {rule.__name__.strip('_')}"
     return _case(seed, graph, y, box.astype(np.float32).astype(np.float64), why)
 
@@ -149,9 +149,9 @@ def _infinite(seed: int, random: Any) -> Case:
 
 
 def _case(seed: int, graph: Graph, y: str, box: Any, why: str) -> Case:
-    """Unsafe: far outside of what is reached where there are numbers."""
+    """Unsafe: far outside of what is reached where there are numbers; both outputs are asked about."""
     limit = 1e3 if "undefined" in why else -1e3
-    clause = Clause(0, np.array([[-1.0, 0.0]] if limit > 0 else [[1.0, 0.0]]), None, np.array([-abs(limit)]))
+    clause = Clause(0, np.array([[-1.0, -1.0]] if limit > 0 else [[1.0, 0.0]]), None, np.array([-abs(limit)]))
     return Case(
         "undefined",
         seed,
