@@ -68,8 +68,10 @@ def _contraction(network: Network, i: int, node: Nonlinear) -> Contraction | Non
     if not isinstance(reader, Affine):
         return None
     terms = [one for source, one in reader.terms if source == i]
+    if len(terms) != 1:
+        return None
     maps = terms[0].maps if isinstance(terms[0], Compose) else (terms[0],)
-    if len(terms) > 1 or not isinstance(maps[0], Adjoint) or not isinstance(maps[0].map, Index):
+    if not isinstance(maps[0], Adjoint) or not isinstance(maps[0].map, Index):
         return None
     sums = maps[0].map
     operands = [_gathered(network, a) for a in node.args]

@@ -84,6 +84,8 @@ def _scaled(b: Builder, x: Value | Inexact, by: Ball) -> Value:
         return b.number(times(ball(x), by))
     shape = np.broadcast_shapes(x.shape, factor.shape)
     room(shape)
+    if not np.isfinite(error).all():
+        raise Refused("a factor that may be no finite number: it is infinite, or divides and may be 0")
     if not factor.any() and not error.any() and x.node not in b.partial:
         return np.zeros(shape)
     if x.node in b.truths and bool((np.abs(factor) >= HUGE).any()):

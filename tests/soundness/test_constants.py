@@ -230,3 +230,19 @@ def test_weights_of_interpolation(mode: str) -> None:
             total += weight * x[min(max(k, 0), 4)]
         truth.append(total)
     assert_holds(loaded(g, made), [float(v) for v in x], truth)
+
+
+def test_a_product_that_only_uncertain_weights_read() -> None:
+    """Backward bounds where nothing but a rounding error is left of a product."""
+    g = Graph(np.float64)
+    x = g.input("x", 2)
+    weight, rest = leftover(g, [0.7, 1.3], 3.0)
+    made = g.op("Mul", g.op("Mul", x, g.op("Gather", x, g.integers(1, 0))), weight)
+    assert_holds(loaded(g, made), [3.0, 5.0], [15 * v for v in rest])
+
+
+def test_a_divisor_that_may_be_0_is_refused() -> None:
+    g = Graph(np.float64)
+    rest, _ = leftover(g, [0.7, 1.3], 3.0)
+    with pytest.raises(UnsupportedError, match="may be 0"):
+        loaded(g, g.op("Div", g.input("x", 2), rest))
