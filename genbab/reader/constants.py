@@ -26,9 +26,12 @@ Constant = Array | Inexact
 
 SELECTING = frozenset(
     "Abs Neg Max Min Relu Clip Sign Floor Ceil Round ReduceMax ReduceMin TopK ConstantOfShape EyeLike Where "
-    "Identity MaxPool GlobalMaxPool OneHot Trilu Constant IsNaN IsInf Hardmax CumProd Unique Compress".split()
+    "Identity MaxPool GlobalMaxPool OneHot Trilu Constant IsNaN IsInf Hardmax Unique Compress".split()
 )
 """Operators whose results are among their inputs, or small integers: a float type holds them exactly."""
+
+STAIRS = frozenset("Floor Ceil Round Sign".split())
+"""Operators by entries that never fall, whose results are small integers."""
 
 STEADY = frozenset("Abs Neg Max Min Relu Clip ReduceMax ReduceMin MaxPool GlobalMaxPool Identity".split())
 """Operators whose results move by no more than the numbers that they are made of."""
@@ -150,6 +153,8 @@ def _enclosed(op: Op, inputs: Sequence[Constant | None]) -> Ball:
         most = max(float(a.error.max(initial=0.0)) for a in inputs if isinstance(a, Inexact))
         return value, np.full(value.shape, most)
     balls = [None if a is None else ball(a) for a in inputs]
+    if op.kind in STAIRS and balls[0] is not None:
+        return _stairs(op, balls[0])
     if op.kind in ELEMENTWISE:
         return ELEMENTWISE[op.kind]([x for x in balls if x is not None])
     if op.kind in SPECIAL:
@@ -171,6 +176,14 @@ ELEMENTWISE: dict[str, Callable[[list[Ball]], Ball]] = {
     "Sqrt": lambda x: root(x[0]),
 }
 """Arithmetic by entries, with its error."""
+
+
+def _stairs(op: Op, x: Ball) -> Ball:
+    """Between the results at both ends of what the numbers may be."""
+    value, error = x
+    far = np.where(error > 0, np.nextafter(error * ROOM + np.abs(value) * UNIT, np.inf), 0.0)
+    low, high = (fold(op, [value + sign * far])[0] for sign in (-1.0, 1.0))
+    return low / 2 + high / 2, (high - low) / 2
 
 
 def _dequantised(op: Op, inputs: Sequence[Constant | None]) -> Ball:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from genbab.network.uncertainty import LEAST, UNIT
-from genbab.reader.values import Array, Inexact
+from genbab.reader.values import Array, Inexact, constant
 
 SPLIT = 134217729.0
 """2^27 + 1, which divides a float64 number into halves of 26 bits (Veltkamp)."""
@@ -39,6 +40,14 @@ def ball(value: Array | Inexact) -> Ball:
         lost = [abs(whole - int(rounded)) for whole, rounded in pairs]
         error = np.array(lost, dtype=np.float64).reshape(made.shape) * ROOM
     return made, error
+
+
+def known(value: Any, what: str) -> Ball:
+    """The constant that an operator needs; refused where it depends on the network's input."""
+    found = value if isinstance(value, Inexact) else constant(value, what)
+    if found is None:
+        raise ValueError(f"{what} is missing")
+    return ball(found)
 
 
 def added(x: Ball, y: Ball) -> Ball:

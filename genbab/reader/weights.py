@@ -14,7 +14,10 @@ from genbab.reader.exact import ROOM, ball
 from genbab.reader.lower import LOWERINGS
 from genbab.reader.values import Inexact, Op, Refused, Var
 
-ARITHMETIC = frozenset("Add Sub Mul Div Sum Mean BatchNormalization GridSample".split())
+ARITHMETIC = frozenset(
+    "Add Sub Mul Div Sum Mean BatchNormalization GridSample GroupNormalization InstanceNormalization PRelu "
+    "Resize RotaryEmbedding Upsample".split()
+)
 """Operators whose rules take such constants as they are."""
 
 BY_WEIGHTS = frozenset("MatMul Gemm Conv ConvTranspose".split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from fractions import Fraction
@@ -246,3 +247,65 @@ def test_a_divisor_that_may_be_0_is_refused() -> None:
     rest, _ = leftover(g, [0.7, 1.3], 3.0)
     with pytest.raises(UnsupportedError, match="may be 0"):
         loaded(g, g.op("Div", g.input("x", 2), rest))
+
+
+def test_steps_of_constants_are_whole_where_they_are_certain() -> None:
+    """Sizes that shapes are divided into, as exporters compute them."""
+    for kind, size in (("Ceil", 2), ("Floor", 1), ("Round", 1)):
+        g = Graph(np.float32)
+        x = g.input("x", 9)
+        length = g.op("Cast", g.op("Shape", x), to=1)
+        steps = g.op(kind, g.op("Div", length, g.constant(7.0)))
+        made = g.op("Slice", x, g.integers(0), g.op("Cast", steps, to=7))
+        assert_holds(loaded(g, made), range(9), [Fraction(k) for k in range(size)])
+
+
+@pytest.mark.parametrize("slope", [2.0**30, 2.0**54])
+def test_layers_take_parameters_that_are_not_known(slope: float) -> None:
+    """PRelu, RotaryEmbedding, InstanceNormalization and GroupNormalization."""
+    x = [Fraction(-3, 2), Fraction(5, 4), Fraction(7, 8), Fraction(-2)]
+    for kind in ("PRelu", "RotaryEmbedding", "InstanceNormalization", "GroupNormalization"):
+        g = Graph(np.float64, opset=23 if kind == "RotaryEmbedding" else 20)
+        count = 4 if kind == "PRelu" else 2
+        found = [leftover(g, [0.7 + 0.1 * k + 0.3 * j for j in range(count)], 3.0) for k in range(2)]
+        names = [g.op("Mul", name, g.constant(slope)) for name, _ in found]
+        (p, q) = ([v * Fraction(slope) for v in true] for _, true in found)
+        flat = g.input("x", 4)
+        if kind == "PRelu":
+            made = g.op(kind, flat, names[0])
+            truth = [v if v > 0 else v * s for v, s in zip(x, p, strict=True)]
+        elif kind == "RotaryEmbedding":
+            image = g.op("Reshape", flat, g.integers(1, 1, 1, 4))
+            cos, sin = (g.op("Reshape", name, g.integers(1, 1, 2)) for name in names)
+            made = g.op("Reshape", g.op(kind, image, cos, sin), g.integers(4))
+            truth = [x[j] * p[j] - x[2 + j] * q[j] for j in range(2)]
+            truth += [x[j] * q[j] + x[2 + j] * p[j] for j in range(2)]
+        else:
+            image = g.op("Reshape", flat, g.integers(1, 2, 2))
+            more = {"num_groups": 2} if kind[0] == "G" else {}
+            made = g.op("Reshape", g.op(kind, image, *names, epsilon=0.75, **more), g.integers(4))
+            truth = []
+            for j in range(2):
+                half = (x[2 * j] - x[2 * j + 1]) / 2
+                root = math.sqrt(half * half + Fraction(3, 4))  # the rest is far from the last digits
+                truth += [sign * half / Fraction(root) * p[j] + q[j] for sign in (1, -1)]
+            if slope > 2.0**40:
+                assert_holds(loaded(g, made), [float(v) for v in x], truth)
+            continue
+        assert_holds(loaded(g, made), [float(v) for v in x], truth)
+
+
+def test_resize_by_scales_that_are_not_known() -> None:
+    """Bilinear interpolation by 7 / 3, which float32 does not hold."""
+    g = Graph(np.float32)
+    third = g.op("Div", g.constant([7.0]), g.constant([3.0]))
+    scales = g.op("Concat", g.constant([1.0, 1.0]), third, axis=0)
+    image = g.op("Mul", g.input("x", 1, 1, 3), g.constant(1e9))
+    made = g.op("Resize", image, "", scales, mode="linear")
+    x = [Fraction(v) * Fraction(10**9) for v in (1, -3, 2)]
+    truth = []
+    for i in range(7):
+        at = min(max((i + Fraction(1, 2)) * Fraction(3, 7) - Fraction(1, 2), Fraction(0)), Fraction(2))
+        low = min(at.__floor__(), 1)
+        truth.append(x[low] + (x[low + 1] - x[low]) * (at - low))
+    assert_holds(loaded(g, made), [1.0, -3.0, 2.0], truth)

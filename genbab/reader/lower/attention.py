@@ -11,12 +11,12 @@ import numpy as np
 
 from genbab.reader.arithmetic import add, apply, divide, scale
 from genbab.reader.builder import Builder
-from genbab.reader.exact import ball, inexact, over, root
+from genbab.reader.exact import Ball, ball, inexact, known, over, root
 from genbab.reader.lower.joining import concatenated
 from genbab.reader.lower.linear import matmul
 from genbab.reader.lower.softmax import softmax_of_rows
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Masked, Op, Refused, Value, Var, constant, given, needed
+from genbab.reader.values import Array, Inexact, Masked, Op, Refused, Value, Var, constant, given, needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +131,10 @@ def _places(x: Value) -> Array:
 @lowering("RotaryEmbedding", how="affine: pairs of entries are rotated")
 def _rotary(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """Per pair (u, w) of a head's entries u·cos - w·sin and u·sin + w·cos, at angles given per position."""
-    x = needed(inputs, 0)
-    cos, sin = (constant(needed(inputs, i), "the cosines and sines") for i in (1, 2))
-    at = constant(given(inputs, 3), "the positions")
-    assert cos is not None and sin is not None
-    if at is not None:
-        cos, sin = cos[at], sin[at]
+    x = b.variable(needed(inputs, 0))
+    cos, sin = (known(needed(inputs, i), "the cosines and sines") for i in (1, 2))
+    positions = constant(given(inputs, 3), "the positions")
+    at = slice(None) if positions is None else positions
     places = _places(x)
     if len(x.shape) == 3:
         heads = op.integer("num_heads", 0)
@@ -150,10 +148,19 @@ def _rotary(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         first, second = places[..., 0:width:2], places[..., 1:width:2]
     else:
         first, second = places[..., : width // 2], places[..., width // 2 : width]
-    own, partner, factor = np.ones(x.size), np.arange(x.size), np.zeros(x.size)
-    for mine, others, sign in ((first, second, -1.0), (second, first, 1.0)):
-        own[mine] = np.broadcast_to(cos[:, :, None], mine.shape)
-        factor[mine] = sign * np.broadcast_to(sin[:, :, None], mine.shape)
-        partner[mine] = others
+    partner = np.arange(x.size)
+    partner[first], partner[second] = second, first
+    own, factor = (_turned(part, at, (first, second), x, turn) for part, turn in ((cos, False), (sin, True)))
     turned = b.gather(x, partner.reshape(x.shape))
-    return add(b, scale(b, x, own.reshape(x.shape)), scale(b, turned, factor.reshape(x.shape)))
+    return add(b, scale(b, x, own), scale(b, turned, factor))
+
+
+def _turned(part: Ball, at: Array | slice, places: tuple[Array, Array], x: Var, turn: bool) -> Inexact:
+    """What the entries of x are multiplied with: cosines, and 1 for entries that are left alone; or (turn)
+    sines, those of the first of a pair negative, and 0.
+    """
+    value, error = np.full(x.size, 0.0 if turn else 1.0), np.zeros(x.size)
+    for mine, sign in zip(places, (-1.0 if turn else 1.0, 1.0), strict=True):
+        value[mine] = sign * np.broadcast_to(part[0][at][:, :, None], mine.shape)
+        error[mine] = np.broadcast_to(part[1][at][:, :, None], mine.shape)
+    return inexact((value.reshape(x.shape), error.reshape(x.shape)))

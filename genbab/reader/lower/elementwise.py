@@ -22,10 +22,10 @@ from genbab.reader.arithmetic import (
     subtract,
 )
 from genbab.reader.builder import Builder
-from genbab.reader.exact import added, ball, inexact, negative, of_reciprocal
+from genbab.reader.exact import added, ball, inexact, known, negative, of_reciprocal
 from genbab.reader.lower.movement import arrange
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, needed, scalar, uniform
+from genbab.reader.values import Array, Op, Refused, Value, Var, given, needed, scalar, uniform
 
 EXPONENTS = 64
 """The most different exponents in one tensor."""
@@ -133,14 +133,13 @@ def _clip(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 
 @lowering("PRelu", how="one function: leaky_relu, or relu and a line per slope")
 def _prelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    x, slope = needed(inputs, 0), constant(needed(inputs, 1), "its slope")
-    assert slope is not None
-    same = uniform(slope.astype(np.float64))
+    x = b.variable(needed(inputs, 0))
+    slopes = known(needed(inputs, 1), "its slope")
+    same = None if slopes[1].any() else uniform(slopes[0])
     if same is not None:
         return apply(b, "leaky_relu", x, same)
-    slopes = slope.astype(np.float64)
-    bend = added(ball(np.ones(())), negative(ball(slopes)))
-    return add(b, scale(b, x, slopes), scale(b, apply(b, "relu", x), inexact(bend)))
+    bend = added(ball(np.ones(())), negative(slopes))
+    return add(b, scale(b, x, inexact(slopes)), scale(b, apply(b, "relu", x), inexact(bend)))
 
 
 @lowering("Gelu", how="one function: gelu or gelu_tanh")

@@ -104,10 +104,10 @@ def _layer_norm(b: Builder, op: Op, inputs: list[Value | None]) -> list[Value]:
 def _instance_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = _variable(inputs)
     gain, bias = (
-        _per_channel(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias"))
+        _channels(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias"))
     )
     y = _normalised(b, x, list(range(2, len(x.shape))), op.number("epsilon", 1e-5)).value
-    return add(b, multiply(b, y, gain), bias)
+    return add(b, scale(b, y, inexact(gain)), inexact(bias))
 
 
 @lowering("GroupNormalization", how=NORM)
@@ -115,13 +115,14 @@ def _group_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """Scale and bias are one number per group before opset 21, one per channel from then on."""
     x = _variable(inputs)
     groups, rank = op.integer("num_groups", 1), len(x.shape)
-    gain, bias = (_per_channel(given(inputs, i), n, rank) for i, n in ((1, "its scale"), (2, "its bias")))
+    gain, bias = (_channels(given(inputs, i), n, rank) for i, n in ((1, "its scale"), (2, "its bias")))
     if op.opset < 21:
-        gain, bias = (np.repeat(a, x.shape[1] // groups, axis=0) for a in (gain, bias))
+        every = x.shape[1] // groups
+        gain, bias = ((np.repeat(v, every, axis=0), np.repeat(e, every, axis=0)) for v, e in (gain, bias))
     split = x.reshaped((x.shape[0], groups, x.size // (x.shape[0] * groups)))
     y = _normalised(b, split, [2], op.number("epsilon", 1e-5)).value
     whole = y.reshaped(x.shape) if isinstance(y, Var) else y.reshape(x.shape)
-    return add(b, multiply(b, whole, gain), bias)
+    return add(b, scale(b, whole, inexact(gain)), inexact(bias))
 
 
 @lowering("MeanVarianceNormalization", how="mean, mean of squares, power -1/2, product")

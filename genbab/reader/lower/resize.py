@@ -16,7 +16,19 @@ from genbab.network import Compose, Diagonal, Index, LinearMap
 from genbab.network.uncertainty import Uncertainty
 from genbab.reader.builder import Builder, flat
 from genbab.reader.lower.table import lowering
-from genbab.reader.values import Array, Op, Refused, Value, Var, constant, given, integers, needed, room
+from genbab.reader.values import (
+    Array,
+    Inexact,
+    Op,
+    Refused,
+    Value,
+    Var,
+    constant,
+    given,
+    integers,
+    needed,
+    room,
+)
 
 Floats = np.dtype[np.float32]
 
@@ -28,7 +40,7 @@ CUBIC = -0.75
 @lowering("Resize", "Upsample", how="affine")
 def _resize(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = needed(inputs, 0)
-    scales, sizes = _targets(op, inputs, x.shape)
+    scales, sizes, loose = _targets(op, inputs, x.shape)
     room(sizes)
     mode = op.text("mode", "nearest")
     if mode not in ("nearest", "linear", "bilinear", "cubic") or op.integer("antialias", 0):
@@ -39,6 +51,9 @@ def _resize(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         if size == x.shape[axis] and factor == 1.0:
             continue
         places, apart = _places(op, x.shape[axis], size, factor)
+        apart = apart + 4.0 * (x.shape[axis] + 1) * loose[axis]  # more than places move with the scale
+        if (apart > 0.5).any():
+            raise Refused("scales that are not known well enough")
         if mode == "nearest":
             x = _nearest(b, op, x, axis, (places, factor))
         else:
@@ -58,19 +73,29 @@ def _error(op: Op, apart: Array) -> Array:
     return steep * (apart + 1e-14) * (64.0 if op.integer("exclude_outside", 0) else 1.0)
 
 
-def _targets(op: Op, inputs: list[Value | None], shape: tuple[int, ...]) -> tuple[list[Fraction], list[int]]:
-    """(scale, size of the output) per axis."""
+def _targets(
+    op: Op, inputs: list[Any], shape: tuple[int, ...]
+) -> tuple[list[Fraction], list[int], list[float]]:
+    """(scale, size of the output, relative distance of the scale from the real one) per axis; the scales are
+    the numbers that a runtime has, for they say how large the output is.
+    """
     rank = len(shape)
+    axes, loose = op.integers("axes") or list(range(rank)), [0.0] * rank
     position = 1 if op.kind == "Upsample" or op.opset < 11 else 2
-    factors = op.attributes.get("scales") if op.opset < 9 else constant(given(inputs, position), "its scales")
-    axes = op.integers("axes") or list(range(rank))
+    factors: Any = op.attributes.get("scales") if op.opset < 9 else given(inputs, position)
+    apart = np.zeros(len(axes))
+    if isinstance(factors, Inexact):
+        near = factors.computed.astype(np.float64)
+        apart = 2.0 * (factors.error + np.abs(near - factors.value)) / np.abs(near)
+        factors = factors.computed
+    elif op.opset >= 9:
+        factors = constant(factors, "its scales")
     scales = [Fraction(1)] * rank
     if factors is not None and len(factors):
-        for axis, factor in zip(axes, factors, strict=True):
-            scales[axis] = Fraction(float(np.float32(factor)))
-        return scales, [
-            int(np.floor(np.float32(n) * np.float32(s))) for n, s in zip(shape, scales, strict=True)
-        ]
+        for axis, factor, off in zip(axes, factors, apart, strict=True):
+            scales[axis], loose[axis] = Fraction(float(np.float32(factor))), float(off)
+        sizes = [int(np.floor(np.float32(n) * np.float32(s))) for n, s in zip(shape, scales, strict=True)]
+        return scales, sizes, loose
     wanted = dict(zip(axes, integers(given(inputs, 3), "its sizes") or [], strict=True))
     ratios = {axis: Fraction(n, shape[axis]) for axis, n in wanted.items()}
     policy = op.text("keep_aspect_ratio_policy", "stretch")
@@ -81,7 +106,7 @@ def _targets(op: Op, inputs: list[Value | None], shape: tuple[int, ...]) -> tupl
         else:
             scales[axis] = min(ratios.values()) if policy == "not_larger" else max(ratios.values())
             sizes[axis] = math.floor(scales[axis] * shape[axis] + Fraction(1, 2))
-    return scales, sizes
+    return scales, sizes, loose
 
 
 def _places(op: Op, old: int, new: int, factor: Fraction) -> tuple[Array, Array]:
