@@ -17,7 +17,7 @@ import torch
 from genbab.network.interval import propagate
 from genbab.network.uncertainty import LEAST, UNIT
 from genbab.reader.builder import Builder
-from genbab.reader.exact import ROOM, Ball, added, ball, negative, over, root, times
+from genbab.reader.exact import ONE, ROOM, ZERO, Ball, added, ball, negative, over, root, times
 from genbab.reader.fold import fold, spread
 from genbab.reader.lower import LOWERINGS
 from genbab.reader.values import Array, Inexact, Op, Refused, Var
@@ -163,9 +163,6 @@ def _enclosed(op: Op, inputs: Sequence[Constant | None]) -> Ball:
         return _sums(op, inputs, balls)
     return _by_lowering(op, inputs)[0]
 
-
-ONE = (np.ones(()), np.zeros(()))
-ZERO = (np.zeros(()), np.zeros(()))
 
 ELEMENTWISE: dict[str, Callable[[list[Ball]], Ball]] = {
     "Add": lambda x: added(x[0], x[1]),

@@ -27,6 +27,9 @@ ROOM = 1 + 2.0**-30
 Ball = tuple[Array, Array]
 """(numbers, error): real numbers within error of the float64 ones, entry by entry."""
 
+ZERO: Ball = (np.zeros(()), np.zeros(()))
+ONE: Ball = (np.ones(()), np.zeros(()))
+
 
 def ball(value: Array | Inexact) -> Ball:
     """The constant as float64 numbers with their distances."""
