@@ -42,7 +42,7 @@ ALIKE = {
     "Loop": "the turns one after the other; trip count and conditions must be constant",
     "Scan": "the turns one after the other",
 }
-DEPENDS = ("constant", "scalar", "integers", "known_integers")
+DEPENDS = ("constant", "known", "scalar", "integers", "known_integers")
 """They refuse what depends on the network's input; their second argument says what it is."""
 
 
