@@ -28,35 +28,43 @@ RATE = 2.0
 
 
 class Shown(NamedTuple):
-    """Outputs (K,) that are the number `neuron` (K,) of node `node` (K,), of which something is given."""
+    """Outputs (K,) that are the number `neuron` (K,) of node `node` (K,), of which something is given.
+
+    They may be off by `relative` (K,) of it, and by `error` (K,) beside.
+    """
 
     output: Tensor
     node: Tensor
     neuron: Tensor
+    relative: Tensor
+    error: Tensor
 
     @staticmethod
     def of(network: Network) -> Shown | None:
         """The outputs that show nodes of which the network takes something as given; None without any."""
         found = [
-            (k, place.node, place.neuron)
+            (k, place.node, place.neuron, place.relative, place.error)
             for k, place in sorted(places(network).items() if network.held else ())
             if place.node in network.held and place.shift == 0
         ]
         if not found:
             return None
         device = network.held[found[0][1]][0].device
-        return Shown(*torch.tensor(found, device=device).unbind(1))
+        whole = torch.tensor([one[:3] for one in found], device=device).unbind(1)
+        off = torch.tensor([one[3:] for one in found], device=device, dtype=torch.float64).unbind(1)
+        return Shown(*whole, *off)
 
     def ends(self, intervals: list[Interval]) -> Interval:
         """The intervals (B, 1, K) of these numbers."""
         batch = max(len(intervals[i][0]) for i in sorted(set(self.node.tolist())))
         sides = []
-        for side in (0, 1):
+        for side, sign in ((0, -1.0), (1, 1.0)):
             ends = intervals[0][side].new_zeros(batch, 1, len(self.output))
             for i in sorted(set(self.node.tolist())):
                 mine = self.node == i
                 ends[:, 0, mine] = intervals[i][side][:, self.neuron[mine]]
-            sides.append(ends)
+            room = (2 * self.relative * ends.abs() + 2 * self.error).nan_to_num(0.0)  # 0 of infinity
+            sides.append(ends + sign * room.to(ends.dtype))
         return sides[0], sides[1]
 
 

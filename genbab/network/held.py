@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from genbab.network.graph import Affine, Network
 from genbab.network.index import Index
 from genbab.network.maps import Identity
+from genbab.network.uncertainty import UNIT
 from genbab.specs import Clause, Spec
 from genbab.specs.numbers import round_up
 
@@ -26,11 +27,15 @@ Floats = NDArray[np.float64]
 
 
 class Place(NamedTuple):
-    """Where an output comes from: it is number `neuron` of node `node`, plus `shift`."""
+    """Where an output comes from: it is number `neuron` of node `node`, plus `shift`, and off by at most
+    `relative` of the number and `error` beside.
+    """
 
     node: int
     neuron: int
     shift: float
+    relative: float = 0.0
+    error: float = 0.0
 
 
 class Fact(NamedTuple):
@@ -101,6 +106,8 @@ def _fact(place: Place, clause: Clause, row: int, column: int) -> Fact | None:
     coefficient = Fraction(float(clause.outputs[row, column]))
     limit = Fraction(float(clause.rhs[row])) / coefficient - Fraction(place.shift)
     upper = coefficient > 0
+    room = Fraction(place.error) + 2 * Fraction(place.relative) * abs(limit)
+    limit = limit + room if upper else limit - room
     try:
         bound = round_up(limit) if upper else -round_up(-limit)
     except OverflowError:
@@ -111,8 +118,9 @@ def _fact(place: Place, clause: Clause, row: int, column: int) -> Fact | None:
 def places(network: Network) -> dict[int, Place]:
     """Outputs that are, up to a shift, one number of another node, by their number."""
     node = network.nodes[network.output]
-    if not isinstance(node, Affine) or not node.uncertainty.exact:
+    if not isinstance(node, Affine) or node.uncertainty.weights:
         return {}
+    relative, constant = node.uncertainty.roundings * UNIT, node.uncertainty.constant
     many = torch.zeros(node.size)
     for _, one in node.terms:
         many += (one.absolute().apply(node.bias.new_ones(one.in_size)) > 0).cpu()
@@ -121,5 +129,7 @@ def places(network: Network) -> dict[int, Place]:
         if isinstance(one, Identity | Index):
             neurons = torch.arange(node.size) if isinstance(one, Identity) else one.index
             for k in ((neurons >= 0).cpu() & (many == 1)).nonzero().flatten().tolist():
-                found[k] = Place(source, int(neurons[k]), float(node.bias[k]))
+                shift = float(node.bias[k])
+                error = relative * abs(shift) + (0.0 if constant is None else float(constant[k]))
+                found[k] = Place(source, int(neurons[k]), shift, relative, error * (1 + 4 * UNIT))
     return found
