@@ -18,7 +18,7 @@ from genbab.bounds.contraction import Contracted, contracted
 from genbab.bounds.curvature import Linearised
 from genbab.kernels import S_SHAPED, Function, hot
 from genbab.network import Affine, Grouped, Network, Nonlinear
-from genbab.network.interval import Ask, Interval, affine_doubt, affine_mass, gamma, magnitude, underflow
+from genbab.network.interval import Ask, Interval, affine_doubt, affine_mass, gamma, underflow
 from genbab.nonlinear import (
     Gate,
     Nonlinearity,
@@ -283,19 +283,13 @@ class Relaxation:
         Each coefficient that a step makes may be off by so many of the least numbers, and meets a number of a
         source. Infinite intervals are left out: a coefficient other than 0 makes the mass infinite there.
         """
-        network = self.network
-        reach = torch.zeros(1, 1, dtype=self.dtype, device=self.intervals[0][0].device)
-        for i, node in enumerate(network.nodes):
-            terms, gain = node.size, 1.0
-            if isinstance(node, Affine):
-                terms += sum(one.terms for _, one in node.terms)
-                gain = max([1.0, *(one.gain for _, one in node.terms)])
-            total = reach.new_full((1, 1), node.size)
-            for source in network.sources(i):
-                size = magnitude(self.intervals[source]).to(self.dtype)
-                total = total + torch.where(torch.isfinite(size), size, 0.0).sum(-1, keepdim=True)
-            reach = reach + total * (terms + 8) * gain
-        return reach * underflow(0, reach.dtype)
+        read, weights, own = self.network.products
+        ends = [
+            torch.cat([self.intervals[i][side].expand(self.batch, -1) for i in read], 1) for side in (0, 1)
+        ]
+        size = torch.maximum(ends[0].abs(), ends[1].abs())
+        reach = torch.where(torch.isfinite(size), size, 0.0) @ weights.to(size) + own
+        return (reach * underflow(0, self.dtype)).to(self.dtype)[:, None]
 
 
 def _picked(lower: Tensor, upper: Tensor, side: Tensor) -> Tensor:

@@ -131,6 +131,24 @@ class Network:
 
         return contractions(self)
 
+    @cached_property
+    def products(self) -> tuple[tuple[int, ...], Tensor, float]:
+        """(nodes that are read; per entry of these, one after the other, how many products of a backward pass
+        with it may underflow at most, times what maps make of that; the same for constants).
+        """
+        weight, own = dict[int, float](), 0.0
+        for i, node in enumerate(self.nodes):
+            many, gain = node.size + 8.0, 1.0
+            if isinstance(node, Affine):
+                many += sum(one.terms for _, one in node.terms)
+                gain = max([1.0, *(one.gain for _, one in node.terms)])
+            own += node.size * many * gain
+            for source in self.sources(i):
+                weight[source] = weight.get(source, 0.0) + many * gain
+        read = tuple(sorted(weight)) or (0,)
+        parts = [torch.full((self.nodes[i].size,), weight.get(i, 0.0), dtype=torch.float64) for i in read]
+        return read, torch.cat(parts), own
+
     def sources(self, i: int) -> tuple[int, ...]:
         """The nodes that node i reads, in order, repeated where read twice."""
         node = self.nodes[i]
