@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbab.attack.replay import Placed
 from genbab.attack.targets import Floats
-from genbab.network import Network
+from genbab.network import Network, evaluate
 from genbab.network.interval import Interval, interval_rows, propagate
 from genbab.specs import Clause, Spec
 from genbab.specs.clauses import Clauses
@@ -19,6 +19,9 @@ from genbab.specs.parts import Ints
 
 PRECISION = 1e-9
 """Rows that are known to this part of their size are known well enough to call them equal."""
+
+CLOSE = 1e-5
+"""Rows that exceed their right-hand sides by more than this part are not looked at more closely."""
 
 LOOKS, CLAUSES = 64, 64
 """So many points are looked at for equality in one run, and so many clauses at each."""
@@ -88,13 +91,25 @@ class Reals:
             flags is not None and bool((flags[box] & (end[box] == point)).any())
             for flags, end in zip(spec.open_ends, (spec.lower, spec.upper), strict=True)
         )
+        y = evaluate(self.network, self._tensor(point))[0].cpu().numpy()
         for k in np.flatnonzero(self._boxes == box)[:CLAUSES].tolist():
-            if k not in settled and self._touched(spec.clauses[k], point, excluded):
+            if (
+                k not in settled
+                and self._close(spec.clauses[k], point, y)
+                and self._touched(spec.clauses[k], point, excluded)
+            ):
                 shown = " ".join(f"{v:.9g}" for v in point[:SHOWN].tolist())
                 more = " ..." if len(point) > SHOWN else ""
                 where = f"at x = ({shown}{more}), clause {k} is attained with equality"
                 return f"{where}, which it excludes, and bounds do not tell < from <="
         return ""
+
+    @staticmethod
+    def _close(clause: Clause, point: Floats, y: Floats) -> bool:
+        """Whether the rows may all hold at the point, whose outputs are about y: a look that costs little."""
+        value = clause.outputs @ y[: clause.outputs.shape[1]]
+        value = value if clause.inputs is None else value + clause.inputs @ point
+        return not bool((value > clause.rhs + CLOSE * (1.0 + abs(clause.rhs) + abs(value))).any())
 
     def _touched(self, clause: Clause, point: Floats, excluded: bool) -> bool:
         """Whether all rows are at most their right-hand sides at the point, and one that is excluded there
