@@ -83,6 +83,18 @@ def relative(weight: Tensor, mass: Tensor, roundings: int) -> int | None:
     return int(wanted) + 1 if wanted < max(MOST, SPREAD * roundings) else None
 
 
+def of_error(value: Tensor, error: Tensor) -> int | None:
+    """The least k with error <= k · UNIT · |value| in every entry; None where there is none up to `MOST`."""
+    wrong = error != 0
+    if not bool(wrong.any()):
+        return 0
+    size = value.abs()[wrong]
+    if not bool((size > TINY).all()):
+        return None
+    ratio = float((error[wrong] / size).max()) / UNIT
+    return int(ratio) + 1 if ratio < MOST else None
+
+
 def of_product(weight: Tensor, factors: Tensor, product: Tensor) -> int | None:
     """The roundings, 0 or 1, of the elementwise product of two tensors (broadcast); None where it leaves
     float64's range.

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap
-from genbab.network.uncertainty import LEAST, UNIT, Uncertainty
+from genbab.network.uncertainty import LEAST, UNIT, Uncertainty, of_error
 from genbab.nonlinear import Product, interval
 from genbab.reader.builder import Builder, flat, uncertain
-from genbab.reader.exact import ROOM, Ball, ball, over, relative_roundings, times, total
+from genbab.reader.exact import ROOM, Ball, ball, over, times, total
 from genbab.reader.functions import function
 from genbab.reader.values import Array, Inexact, Refused, Value, Var, count, room, uniform
 
@@ -70,12 +70,9 @@ def shift(b: Builder, x: Value, by: float) -> Value:
     return combine(b, [(x, 1.0), (np.array(by), 1.0)])
 
 
-def scale(b: Builder, x: Value | Inexact, by: Array | Inexact | float, roundings: int = 0) -> Value:
-    """x · by, with a constant of any shape that broadcasts, whose numbers went through so many roundings."""
-    factor, error = ball(by if isinstance(by, Inexact) else np.asarray(by))
-    if roundings:
-        error = error + roundings * UNIT * np.abs(factor) * ROOM
-    return _scaled(b, x, (factor, error))
+def scale(b: Builder, x: Value | Inexact, by: Array | Inexact | float) -> Value:
+    """x · by, with a constant of any shape that broadcasts."""
+    return _scaled(b, x, ball(by if isinstance(by, Inexact) else np.asarray(by)))
 
 
 def _scaled(b: Builder, x: Value | Inexact, by: Ball) -> Value:
@@ -90,7 +87,7 @@ def _scaled(b: Builder, x: Value | Inexact, by: Ball) -> Value:
         return np.zeros(shape)
     if x.node in b.truths and bool((np.abs(factor) >= HUGE).any()):
         x = _switched(b, x)
-    roundings = relative_roundings(factor, error)
+    roundings = of_error(flat(factor, shape), flat(error, shape))
     same = uniform(factor)
     if same is not None and roundings is not None:
         return _scale_uniformly(b, x, same, shape, roundings)

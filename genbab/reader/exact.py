@@ -150,15 +150,6 @@ def total(parts: Sequence[Ball]) -> Ball:
     return made
 
 
-def relative_roundings(value: Array, error: Array) -> int | None:
-    """The least k with error <= k · UNIT · |value| in every entry, None if it is more than 64."""
-    if not error.any():
-        return 0
-    with np.errstate(all="ignore"):
-        ratio = float(np.where(error > 0, error / np.abs(value), 0.0).max(initial=0.0)) / UNIT
-    return int(ratio) + 1 if ratio < 64 and (np.abs(value[error > 0]) > 2.0**-1000).all() else None
-
-
 def _sum_up(carried: Array, lost: Array) -> Array:
     """An upper bound of carried + lost; 0 where both are."""
     error = np.nan_to_num(carried + lost, nan=np.inf, posinf=np.inf)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from genbab.network import Affine, Compose, Diagonal, Identity, Index, LinearMap
-from genbab.network.uncertainty import LEAST, MOST, UNIT, Uncertainty, padded
+from genbab.network.uncertainty import LEAST, Uncertainty, of_error, padded
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,18 +30,6 @@ class Numbers:
         """The numbers, and exactly 1 in place of those that are not kept."""
         return Numbers(self.value.masked_fill(~kept, 1.0), self.error.masked_fill(~kept, 0.0))
 
-    @property
-    def roundings(self) -> int | None:
-        """The least k with error <= k · UNIT · |value| everywhere; None if that is more than `MOST`."""
-        wrong = self.error > 0
-        if not bool(wrong.any()):
-            return 0
-        size = self.value.abs()[wrong]
-        if not bool((size > 2.0**-1000).all()):
-            return None
-        ratio = float((self.error[wrong] / size).max()) / UNIT
-        return int(ratio) + 1 if ratio < MOST else None
-
 
 @dataclass
 class Sum:
@@ -55,7 +43,7 @@ class Sum:
     def add(self, source: int, place: Tensor | None, weight: Numbers, in_size: int) -> None:
         """Add weight · source[place] (None: the entry itself; -1: nothing)."""
         self.terms.append((source, _map(place, weight.value, in_size)))
-        known = weight.roundings
+        known = of_error(weight.value, weight.error)
         if known is None:
             error = weight.error * (1 + 2.0**-30) + LEAST
             self.weights.append((source, _map(place, error, in_size)))
