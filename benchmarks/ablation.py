@@ -28,8 +28,8 @@ from ablation_instances import DIGITS, instances
 from genbab.cli.child import verify_apart
 from genbab.cli.instances import Instance
 from genbab.errors import UsageError
-from genbab.files import write_atomically
 from genbab.result import plain
+from genbab.system.files import write_atomically
 
 ALONE = "none"
 SCORES = "random,widest,babsr,free,line,bbps"

@@ -29,8 +29,8 @@ from genbab import __version__
 from genbab.cli.child import Outcome, verify_apart
 from genbab.cli.instances import Instance, read_instances
 from genbab.errors import UsageError
-from genbab.files import write_atomically
 from genbab.result import plain
+from genbab.system.files import write_atomically
 
 REPLAY = Path(__file__).with_name("replay.py")
 ENVIRONMENT = dict(os.environ)

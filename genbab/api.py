@@ -15,8 +15,6 @@ from torch import Tensor
 from genbab.attack import FULL, Challenge, Falsified
 from genbab.bounds import Engine
 from genbab.config import Config
-from genbab.deadline import Deadline
-from genbab.device import resolve, usual_torch
 from genbab.driver import Run
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.methods import (
@@ -43,6 +41,8 @@ from genbab.reader import (
 )
 from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec, read_vnnlib
+from genbab.system.deadline import Deadline
+from genbab.system.device import resolve, usual_torch
 from genbab.trace import TraceFile
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from genbab.bounds import Engine, Steps, propagate, tighten_all
 from genbab.bounds.forward import forward
 from genbab.bounds.relaxation import Lines
 from genbab.config import Config
-from genbab.deadline import Deadline
 from genbab.errors import DeadlineReached
 from genbab.methods import METHODS
 from genbab.network import Nonlinear
@@ -28,6 +27,7 @@ from genbab.problem import queries
 from genbab.reader import Model, load_onnx
 from genbab.root import cheap
 from genbab.specs import Clause, Spec
+from genbab.system.deadline import Deadline
 
 CPU = torch.device("cpu")
 NEVER = 10**9

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from genbab.deadline import Deadline, process_start
 from genbab.errors import DeadlineReached
+from genbab.system.deadline import Deadline, process_start
 
 
 def test_no_limit_never_comes() -> None:
@@ -34,9 +34,8 @@ def test_time_before_the_start_counts() -> None:
 
 
 def age_after(words: str) -> float:
-    code = (
-        f"import time; {words}; from genbab.deadline import process_start as p; print(time.monotonic() - p())"
-    )
+    code = f"import time; {words}; from genbab.system.deadline import process_start as p"
+    code += "; print(time.monotonic() - p())"
     return float(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     )

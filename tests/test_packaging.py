@@ -22,7 +22,7 @@ MAPPED = ("kernels", "lut", "specs")  # top-level folders installed inside genba
 
 FLOOR = {
     **dict.fromkeys(("errors", "kernels"), 1),
-    **dict.fromkeys(("config", "deadline", "device", "files", "nonlinear", "process", "result", "specs"), 2),
+    **dict.fromkeys(("config", "nonlinear", "result", "specs", "system"), 2),
     **dict.fromkeys(("lut", "network", "trace"), 3),
     **dict.fromkeys(("bounds", "plot", "problem", "reader"), 4),
     **dict.fromkeys(("attack", "branch", "methods", "nap", "root"), 5),

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from genbab.process import SPINS, brief_waits
+from genbab.system.process import SPINS, brief_waits
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def main(given: Sequence[str]) -> None:
         prepare(*given[1:])
         return
     from genbab.cli import main as genbab
-    from genbab.process import end_with
+    from genbab.system.process import end_with
 
     end_with(int(given[1]))
     sys.argv[1:] = words(*given[2:])

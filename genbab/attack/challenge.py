@@ -18,13 +18,13 @@ from genbab.attack.replay import Replayer
 from genbab.attack.search import Attacker
 from genbab.attack.targets import Floats
 from genbab.config import Config
-from genbab.deadline import Deadline
-from genbab.device import resolve
 from genbab.errors import DeadlineReached
 from genbab.network import Affine, Network, evaluate, without_domains
 from genbab.reader import Model
 from genbab.result import Counterexample
 from genbab.specs import Spec
+from genbab.system.deadline import Deadline
+from genbab.system.device import resolve
 
 GUESSES = 64
 """Points that are tried in onnxruntime where the network only knows how far conversions may round."""

@@ -10,9 +10,9 @@ import numpy as np
 
 from genbab.attack.replay import Replayer
 from genbab.attack.targets import Floats
-from genbab.deadline import Deadline
 from genbab.specs import Spec
 from genbab.specs.clauses import Clauses
+from genbab.system.deadline import Deadline
 
 BOXES = 8
 """Boxes of one round, spread over all of them."""

@@ -25,7 +25,6 @@ from genbab.bounds.multipliers import Multipliers, Shown
 from genbab.bounds.relaxation import Relaxation
 from genbab.bounds.rigorous import certify
 from genbab.config import Config
-from genbab.device import kernels_for
 from genbab.network import (
     Affine,
     Compose,
@@ -39,6 +38,7 @@ from genbab.network import (
     rounded,
 )
 from genbab.network.interval import Interval, propagate, refined
+from genbab.system.device import kernels_for
 
 FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""

@@ -23,7 +23,7 @@ from genbab.branch.scores import Point
 from genbab.branch.search import Bound, Falsify, Outcome, Report, SearchProgress, least_refuted
 from genbab.branch.search import search as loop
 from genbab.branch.together import narrowed
-from genbab.deadline import Timer
+from genbab.system.deadline import Timer
 
 PART = 0.1
 """Of the seconds for narrowing hidden intervals, what one of many regions may use."""

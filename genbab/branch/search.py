@@ -10,8 +10,8 @@ import torch
 from genbab.branch.domains import Domains, bisect
 from genbab.branch.pool import Pool, ShelfFull
 from genbab.branch.tally import NOTHING, Sums, gained
-from genbab.deadline import Timer
 from genbab.errors import DeadlineReached
+from genbab.system.deadline import Timer
 
 Bound = Callable[[Domains], Domains]
 """Bounds a batch of children and decides their next splits; the result has `bound` and `splits` set."""

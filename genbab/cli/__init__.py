@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from genbab.errors import GenbabError, ResourceError, UsageError
-from genbab.process import brief_waits
+from genbab.system.process import brief_waits
 
 __all__ = ["main"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import UsageError
-from genbab.files import write_atomically
+from genbab.system.files import write_atomically
 
 if TYPE_CHECKING:
     from genbab.reader import Model

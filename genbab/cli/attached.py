@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 from genbab.cli import main
-from genbab.process import end_with
+from genbab.system.process import end_with
 
 if __name__ == "__main__":
     end_with(int(sys.argv.pop(1)))

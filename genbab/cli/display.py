@@ -7,8 +7,8 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from genbab.deadline import Deadline
 from genbab.result import Progress
+from genbab.system.deadline import Deadline
 
 if TYPE_CHECKING:
     from rich.live import Live

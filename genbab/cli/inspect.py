@@ -94,12 +94,12 @@ def asked(model: Model, spec: str | None, config: Config) -> tuple[Engine, Query
     is one row per output.
     """
     from genbab.bounds import Engine
-    from genbab.device import resolve
     from genbab.driver import unspecified
     from genbab.network import lifted
     from genbab.problem import queries
     from genbab.reader import check_declared
     from genbab.specs import read_vnnlib
+    from genbab.system.device import resolve
 
     place = resolve(config.device)
     engine = Engine.of(model.network, config, place, lambda: None)

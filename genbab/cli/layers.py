@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genbab.config import Config
-from genbab.deadline import Deadline
 from genbab.errors import DeadlineReached, UsageError
+from genbab.system.deadline import Deadline
 
 if TYPE_CHECKING:
     from genbab.bounds import Engine

@@ -13,8 +13,8 @@ from typing import Any
 
 from genbab.cli.assignment import Assignment, made_folder
 from genbab.errors import UsageError
-from genbab.files import replaceable, write_atomically
 from genbab.result import Counterexample, Result, Verdict, plain
+from genbab.system.files import replaceable, write_atomically
 
 VNNCOMP = {
     Verdict.VERIFIED: "unsat",

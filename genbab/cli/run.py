@@ -20,10 +20,10 @@ from genbab.cli.parser import settings_of
 from genbab.cli.table import print_table
 from genbab.config import Config
 from genbab.errors import UsageError
-from genbab.files import write_atomically
 from genbab.studies.export import to_vnncomp
 from genbab.studies.provenance import file_hash, text_hash
 from genbab.studies.store import Answer, Claim, Question, Study
+from genbab.system.files import write_atomically
 
 MOST_WORKERS = 1024
 

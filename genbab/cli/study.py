@@ -8,9 +8,9 @@ from pathlib import Path
 from genbab.cli.output import apart
 from genbab.cli.table import print_table
 from genbab.errors import UsageError
-from genbab.files import write_atomically
 from genbab.studies.export import to_csv, to_jsonl, to_vnncomp
 from genbab.studies.store import Study
+from genbab.system.files import write_atomically
 
 
 def command(options: argparse.Namespace) -> int:

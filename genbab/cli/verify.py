@@ -21,9 +21,9 @@ from genbab.cli.parser import settings_of
 from genbab.cli.question import Question
 from genbab.cli.strict import exactly
 from genbab.config import Config
-from genbab.deadline import Deadline, Guard, process_start
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.result import Progress, Result, Verdict
+from genbab.system.deadline import Deadline, Guard, process_start
 from genbab.trace import TraceFile
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Session:
         if spec.vacuous:
             return self._vacuous(spec)
         self.report(Progress("loading the engine"))
-        from genbab.device import resolve
+        from genbab.system.device import resolve
 
         _use_threads(self.config.threads)
         resolve(self.config.device)  # no such device: say so before any work

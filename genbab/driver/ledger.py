@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from genbab.branch import SearchProgress, Tally
-from genbab.deadline import Deadline, Timer
 from genbab.result import Counterexample, Progress, Result, Verdict
+from genbab.system.deadline import Deadline, Timer
 from genbab.trace import TraceFile
 
 

@@ -26,8 +26,6 @@ from genbab.branch import (
     search,
 )
 from genbab.config import Config
-from genbab.deadline import Deadline
-from genbab.device import resolve
 from genbab.driver.endings import Hopeless, ended, found_at, memory_errors, refuted, unproved
 from genbab.driver.ledger import Ledger
 from genbab.driver.strategy import Strategy, strategy
@@ -41,6 +39,8 @@ from genbab.reader import Model
 from genbab.result import Progress, Result, Verdict
 from genbab.root import RootState, cheap, optimised, tightened
 from genbab.specs import Spec
+from genbab.system.deadline import Deadline
+from genbab.system.device import resolve
 from genbab.trace import TraceFile
 
 OPEN_ENDED = 120.0

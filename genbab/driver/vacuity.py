@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from genbab.config import Config
-from genbab.deadline import Deadline
 from genbab.errors import GenbabError
 from genbab.reader import Model
 from genbab.result import Result, Verdict
 from genbab.specs import Spec
+from genbab.system.deadline import Deadline
 
 if TYPE_CHECKING:
     from genbab.driver.run import Run

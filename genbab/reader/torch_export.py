@@ -23,10 +23,10 @@ from onnx import ModelProto
 from torch import Tensor, nn
 from torch.utils import _pytree
 
-from genbab.device import usual_torch
 from genbab.errors import ModelError, UnsupportedError, UsageError
 from genbab.network import evaluate
 from genbab.reader.model import Model, load_onnx
+from genbab.system.device import usual_torch
 
 OPSET = 17
 """What the older exporter writes; the newer one chooses its own."""

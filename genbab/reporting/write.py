@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from genbab.errors import UsageError
-from genbab.files import write_atomically
 from genbab.reporting.content import content
 from genbab.reporting.facts import Instance, instances
 from genbab.reporting.page import page
 from genbab.studies.store import Study
+from genbab.system.files import write_atomically
 
 
 def report(

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from genbab.config import Config
 from genbab.errors import GenbabError, UsageError
-from genbab.process import brief_waits
 from genbab.reader import Model
 from genbab.studies.data import Floats
 from genbab.studies.store import Answer, Question, Study
 from genbab.studies.tasks import WRONG, perform
+from genbab.system.process import brief_waits
 
 EVERY = 0.05
 """Seconds between two looks at the workers."""

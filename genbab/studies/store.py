@@ -19,10 +19,10 @@ from types import TracebackType
 from typing import Any
 
 from genbab.errors import UsageError
-from genbab.process import alive, identity
 from genbab.result import plain
 from genbab.studies.provenance import facts, text_hash
 from genbab.studies.schema import check_record, connect
+from genbab.system.process import alive, identity
 
 COLUMNS = "i.id, kind, model, spec, model_hash, spec_hash, timeout, settings, details"
 ANSWER = ("verdict", "seconds", "bound", "reason", "peak_memory", "exit_code", "result")

@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from genbab.process import end_with
 from genbab.reader import Model, load_onnx
 from genbab.studies.engine import Job, work
 from genbab.studies.store import Question, Study
+from genbab.system.process import end_with
 
 
 def main(path: str, run: str) -> None:

@@ -11,12 +11,12 @@ import torch
 
 from genbab.attack import FULL, QUICK, Attacker, Effort
 from genbab.attack.targets import Floats
-from genbab.deadline import Deadline
 from genbab.errors import DeadlineReached
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.nonlinear import Nonlinearity, functions
 from genbab.result import Counterexample
 from genbab.specs import Clause, Spec
+from genbab.system.deadline import Deadline
 
 SMALL = Effort(samples=256, clauses=16, restarts=8, steps=20, rounds=1, work=1e8)
 

@@ -16,11 +16,11 @@ from genbab.attack import Replayer, doubt
 from genbab.attack.doubt import BOXES, PER_BOX, Doubts, doubts
 from genbab.attack.targets import Floats
 from genbab.config import Config
-from genbab.deadline import Deadline
 from genbab.network import evaluate
 from genbab.reader import Model, load_onnx
 from genbab.reader.runtime import session
 from genbab.specs import Ball, Clause, Spec
+from genbab.system.deadline import Deadline
 from tests.soundness.graphs import random_network, to_onnx
 
 OFF = Config(attack_restarts=0, timeout=60.0)

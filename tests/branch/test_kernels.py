@@ -14,9 +14,9 @@ import torch
 import genbab
 from genbab.bounds import Relaxation, plan
 from genbab.config import Config
-from genbab.device import kernels_for
 from genbab.errors import ResourceError, UsageError
 from genbab.kernels import Backend, available
+from genbab.system.device import kernels_for
 from tests.branch.rooted import F64, SEEDS, all_exact, seen
 from tests.kernels.backends import INTERPRETED, NAMES, ROOT, interpret, loaded
 from tests.test_driver import random_spec, tiny

@@ -14,9 +14,9 @@ import numpy as np
 
 from genbab.cli import main
 from genbab.config import Config
-from genbab.deadline import Deadline
 from genbab.errors import UnsupportedError
 from genbab.result import Counterexample, Progress, Result, Verdict
+from genbab.system.deadline import Deadline
 
 HOW = sys.argv[1]
 Report = Callable[[Progress], None]
@@ -139,5 +139,5 @@ spec = SimpleNamespace(
 model = SimpleNamespace(network=SimpleNamespace(output_size=1))
 module("genbab.api", verify=verify, load_within=lambda deadline, path: model)
 module("genbab.specs", read_vnnlib=lambda path: spec)
-module("genbab.device", resolve=lambda name: name)
+module("genbab.system.device", resolve=lambda name: name)
 sys.exit(main(sys.argv[2:]))

@@ -15,8 +15,8 @@ import pytest
 from genbab.cli import main
 from genbab.cli.output import Outputs
 from genbab.errors import UsageError
-from genbab.files import replaceable, write_atomically
 from genbab.studies.store import Study
+from genbab.system.files import replaceable, write_atomically
 
 from .conftest import FAKE, ROOT, environment
 

@@ -8,10 +8,10 @@ import torch
 
 from genbab import Config
 from genbab.api import bounds
-from genbab.deadline import Deadline
 from genbab.errors import DeadlineReached, ModelError, UnsupportedError
 from genbab.network import evaluate
 from genbab.reader import Model, load_onnx
+from genbab.system.deadline import Deadline
 
 METHODS = ("interval", "forward", "backward", "optimised")
 LARGEST = 3.4028234663852886e38

@@ -152,7 +152,7 @@ def test_an_output_does_not_answer_for_another() -> None:
     )
     network = kept(load_onnx(model(body)))
     from genbab.bounds import Engine, cheap_intervals
-    from genbab.device import resolve
+    from genbab.system.device import resolve
 
     engine = Engine.of(network, Config(), resolve("cpu"), lambda: None)
     box = (torch.from_numpy(spec.lower), torch.from_numpy(spec.upper))

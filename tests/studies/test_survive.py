@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from genbab import UsageError
-from genbab.process import alive, identity
 from genbab.studies.store import Answer, Question, Study
+from genbab.system.process import alive, identity
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -70,7 +70,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_process_ends_with_its_parent(tmp_path: Path) -> None:
-    child = "import os; from genbab.process import end_with; end_with(os.getppid()); "
+    child = "import os; from genbab.system.process import end_with; end_with(os.getppid()); "
     child += "import pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(30)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT)
