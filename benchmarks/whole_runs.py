@@ -16,9 +16,9 @@ from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, optimise
 from genbab.branch import Forms, Region, chooser
 from genbab.branch.neurons import child_intervals, freedom, neuron_root
 from genbab.config import Config
+from genbab.driver.root import cheap, optimised, tightened
 from genbab.driver.run import Run
 from genbab.kernels import Backend, available, implementation, reference
-from genbab.root import cheap, optimised, tightened
 from genbab.specs import read_vnnlib
 from genbab.system.deadline import Deadline
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from genbab.api import attack as find_counterexample
     from genbab.api import bounds as output_bounds
     from genbab.api import load, verify
+    from genbab.bounds.methods import LinearBounds
     from genbab.config import Config
     from genbab.errors import (
         DeadlineReached,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         UnsupportedError,
         UsageError,
     )
-    from genbab.methods import LinearBounds
     from genbab.nonlinear import Expression, Nonlinearity
     from genbab.nonlinear.custom import register
     from genbab.plot.relaxation import plot_relaxation
@@ -84,7 +84,7 @@ _HOME = {
     "DeadlineReached": ("genbab.errors", "DeadlineReached"),
     "Expression": ("genbab.nonlinear", "Expression"),
     "GenbabError": ("genbab.errors", "GenbabError"),
-    "LinearBounds": ("genbab.methods", "LinearBounds"),
+    "LinearBounds": ("genbab.bounds.methods", "LinearBounds"),
     "ModelError": ("genbab.errors", "ModelError"),
     "Nonlinearity": ("genbab.nonlinear", "Nonlinearity"),
     "OutputRange": ("genbab.studies.ranges", "OutputRange"),

@@ -14,10 +14,7 @@ from torch import Tensor
 
 from genbab.attack import FULL, Challenge, Falsified
 from genbab.bounds import Engine
-from genbab.config import Config
-from genbab.driver import Run
-from genbab.errors import DeadlineReached, SpecError, UsageError
-from genbab.methods import (
+from genbab.bounds.methods import (
     METHODS,
     LinearBounds,
     boxes,
@@ -26,6 +23,9 @@ from genbab.methods import (
     node_intervals,
     row_ranges,
 )
+from genbab.config import Config
+from genbab.driver import Run
+from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.network import Network, lifted
 from genbab.problem import check_sizes
 from genbab.reader import (

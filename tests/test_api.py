@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import genbab
 from genbab import Config, GenbabError, SpecError, UsageError
-from genbab.methods import METHODS
+from genbab.bounds.methods import METHODS
 from genbab.network import evaluate
 from genbab.specs import robustness
 

@@ -16,16 +16,16 @@ import genbab
 from genbab import api
 from genbab.bounds import Engine, Steps, propagate, tighten_all
 from genbab.bounds.forward import forward
+from genbab.bounds.methods import METHODS
 from genbab.bounds.relaxation import Lines
 from genbab.config import Config
+from genbab.driver.root import cheap
 from genbab.errors import DeadlineReached
-from genbab.methods import METHODS
 from genbab.network import Nonlinear
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.pieces import slots
 from genbab.problem import queries
 from genbab.reader import Model, load_onnx
-from genbab.root import cheap
 from genbab.specs import Clause, Spec
 from genbab.system.deadline import Deadline
 

@@ -25,7 +25,7 @@ FLOOR = {
     **dict.fromkeys(("config", "nonlinear", "result", "specs", "system"), 2),
     **dict.fromkeys(("lut", "network", "trace"), 3),
     **dict.fromkeys(("bounds", "plot", "problem", "reader"), 4),
-    **dict.fromkeys(("attack", "branch", "methods", "nap", "root"), 5),
+    **dict.fromkeys(("attack", "branch", "nap"), 5),
     "driver": 6,
     "api": 7,
     "studies": 8,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from genbab.bounds.ascent import Freedom, Steps, optimise
 from genbab.bounds.backward import Chosen, Rows, descend
+from genbab.bounds.certify import certified, certify
 from genbab.bounds.forward import forward, varying
-from genbab.bounds.given import constrained, loosened
-from genbab.bounds.looseness import Account, account
+from genbab.bounds.gap import Account, account
 from genbab.bounds.multipliers import Multipliers, Shown, Unsafe
 from genbab.bounds.plan import (
     Engine,
@@ -19,8 +18,9 @@ from genbab.bounds.plan import (
     tighten_all,
     tightening_cost,
 )
+from genbab.bounds.premises import constrained, loosened
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
-from genbab.bounds.rigorous import certified, certify
+from genbab.bounds.slopes import Freedom, Steps, optimise
 from genbab.network.interval import Interval, contradicted, intersect, interval_rows, propagate, refined
 
 __all__ = [

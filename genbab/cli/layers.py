@@ -45,7 +45,7 @@ def looked(engine: Engine, query: Query, config: Config) -> tuple[Root, Widths]:
     """
     import torch
 
-    from genbab.root import cheap, tightened
+    from genbab.driver.root import cheap, tightened
 
     limit = SECONDS if config.timeout is None else config.timeout
     engine = replace(engine, check=Deadline(limit).check)

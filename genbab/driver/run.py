@@ -28,6 +28,7 @@ from genbab.branch import (
 from genbab.config import Config
 from genbab.driver.endings import Hopeless, ended, found_at, memory_errors, refuted, unproved
 from genbab.driver.ledger import Ledger
+from genbab.driver.root import RootState, cheap, optimised, tightened
 from genbab.driver.strategy import Strategy, strategy
 from genbab.driver.turns import Turns
 from genbab.driver.undefined import Undefined
@@ -37,7 +38,6 @@ from genbab.network import held, lifted
 from genbab.problem import queries
 from genbab.reader import Model
 from genbab.result import Progress, Result, Verdict
-from genbab.root import RootState, cheap, optimised, tightened
 from genbab.specs import Spec
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve

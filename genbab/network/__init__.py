@@ -5,7 +5,6 @@ from __future__ import annotations
 from genbab.network.contraction import Contraction, Factor
 from genbab.network.convolution import Conv
 from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, evaluate, values
-from genbab.network.held import held, implied, places
 from genbab.network.index import Index
 from genbab.network.joins import compose
 from genbab.network.lift import lifted
@@ -21,6 +20,7 @@ from genbab.network.maps import (
 )
 from genbab.network.noise import noise, noises
 from genbab.network.plain import without_domains
+from genbab.network.premises import held, implied, places
 from genbab.network.rounded import rounded
 from genbab.network.simplify import simplify
 

@@ -15,11 +15,11 @@ from genbab.bounds import Engine, Multipliers, Rows, Steps, Unsafe, certify, row
 from genbab.branch import neuron_root
 from genbab.branch.together import narrowed
 from genbab.config import Config
+from genbab.driver.root import RootState, cheap, optimised
 from genbab.network import evaluate, held, lifted, values
 from genbab.problem import Query, queries
 from genbab.reader import Model, activated, exposed
 from genbab.result import Verdict
-from genbab.root import RootState, cheap, optimised
 from genbab.specs import Spec, robustness
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import genbab
 from genbab import UsageError
 from genbab.api import METHODS
-from genbab.methods import SYNONYMS, method_named
+from genbab.bounds.methods import SYNONYMS, method_named
 from genbab.reader import Model
 
 C = torch.tensor([[1.0, -1.0, 0.0], [0.5, 0.25, -2.0]])

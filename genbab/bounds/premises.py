@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import torch
 
-from genbab.bounds.ascent import Freedom
 from genbab.bounds.relaxation import Relaxation, Slopes
+from genbab.bounds.slopes import Freedom
 from genbab.network import Network, Nonlinear
 from genbab.network.interval import Interval, propagate
 
