@@ -143,7 +143,7 @@ def weakened(options: argparse.Namespace) -> Iterator[None]:
     """What the options leave out, left out."""
     with contextlib.ExitStack() as stack:
         if options.without_narrowing:
-            same = mock.patch("genbab.branch.inside.narrowed", lambda _, __, domains, ___: domains)
+            same = mock.patch("genbab.branch.regions.inside.narrowed", lambda _, __, domains, ___: domains)
             stack.enter_context(same)
         if options.without_multipliers:
             stack.enter_context(mock.patch("genbab.bounds.plan.Engine.shown", None))

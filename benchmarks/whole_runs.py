@@ -14,7 +14,7 @@ import torch
 import genbab
 from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, optimise
 from genbab.branch import Forms, Region, chooser
-from genbab.branch.neurons import child_intervals, freedom, neuron_root
+from genbab.branch.bound.neurons import child_intervals, freedom, neuron_root
 from genbab.config import Config
 from genbab.driver.root import cheap, optimised, tightened
 from genbab.driver.run import Run

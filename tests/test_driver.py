@@ -15,8 +15,8 @@ import torch
 
 from genbab.api import verify
 from genbab.attack import Attacker, Effort, Outcome, Replayer
-from genbab.branch import pool
-from genbab.branch.shelf import Shelf, ShelfFull
+from genbab.branch.open import pool
+from genbab.branch.open.shelf import Shelf, ShelfFull
 from genbab.config import SMALLEST_MEMORY, Config
 from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear, evaluate
 from genbab.nonlinear import Product, functions, make

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from genbab.branch.choice import chooser
-from genbab.branch.coarse import Coarse, Region
-from genbab.branch.domains import Domains, Splits, bisect, join, root_domains
-from genbab.branch.forms import Forms
-from genbab.branch.inputs import bound_by_inputs, choose_input
-from genbab.branch.inside import Inside
-from genbab.branch.mixed import Mixed
-from genbab.branch.neurons import Root, bound_by_neurons, neuron_root
-from genbab.branch.pool import Pool
-from genbab.branch.retighten import Retighten
-from genbab.branch.scores import choose_neuron, kink_or_middle, line_score
+from genbab.branch.bound.inputs import bound_by_inputs, choose_input
+from genbab.branch.bound.neurons import Root, bound_by_neurons, neuron_root
+from genbab.branch.choose.choice import chooser
+from genbab.branch.choose.mixed import Mixed
+from genbab.branch.choose.scores import choose_neuron, kink_or_middle, line_score
+from genbab.branch.cut.forms import Forms
+from genbab.branch.cut.retighten import Retighten
+from genbab.branch.open.domains import Domains, Splits, bisect, join, root_domains
+from genbab.branch.open.pool import Pool
+from genbab.branch.regions.coarse import Coarse, Region
+from genbab.branch.regions.inside import Inside
 from genbab.branch.search import Outcome, SearchProgress, search
 from genbab.branch.tally import Tally
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from genbab.branch.domains import Domains, bisect
-from genbab.branch.pool import Pool, ShelfFull
+from genbab.branch.open.domains import Domains, bisect
+from genbab.branch.open.pool import Pool, ShelfFull
 from genbab.branch.tally import NOTHING, Sums, gained
 from genbab.errors import DeadlineReached
 from genbab.system.deadline import Timer

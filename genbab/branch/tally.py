@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.branch.domains import Domains
-from genbab.branch.scores import balanced
+from genbab.branch.choose.scores import balanced
+from genbab.branch.open.domains import Domains
 
 Sums = tuple[float, float, float, float, float, float]
 """(splits, Σp, Σr, Σp², Σr², Σpr) of predicted gains p and realised gains r."""

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, cheap_intervals, optimise
 from genbab.branch import Forms, Root, kink_or_middle, neuron_root
-from genbab.branch.bbps import exact_gains
-from genbab.branch.scores import (
+from genbab.branch.choose.bbps import exact_gains
+from genbab.branch.choose.scores import (
     Gains,
     look,
 )
-from genbab.branch.trials import View
+from genbab.branch.choose.trials import View
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.nonlinear import make
 from genbab.problem import Query

@@ -21,7 +21,7 @@ from genbab.branch import (
     neuron_root,
     root_domains,
 )
-from genbab.branch.inputs import Balance
+from genbab.branch.bound.inputs import Balance
 from genbab.network import Input, Network, Nonlinear
 from genbab.network.graph import values
 from genbab.nonlinear import functions, make

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.branch.conjunction import _members, charge, clip, combine
+from genbab.branch.cut.conjunction import _members, charge, clip, combine
 from genbab.problem import Query
 
 optimize = pytest.importorskip("scipy.optimize", reason="linear programs are solved by scipy")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.branch.conjunction import minimiser
+from genbab.branch.cut.conjunction import minimiser
 from genbab.problem import Query
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from genbab.branch import Domains, Outcome, SearchProgress, Splits, bisect, join, search
-from genbab.branch.domains import Warm
+from genbab.branch.open.domains import Warm
 from genbab.errors import DeadlineReached
 from genbab.problem import Query
 

@@ -6,7 +6,7 @@ import torch
 
 from genbab.bounds import Engine
 from genbab.branch import bound_by_inputs, root_domains
-from genbab.branch.inputs import _distinct, choose_input
+from genbab.branch.bound.inputs import _distinct, choose_input
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.nonlinear import Product
 from genbab.problem import Query

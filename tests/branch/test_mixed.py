@@ -22,8 +22,8 @@ from genbab.branch import (
     line_score,
     neuron_root,
 )
-from genbab.branch.domains import INPUT
-from genbab.branch.mixed import Gauge
+from genbab.branch.choose.mixed import Gauge
+from genbab.branch.open.domains import INPUT
 from genbab.branch.search import Bound
 from tests.branch.rooted import seen
 from tests.branch.test_children import CLAUSES, assert_sound, unsafe, within

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from genbab.branch import Domains, Outcome, Pool, SearchProgress, Splits, join, search
-from genbab.branch import shelf as shelf_module
-from genbab.branch.domains import Path, Warm
-from genbab.branch.packing import Packing
-from genbab.branch.shelf import Shelf, ShelfFull
+from genbab.branch.open import shelf as shelf_module
+from genbab.branch.open.domains import Path, Warm
+from genbab.branch.open.packing import Packing
+from genbab.branch.open.shelf import Shelf, ShelfFull
 from genbab.problem import Query
 
 INF = float("inf")

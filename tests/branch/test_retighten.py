@@ -25,8 +25,8 @@ from genbab.branch import (
     root_domains,
     search,
 )
-from genbab.branch import coarse as coarse_module
-from genbab.branch.coarse import Coarse, leaves
+from genbab.branch.regions import coarse as coarse_module
+from genbab.branch.regions.coarse import Coarse, leaves
 from genbab.errors import DeadlineReached
 from tests.branch.test_children import CLAUSES, assert_sound, setting, unsafe, within
 

@@ -9,10 +9,9 @@ import torch
 
 from genbab.bounds import Relaxation, Rows
 from genbab.branch import kink_or_middle
-from genbab.branch.bbps import bbps_score, matrix_score
-from genbab.branch.choice import score_named
-from genbab.branch.domains import Domains
-from genbab.branch.scores import (
+from genbab.branch.choose.bbps import bbps_score, matrix_score
+from genbab.branch.choose.choice import score_named
+from genbab.branch.choose.scores import (
     balanced,
     both,
     free_gains,
@@ -24,6 +23,7 @@ from genbab.branch.scores import (
     weaker,
     worth,
 )
+from genbab.branch.open.domains import Domains
 from genbab.config import Config
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.nonlinear import make

@@ -11,10 +11,10 @@ from torch import Tensor
 from genbab.bounds import Relaxation
 from genbab.bounds.plan import rows_that_matter
 from genbab.branch import Forms, kink_or_middle
-from genbab.branch.bbps import bbps_score, matrix_gains
-from genbab.branch.scores import free_gains, line_gains, look
-from genbab.branch.shortcuts import stored
-from genbab.branch.trials import View
+from genbab.branch.choose.bbps import bbps_score, matrix_gains
+from genbab.branch.choose.scores import free_gains, line_gains, look
+from genbab.branch.choose.shortcuts import stored
+from genbab.branch.choose.trials import View
 from genbab.network import Input, Network, Nonlinear
 from genbab.network.graph import values
 from tests.branch.rooted import F64, SEEDS, all_exact, seen
@@ -158,7 +158,7 @@ def test_the_rough_filter_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> Non
         total = sum(view.points(i).shape[1] for i in view.nodes)
         picks = []
         for least in (total, -(-total // 3)):
-            monkeypatch.setattr("genbab.branch.bbps.ROUGH", (0.0, least, least))
+            monkeypatch.setattr("genbab.branch.choose.bbps.ROUGH", (0.0, least, least))
             scores = torch.cat(list(bbps_score(forms, shortlist=2)(view).values()), 1)[0]
             assert int((scores > 0).sum()) <= 2
             picks.append(int(scores.argmax()))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from genbab.api import verify
-from genbab.branch.domains import Domains, Splits
+from genbab.branch.open.domains import Domains, Splits
 from genbab.branch.tally import Tally, gained
 from genbab.config import Config, Score
 from genbab.problem import Query

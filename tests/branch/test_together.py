@@ -13,7 +13,7 @@ import genbab
 from genbab import nap
 from genbab.bounds import Engine, Multipliers, Rows, Steps, Unsafe, certify, row_bounds
 from genbab.branch import neuron_root
-from genbab.branch.together import narrowed
+from genbab.branch.bound.together import narrowed
 from genbab.config import Config
 from genbab.driver.root import RootState, cheap, optimised
 from genbab.network import evaluate, held, lifted, values

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from genbab.branch.clipping import HalfSpaces, Means, search_weights
+from genbab.branch.cut.clipping import HalfSpaces, Means, search_weights
 from genbab.kernels import Backend, Function, hot, implementation, reference
 from genbab.kernels.functions import HOT
 from genbab.nonlinear import default_slopes, functions, prepare, prepare2

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.branch.points import split_points, split_points_k, wider_argument
+from genbab.branch.choose.points import split_points, split_points_k, wider_argument
 from genbab.lut import generate
 from genbab.lut.generate import boxes, library, needs_table, table_of
 from genbab.nonlinear import Gate, Nonlinearity, Product, make

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Interval, Relaxation, Rows, certify
 from genbab.bounds.plan import rows_that_matter
-from genbab.branch.influence import Influence
+from genbab.branch.cut.influence import Influence
 from genbab.network.interval import magnitude
 
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Rows, Steps, descend, optimise
-from genbab.branch.domains import Domains, Splits, Warm, bisect, start_from
-from genbab.branch.neurons import Root, child_intervals, freedom
-from genbab.branch.scores import Combine, Score, balanced, worth
-from genbab.branch.trials import View
+from genbab.branch.bound.neurons import Root, child_intervals, freedom
+from genbab.branch.choose.scores import Combine, Score, balanced, worth
+from genbab.branch.choose.trials import View
+from genbab.branch.open.domains import Domains, Splits, Warm, bisect, start_from
 
 TRIED = 4
 """Splits of each domain that are tried."""

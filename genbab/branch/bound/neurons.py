@@ -25,9 +25,9 @@ from genbab.bounds import (
     loosened,
     optimise,
 )
-from genbab.branch.conjunction import clip, combine, minimiser
-from genbab.branch.domains import INPUT, Domains, Path, Splits, Warm, start_from, warm_from
-from genbab.branch.retighten import Retighten
+from genbab.branch.cut.conjunction import clip, combine, minimiser
+from genbab.branch.cut.retighten import Retighten
+from genbab.branch.open.domains import INPUT, Domains, Path, Splits, Warm, start_from, warm_from
 from genbab.branch.search import Bound
 from genbab.network import Affine, Nonlinear
 from genbab.problem import Query

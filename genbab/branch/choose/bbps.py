@@ -22,11 +22,11 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from genbab.branch.domains import Domains
-from genbab.branch.forms import Forms
-from genbab.branch.scores import Combine, Gains, Score, balanced, worth
-from genbab.branch.shortcuts import Place, Shortcut, evaluated, toward
-from genbab.branch.trials import HUGE, Candidates, View, tidy
+from genbab.branch.choose.scores import Combine, Gains, Score, balanced, worth
+from genbab.branch.choose.shortcuts import Place, Shortcut, evaluated, toward
+from genbab.branch.choose.trials import HUGE, Candidates, View, tidy
+from genbab.branch.cut.forms import Forms
+from genbab.branch.open.domains import Domains
 from genbab.problem import Query
 
 ROUGH = (1 / 8, 48, 96)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.branch.domains import INPUT
-from genbab.branch.forms import Forms
-from genbab.branch.trials import Candidates, View
+from genbab.branch.choose.trials import Candidates, View
+from genbab.branch.cut.forms import Forms
+from genbab.branch.open.domains import INPUT
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.branch.domains import Domains, join
-from genbab.branch.packing import Packed, Packing
-from genbab.branch.shelf import Block, Shelf, ShelfFull
+from genbab.branch.open.domains import Domains, join
+from genbab.branch.open.packing import Packed, Packing
+from genbab.branch.open.shelf import Block, Shelf, ShelfFull
 from genbab.config import machine_memory
 
 __all__ = ["Pool", "ShelfFull"]

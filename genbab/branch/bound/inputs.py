@@ -19,8 +19,8 @@ from genbab.bounds import (
     contradicted,
     tighten_all,
 )
-from genbab.branch.conjunction import clip, combine, minimiser
-from genbab.branch.domains import INPUT, Domains, Splits
+from genbab.branch.cut.conjunction import clip, combine, minimiser
+from genbab.branch.open.domains import INPUT, Domains, Splits
 from genbab.branch.search import Bound
 from genbab.problem import Query
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from genbab.bounds import Chosen, Relaxation, Rows, descend
 from genbab.bounds.backward import sweep
-from genbab.branch.domains import Domains, Splits, start_from, warm_from
-from genbab.branch.trials import Reading, View
+from genbab.branch.choose.trials import Reading, View
+from genbab.branch.open.domains import Domains, Splits, start_from, warm_from
 from genbab.network import Affine, Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
 from genbab.problem import Query

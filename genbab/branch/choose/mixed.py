@@ -26,13 +26,13 @@ from genbab.bounds import (
     tighten_all,
     tightening_cost,
 )
-from genbab.branch.clipping import HalfSpaces, Means, lowest
-from genbab.branch.domains import INPUT, Domains, Splits
-from genbab.branch.forms import Forms
-from genbab.branch.scores import balanced, worth
+from genbab.branch.choose.scores import balanced, worth
+from genbab.branch.choose.shortcuts import stored
+from genbab.branch.choose.trials import HUGE, View
+from genbab.branch.cut.clipping import HalfSpaces, Means, lowest
+from genbab.branch.cut.forms import Forms
+from genbab.branch.open.domains import INPUT, Domains, Splits
 from genbab.branch.search import Bound
-from genbab.branch.shortcuts import stored
-from genbab.branch.trials import HUGE, View
 
 SEARCHED = 3
 """Cost of a slope step, as a multiple of a backward pass."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.branch.domains import Domains, Warm
+from genbab.branch.open.domains import Domains, Warm
 
 
 @dataclass(frozen=True, eq=False)

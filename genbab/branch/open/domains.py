@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Interval
-from genbab.branch.clipping import HalfSpaces
+from genbab.branch.cut.clipping import HalfSpaces
 from genbab.problem import Query
 
 INPUT = 0

@@ -29,8 +29,8 @@ from genbab.bounds import (
     pass_cost,
     refined,
 )
-from genbab.branch.domains import Domains, Warm, warm_from
-from genbab.branch.neurons import Root, child_intervals
+from genbab.branch.bound.neurons import Root, child_intervals
+from genbab.branch.open.domains import Domains, Warm, warm_from
 
 ROUNDS = 12
 """Most rounds over all neurons."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from genbab.bounds import Chosen, Interval, Relaxation
 from genbab.bounds.backward import Pass
 from genbab.bounds.relaxation import Lines, Slopes, shaped
-from genbab.branch.domains import Domains
+from genbab.branch.open.domains import Domains
 from genbab.network import Grouped, Nonlinear
 from genbab.nonlinear.grouped import group_lost
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval
-from genbab.branch.clipping import row_limits
+from genbab.branch.cut.clipping import row_limits
 from genbab.network.interval import gamma
 from genbab.problem import Query
 

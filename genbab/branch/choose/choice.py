@@ -10,12 +10,10 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Engine
-from genbab.branch.bbps import bbps_score
-from genbab.branch.domains import Splits
-from genbab.branch.forms import Forms
-from genbab.branch.mixed import Mixed
-from genbab.branch.neurons import Root
-from genbab.branch.scores import (
+from genbab.branch.bound.neurons import Root
+from genbab.branch.choose.bbps import bbps_score
+from genbab.branch.choose.mixed import Mixed
+from genbab.branch.choose.scores import (
     Point,
     Score,
     choose_neuron,
@@ -26,7 +24,9 @@ from genbab.branch.scores import (
     random_score,
     widest_score,
 )
-from genbab.branch.strong import strong_score
+from genbab.branch.choose.strong import strong_score
+from genbab.branch.cut.forms import Forms
+from genbab.branch.open.domains import Splits
 from genbab.config import Config
 from genbab.network import Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
@@ -71,7 +71,7 @@ def table_point(
 
     Where no function of one variable reads the node: the middle.
     """
-    from genbab.branch.points import split_points
+    from genbab.branch.choose.points import split_points
 
     best = kink_or_middle(network, node, lower, upper)
     most = torch.zeros_like(best)

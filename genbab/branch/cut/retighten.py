@@ -9,9 +9,9 @@ from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Interval, Relaxation
 from genbab.bounds.plan import line_gap
-from genbab.branch.clipping import HalfSpaces, Means, both, cut_box, lowest
-from genbab.branch.domains import Domains
-from genbab.branch.forms import Forms
+from genbab.branch.cut.clipping import HalfSpaces, Means, both, cut_box, lowest
+from genbab.branch.cut.forms import Forms
+from genbab.branch.open.domains import Domains
 from genbab.network import Nonlinear
 
 ROWS = 128

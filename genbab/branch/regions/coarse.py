@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Interval, Rows, Steps, row_bounds, tighten_all
-from genbab.branch.domains import INPUT, Domains
-from genbab.branch.forms import Forms
-from genbab.branch.scores import Point
+from genbab.branch.choose.scores import Point
+from genbab.branch.cut.forms import Forms
+from genbab.branch.open.domains import INPUT, Domains
 from genbab.branch.search import Outcome, SearchProgress
 from genbab.errors import DeadlineReached
 from genbab.problem import Query

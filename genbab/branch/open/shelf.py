@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 import torch
 from torch import Tensor
 
-from genbab.branch.packing import Packed
+from genbab.branch.open.packing import Packed
 
 RESERVE = 1 << 30
 """Bytes of the disk that are left to others."""

@@ -1,0 +1,1 @@
+"""Which split comes next, and at which point: scores, tables, trials."""

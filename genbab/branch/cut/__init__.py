@@ -1,0 +1,1 @@
+"""What cuts a domain before it is split: half-spaces, conjunctions, forms, hidden intervals."""

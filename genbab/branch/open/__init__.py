@@ -1,0 +1,1 @@
+"""Open domains: batches of them, the pool that orders them, how they are packed and kept on disk."""

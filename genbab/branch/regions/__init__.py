@@ -1,0 +1,1 @@
+"""Searches over regions: boxes of hidden neurons and inputs with intervals of their own."""
