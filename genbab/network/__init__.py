@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from genbab.network.contraction import Contraction, Factor
-from genbab.network.convolution import Conv
 from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, evaluate, values
-from genbab.network.index import Index
-from genbab.network.joins import compose
 from genbab.network.lift import lifted
-from genbab.network.maps import (
+from genbab.network.maps.base import (
     Adjoint,
     Compose,
     Dense,
@@ -18,6 +15,9 @@ from genbab.network.maps import (
     TokenDense,
     nonnegative,
 )
+from genbab.network.maps.convolution import Conv
+from genbab.network.maps.index import Index
+from genbab.network.maps.joins import compose
 from genbab.network.noise import noise, noises
 from genbab.network.plain import without_domains
 from genbab.network.premises import held, implied, places

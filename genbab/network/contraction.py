@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from genbab.network.graph import Affine, Network, Nonlinear
-from genbab.network.index import Index
-from genbab.network.maps import Adjoint, Compose, Identity, LinearMap
+from genbab.network.maps.base import Adjoint, Compose, Identity, LinearMap
+from genbab.network.maps.index import Index
 from genbab.nonlinear import Product
 
 

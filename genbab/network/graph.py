@@ -16,7 +16,7 @@ from torch import Tensor
 
 from genbab.errors import ModelError
 from genbab.network.ball import Within
-from genbab.network.maps import Compose, LinearMap
+from genbab.network.maps.base import Compose, LinearMap
 from genbab.network.uncertainty import EXACT, Uncertainty
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.grouped import GroupFunction

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, values
-from genbab.network.maps import Compose
+from genbab.network.maps.base import Compose
 from genbab.nonlinear import Gate, Nonlinearity
 
 TRIALS = 6

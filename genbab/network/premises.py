@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from genbab.network.graph import Affine, Network
-from genbab.network.index import Index
-from genbab.network.maps import Identity
+from genbab.network.maps.base import Identity
+from genbab.network.maps.index import Index
 from genbab.network.uncertainty import UNIT
 from genbab.specs import Clause, Spec
 from genbab.specs.numbers import round_up

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.network.graph import Affine, Network, Node
-from genbab.network.maps import LinearMap
+from genbab.network.maps.base import LinearMap
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.network.maps import LinearMap
+from genbab.network.maps.base import LinearMap
 
 UNIT = 2.0**-53
 """Unit roundoff of float64: what one rounding to nearest may change, relative to the result."""

@@ -29,11 +29,11 @@ from genbab.network import (
     Network,
     Nonlinear,
 )
+from genbab.network.maps.structure import read_by
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.defined import Taken, absent, defined, total
 from genbab.reader.everywhere import ranges
 from genbab.reader.implied import Implied
-from genbab.reader.structure import read_by
 
 SEPARATE = 1 << 24
 """So many (output, number) pairs are looked at; beyond that every output counts as computed from

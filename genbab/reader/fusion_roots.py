@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap, Network, Nonlinear
-from genbab.network.joins import multiplied
+from genbab.network.maps.joins import multiplied
 from genbab.network.uncertainty import of_product
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.defined import keeps_domain

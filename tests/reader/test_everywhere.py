@@ -18,8 +18,8 @@ from genbab.network import (
     TokenDense,
     values,
 )
+from genbab.network.maps.structure import read_by
 from genbab.reader.everywhere import ranges
-from genbab.reader.structure import read_by
 from tests.soundness.graphs import random_network
 
 

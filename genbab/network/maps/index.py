@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genbab.network.maps import LinearMap
+from genbab.network.maps.base import LinearMap
 
 AXES = 6
 """Most axes of an index that is read as a grid: copying along steps is several times faster than a lookup."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genbab.network.maps import LinearMap
+from genbab.network.maps.base import LinearMap
 
 
 @dataclass(frozen=True, eq=False)

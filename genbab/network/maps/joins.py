@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from genbab.network.convolution import Conv
-from genbab.network.index import Index
-from genbab.network.maps import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
+from genbab.network.maps.base import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
+from genbab.network.maps.convolution import Conv
+from genbab.network.maps.index import Index
 from genbab.network.uncertainty import grain, of_product, relative
 
 DENSE_LIMIT = 4_000_000

@@ -1,0 +1,1 @@
+"""Linear maps between flat vectors, and what is composed of them."""
