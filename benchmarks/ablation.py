@@ -25,8 +25,8 @@ from typing import Any
 
 from ablation_instances import DIGITS, instances
 
-from genbab.cli.child import verify_apart
-from genbab.cli.instances import Instance
+from genbab.cli.many.child import verify_apart
+from genbab.cli.many.instances import Instance
 from genbab.errors import UsageError
 from genbab.result import plain
 from genbab.system.files import write_atomically

@@ -17,7 +17,7 @@ import torch
 
 from genbab import Config, verify
 from genbab.api import load
-from genbab.cli.instances import Instance, read_instances
+from genbab.cli.many.instances import Instance, read_instances
 from genbab.errors import UsageError
 from genbab.reader import Model
 from genbab.specs import Spec, read_vnnlib, robustness, write_vnnlib

@@ -26,8 +26,8 @@ from typing import Any
 from report import markdown, troubles
 
 from genbab import __version__
-from genbab.cli.child import Outcome, verify_apart
-from genbab.cli.instances import Instance, read_instances
+from genbab.cli.many.child import Outcome, verify_apart
+from genbab.cli.many.instances import Instance, read_instances
 from genbab.errors import UsageError
 from genbab.result import plain
 from genbab.system.files import write_atomically

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from run import folders
 
-from genbab.cli.instances import Instance, read_instances
+from genbab.cli.many.instances import Instance, read_instances
 
 DECIDED = ("verified", "falsified")
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from made import write_or_compare
 
-from genbab.cli.parser import _parser
+from genbab.cli.options.parser import _parser
 from genbab.config import Config
 
 PAGE = Path(__file__).resolve().with_name("commands.md")

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import genbab
-from genbab.cli.lut import grid
+from genbab.cli.tools.lut import grid
 from genbab.lut.generate import table_of
 from genbab.network import evaluate
 from genbab.nonlinear import Nonlinearity

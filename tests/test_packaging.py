@@ -40,7 +40,7 @@ ONLY_IN = {
     "jinja2": ("reporting.page",),
     "markupsafe": ("reporting.page",),
     "matplotlib": ("plot",),
-    "PIL": ("cli.samples",),
+    "PIL": ("cli.tools.samples",),
     "numba": ("kernels.cpu",),
     "onnx": ("reader", "attack.replay"),
     "onnxruntime": ("reader.runtime",),

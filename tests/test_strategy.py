@@ -11,7 +11,7 @@ import torch
 
 from genbab.api import verify
 from genbab.bounds import Engine
-from genbab.cli.inspect import asked, planned
+from genbab.cli.tools.inspect import asked, planned
 from genbab.config import Config
 from genbab.driver import Strategy, strategy, unspecified
 from genbab.driver.strategy import FEW_INPUTS, SOME_INPUTS

@@ -22,7 +22,7 @@ def present(path: str) -> str:
 
 def words(onnx: str, vnnlib: str, results: str, timeout: str) -> list[str]:
     """What `genbab` is to be told; raises ValueError for a time limit that is no number."""
-    from genbab.cli.several import declared, networks, plain, query_words
+    from genbab.cli.many.several import declared, networks, plain, query_words
 
     try:
         limit = float(timeout)
@@ -42,7 +42,7 @@ def words(onnx: str, vnnlib: str, results: str, timeout: str) -> list[str]:
 
 def prepare(onnx: str, vnnlib: str) -> None:
     """Read the files and import the engine once, so that both lie in the machine's memory."""
-    from genbab.cli.several import networks
+    from genbab.cli.many.several import networks
 
     for path in (*(path for _, path in networks(onnx) or [("", onnx)]), vnnlib):
         try:

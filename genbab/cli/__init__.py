@@ -52,7 +52,7 @@ def _open_streams() -> None:
 def _main(words: list[str]) -> int:
     brief_waits(os.environ)
     try:
-        from genbab.cli.parser import parse
+        from genbab.cli.options.parser import parse
 
         options = parse(words)
         code: int = options.command(options)

@@ -17,8 +17,8 @@ import pytest
 from onnx import numpy_helper
 
 from genbab.cli import main
-from genbab.cli.parser import CAPABILITIES
-from genbab.cli.supports import ANSWERS
+from genbab.cli.options.parser import CAPABILITIES
+from genbab.cli.verify.supports import ANSWERS
 
 from .conftest import FAKE, Command, Said, environment
 from .networks import MIXED, TWO, mixed_holds, outputs_of, parsed, save
@@ -50,7 +50,7 @@ def models(tmp_path: Path) -> Models:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """`genbab WORD...` in this process, as if it had just begun, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("genbab.cli.verify.process_start", time.monotonic)
+    monkeypatch.setattr("genbab.cli.verify.verify.process_start", time.monotonic)
 
     def run(*words: object) -> Said:
         began = time.monotonic()

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
 def now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if this process had just begun, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("genbab.cli.verify.process_start", time.monotonic)
+    monkeypatch.setattr("genbab.cli.verify.verify.process_start", time.monotonic)
 
 
 def command(script: str, *words: object) -> list[str]:

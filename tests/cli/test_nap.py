@@ -182,6 +182,6 @@ def test_arrays_that_claim_too_much_are_refused(
         archive.writestr("x.npy", claimed_array("(1099511627776,)", "<f8"))
     said = genbab("nap", "mine", model, "claims.npz", "y.npy", "-o", "o.json")
     assert said.code == 2 and "x.npy claims 8,796,093,022,208 bytes" in said.err
-    monkeypatch.setattr("genbab.cli.samples.MAX_BYTES", 100)
+    monkeypatch.setattr("genbab.cli.tools.samples.MAX_BYTES", 100)
     said = genbab("nap", "mine", model, "both.npz", "-o", "o.json")
     assert said.code == 2 and "at most 100 are read" in said.err

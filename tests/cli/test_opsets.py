@@ -97,7 +97,7 @@ def test_two_models_of_different_operator_sets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("genbab.cli.verify.process_start", time.monotonic)
+    monkeypatch.setattr("genbab.cli.verify.verify.process_start", time.monotonic)
     f, g = save(tmp_path / "f.onnx", 0, opset=13), save(tmp_path / "g.onnx", 0, 0.5, opset=18)
     words = ["verify", "q.vnnlib", "--network", "f=f.onnx", "--network", "g=g.onnx", "--quiet"]
     for relation, answer in (("(>= Y[0,0] W[0,0])", "unsat"), ("(<= (+ Y[0,0] 0.25) W[0,0])", "sat")):

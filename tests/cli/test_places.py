@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from genbab.cli import main
-from genbab.cli.output import Outputs
+from genbab.cli.verify.output import Outputs
 from genbab.errors import UsageError
 from genbab.studies.store import Study
 from genbab.system.files import replaceable, write_atomically

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from genbab.cli import child, main, run
-from genbab.cli.child import Children, Outcome, run_child, understood
-from genbab.cli.instances import read_instances
+from genbab.cli import main
+from genbab.cli.many import child, run
+from genbab.cli.many.child import Children, Outcome, run_child, understood
+from genbab.cli.many.instances import read_instances
 from genbab.errors import UsageError
 from genbab.result import Result, Verdict
 from genbab.studies.store import Study

@@ -20,10 +20,10 @@ from unittest import mock
 
 import numpy as np
 
-import genbab.cli.run as run_command
-import genbab.cli.verify as verify_command
+import genbab.cli.many.run as run_command
+import genbab.cli.verify.verify as verify_command
 from genbab import cli
-from genbab.cli.child import Outcome as Ended
+from genbab.cli.many.child import Outcome as Ended
 from genbab.specs import read_vnnlib
 from tests.fuzz.front import Case
 from tests.fuzz.runtime import outputs, session_of

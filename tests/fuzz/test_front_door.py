@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from genbab import cli
 from genbab.cli import main
-from genbab.cli.instances import read_instances
+from genbab.cli.many.instances import read_instances
 from genbab.errors import ModelError, SpecError, UsageError
 from genbab.reader import load_onnx
 from genbab.specs import parse_vnnlib, read_vnnlib

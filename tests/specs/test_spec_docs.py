@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from genbab.cli.parser import parse
+from genbab.cli.options.parser import parse
 from genbab.specs import Spec
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "specs.md").read_text()

@@ -6,8 +6,9 @@ import sys
 import zlib
 from collections.abc import Sequence
 
-from genbab.cli import child, main, run
-from genbab.cli.child import Children, Outcome
+from genbab.cli import main
+from genbab.cli.many import child, run
+from genbab.cli.many.child import Children, Outcome
 
 SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(0.03)"]
 

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from genbab.cli.several import networks, plain, query_words
+from genbab.cli.many.several import networks, plain, query_words
 from genbab.config import parse_seconds
 from genbab.errors import UsageError
 

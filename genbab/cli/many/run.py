@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from genbab.cli.child import Children, Ended, Outcome, verify_apart
-from genbab.cli.instances import Instance, read_instances
-from genbab.cli.parser import settings_of
-from genbab.cli.table import print_table
+from genbab.cli.many.child import Children, Ended, Outcome, verify_apart
+from genbab.cli.many.instances import Instance, read_instances
+from genbab.cli.many.table import print_table
+from genbab.cli.options.parser import settings_of
 from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.studies.export import to_vnncomp

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genbab.cli.question import readable
+from genbab.cli.verify.question import readable
 from genbab.errors import UsageError
 from genbab.result import Counterexample, Result
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
-from genbab.cli.nap_options import add_assumption, add_nap
-from genbab.cli.report_options import add_report
-from genbab.cli.spec_options import add_spec
+from genbab.cli.options.nap import add_assumption, add_nap
+from genbab.cli.options.report import add_report
+from genbab.cli.options.spec import add_spec
 from genbab.config import Config
 from genbab.errors import UsageError
 
@@ -88,22 +88,22 @@ def _parser() -> Parser:
     run.add_argument("--workers", metavar="N", default="1", help="processes at a time (default: 1)")
     run.add_argument("--counterexamples", metavar="FOLDER", help="keep the counterexamples there")
     run.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming")
-    _finish(run, _call("genbab.cli.run"))
+    _finish(run, _call("genbab.cli.many.run"))
 
     study = commands.add_parser("study", help="show or export a study file", allow_abbrev=False)
     study.add_argument("study", metavar="FILE.db", help="what `genbab run` or the Python API has kept")
     for form in ("csv", "jsonl", "vnncomp"):
         study.add_argument(f"--{form}", metavar="FILE", help="write it in this form")
     study.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    study.set_defaults(command=_call("genbab.cli.study"))
+    study.set_defaults(command=_call("genbab.cli.tools.study"))
 
-    add_report(commands, _call("genbab.cli.study_report"))
+    add_report(commands, _call("genbab.cli.tools.study_report"))
     _add_inspect(commands)
     _add_plot_trace(commands)
     _add_relax(commands)
     _add_lut(commands)
-    add_spec(commands, Parser, _call("genbab.cli.spec"))
-    add_nap(commands, Parser, _call("genbab.cli.nap"))
+    add_spec(commands, Parser, _call("genbab.cli.tools.spec"))
+    add_nap(commands, Parser, _call("genbab.cli.tools.nap"))
     return parser
 
 
@@ -150,7 +150,7 @@ def _add_verify(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     verify.add_argument("--quiet", action="store_true", help="print the verdict only")
     verify.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
-    _finish(verify, _call("genbab.cli.verify"))
+    _finish(verify, _call("genbab.cli.verify.verify"))
 
 
 def _add_supports(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -160,7 +160,7 @@ def _add_supports(commands: argparse._SubParsersAction[Parser]) -> None:
     for name in CAPABILITIES:
         which.add_argument(f"--{name}", dest="capability", action="store_const", const=name)
     supports.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    supports.set_defaults(command=_call("genbab.cli.supports"))
+    supports.set_defaults(command=_call("genbab.cli.verify.supports"))
 
 
 def _add_inspect(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -171,7 +171,7 @@ def _add_inspect(commands: argparse._SubParsersAction[Parser]) -> None:
     inspect.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
     about = "draw how wide its layers are on SPEC: .png, .svg or .pdf (needs genbab[plot])"
     inspect.add_argument("--plot", metavar="FILE", help=about)
-    _finish(inspect, _call("genbab.cli.inspect"))
+    _finish(inspect, _call("genbab.cli.tools.inspect"))
 
 
 def _add_plot_trace(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -181,7 +181,7 @@ def _add_plot_trace(commands: argparse._SubParsersAction[Parser]) -> None:
         "--out", metavar="IMAGE", help="draw there: .svg, .png or .pdf (default: FILE with .svg)"
     )
     plot.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    plot.set_defaults(command=_call("genbab.cli.plot_trace"))
+    plot.set_defaults(command=_call("genbab.cli.tools.plot_trace"))
 
 
 class _Alone(argparse.Action):
@@ -224,7 +224,7 @@ def _add_relax(commands: argparse._SubParsersAction[Parser]) -> None:
         "--list", action=_Alone, nargs=0, default=False, help="list the functions of the library"
     )
     relax.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    relax.set_defaults(command=_call("genbab.cli.relax"))
+    relax.set_defaults(command=_call("genbab.cli.tools.relax"))
 
 
 def _add_lut(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -244,7 +244,7 @@ def _add_lut(commands: argparse._SubParsersAction[Parser]) -> None:
     show.add_argument("--plot", metavar="FILE", help="draw it: .png, .svg or .pdf (needs genbab[plot])")
     for action in (build, show):
         action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-        action.set_defaults(command=_call("genbab.cli.lut"))
+        action.set_defaults(command=_call("genbab.cli.tools.lut"))
 
 
 def _finish(parser: argparse.ArgumentParser, command: Command) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genbab.cli.output import apart
-from genbab.cli.question import readable
+from genbab.cli.verify.output import apart
+from genbab.cli.verify.question import readable
 from genbab.errors import ModelError, SpecError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Shapes = tuple[tuple[int, ...], ...]
 def command(options: argparse.Namespace) -> int:
     """Do what was asked; returns 0, or 2 when a file of `check` cannot be read."""
     if options.action == "from-csv":
-        from genbab.cli.spec_data import make
+        from genbab.cli.tools.spec_data import make
 
         return make(options)
     return {"convert": _convert, "check": _check, "show": _show}[options.action](options)

@@ -8,7 +8,7 @@ import sys
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import TYPE_CHECKING, Any
 
-from genbab.cli.output import write_json
+from genbab.cli.verify.output import write_json
 from genbab.errors import UsageError
 
 if TYPE_CHECKING:

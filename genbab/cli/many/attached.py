@@ -1,4 +1,4 @@
-"""`python -m genbab.cli.attached PARENT WORD...`: the command line, ended at the latest with process
+"""`python -m genbab.cli.many.attached PARENT WORD...`: the command line, ended at the latest with process
 PARENT."""
 
 from __future__ import annotations

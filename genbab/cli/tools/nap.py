@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genbab.cli.output import apart, write_json
-from genbab.cli.question import readable
-from genbab.cli.samples import Floats, loaded, scaled, whole
+from genbab.cli.tools.samples import Floats, loaded, scaled, whole
+from genbab.cli.verify.output import apart, write_json
+from genbab.cli.verify.question import readable
 from genbab.errors import ModelError, UsageError
 
 if TYPE_CHECKING:

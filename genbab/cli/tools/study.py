@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from genbab.cli.output import apart
-from genbab.cli.table import print_table
+from genbab.cli.many.table import print_table
+from genbab.cli.verify.output import apart
 from genbab.errors import UsageError
 from genbab.studies.export import to_csv, to_jsonl, to_vnncomp
 from genbab.studies.store import Study

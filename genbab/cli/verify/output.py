@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genbab.cli.assignment import Assignment, made_folder
+from genbab.cli.verify.assignment import Assignment, made_folder
 from genbab.errors import UsageError
 from genbab.result import Counterexample, Result, Verdict, plain
 from genbab.system.files import replaceable, write_atomically

@@ -9,11 +9,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genbab.cli.layers import drawn, looked, plottable, shown
-from genbab.cli.output import apart, write_json
-from genbab.cli.parser import settings_of
-from genbab.cli.question import readable
-from genbab.cli.spec import Sizes
+from genbab.cli.options.parser import settings_of
+from genbab.cli.tools.layers import drawn, looked, plottable, shown
+from genbab.cli.tools.spec import Sizes
+from genbab.cli.verify.output import apart, write_json
+from genbab.cli.verify.question import readable
 from genbab.config import Config
 from genbab.errors import ModelError, SpecError, UnsupportedError
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genbab.cli.output import STANDARD
+from genbab.cli.verify.output import STANDARD
 from genbab.result import Result, Verdict
 
 GRACE = 3.0  # seconds beyond its time limit after which a process is killed; it ends itself long before
@@ -137,7 +137,7 @@ def verify_apart(
     """
     with tempfile.TemporaryDirectory(prefix="genbab-") as folder:
         file = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "genbab.cli.attached", str(os.getpid())]
+        command = [sys.executable, "-m", "genbab.cli.many.attached", str(os.getpid())]
         command += ["verify", *words, "--json", str(file), "--quiet"]
         if timeout is not None:
             command += ["--timeout", f"{timeout:g}"]

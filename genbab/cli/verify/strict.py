@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from genbab.result import Result, Verdict
 
 if TYPE_CHECKING:
-    from genbab.cli.assignment import Assignment
+    from genbab.cli.verify.assignment import Assignment
 
 
 def exactly(result: Result, query: Path, assignment: Assignment) -> Result:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genbab.cli import report
-from genbab.cli.assignment import Assignment
-from genbab.cli.assumption import Assumption
-from genbab.cli.display import Display
-from genbab.cli.output import Emitter, Outputs
-from genbab.cli.parser import settings_of
-from genbab.cli.question import Question
-from genbab.cli.strict import exactly
+from genbab.cli.options.parser import settings_of
+from genbab.cli.verify.assignment import Assignment
+from genbab.cli.verify.display import Display
+from genbab.cli.verify.output import Emitter, Outputs
+from genbab.cli.verify.premise import Assumption
+from genbab.cli.verify.question import Question
+from genbab.cli.verify.strict import exactly
 from genbab.config import Config
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.result import Progress, Result, Verdict

@@ -1,0 +1,1 @@
+"""`genbab run`: lists of instances, each in a process of its own."""

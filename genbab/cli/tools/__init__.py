@@ -1,0 +1,1 @@
+"""All other commands: one module each, and what only they need."""

@@ -1,0 +1,1 @@
+"""`genbab verify`: one question, one verdict."""
