@@ -24,7 +24,7 @@ from genbab.lut.fallback import kink_or_middle
 from genbab.lut.generate import boxes, library, needs_table, table_of
 from genbab.lut.table import OBJECTIVES
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.formula import function
+from genbab.nonlinear.composed.formula import function
 from tests.lut.measuring import left
 
 TRIED = 127

@@ -26,8 +26,8 @@ from genbab.cli.tools.lut import grid
 from genbab.lut.generate import table_of
 from genbab.network import evaluate
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.formula import function
-from genbab.nonlinear.lines import relaxation
+from genbab.nonlinear.composed.formula import function
+from genbab.nonlinear.lines.picture import relaxation
 from genbab.plot.figure import GREEN, INK, LOWER, SKY, UPPER
 from genbab.plot.relaxation import plot_points
 from genbab.specs import Input, Network, always, classified, linf

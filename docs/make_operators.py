@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from made import write_or_compare
 
 from genbab.nonlinear import REGISTRY, Nonlinearity, functions
-from genbab.nonlinear.describe import curvature, domain, jumps, operators, solved
-from genbab.nonlinear.formula import signature
-from genbab.nonlinear.registry import OPERATORS
+from genbab.nonlinear.composed.formula import signature
+from genbab.nonlinear.facts.registry import OPERATORS
+from genbab.nonlinear.lines.describe import curvature, domain, jumps, operators, solved
 from genbab.reader.control import CONTROL
 from genbab.reader.lower import LOWERINGS, MOVES
 from genbab.reader.lower.table import HOW, REFUSED

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from genbab.nonlinear import Expression, Nonlinearity
-    from genbab.nonlinear.custom import register
+    from genbab.nonlinear.composed.custom import register
     from genbab.plot.relaxation import plot_relaxation
     from genbab.plot.trace import plot_trace
     from genbab.reporting.write import report
@@ -105,7 +105,7 @@ _HOME = {
     "output_range": ("genbab.studies.ranges", "output_range"),
     "plot_relaxation": ("genbab.plot.relaxation", "plot_relaxation"),
     "plot_trace": ("genbab.plot.trace", "plot_trace"),
-    "register": ("genbab.nonlinear.custom", "register"),
+    "register": ("genbab.nonlinear.composed.custom", "register"),
     "report": ("genbab.reporting.write", "report"),
     "verify": ("genbab.api", "verify"),
 }

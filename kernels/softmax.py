@@ -4,7 +4,7 @@ N = G·K numbers are G groups of K entries, one after the other. For coefficient
 Σ A·p = c + Σ (A - c)·p, since the entries add up to 1. With tangents of convex L <= p and of concave U >= p,
 all at one point, each entry takes that of L where A >= c and that of U elsewhere; c is the best for the
 values of L and U there (a knapsack). Any point gives a plane below: it is what is searched.
-For searching points only: nothing is said of rounding. genbab.nonlinear.softmax_planes has the proofs.
+For searching points only: nothing is said of rounding. genbab.nonlinear.groups.softmax_planes has the proofs.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from genbab.lut.facts import Function, fingerprint
 from genbab.lut.fallback import kink_or_middle
 from genbab.lut.store import SHIPPED, load, save
 from genbab.lut.table import OBJECTIVES, Table
-from genbab.nonlinear import Nonlinearity, cache, functions
+from genbab.nonlinear import Nonlinearity, functions
+from genbab.nonlinear.composed import cache
 
 LIMIT = 1.0
 """Seconds that making a table may take when one is needed; afterwards kink or middle is good enough."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from genbab.nonlinear import registry
-from genbab.nonlinear.custom import CUSTOM
+from genbab.nonlinear.composed.custom import CUSTOM
+from genbab.nonlinear.facts import registry
 
 
 @pytest.fixture

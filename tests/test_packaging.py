@@ -45,7 +45,7 @@ ONLY_IN = {
     "onnx": ("reader", "attack.replay"),
     "onnxruntime": ("reader.runtime",),
     "onnxscript": ("reader",),
-    "platformdirs": ("nonlinear.cache",),
+    "platformdirs": ("nonlinear.composed.cache",),
     "rich": ("cli",),
     "triton": ("kernels.gpu",),
     "vnnlib": ("specs.reader2",),

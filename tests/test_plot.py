@@ -18,9 +18,9 @@ from matplotlib.lines import Line2D
 import genbab
 from genbab.errors import UsageError
 from genbab.nonlinear import functions, make
-from genbab.nonlinear.expression import X, apply, combine
-from genbab.nonlinear.formula import function
-from genbab.nonlinear.lines import places, relaxation, touches
+from genbab.nonlinear.composed.formula import function
+from genbab.nonlinear.expressions.expression import X, apply, combine
+from genbab.nonlinear.lines.picture import places, relaxation, touches
 from genbab.plot.figure import INK, LOWER, UPPER
 from genbab.plot.relaxation import plot_relaxation
 

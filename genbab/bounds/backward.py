@@ -21,8 +21,8 @@ from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import Relaxed
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
 from genbab.network.interval import Interval, gamma, magnitude
-from genbab.nonlinear.grouped import Found, GroupBox, GroupPlanes, group_planes
-from genbab.nonlinear.softmax import SoftmaxBox
+from genbab.nonlinear.groups.grouped import Found, GroupBox, GroupPlanes, group_planes
+from genbab.nonlinear.groups.softmax import SoftmaxBox
 
 
 @dataclass(frozen=True, eq=False)

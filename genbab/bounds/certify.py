@@ -13,7 +13,7 @@ from genbab.bounds.curvature import Curvature, factors
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.network.interval import Interval, gamma
-from genbab.nonlinear.grouped import group_roundings
+from genbab.nonlinear.groups.grouped import group_roundings
 
 
 def certify(

@@ -26,9 +26,9 @@ from genbab.network.interval import (
     nonlinear_range,
     underflow,
 )
-from genbab.nonlinear.box import go_on
-from genbab.nonlinear.grouped import group_box, group_planes, group_roundings
-from genbab.nonlinear.softmax import by_rows
+from genbab.nonlinear.groups.grouped import group_box, group_planes, group_roundings
+from genbab.nonlinear.groups.softmax import by_rows
+from genbab.nonlinear.lines.box import go_on
 
 
 def varying(box: Interval) -> Tensor:

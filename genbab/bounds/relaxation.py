@@ -30,11 +30,11 @@ from genbab.nonlinear import (
     prepare2,
     slope_range2,
 )
-from genbab.nonlinear.box import go_on
-from genbab.nonlinear.envelope import defaults_of, range_of
-from genbab.nonlinear.grouped import GroupBox, group_box
-from genbab.nonlinear.softmax import SoftmaxBox
-from genbab.nonlinear.span import spans_of
+from genbab.nonlinear.groups.grouped import GroupBox, group_box
+from genbab.nonlinear.groups.softmax import SoftmaxBox
+from genbab.nonlinear.lines.box import go_on
+from genbab.nonlinear.lines.envelope import defaults_of, range_of
+from genbab.nonlinear.lines.span import spans_of
 
 Slopes = tuple[Tensor, ...]
 """One slope tensor per argument of a nonlinear node, each (B, S, N) or broadcastable to it."""

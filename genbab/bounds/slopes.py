@@ -17,7 +17,7 @@ from genbab.bounds.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import LEAST_SQUARE, Moments, Pace
 from genbab.network import Network, Nonlinear
 from genbab.network.interval import Interval
-from genbab.nonlinear.norm_planes import NormPlanes
+from genbab.nonlinear.groups.norm_planes import NormPlanes
 
 Stop = Callable[[Tensor], bool]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from genbab.bounds import Interval
 from genbab.network import Affine, Network, Nonlinear, values
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.defined import absent, guarded_by
+from genbab.nonlinear.composed.defined import absent, guarded_by
 from genbab.problem import Query
 
 POINTS, BOXES = 64, 64

@@ -19,7 +19,7 @@ from genbab.network.ball import Within
 from genbab.network.maps.base import Compose, LinearMap
 from genbab.network.uncertainty import EXACT, Uncertainty
 from genbab.nonlinear import Gate, Nonlinearity, Product
-from genbab.nonlinear.grouped import GroupFunction
+from genbab.nonlinear.groups.grouped import GroupFunction
 
 if TYPE_CHECKING:
     from genbab.network.contraction import Contraction

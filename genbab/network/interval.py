@@ -19,8 +19,8 @@ from genbab.network.maps.index import Index
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
-from genbab.nonlinear.box import go_on
-from genbab.nonlinear.grouped import group_box
+from genbab.nonlinear.groups.grouped import group_box
+from genbab.nonlinear.lines.box import go_on
 
 Interval = tuple[Tensor, Tensor]
 

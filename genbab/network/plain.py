@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from genbab.network.graph import Affine, Network, Node, Nonlinear
-from genbab.nonlinear.defined import keeps_domain
+from genbab.nonlinear.composed.defined import keeps_domain
 
 
 def without_domains(network: Network) -> Network:

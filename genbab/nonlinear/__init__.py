@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from genbab.nonlinear import functions as _library  # noqa: F401 - fills the registry
-from genbab.nonlinear.composed import compose
-from genbab.nonlinear.conjugate import Prepared, intercept, prepare
-from genbab.nonlinear.envelope import default_slopes, slope_range
-from genbab.nonlinear.expression import Expression
-from genbab.nonlinear.interval import interval
-from genbab.nonlinear.planes import default_slopes2, slope_range2
-from genbab.nonlinear.product import (
+from genbab.nonlinear.composed.composed import compose
+from genbab.nonlinear.expressions.expression import Expression
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import REGISTRY, functions, make, register
+from genbab.nonlinear.lines.conjugate import Prepared, intercept, prepare
+from genbab.nonlinear.lines.envelope import default_slopes, slope_range
+from genbab.nonlinear.lines.interval import interval
+from genbab.nonlinear.lines.pair_slopes import default_slopes2, slope_range2
+from genbab.nonlinear.lines.product import (
     Bivariate,
     Gate,
     Prepared2,
@@ -18,9 +20,7 @@ from genbab.nonlinear.product import (
     interval2,
     prepare2,
 )
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import REGISTRY, functions, make, register
-from genbab.nonlinear.span import slope_spans
+from genbab.nonlinear.lines.span import slope_spans
 
 __all__ = [
     "REGISTRY",

@@ -13,11 +13,11 @@ import torch
 
 from genbab.errors import UsageError
 from genbab.nonlinear import Expression, Nonlinearity, compose
-from genbab.nonlinear import formula as written
-from genbab.nonlinear.describe import number, title, verdict
-from genbab.nonlinear.identities import rewritten
-from genbab.nonlinear.lines import Line, Place, Relaxation, checked, line, places, relaxation, touches
-from genbab.nonlinear.tracing import trace
+from genbab.nonlinear.composed import formula as written
+from genbab.nonlinear.expressions.tracing import trace
+from genbab.nonlinear.identities.known import rewritten
+from genbab.nonlinear.lines.describe import number, title, verdict
+from genbab.nonlinear.lines.picture import Line, Place, Relaxation, checked, line, places, relaxation, touches
 from genbab.plot import figure
 from genbab.plot.figure import INK, LOWER, QUIET, UPPER
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import TensorProto, defs, helper
 
-from genbab.nonlinear.registry import OPERATORS
+from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.reader.control import CONTROL
 from genbab.reader.load import OLDEST_OPSET
 from genbab.reader.lower import LOWERINGS, MOVES

@@ -12,7 +12,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from genbab.errors import ModelError, UnsupportedError, UsageError
 from genbab.network import Index, Network
-from genbab.nonlinear.registry import OPERATORS
+from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.reader.arithmetic import apply
 from genbab.reader.builder import Builder
 from genbab.reader.constants import folded, moved

@@ -31,7 +31,7 @@ from genbab.network import (
 )
 from genbab.network.maps.structure import read_by
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.defined import Taken, absent, defined, total
+from genbab.nonlinear.composed.defined import Taken, absent, defined, total
 from genbab.reader.everywhere import ranges
 from genbab.reader.implied import Implied
 

@@ -16,7 +16,7 @@ from genbab.network.interval import magnitude, uncertain
 from genbab.network.uncertainty import UNIT
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear import interval as range_of
-from genbab.nonlinear.softmax import Softmax
+from genbab.nonlinear.groups.softmax import Softmax
 
 Range = tuple[Tensor, Tensor]
 """(lower, upper), (N,) each; what is above 0 counts as at least the least number above 0."""

@@ -21,7 +21,7 @@ from genbab.network import (
     Nonlinear,
 )
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.real import real
+from genbab.nonlinear.facts.real import real
 from genbab.reader.fusion_classes import Forms
 from genbab.reader.fusion_pieces import Ask, Piece, finite, pieces
 from genbab.reader.fusion_roots import Roots

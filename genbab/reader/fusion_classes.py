@@ -12,8 +12,8 @@ from genbab.errors import UsageError
 from genbab.network import Affine, Nonlinear
 from genbab.network.uncertainty import UNIT
 from genbab.nonlinear import Gate, Nonlinearity
-from genbab.nonlinear.expression import Expression, X, apply, combine, multiply
-from genbab.nonlinear.real import Real
+from genbab.nonlinear.expressions.expression import Expression, X, apply, combine, multiply
+from genbab.nonlinear.facts.real import Real
 from genbab.reader.fusion_roots import Roots
 
 CLASSES = 1024

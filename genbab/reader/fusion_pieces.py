@@ -11,9 +11,9 @@ import torch
 
 from genbab.errors import UsageError
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.cells import Effort
-from genbab.nonlinear.composed import compose
-from genbab.nonlinear.expression import (
+from genbab.nonlinear.composed.cells import Effort
+from genbab.nonlinear.composed.composed import compose
+from genbab.nonlinear.expressions.expression import (
     Apply,
     Expression,
     Multiply,
@@ -23,9 +23,9 @@ from genbab.nonlinear.expression import (
     combine,
     multiply,
 )
-from genbab.nonlinear.identities import rewritten
-from genbab.nonlinear.polynomial import opened, outermost
-from genbab.nonlinear.real import real
+from genbab.nonlinear.facts.real import real
+from genbab.nonlinear.identities.known import rewritten
+from genbab.nonlinear.identities.polynomial import opened, outermost
 
 GROUPS = 64
 """So many different functions may stand side by side in one fused node."""

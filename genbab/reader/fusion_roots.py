@@ -16,7 +16,7 @@ from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, 
 from genbab.network.maps.joins import multiplied
 from genbab.network.uncertainty import of_product
 from genbab.nonlinear import Gate, Nonlinearity, Product
-from genbab.nonlinear.defined import keeps_domain
+from genbab.nonlinear.composed.defined import keeps_domain
 
 
 @dataclass(frozen=True, eq=False)

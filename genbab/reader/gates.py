@@ -6,7 +6,7 @@ import torch
 
 from genbab.network import Affine, Identity, Index, Network, Node, Nonlinear
 from genbab.nonlinear import Gate, Nonlinearity, Product
-from genbab.nonlinear.defined import keeps_domain
+from genbab.nonlinear.composed.defined import keeps_domain
 
 ROWS_LIMIT = 256
 """A factor that is broadcast is fused only when that makes at most this many copies of its argument's

@@ -15,7 +15,7 @@ import torch
 
 from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap, Network, Nonlinear
 from genbab.nonlinear import Nonlinearity, Product
-from genbab.nonlinear.defined import absent
+from genbab.nonlinear.composed.defined import absent
 
 DEPTH = 24
 """So many nodes are followed from a condition to what it compares."""

@@ -7,7 +7,7 @@ from typing import Any
 from onnx import ModelProto, checker, defs, helper, shape_inference
 
 from genbab.errors import ModelError
-from genbab.nonlinear.registry import OPERATORS
+from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.reader.control import CONTROL
 from genbab.reader.fold import FOLDS
 from genbab.reader.lower import LOWERINGS, MOVES

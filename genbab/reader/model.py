@@ -13,7 +13,7 @@ import numpy as np
 from onnx import ModelProto
 
 from genbab.network import Affine, Grouped, Network, Nonlinear, simplify
-from genbab.nonlinear.defined import keeps_domain
+from genbab.nonlinear.composed.defined import keeps_domain
 from genbab.reader.convert import convert
 from genbab.reader.domains import with_domains
 from genbab.reader.fusion import fuse

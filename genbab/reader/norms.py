@@ -29,7 +29,7 @@ from genbab.network import (
 from genbab.network.maps.base import nonnegative
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Nonlinearity, Product
-from genbab.nonlinear.norm import Norm
+from genbab.nonlinear.groups.norm import Norm
 from genbab.reader.functions import function
 
 LIMIT = 1 << 24

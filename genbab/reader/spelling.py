@@ -13,10 +13,10 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from genbab.errors import ModelError, UsageError
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.custom import CUSTOM, Custom
-from genbab.nonlinear.expression import Apply, Combine, Expression, Multiply, Variable
-from genbab.nonlinear.formula import definition
-from genbab.nonlinear.registry import OPERATORS
+from genbab.nonlinear.composed.custom import CUSTOM, Custom
+from genbab.nonlinear.composed.formula import definition
+from genbab.nonlinear.expressions.expression import Apply, Combine, Expression, Multiply, Variable
+from genbab.nonlinear.facts.registry import OPERATORS
 
 _SPELLED = {name: (kind, operator) for (domain, kind), (name, operator) in OPERATORS.items() if not domain}
 _REAL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)

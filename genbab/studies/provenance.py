@@ -79,9 +79,10 @@ def model_hash(model: Model) -> str:
     """
     if model.replayable:
         return text_hash(model.proto)
-    from genbab.nonlinear import cache, make
-    from genbab.nonlinear.custom import CUSTOM
-    from genbab.nonlinear.expression import Apply, Expression, Variable
+    from genbab.nonlinear import make
+    from genbab.nonlinear.composed import cache
+    from genbab.nonlinear.composed.custom import CUSTOM
+    from genbab.nonlinear.expressions.expression import Apply, Expression, Variable
 
     known = [make(one.name) for one in CUSTOM.values() if one.written is None]
     facts = sorted(cache.key(Expression((Variable(), Apply(fn, 0)))) for fn in known)

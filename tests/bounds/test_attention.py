@@ -11,7 +11,7 @@ from genbab.bounds import Relaxation, Rows, Steps, certify, descend, forward, op
 from genbab.bounds.backward import sweep
 from genbab.network import Affine, Dense, Grouped, Input, Network, Node, Nonlinear, values
 from genbab.nonlinear import Product
-from genbab.nonlinear.softmax import Softmax
+from genbab.nonlinear.groups.softmax import Softmax
 from tests.bounds.samples import assert_below, boxes, row_values, samples, some_rows
 
 

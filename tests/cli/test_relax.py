@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from genbab.nonlinear import REGISTRY
-from genbab.nonlinear.formula import function
+from genbab.nonlinear.composed.formula import function
 
 from .conftest import ROOT, Command, environment
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from genbab.kernels import S_SHAPED, Function, Pace, Relaxed, reference
 from genbab.kernels.conjugates import conjugate
 from genbab.lut.generate import table_on
-from genbab.nonlinear.registry import make as function
+from genbab.nonlinear.facts.registry import make as function
 from tests.kernels.backends import INTERPRETED
 from tests.kernels.cases import (
     DTYPES,

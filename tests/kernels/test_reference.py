@@ -13,7 +13,7 @@ from genbab.branch.cut.clipping import HalfSpaces, Means, search_weights
 from genbab.kernels import Backend, Function, hot, implementation, reference
 from genbab.kernels.functions import HOT
 from genbab.nonlinear import default_slopes, functions, prepare, prepare2
-from genbab.nonlinear.product import Product
+from genbab.nonlinear.lines.product import Product
 from tests.kernels.cases import DTYPES, FUNCTIONS, Case, attained, make, numbers
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from genbab.kernels import SoftmaxFacts, SoftmaxPlanes, reference
-from genbab.nonlinear.softmax import Softmax, SoftmaxBox, by_rows
-from genbab.nonlinear.softmax_planes import planes
+from genbab.nonlinear.groups.softmax import Softmax, SoftmaxBox, by_rows
+from genbab.nonlinear.groups.softmax_planes import planes
 from tests.kernels.backends import INTERPRETED
 from tests.kernels.cases import DTYPES, numbers, same, scattered
 

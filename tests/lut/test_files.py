@@ -16,7 +16,7 @@ from genbab.lut.build import TooSlow, build
 from genbab.lut.facts import fingerprint
 from genbab.lut.table import Table
 from genbab.nonlinear import Nonlinearity, make
-from genbab.nonlinear.formula import function
+from genbab.nonlinear.composed.formula import function
 
 
 @pytest.fixture(scope="module")

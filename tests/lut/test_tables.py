@@ -14,7 +14,7 @@ from genbab.branch.choose.points import split_points, split_points_k, wider_argu
 from genbab.lut import generate
 from genbab.lut.generate import boxes, library, needs_table, table_of
 from genbab.nonlinear import Gate, Nonlinearity, Product, make
-from genbab.nonlinear.formula import function
+from genbab.nonlinear.composed.formula import function
 
 from .measuring import left
 

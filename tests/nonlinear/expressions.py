@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbab.nonlinear import Expression, make
-from genbab.nonlinear.expression import X, apply, combine, multiply
+from genbab.nonlinear.expressions.expression import X, apply, combine, multiply
 
 
 def call(name: str, x: Expression = X, *params: float) -> Expression:

@@ -14,9 +14,9 @@ from typing import Any
 from mpmath import mp, mpf
 
 from genbab.nonlinear import Expression, make
-from genbab.nonlinear.expression import Apply, Combine, Multiply
-from genbab.nonlinear.formula import definition
-from genbab.nonlinear.registry import DEFINITIONS
+from genbab.nonlinear.composed.formula import definition
+from genbab.nonlinear.expressions.expression import Apply, Combine, Multiply
+from genbab.nonlinear.facts.registry import DEFINITIONS
 
 Truth = Callable[..., Any]
 

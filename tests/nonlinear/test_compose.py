@@ -14,10 +14,10 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.nonlinear import Expression, Nonlinearity, compose, default_slopes, intercept, interval, make
-from genbab.nonlinear import cache as remembered
-from genbab.nonlinear.certified import MOST_SEGMENTS, Facts, certified
-from genbab.nonlinear.expression import X, apply, combine, multiply, substitute
-from genbab.nonlinear.jets import jet
+from genbab.nonlinear.composed import cache as remembered
+from genbab.nonlinear.composed.certified import MOST_SEGMENTS, Facts, certified
+from genbab.nonlinear.expressions.expression import X, apply, combine, multiply, substitute
+from genbab.nonlinear.expressions.jets import jet
 
 from .expressions import WRITTEN, affine, call, plus
 from .precise import precise

@@ -13,12 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear import Nonlinearity, functions, intercept, make, registry
-from genbab.nonlinear.checking import problems
-from genbab.nonlinear.custom import register
-from genbab.nonlinear.expression import X, multiply
-from genbab.nonlinear.formula import formula as written
-from genbab.nonlinear.tracing import trace
+from genbab.nonlinear import Nonlinearity, functions, intercept, make
+from genbab.nonlinear.composed.checking import problems
+from genbab.nonlinear.composed.custom import register
+from genbab.nonlinear.composed.formula import formula as written
+from genbab.nonlinear.expressions.expression import X, multiply
+from genbab.nonlinear.expressions.tracing import trace
+from genbab.nonlinear.facts import registry
 from tests.registered import forgotten  # noqa: F401
 
 from .expressions import call

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genbab.nonlinear import Nonlinearity, functions, interval, make, prepare
-from genbab.nonlinear.defined import Taken, absent, defined, guarded_by, keeps_domain, total
+from genbab.nonlinear.composed.defined import Taken, absent, defined, guarded_by, keeps_domain, total
 
 PARTIAL = [fn for fn in functions() if not total(fn)]
 POINTS = torch.cat([torch.linspace(-4.0, 4.0, 4001, dtype=torch.float64), torch.tensor([-1e-300, 1e-300])])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.nonlinear import Nonlinearity, make, register
-from genbab.nonlinear.inverse import slope_ends, stationary_rule
+from genbab.nonlinear.facts.inverse import slope_ends, stationary_rule
 
 from .boxes import FUNCTIONS
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from genbab.errors import UsageError
 from genbab.nonlinear import REGISTRY, functions
-from genbab.nonlinear.formula import formula, function, signature
+from genbab.nonlinear.composed.formula import formula, function, signature
 
 
 def wide(*values: Any) -> list[torch.Tensor]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from genbab.network.interval import gamma
-from genbab.nonlinear.softmax import Softmax, SoftmaxBox, by_rows
-from genbab.nonlinear.softmax_planes import lost, planes, roundings
+from genbab.nonlinear.groups.softmax import Softmax, SoftmaxBox, by_rows
+from genbab.nonlinear.groups.softmax_planes import lost, planes, roundings
 
 WIDTHS = (0.0, 1e-14, 1e-6, 0.1, 1.0, 5.0, 40.0, 1e3, 1e6)
 OFFSETS = (0.0, 1.0, 30.0, 800.0, 1e6)

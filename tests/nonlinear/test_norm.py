@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from genbab.network.interval import gamma
-from genbab.nonlinear.norm import Norm, NormBox
-from genbab.nonlinear.norm_planes import norm_lost, norm_planes, norm_roundings
-from genbab.nonlinear.softmax import by_rows
+from genbab.nonlinear.groups.norm import Norm, NormBox
+from genbab.nonlinear.groups.norm_planes import norm_lost, norm_planes, norm_roundings
+from genbab.nonlinear.groups.softmax import by_rows
 
 WIDTHS = (0.0, 1e-14, 1e-6, 0.1, 1.0, 5.0, 1e3)
 OFFSETS = (0.0, 1.0, 30.0, 1e6)

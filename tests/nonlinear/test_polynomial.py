@@ -8,9 +8,9 @@ from fractions import Fraction
 import torch
 
 from genbab.nonlinear import Expression
-from genbab.nonlinear.expression import Apply, Combine, Multiply, X, combine, multiply
-from genbab.nonlinear.polynomial import expanded
-from genbab.nonlinear.switches import switched
+from genbab.nonlinear.expressions.expression import Apply, Combine, Multiply, X, combine, multiply
+from genbab.nonlinear.identities.polynomial import expanded
+from genbab.nonlinear.identities.switches import switched
 
 from .expressions import call
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genbab.nonlinear.real import Real, exact, real, root
+from genbab.nonlinear.facts.real import Real, exact, real, root
 
 SIZES = st.floats(min_value=1e-250, max_value=1e250)
 NUMBERS = st.builds(

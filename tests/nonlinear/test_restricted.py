@@ -9,10 +9,18 @@ import pytest
 import torch
 
 from genbab.nonlinear import Nonlinearity, interval, make
-from genbab.nonlinear.conjugate import prepare
-from genbab.nonlinear.expression import Expression, X, apply, combine, constant, multiply, substitute
-from genbab.nonlinear.identities import rewritten
-from genbab.nonlinear.restricted import punctured, restricted
+from genbab.nonlinear.expressions.expression import (
+    Expression,
+    X,
+    apply,
+    combine,
+    constant,
+    multiply,
+    substitute,
+)
+from genbab.nonlinear.identities.known import rewritten
+from genbab.nonlinear.identities.restricted import punctured, restricted
+from genbab.nonlinear.lines.conjugate import prepare
 
 INF = math.inf
 RECORDS = [

@@ -12,9 +12,9 @@ from mpmath import mp, mpf
 from torch import Tensor
 
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.expression import Apply
-from genbab.nonlinear.formula import definition
-from genbab.nonlinear.registry import DEFINITIONS, REGISTRY
+from genbab.nonlinear.composed.formula import definition
+from genbab.nonlinear.expressions.expression import Apply
+from genbab.nonlinear.facts.registry import DEFINITIONS, REGISTRY
 
 from .boxes import FUNCTIONS
 from .precise import PRECISE, precise

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from genbab.errors import UsageError
 from genbab.nonlinear import compose
-from genbab.nonlinear.identities import rewritten
-from genbab.nonlinear.traced import CALLS
-from genbab.nonlinear.tracing import OTHERWISE, trace
+from genbab.nonlinear.expressions.traced import CALLS
+from genbab.nonlinear.expressions.tracing import OTHERWISE, trace
+from genbab.nonlinear.identities.known import rewritten
 
 ONE = torch.tensor(1.0)
 ARGUMENTS: dict[str, list[tuple[Any, ...]]] = {

@@ -18,7 +18,8 @@ from torch import Tensor
 from genbab import Config, ModelError, Nonlinearity, Verdict, load, register, verify
 from genbab.api import bounds
 from genbab.network import evaluate
-from genbab.nonlinear import make, registry
+from genbab.nonlinear import make
+from genbab.nonlinear.facts import registry
 from genbab.specs import Clause, Spec
 from tests.registered import forgotten  # noqa: F401
 

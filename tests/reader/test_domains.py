@@ -10,7 +10,7 @@ import torch
 from genbab import Config, output_bounds, verify
 from genbab.driver.undefined import Undefined
 from genbab.network import Network, Nonlinear, evaluate
-from genbab.nonlinear.defined import guarded_by, keeps_domain
+from genbab.nonlinear.composed.defined import guarded_by, keeps_domain
 from genbab.reader import Model, load_onnx
 from genbab.result import Verdict
 from genbab.specs import Clause, Spec

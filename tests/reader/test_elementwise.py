@@ -12,8 +12,8 @@ from onnx import helper
 
 from genbab.errors import UnsupportedError
 from genbab.network import Nonlinear, evaluate
-from genbab.nonlinear.defined import keeps_domain
-from genbab.nonlinear.registry import OPERATORS, Operator
+from genbab.nonlinear.composed.defined import keeps_domain
+from genbab.nonlinear.facts.registry import OPERATORS, Operator
 from genbab.reader import Model
 from genbab.reader.convert import convert
 from genbab.reader.load import read_proto

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from genbab import Config, output_bounds
 from genbab.network import Grouped, Network, evaluate
-from genbab.nonlinear.norm import Norm
+from genbab.nonlinear.groups.norm import Norm
 from genbab.reader import load_onnx, load_torch
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from genbab.nonlinear import Expression, make
-from genbab.nonlinear.expression import X, apply, combine, multiply
+from genbab.nonlinear.expressions.expression import X, apply, combine, multiply
 
 _BLOCKS = ("tanh", "sigmoid", "sin", "relu", "exp", "softplus", "erf", "abs", "step", "silu", "gelu")
 

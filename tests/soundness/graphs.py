@@ -30,7 +30,7 @@ from genbab.network import (
 )
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear import functions as known
-from genbab.nonlinear.registry import OPERATORS
+from genbab.nonlinear.facts.registry import OPERATORS
 
 WILD = {
     **dict.fromkeys(("exp", "power", "reciprocal", "log", "sqrt", "sinh", "cosh"), (1.5, 1.2)),

@@ -23,7 +23,7 @@ from genbab.network.interval import propagate
 from genbab.network.lift import lifted
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import make
-from genbab.nonlinear.real import Real
+from genbab.nonlinear.facts.real import Real
 from genbab.reader import load_onnx
 from genbab.reader.exact import ball, product, times
 from genbab.reader.implied import Implied

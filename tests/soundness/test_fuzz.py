@@ -13,16 +13,8 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear import (
-    Bivariate,
-    Gate,
-    Nonlinearity,
-    Product,
-    certain,
-    compose,
-    functions,
-    make,
-)
+from genbab.nonlinear import Bivariate, Gate, Nonlinearity, Product, compose, functions, make
+from genbab.nonlinear.lines import certain
 from tests.nonlinear.expressions import WRITTEN
 
 from .composed import drawn

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbab import Config
 from genbab.network import Network, evaluate
-from genbab.nonlinear.registry import OPERATORS
+from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.reader import Model, load_onnx
 from genbab.reader.control import CONTROL
 from genbab.reader.lower import LOWERINGS, MOVES

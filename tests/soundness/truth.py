@@ -14,9 +14,10 @@ import flint
 from flint import arb
 from mpmath import mp
 
-from genbab.nonlinear import Nonlinearity, expression
-from genbab.nonlinear.expression import Expression
-from genbab.nonlinear.formula import definition
+from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear.composed.formula import definition
+from genbab.nonlinear.expressions import expression
+from genbab.nonlinear.expressions.expression import Expression
 from tests.nonlinear.precise import PRECISE
 
 BITS = (200, 6000)

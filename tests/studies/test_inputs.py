@@ -126,8 +126,9 @@ def test_facts_of_a_function_are_part_of_the_question(
     """A model that only genbab can evaluate is another model when what it was registered as is another."""
     import dataclasses
 
-    from genbab.nonlinear import make, registry
-    from genbab.nonlinear.custom import CUSTOM, Custom
+    from genbab.nonlinear import make
+    from genbab.nonlinear.composed.custom import CUSTOM, Custom
+    from genbab.nonlinear.facts import registry
     from genbab.studies.provenance import model_hash
 
     model = dataclasses.replace(genbab.load(module, X[:1]), replayable=False)

@@ -19,7 +19,7 @@ from genbab.bounds.backward import Pass
 from genbab.bounds.relaxation import Lines, Slopes, shaped
 from genbab.branch.open.domains import Domains
 from genbab.network import Grouped, Nonlinear
-from genbab.nonlinear.grouped import group_lost
+from genbab.nonlinear.groups.grouped import group_lost
 
 HUGE = 1e6
 """What an infinite gain counts: a child in which a bound becomes finite."""

@@ -42,8 +42,8 @@ def _build(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     from genbab.lut.generate import table_of
-    from genbab.nonlinear.describe import title
-    from genbab.nonlinear.formula import function
+    from genbab.nonlinear.composed.formula import function
+    from genbab.nonlinear.lines.describe import title
 
     fn = function(options.function)
     table = table_of(fn)
@@ -81,7 +81,7 @@ def text(table: Table, heading: str) -> str:
     import torch
 
     from genbab.lut.table import OBJECTIVES
-    from genbab.nonlinear.describe import number
+    from genbab.nonlinear.lines.describe import number
 
     centres = ", ".join(number(c) for c in table.centres.tolist())
     lines = [

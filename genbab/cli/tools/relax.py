@@ -12,7 +12,7 @@ from genbab.cli.verify.output import write_json
 from genbab.errors import UsageError
 
 if TYPE_CHECKING:
-    from genbab.nonlinear.lines import Line, Relaxation
+    from genbab.nonlinear.lines.picture import Line, Relaxation
 
 SCHEMA = 1
 DIGITS = 9
@@ -26,8 +26,8 @@ def command(options: argparse.Namespace) -> int:
     slopes = [_real(text, "--slope") for text in options.slope]
     if options.plot and len(options.names) > 1:
         raise UsageError("--plot draws one function at a time")
-    from genbab.nonlinear.formula import function
-    from genbab.nonlinear.lines import checked, relaxation
+    from genbab.nonlinear.composed.formula import function
+    from genbab.nonlinear.lines.picture import checked, relaxation
 
     checked(l, u)
     shown = [relaxation(function(name), l, u) for name in options.names]
@@ -58,8 +58,8 @@ def _real(word: str, what: str) -> float:
 
 def facts(shown: Relaxation, slopes: list[float]) -> dict[str, Any]:
     """Everything about one function, in plain values."""
-    from genbab.nonlinear.describe import segments, title
-    from genbab.nonlinear.lines import line
+    from genbab.nonlinear.lines.describe import segments, title
+    from genbab.nonlinear.lines.picture import line
 
     fn = shown.fn
     sides = [line(fn, shown.l, shown.u, k, side) for k in slopes for side in (False, True)]
@@ -91,8 +91,8 @@ def _line_facts(side: Line) -> dict[str, float | None]:
 
 def text(shown: Relaxation, slopes: list[float]) -> str:
     """The same for people; what is rounded is rounded outward."""
-    from genbab.nonlinear.describe import curvature, domain, jumps, kinks, number, title, verdict
-    from genbab.nonlinear.lines import line
+    from genbab.nonlinear.lines.describe import curvature, domain, jumps, kinks, number, title, verdict
+    from genbab.nonlinear.lines.picture import line
 
     fn, l, u = shown.fn, shown.l, shown.u  # noqa: E741
     rows = [
@@ -116,7 +116,7 @@ def text(shown: Relaxation, slopes: list[float]) -> str:
 
 
 def _line_text(side: Line) -> str:
-    from genbab.nonlinear.describe import number
+    from genbab.nonlinear.lines.describe import number
 
     relation = "<=" if side.upper else ">="
     if not side.finite:
@@ -145,8 +145,8 @@ def _rounded(value: float, way: str) -> str:
 
 def _library(options: argparse.Namespace) -> int:
     from genbab.nonlinear import REGISTRY
-    from genbab.nonlinear.describe import operators
-    from genbab.nonlinear.formula import signature, suggested
+    from genbab.nonlinear.composed.formula import signature, suggested
+    from genbab.nonlinear.lines.describe import operators
 
     chosen = [name for name in (*(options.names or ()), options.lower, options.upper) if name is not None]
     unknown = [name for name in chosen if name not in REGISTRY]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import Operator, register
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import Operator, register
 
 
 def _clip_value(x: Tensor, low: float, high: float) -> Tensor:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear import extended
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import Operator, register
+from genbab.nonlinear.facts import extended
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import Operator, register
 
 SELU_ALPHA, SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 """The defaults of ONNX."""

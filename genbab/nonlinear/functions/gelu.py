@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import register
 
 _ROOT_HALF = math.sqrt(0.5)
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)

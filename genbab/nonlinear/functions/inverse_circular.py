@@ -10,9 +10,9 @@ import math
 import torch
 from torch import Tensor
 
-from genbab.nonlinear import extended
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import Operator, register
+from genbab.nonlinear.facts import extended
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import Operator, register
 
 _HALF_PI = math.nextafter(0.5 * math.pi, 2.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import Operator, register
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import Operator, register
 
 _INFLECTIONS = (-2.256376396360793, 1.4905711794854284)
 _TURNS = (-3.2673378465204044, -0.08793443131491421, 2.114842563020877)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear import extended
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.facts import extended
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import register
 
 
 def _value(x: Tensor, p: float) -> Tensor:

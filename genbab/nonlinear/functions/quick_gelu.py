@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import Operator, register
 from genbab.nonlinear.functions import silu
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import Operator, register
 
 _FAR = 1e4
 """Beyond it, slope and bend of silu are those of its asymptotes."""

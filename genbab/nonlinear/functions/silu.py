@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import register
 
 _INFLECTION, _TURN = 2.3993572805154675, 3.435840993535111
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import Operator, register
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import Operator, register
 
 
 def _arcsin(k: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from genbab.nonlinear import extended
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import Operator, register
+from genbab.nonlinear.facts import extended
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import Operator, register
 
 
 def value(x: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear.record import Jump, Nonlinearity
-from genbab.nonlinear.registry import Operator, register
+from genbab.nonlinear.facts.record import Jump, Nonlinearity
+from genbab.nonlinear.facts.registry import Operator, register
 
 
 def _relu_value(x: Tensor, alpha: float) -> Tensor:

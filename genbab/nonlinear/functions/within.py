@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear.record import Nonlinearity
-from genbab.nonlinear.registry import register
+from genbab.nonlinear.facts.record import Nonlinearity
+from genbab.nonlinear.facts.registry import register
 
 
 def _value(x: Tensor, low: float, high: float) -> Tensor:

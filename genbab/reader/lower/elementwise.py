@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from genbab.nonlinear.registry import OPERATORS
+from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.reader.arithmetic import (
     add,
     applied,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from genbab.network import Affine, Compose, Diagonal, Identity, Index
-from genbab.nonlinear.softmax import Softmax
+from genbab.nonlinear.groups.softmax import Softmax
 from genbab.reader.arithmetic import add, apply, combine, scale, shift, subtract
 from genbab.reader.builder import Builder
 from genbab.reader.guards import EMPTY_ROWS

@@ -1,0 +1,1 @@
+"""Functions as expressions: written, traced, evaluated on intervals and with their derivatives."""

@@ -1,0 +1,1 @@
+"""Functions of whole rows: softmax and norms, and planes below them."""

@@ -1,0 +1,1 @@
+"""Expressions rewritten, exactly over the reals: as known functions, polynomials, gates, switches."""
