@@ -18,10 +18,10 @@ from genbab.nonlinear import REGISTRY, Nonlinearity, functions
 from genbab.nonlinear.composed.formula import signature
 from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.nonlinear.lines.describe import curvature, domain, jumps, operators, solved
-from genbab.reader.control import CONTROL
+from genbab.reader.convert.control import CONTROL
+from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import LOWERINGS, MOVES
 from genbab.reader.lower.table import HOW, REFUSED
-from genbab.reader.sequences import SEQUENCES
 
 PAGE = Path(__file__).resolve().with_name("operators.md")
 

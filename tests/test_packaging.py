@@ -43,7 +43,7 @@ ONLY_IN = {
     "PIL": ("cli.tools.samples",),
     "numba": ("kernels.cpu",),
     "onnx": ("reader", "attack.replay"),
-    "onnxruntime": ("reader.runtime",),
+    "onnxruntime": ("reader.onnx.runtime",),
     "onnxscript": ("reader",),
     "platformdirs": ("nonlinear.composed.cache",),
     "rich": ("cli",),

@@ -13,7 +13,7 @@ import torch
 from genbab.attack.targets import Floats, closest, representable
 from genbab.network import Network, noise
 from genbab.reader import Model, as_written
-from genbab.reader.runtime import Session, divided, first_line, session
+from genbab.reader.onnx.runtime import Session, divided, first_line, session
 from genbab.result import Counterexample
 from genbab.specs import Spec
 

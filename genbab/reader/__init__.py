@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from genbab.reader.activations import Activated, activated
-from genbab.reader.capabilities import operators, opset_versions
-from genbab.reader.hidden import exposed, showing, tensors
-from genbab.reader.joined import Joined, check_declared, check_shapes, element_types, joined, tensor_bytes
-from genbab.reader.load import read_proto
-from genbab.reader.model import Model, load_onnx
-from genbab.reader.preprocessing import normalised
-from genbab.reader.torch_export import is_program, load_program, load_torch
-from genbab.reader.training import refuse_unready
-from genbab.reader.written import as_written
+from genbab.reader.convert.capabilities import operators, opset_versions
+from genbab.reader.models.activations import Activated, activated
+from genbab.reader.models.hidden import exposed, showing, tensors
+from genbab.reader.models.joined import (
+    Joined,
+    check_declared,
+    check_shapes,
+    element_types,
+    joined,
+    tensor_bytes,
+)
+from genbab.reader.models.model import Model, load_onnx
+from genbab.reader.models.preprocessing import normalised
+from genbab.reader.models.torch import is_program, load_program, load_torch
+from genbab.reader.models.written import as_written
+from genbab.reader.onnx.files import read_proto
+from genbab.reader.onnx.training import refuse_unready
 
 __all__ = [
     "Activated",

@@ -67,7 +67,7 @@ def _outside(data: bytes, folder: Path) -> list[Path]:
     """Files that belong to a model; looked up only where its bytes may name some."""
     if b"location" not in data and data[:2] != b"\x1f\x8b":
         return []
-    from genbab.reader.load import external_files
+    from genbab.reader.onnx.files import external_files
 
     return external_files(data, folder)
 

@@ -18,7 +18,7 @@ from genbab.attack.targets import Floats
 from genbab.config import Config
 from genbab.network import evaluate
 from genbab.reader import Model, load_onnx
-from genbab.reader.runtime import session
+from genbab.reader.onnx.runtime import session
 from genbab.specs import Ball, Clause, Spec
 from genbab.system.deadline import Deadline
 from tests.soundness.graphs import random_network, to_onnx

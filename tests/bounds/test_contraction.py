@@ -15,9 +15,9 @@ from genbab.network import Affine, Dense, Network, Nonlinear
 from genbab.network.graph import evaluate, values
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Product
-from genbab.reader.builder import Builder
-from genbab.reader.lower.linear import matmul
-from genbab.reader.values import Var
+from genbab.reader.lower.layers.linear import matmul
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.values import Var
 
 from .exact import Rationals, rational
 

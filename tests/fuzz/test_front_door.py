@@ -75,7 +75,7 @@ def test_windows_that_go_backwards_are_refused(kind: str) -> None:
 
 
 def test_the_size_of_tensors_is_limited_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("genbab.reader.values.MAX_NUMBERS", 1 << 10)
+    monkeypatch.setattr("genbab.reader.tensors.values.MAX_NUMBERS", 1 << 10)
     with pytest.raises(ModelError, match="Concat"):
         load_onnx(doubling(40))
 
@@ -101,7 +101,7 @@ def test_texts_nested_too_deeply_do_not_reach_a_parser_that_recurses() -> None:
 
 
 def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("genbab.reader.load.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("genbab.reader.onnx.files.MAX_BYTES", 1 << 20)
     monkeypatch.setattr("genbab.specs.reader.MAX_BYTES", 1 << 20)
     place = tmp_path / "bomb.gz"
     place.write_bytes(gzip.compress(b" " * (1 << 19)) * 5)

@@ -25,7 +25,7 @@ from genbab.network import (
     values,
 )
 from genbab.nonlinear import Product
-from genbab.reader.functions import function
+from genbab.reader.tensors.functions import function
 
 F64 = torch.float64
 

@@ -19,7 +19,7 @@ from genbab.network import (
     values,
 )
 from genbab.network.maps.structure import read_by
-from genbab.reader.everywhere import ranges
+from genbab.reader.domains.everywhere import ranges
 from tests.soundness.graphs import random_network
 
 

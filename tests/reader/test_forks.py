@@ -12,7 +12,7 @@ from genbab.errors import UnsupportedError
 from genbab.network import evaluate
 from genbab.network.interval import propagate
 from genbab.reader import load_onnx
-from genbab.reader.runtime import session
+from genbab.reader.onnx.runtime import session
 
 HEAD = '<ir_version: 8, opset_import: ["" : 18]> g (float[6] x) => (float y) {'
 ENDS = (

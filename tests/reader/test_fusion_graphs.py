@@ -26,9 +26,9 @@ from genbab.network import (
     evaluate,
 )
 from genbab.nonlinear import Expression, Nonlinearity, Product, make
-from genbab.reader import fusion_pieces
-from genbab.reader.fusion import fuse
-from genbab.reader.fusion_pieces import Ask
+from genbab.reader.fuse import pieces as fusion_pieces
+from genbab.reader.fuse.fuse import fuse
+from genbab.reader.fuse.pieces import Ask
 
 SIZE = 6
 SMOOTH = ("sigmoid", "tanh", "erf", "sin", "softplus", "relu", "abs", "silu")

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from genbab.errors import UnsupportedError
 from genbab.network.interval import propagate
 from genbab.reader import Model, load_onnx
-from genbab.reader.runtime import session
+from genbab.reader.onnx.runtime import session
 from tests.reader.integer_graphs import points, random_graph
 
 Load = Callable[..., Model]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genbab.reader import Model
-from genbab.reader.lower import softmax
+from genbab.reader.lower.layers import softmax
 
 Load = Callable[..., Model]
 

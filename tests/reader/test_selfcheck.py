@@ -10,10 +10,10 @@ import torch
 from genbab.errors import ModelError
 from genbab.network import evaluate, noise
 from genbab.reader import load_onnx
-from genbab.reader.arithmetic import apply
 from genbab.reader.lower import LOWERINGS
-from genbab.reader.runtime import session
-from genbab.reader.values import Value
+from genbab.reader.onnx.runtime import session
+from genbab.reader.tensors.arithmetic import apply
+from genbab.reader.tensors.values import Value
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]> agraph (float[1,4] x) => (float y) '
 CHAIN = HEAD + (  # means taken off in between keep the functions apart

@@ -25,8 +25,8 @@ from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import make
 from genbab.nonlinear.facts.real import Real
 from genbab.reader import load_onnx
-from genbab.reader.exact import ball, product, times
-from genbab.reader.implied import Implied
+from genbab.reader.domains.implied import Implied
+from genbab.reader.tensors.exact import ball, product, times
 from genbab.specs import Clause, Run, Spec
 
 from .adversary.writing import Graph

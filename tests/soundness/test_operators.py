@@ -13,7 +13,7 @@ from genbab import Config
 from genbab.network import Network, evaluate
 from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.reader import Model, load_onnx
-from genbab.reader.control import CONTROL
+from genbab.reader.convert.control import CONTROL
 from genbab.reader.lower import LOWERINGS, MOVES
 from genbab.reader.lower.table import HOW
 from tests.reader.cases import Case, by_operator, every_case

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from genbab.reader.builder import Builder
-from genbab.reader.values import Op, Value
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.values import Op, Value
 
 Lowering = Callable[[Builder, Op, list[Value | None]], Value | list[Value]]
 Mover = Callable[[Op, list[Any]], Any]

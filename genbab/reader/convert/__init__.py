@@ -1,0 +1,1 @@
+"""From a checked ONNX model to nodes: one after the other, constants folded, control resolved."""

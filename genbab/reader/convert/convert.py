@@ -1,0 +1,299 @@
+"""A checked ONNX model to a network, node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+
+from genbab.errors import ModelError, UnsupportedError, UsageError
+from genbab.network import Index, Network
+from genbab.nonlinear.facts.registry import OPERATORS
+from genbab.reader.convert.constants import folded, moved
+from genbab.reader.convert.control import CONTROL
+from genbab.reader.convert.fold import literal, shape_of
+from genbab.reader.convert.forks import Forked, begins_anywhere, forked, merged, sliced
+from genbab.reader.convert.integers import ready, typed
+from genbab.reader.convert.reading import needed_names, reads, repeated
+from genbab.reader.convert.sequences import SEQUENCES
+from genbab.reader.convert.weights import ARITHMETIC, BY_WEIGHTS, with_weights
+from genbab.reader.domains.domains import Selection
+from genbab.reader.lower import LOWERINGS, MOVES, move
+from genbab.reader.lower.layers.masked import lower_masked, makes_mask
+from genbab.reader.lower.moving.joining import in_one_vector
+from genbab.reader.lower.table import RANDOM, REFUSED
+from genbab.reader.tensors.arithmetic import apply
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.values import Array, Inexact, Masked, Op, Refused, TooLarge, Value, Var, count
+
+DOMAINS = ("", "ai.onnx")
+MISFITS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+)
+"""How a rule fails on a node whose inputs or attributes are not those of its operator."""
+
+
+class Unknown:
+    """What an unsupported node gives: its dependants are skipped without a further complaint."""
+
+
+UNKNOWN = Unknown()
+Known = Any
+"""A `Value`, a `Masked`, a tuple of them (a sequence of tensors), or `UNKNOWN`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """The network as lowered, before any simplification, and the node that holds each ONNX tensor."""
+
+    network: Network
+    tensors: dict[str, Var]
+    output_shapes: tuple[tuple[int, ...], ...]
+    selections: Mapping[int, Selection] = field(default_factory=dict)
+
+
+@dataclass
+class _Run:
+    """The state of one conversion."""
+
+    source: str
+    opsets: dict[str, int]
+    builder: Builder
+    ask: Callable[[], None]
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+    made: dict[tuple[Any, ...], Sequence[Known]] = field(default_factory=dict)
+
+
+def convert(
+    proto: ModelProto,
+    shapes: Sequence[tuple[str, tuple[int, ...]]],
+    source: str,
+    ask: Callable[[], None] = lambda: None,
+) -> Converted:
+    """The network of a model whose inputs have these names and shapes; outputs are concatenated in graph
+    order. `ask` is called before each node; what it raises ends the work.
+
+    Raises `UnsupportedError` with every operator that has no rule, `ModelError` when the model contradicts
+    itself.
+    """
+    builder = Builder(sum(count(s) for _, s in shapes))
+    opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
+    run = _Run(source, opsets, builder, ask)
+    tensors: dict[str, Known] = {}
+    _initialisers(run, proto.graph, tensors)
+    _inputs(builder, shapes, _elements(proto.graph), tensors)
+    _nodes(run, proto.graph.node, tensors, needed_names(proto.graph))
+    if run.problems:
+        raise UnsupportedError(source, list(dict.fromkeys(run.problems)))
+    outputs = [_output(run, tensors, o.name) for o in proto.graph.output]
+    if not sum(o.size for o in outputs):
+        raise ModelError(f"{source}: its outputs hold no numbers: shapes {[list(o.shape) for o in outputs]}")
+    output = outputs[0] if len(outputs) == 1 else in_one_vector(builder, outputs)
+    found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
+    shapes_out = tuple(o.shape for o in outputs)
+    return Converted(builder.network(output.node), found, shapes_out, builder.selections)
+
+
+def _initialisers(run: _Run, graph: GraphProto, tensors: dict[str, Known]) -> None:
+    if graph.sparse_initializer:
+        raise ModelError(f"{run.source}: sparse initialisers are not supported")
+    for tensor in graph.initializer:
+        tensors[tensor.name] = _array(run, tensor, tensor.name)
+
+
+def _array(run: _Run, tensor: TensorProto, name: str) -> Array:
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise ModelError(f"{run.source}: the data of tensor '{name}' are damaged ({error})") from error
+    if array.dtype.kind == "f" and bool(np.isnan(array).any()):
+        raise ModelError(f"{run.source}: tensor '{name}' contains NaN")
+    return array
+
+
+def _elements(graph: GraphProto) -> dict[str, int]:
+    """The ONNX types of the inputs."""
+    return {i.name: int(i.type.tensor_type.elem_type) for i in graph.input}
+
+
+def _inputs(
+    builder: Builder,
+    shapes: Sequence[tuple[str, tuple[int, ...]]],
+    types: Mapping[str, int],
+    tensors: dict[str, Known],
+) -> None:
+    if len(shapes) == 1:
+        name, shape = shapes[0]
+        tensors[name] = Var(0, shape, types[name])
+        return
+    start = 0
+    for name, shape in shapes:
+        builder.label = name
+        index = torch.arange(start, start + count(shape))
+        made = builder.affine(shape, [(0, Index(index, builder.nodes[0].size))])
+        tensors[name] = replace(made, element=types[name])
+        start += count(shape)
+
+
+def _nodes(run: _Run, nodes: Sequence[NodeProto], tensors: dict[str, Known], needed: set[str]) -> None:
+    for node in nodes:
+        if not needed.intersection(node.output):
+            continue
+        run.ask()
+        op = Op(node, run.opsets.get("" if node.domain in DOMAINS else node.domain, 0))
+        missing = sorted(n for n in reads(node) if n and n not in tensors)
+        if missing:
+            raise ModelError(
+                f"{run.source}: node '{op.label}' ({op.kind}) reads '{missing[0]}', which nothing makes"
+            )
+        inputs = [tensors[n] if n else None for n in node.input]
+        same = repeated(op, inputs)
+        if any(isinstance(v, Unknown) for v in inputs):
+            outputs: Sequence[Known] = []
+        elif same is not None and same in run.made:
+            outputs = run.made[same]
+        else:
+            outputs = _lowered(run, op, inputs, tensors)
+        if same is not None and outputs:
+            run.made[same] = outputs
+        for i, name in enumerate(node.output):
+            tensors[name] = outputs[i] if i < len(outputs) else UNKNOWN
+        if len(outputs) < len(node.output) and outputs and needed.intersection(node.output[len(outputs) :]):
+            run.problems.append((op.label, op.kind, f"its output {len(outputs)} is used"))
+
+
+def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]) -> Sequence[Known]:
+    """The outputs of one node; an empty list after noting down why it has no rule."""
+    run.builder.label = op.label
+    try:
+        if op.kind in CONTROL and op.node.domain in DOMAINS:
+            return CONTROL[op.kind](run.builder, op, _as_nodes(run.builder, inputs), _Body(run, scope))
+        if any(isinstance(v, Forked) for v in inputs):
+            return forked(run.builder, inputs, lambda one: _typed_outputs(run, op, one), len(op.node.output))
+        return _typed_outputs(run, op, inputs)
+    except Refused as reason:
+        run.problems.append((op.label, op.kind, str(reason)))
+    except UsageError as error:
+        run.problems.append((op.label, op.kind, str(error)))
+    except ModelError:
+        raise
+    except (TooLarge, MemoryError) as error:
+        raise ModelError(f"{run.source}: node '{op.label}' ({op.kind}): {error}") from error
+    except MISFITS as error:
+        raise ModelError(
+            f"{run.source}: node '{op.label}' ({op.kind}) does not fit its inputs: {error}"
+        ) from error
+    return []
+
+
+def _typed_outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+    return typed(run.builder, op, inputs, _outputs(run, op, inputs))
+
+
+def _outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+    if op.node.domain not in DOMAINS:
+        return [_registered(run, op, _as_nodes(run.builder, inputs))]
+    if op.kind == "Constant":
+        return [_literal(run, op)]
+    if op.kind in SEQUENCES:
+        return [SEQUENCES[op.kind](run.builder, op, _as_nodes(run.builder, inputs))]
+    if any(isinstance(v, tuple) for v in inputs):
+        if op.kind != "Identity":
+            raise Refused("a sequence of tensors as its input")
+        return [inputs[0]]
+    if op.kind in ("Shape", "Size") and inputs[0] is not None:
+        return [shape_of(op, inputs[0])]
+    if begins_anywhere(op, inputs):
+        return sliced(run.builder, op, inputs)
+    varies = any(isinstance(v, Var | Masked) for v in inputs)
+    rule = MOVES.get(op.kind)
+    if rule is not None and not (op.kind == "Where" and isinstance(inputs[0], Var)):
+        if not varies and any(isinstance(v, Inexact) for v in inputs):
+            return moved(inputs, lambda given: move(run.builder, op, rule, given))
+        ready(op, inputs)
+        return move(run.builder, op, rule, _as_nodes(run.builder, inputs))
+    return _computed(run, op, inputs) if varies or op.kind in RANDOM else folded(op, inputs)
+
+
+def _as_nodes(b: Builder, inputs: Sequence[Known]) -> list[Known]:
+    """The inputs, constants that are not known exactly as nodes."""
+    return [b.variable(v) if isinstance(v, Inexact) else v for v in inputs]
+
+
+def _computed(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+    """The outputs of an operator that does more than move numbers."""
+    if op.kind in BY_WEIGHTS and any(isinstance(v, Inexact) for v in inputs):
+        return [with_weights(run.builder, op, inputs)]
+    if op.kind not in ARITHMETIC:
+        inputs = _as_nodes(run.builder, inputs)
+    if makes_mask(op, inputs):
+        return lower_masked(run.builder, op, inputs)
+    ready(op, inputs)
+    lower = LOWERINGS.get(op.kind)
+    if lower is None:
+        if ("", op.kind) in OPERATORS:
+            return [_registered(run, op, inputs)]
+        raise Refused(REFUSED.get(op.kind, "no rule for this operator"))
+    made = lower(run.builder, op, list(inputs))
+    return made if isinstance(made, list) else [made]
+
+
+def _literal(run: _Run, op: Op) -> Array:
+    value = literal(op)
+    if value.dtype.kind == "f" and bool(np.isnan(value).any()):
+        raise ModelError(f"{run.source}: constant '{op.label}' contains NaN")
+    return value
+
+
+def _registered(run: _Run, op: Op, inputs: Sequence[Known]) -> Value:
+    """An operator that is one function of the library."""
+    domain = "" if op.node.domain in DOMAINS else op.node.domain
+    if (domain, op.kind) not in OPERATORS:
+        raise Refused(f"no rule for operators of '{domain}'")
+    name, operator = OPERATORS[domain, op.kind]
+    if len(inputs) != 1 or not isinstance(inputs[0], Var | np.ndarray):
+        raise Refused(f"the function '{name}' takes one tensor")
+    return apply(run.builder, name, inputs[0], *(op.number(a, default) for a, default in operator.attributes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Body:
+    """Makes the outputs of a subgraph that sees the tensors of `scope`."""
+
+    run: _Run
+    scope: dict[str, Known]
+
+    def __call__(self, graph: GraphProto, inputs: Mapping[str, Known]) -> list[Known]:
+        tensors = {**self.scope, **inputs}
+        label = self.run.builder.label
+        _initialisers(self.run, graph, tensors)
+        _nodes(self.run, graph.node, tensors, needed_names(graph))
+        self.run.builder.label = label
+        if any(isinstance(tensors.get(o.name, UNKNOWN), Unknown) for o in graph.output):
+            raise Refused("its body has operators without a rule")
+        return _as_nodes(self.run.builder, [tensors[o.name] for o in graph.output])
+
+
+def _output(run: _Run, tensors: dict[str, Known], name: str) -> Var:
+    value = tensors.get(name)
+    if value is None or isinstance(value, Unknown):
+        raise ModelError(f"{run.source}: nothing makes the output '{name}'")
+    if isinstance(value, Forked):
+        if len({tuple(v.shape) for v in value.cases.values()}) > 1:
+            raise UnsupportedError(run.source, [(name, "output", "its shape depends on the network's input")])
+        value = merged(run.builder, value.cases)
+    if isinstance(value, Masked | tuple):
+        what = "a sequence of tensors" if isinstance(value, tuple) else "entries of minus infinity"
+        raise UnsupportedError(run.source, [(name, "output", what)])
+    run.builder.label = name
+    return run.builder.variable(value)

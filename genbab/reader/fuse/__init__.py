@@ -1,0 +1,1 @@
+"""Nodes of a network found to be one function together, and fused."""

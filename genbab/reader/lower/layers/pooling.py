@@ -1,0 +1,162 @@
+"""Pooling: averages are affine, maxima are a balanced tree of max(a, b) = a + relu(b - a), norms are sums of
+powers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from genbab.network import Adjoint, Compose, Conv, Diagonal, Identity, Index
+from genbab.network.uncertainty import Uncertainty
+from genbab.reader.lower.layers.windows import Windows, windows
+from genbab.reader.lower.table import lowering
+from genbab.reader.tensors.arithmetic import apply, divide, raised
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.exact import of_reciprocal
+from genbab.reader.tensors.functions import function
+from genbab.reader.tensors.values import Array, Op, Refused, Value, Var, count, given, known_integers, needed
+
+
+def tree_max(b: Builder, x: Var, groups: Array, shape: tuple[int, ...]) -> Var:
+    """A tensor of this shape: entry g is the largest x.ravel()[groups[g, k]] over k; every index must be >=
+    0.
+    """
+    columns = groups
+    value = x
+    while columns.shape[1] > 1:
+        half = columns.shape[1] // 2
+        left, right, rest = columns[:, :half], columns[:, half : 2 * half], columns[:, 2 * half :]
+        pairs = b.affine(
+            left.shape,
+            [
+                (value.node, _index(right, value.size)),
+                (value.node, Compose((_index(left, value.size), _minus(left.size)))),
+            ],
+        )
+        gain = b.nonlinear(function("relu"), pairs)
+        places = np.concatenate([np.arange(left.size).reshape(left.shape), np.full(rest.shape, -1)], axis=1)
+        kept = np.concatenate([left, rest], axis=1)
+        value = b.affine(
+            kept.shape, [(value.node, _index(kept, value.size)), (gain.node, _index(places, gain.size))]
+        )
+        columns = np.arange(kept.size).reshape(kept.shape)
+    chosen = b.gather(value, columns.reshape(shape))
+    assert isinstance(chosen, Var)
+    return chosen
+
+
+def _index(index: Array, size: int) -> Index:
+    return Index(torch.from_numpy(np.ascontiguousarray(index.reshape(-1), dtype=np.int64)), size)
+
+
+def _minus(size: int) -> Diagonal:
+    return Diagonal(torch.full((size,), -1.0, dtype=torch.float64))
+
+
+def _image(inputs: list[Value | None]) -> Var:
+    x = needed(inputs, 0)
+    if not isinstance(x, Var):
+        raise Refused("pooling of a constant")
+    return x
+
+
+def _kernel(op: Op) -> tuple[int, ...]:
+    kernel = op.integers("kernel_shape")
+    if kernel is None:
+        raise ValueError("kernel_shape is missing")
+    return tuple(kernel)
+
+
+@lowering("MaxPool", how="balanced tree of max(a, b) = a + relu(b - a)")
+def _max_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    return max_pool(b, op, _image(inputs), None)
+
+
+def max_pool(b: Builder, op: Op, x: Var, hidden: Array | None) -> Var:
+    """The largest entry of each window; entries where `hidden` is true are minus infinity, like padding."""
+    w = windows(op, x.shape[2:], _kernel(op))
+    entries = w.entries(count(x.shape[:2]))
+    if hidden is not None:
+        entries = np.where(hidden.reshape(-1)[entries], -1, entries)
+    if (entries < 0).all(axis=1).any():
+        raise Refused("a window that lies in the padding altogether")
+    real = entries.max(axis=1, keepdims=True)  # an entry of the window stands in for its padding
+    return tree_max(b, x, np.where(entries < 0, real, entries), (*x.shape[:2], *w.number))
+
+
+@lowering("AveragePool", how="affine")
+def _average_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x = _image(inputs)
+    w = windows(op, x.shape[2:], _kernel(op))
+    channels = count(x.shape[:2])
+    shape = (*x.shape[:2], *w.number)
+    padded = bool(op.integer("count_include_pad", 0))
+    plain = w.symmetric and (padded or not any(w.before)) and not op.integer("ceil_mode", 0)
+    if plain and 1 <= len(w.kernel) <= 3:
+        weight = torch.full((channels, 1, *w.kernel), 1.0 / count(w.kernel), dtype=torch.float64)
+        sizes = (channels, *w.size), (channels, *w.number)
+        conv = Conv(weight, *sizes, w.strides, w.before, w.dilations, channels)
+        return b.affine(shape, [(x.node, conv)], None, Uncertainty(of_reciprocal(count(w.kernel))))
+    sums = window_sums(b, x, w.entries(channels), shape)
+    return divide(b, sums, np.tile(_counted(w, padded), channels).reshape(shape))
+
+
+@lowering("LpPool", how="root of a sum of powers")
+def _lp_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x = _image(inputs)
+    w = windows(op, x.shape[2:], _kernel(op))
+    p = op.integer("p", 2)
+    entries = w.entries(count(x.shape[:2]))
+    total = window_sums(b, powers(b, x, p), entries, (*x.shape[:2], *w.number))
+    return root(b, total, p)
+
+
+@lowering("Col2Im", how="affine")
+def _columns_to_image(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """Each entry of the image is the sum of the entries of the windows that lie on it."""
+    x = _image(inputs)
+    size = known_integers(given(inputs, 1), "the shape of its image")
+    kernel = known_integers(given(inputs, 2), "the shape of its blocks")
+    w = windows(op, tuple(size), tuple(kernel))
+    channels = x.shape[0] * (x.shape[1] // count(kernel))
+    entries = w.entries(channels).reshape(channels, -1, count(kernel))
+    owner = np.swapaxes(entries, 1, 2)
+    made = Adjoint(_index(owner, channels * count(size)))
+    return b.affine((x.shape[0], channels // x.shape[0], *size), [(x.node, made)])
+
+
+def window_sums(b: Builder, x: Var, entries: Array, shape: tuple[int, ...]) -> Var:
+    """A tensor of this shape: entry g is the sum of x.ravel()[entries[g, k]] over k (-1: nothing)."""
+    owner = _index(np.repeat(np.arange(len(entries)), entries.shape[1]), len(entries))
+    return b.affine(shape, [(x.node, Compose((_index(entries, x.size), Adjoint(owner))))])
+
+
+def powers(b: Builder, x: Var, p: int) -> Var:
+    """|x| ** p for p from 1."""
+    if p < 1:
+        raise Refused(f"a norm of order {p}")
+    made = raised(b, x if p % 2 == 0 else apply(b, "abs", x), p)
+    assert isinstance(made, Var)
+    return made
+
+
+def root(b: Builder, x: Var, p: int, sign: float = 1.0) -> Value:
+    """x ** (sign / p), for x >= 0. Where 1 / p is rounded, x^δ near 1 is accounted for with |ln x| < 745."""
+    made = raised(b, x, sign / p)
+    if not of_reciprocal(p) or not isinstance(made, Var):
+        return made
+    return b.affine(made.shape, [(made.node, Identity(made.size))], None, Uncertainty(2 + 745 // p))
+
+
+def _counted(w: Windows, padded: bool) -> Array:
+    """Per window, how many entries the average is taken over: those in the image, or in the image with its
+    padding.
+    """
+    total = np.ones((1,))
+    for axis, at in enumerate(w.positions()):
+        low = -w.before[axis] if padded else 0
+        high = w.size[axis] + (w.after[axis] if padded else 0)
+        inside = ((at >= low) & (at < high)).sum(axis=1)
+        total = (total[:, None] * inside[None, :]).reshape(-1)
+    return total

@@ -1,0 +1,119 @@
+"""Gather and scatter with constant indices, and what else picks entries by number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from onnx import TensorProto, helper
+
+from genbab.network import Adjoint, Identity, Index, LinearMap
+from genbab.reader.lower.moving.movement import move
+from genbab.reader.lower.moving.scattering import scattered
+from genbab.reader.lower.table import Move, lowering, moves
+from genbab.reader.tensors.arithmetic import add
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.values import (
+    Array,
+    Op,
+    Refused,
+    Value,
+    Var,
+    constant,
+    count,
+    needed,
+    positive_axis,
+    room,
+)
+
+
+@moves("Gather")
+def _gather(op: Op, a: list[Any]) -> Array:
+    axis = positive_axis(op.integer("axis", 0), a[0].ndim)
+    return np.asarray(np.take(a[0], a[1].astype(np.int64), axis=axis))
+
+
+def _along(op: Op, index: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """Where the entries of `index` point to, along one axis of a tensor of this shape."""
+    axis = positive_axis(op.integer("axis", 0), len(shape))
+    grid: list[Array] = list(np.indices(index.shape))
+    grid[axis] = np.where(index < 0, index + shape[axis], index).astype(np.int64)
+    return tuple(grid)
+
+
+@moves("GatherElements")
+def _gather_elements(op: Op, a: list[Any]) -> Array:
+    return np.asarray(a[0][_along(op, a[1], a[0].shape)])
+
+
+@moves("GatherND")
+def _gather_nd(op: Op, a: list[Any]) -> Array:
+    batch = op.integer("batch_dims", 0)
+    index = a[1].astype(np.int64)
+    lead: Any = np.indices(index.shape[:-1])[:batch] if batch else []
+    return np.asarray(a[0][(*lead, *np.moveaxis(index, -1, 0))])
+
+
+@moves("Compress")
+def _compress(op: Op, a: list[Any]) -> Array:
+    axis = op.attributes.get("axis")
+    return np.asarray(np.compress(a[1].astype(bool), a[0], None if axis is None else int(axis)))
+
+
+@moves("ReverseSequence")
+def _reverse_sequence(op: Op, a: list[Any]) -> Array:
+    batch, time = op.integer("batch_axis", 1), op.integer("time_axis", 0)
+    x = np.moveaxis(a[0], (batch, time), (0, 1))
+    rows = [np.concatenate([row[:n][::-1], row[n:]]) for row, n in zip(x, a[1].ravel(), strict=True)]
+    return np.moveaxis(np.stack(rows), (0, 1), (batch, time))
+
+
+def _targets(op: Op, index: Array, shape: tuple[int, ...]) -> Array:
+    """Per entry of the updates, flat, the flat entry of the data that it meets."""
+    places = np.arange(count(shape)).reshape(shape)
+    if op.kind == "ScatterND":
+        return np.asarray(places[tuple(np.moveaxis(index.astype(np.int64), -1, 0))]).reshape(-1)
+    return np.asarray(places[_along(op, index, shape)]).reshape(-1)
+
+
+def _written(op: Op, a: list[Any]) -> Array:
+    """The data with the updates in the places of the old entries."""
+    out = np.array(a[0])
+    out.reshape(-1)[_targets(op, a[1], out.shape)] = a[2].reshape(-1)
+    return out
+
+
+@lowering(
+    "ScatterND", "ScatterElements", "Scatter", how="affine: numbers are moved, or added (reduction 'add')"
+)
+def _scatter(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Value]:
+    reduction = op.text("reduction", "none")
+    data, updates = needed(inputs, 0), needed(inputs, 2)
+    places = needed(inputs, 1)
+    if op.kind == "ScatterND" and isinstance(places, Var) and reduction == "none":
+        return scattered(b, data, places, updates)
+    index = constant(needed(inputs, 1), "its indices")
+    assert index is not None
+    if reduction == "none":
+        return [v for v in move(b, op, Move(_written, (0, 2)), inputs) if isinstance(v, Var | np.ndarray)]
+    if reduction != "add":
+        raise Refused(f"scattering with the reduction '{reduction}'")
+    targets = _targets(op, index, tuple(data.shape))
+    if not isinstance(updates, Var):
+        added = np.zeros(data.shape)
+        np.add.at(added.reshape(-1), targets, updates.reshape(-1).astype(np.float64))
+        return add(b, data, added)
+    moved = Adjoint(Index(torch.from_numpy(np.ascontiguousarray(targets, dtype=np.int64)), data.size))
+    terms: list[tuple[int, LinearMap]] = [(updates.node, moved)]
+    if isinstance(data, Var):
+        return b.affine(data.shape, [(data.node, Identity(data.size)), *terms])
+    return b.affine(data.shape, terms, data.astype(np.float64))
+
+
+@lowering("EyeLike", how="a constant: it depends on the shape only")
+def _eye_like(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    rows, columns = needed(inputs, 0).shape
+    room((rows, columns))
+    kind = helper.tensor_dtype_to_np_dtype(op.integer("dtype", TensorProto.FLOAT))
+    return np.eye(rows, columns, op.integer("k", 0), dtype=kind)

@@ -1,0 +1,216 @@
+"""Operators that only move numbers: each is one numpy function, run on the values of constants or on entry
+numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from genbab.network import Index, LinearMap
+from genbab.reader.lower.table import Move, moves
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var, positive_axis, room
+
+
+def move(b: Builder, op: Op, rule: Move, inputs: Sequence[Value | Masked | None]) -> list[Value | Masked]:
+    """The outputs of a moving operator: on variables it is run on numbers that name their entries (0: a
+    zero).
+    """
+    positions = range(len(inputs)) if rule.data is None else rule.data
+    sources = [p for p in positions if p < len(inputs) and inputs[p] is not None]
+    for p, value in enumerate(inputs):
+        if isinstance(value, Var | Masked) and p not in sources:
+            raise Refused(f"its input {p} depends on the network's input")
+
+    def moved(parts: list[Any]) -> list[Any]:
+        given: list[Any] = list(inputs)
+        for p, part in zip(sources, parts, strict=True):
+            given[p] = part
+        out = rule.function(op, given)
+        return out if isinstance(out, list) else [out]
+
+    return arrange(b, [value for p in sources if (value := inputs[p]) is not None], moved)
+
+
+def arrange(
+    b: Builder, parts: Sequence[Value | Masked], function: Callable[[list[Any]], list[Any]]
+) -> list[Value | Masked]:
+    """What a numpy function that only moves numbers makes of tensors: it is run on their values, or on
+    numbers that name their entries.
+    """
+    if not any(isinstance(part, Var | Masked) for part in parts):
+        return [np.asarray(out) for out in function(list(parts))]
+    start = 1
+    codes: list[Any] = []
+    ranges: list[tuple[Value | Masked, int]] = []
+    for part in parts:
+        codes.append(np.arange(start, start + part.size, dtype=np.int64).reshape(part.shape))
+        ranges.append((part, start))
+        start += part.size
+    return [_decoded(b, np.asarray(out), ranges) for out in function(codes)]
+
+
+def _decoded(b: Builder, codes: Array, ranges: list[tuple[Value | Masked, int]]) -> Value | Masked:
+    """The tensor whose entries these numbers name."""
+    bias = np.zeros(codes.shape)
+    picked: list[tuple[Var, Array]] = []
+    arrays: list[Array] = []
+    for value, start in ranges:
+        inside = (codes >= start) & (codes < start + value.size)
+        if not inside.any():
+            continue
+        local = np.where(inside, codes - start, -1)
+        if isinstance(value, Masked):
+            out = inside & value.hidden.reshape(-1)[local]
+            bias[out] = -np.inf
+            picked.append((value.value, np.where(out, -1, local)))
+        elif isinstance(value, Var):
+            picked.append((value, local))
+        else:
+            arrays.append(value)
+            bias[inside] = value.reshape(-1)[local[inside]]
+    if not picked:
+        kinds = {a.dtype for a in arrays}
+        return bias.astype(kinds.pop()) if len(kinds) == 1 else bias
+    hidden = np.isneginf(bias)
+    if hidden.any():
+        made = _picked(b, codes.shape, picked, np.where(hidden, 0.0, bias))
+        return Masked(made, hidden)
+    return _picked(b, codes.shape, picked, bias)
+
+
+def _picked(b: Builder, shape: tuple[int, ...], picked: list[tuple[Var, Array]], bias: Array) -> Var:
+    """bias plus the entries of tensors that are picked by index (-1: none)."""
+    if len(picked) == 1 and not bias.any():
+        gathered = b.gather(*picked[0])
+        assert isinstance(gathered, Var)
+        return gathered
+    if not np.isfinite(bias).all():
+        raise Refused("it puts in a constant that is not a finite number")
+    terms: list[tuple[int, LinearMap]] = []
+    for var, local in picked:
+        index = torch.from_numpy(np.ascontiguousarray(local.reshape(-1), dtype=np.int64))
+        terms.append((var.node, Index(index, var.size)))
+    made = b.affine(shape, terms, bias)
+    kinds = {var.element for var, _ in picked}
+    return replace(made, element=kinds.pop()) if len(kinds) == 1 else made
+
+
+@moves("Identity", "Dropout")
+def _same(op: Op, a: list[Any]) -> Array:
+    if op.kind == "Dropout" and len(a) > 2 and a[2] is not None and bool(np.any(a[2])):
+        raise Refused("training mode")
+    return np.asarray(a[0])
+
+
+@moves("Reshape")
+def _reshape(op: Op, a: list[Any]) -> Array:
+    wanted = [int(n) for n in (a[1].ravel() if len(a) > 1 else op.integers("shape") or [])]
+    if not op.integer("allowzero", 0):
+        wanted = [a[0].shape[i] if n == 0 else n for i, n in enumerate(wanted)]
+    return np.asarray(a[0].reshape(wanted))
+
+
+@moves("Flatten")
+def _flatten(op: Op, a: list[Any]) -> Array:
+    axis = op.integer("axis", 1)
+    axis = axis + a[0].ndim if axis < 0 else axis
+    return np.asarray(a[0].reshape(int(np.prod(a[0].shape[:axis])), -1))
+
+
+def _axes(op: Op, a: list[Any]) -> list[int] | None:
+    """The attribute `axes` of older opsets, or input 1."""
+    if len(a) > 1 and a[1] is not None:
+        return [int(n) for n in a[1].ravel()]
+    return op.integers("axes")
+
+
+@moves("Squeeze")
+def _squeeze(op: Op, a: list[Any]) -> Array:
+    axes = _axes(op, a)
+    return np.asarray(np.squeeze(a[0], None if axes is None else tuple(axes)))
+
+
+@moves("Unsqueeze")
+def _unsqueeze(op: Op, a: list[Any]) -> Array:
+    return np.asarray(np.expand_dims(a[0], tuple(_axes(op, a) or [])))
+
+
+@moves("Transpose")
+def _transpose(op: Op, a: list[Any]) -> Array:
+    return np.asarray(np.transpose(a[0], op.integers("perm")))
+
+
+@moves("Expand")
+def _expand(op: Op, a: list[Any]) -> Array:
+    shape = np.broadcast_shapes(a[0].shape, tuple(int(n) for n in a[1]))
+    room(shape)
+    return np.asarray(np.broadcast_to(a[0], shape))
+
+
+@moves("Tile")
+def _tile(op: Op, a: list[Any]) -> Array:
+    times = tuple(int(n) for n in a[1])
+    room((a[0].size, *times))
+    return np.asarray(np.tile(a[0], times))
+
+
+@moves("Slice")
+def _slice(op: Op, a: list[Any]) -> Array:
+    if op.opset < 10:
+        starts, ends, axes = op.integers("starts") or [], op.integers("ends") or [], op.integers("axes")
+        steps = None
+    else:
+        lists = [None if i >= len(a) or a[i] is None else [int(n) for n in a[i].ravel()] for i in range(1, 5)]
+        starts, ends, axes, steps = lists[0] or [], lists[1] or [], lists[2], lists[3]
+    cut = [slice(None)] * a[0].ndim
+    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis = positive_axis(axes[i] if axes is not None else i, a[0].ndim)
+        cut[axis] = _slice_of(start, end, steps[i] if steps is not None else 1, a[0].shape[axis])
+    return np.asarray(a[0][tuple(cut)])
+
+
+def _slice_of(start: int, end: int, step: int, size: int) -> slice:
+    """The Python slice that means what ONNX means: an end before the first entry stays there."""
+    start = start + size if start < 0 else start
+    end = end + size if end < 0 else end
+    if step > 0:
+        return slice(max(start, 0), max(end, 0), step)
+    return slice(min(max(start, 0), size - 1), None if end < 0 else end, step)
+
+
+@moves("Concat", data=None)
+def _concat(op: Op, a: list[Any]) -> Array:
+    room((sum(part.size for part in a),))
+    return np.asarray(np.concatenate(a, axis=op.integer("axis", 1)))
+
+
+@moves("Split")
+def _split(op: Op, a: list[Any]) -> list[Array]:
+    axis = positive_axis(op.integer("axis", 0), a[0].ndim)
+    sizes = [int(n) for n in a[1].ravel()] if len(a) > 1 and a[1] is not None else op.integers("split")
+    if sizes is None:
+        parts = op.integer("num_outputs", len(op.node.output))
+        if not 0 < parts <= a[0].shape[axis]:
+            raise ValueError(f"{parts} parts of an axis of {a[0].shape[axis]}")
+        step = -(-a[0].shape[axis] // parts)
+        sizes = [step] * (parts - 1) + [a[0].shape[axis] - step * (parts - 1)]
+    if sum(sizes) != a[0].shape[axis]:
+        raise ValueError(f"parts of {sizes} do not add up to axis {axis} of shape {a[0].shape}")
+    return list(np.split(a[0], np.cumsum(sizes)[:-1], axis=axis))
+
+
+@moves("Where", data=(1, 2))
+def _where(op: Op, a: list[Any]) -> Array:
+    return np.asarray(np.where(a[0].astype(bool), a[1], a[2]))
+
+
+@moves("Trilu")
+def _trilu(op: Op, a: list[Any]) -> Array:
+    k = int(a[1].item()) if len(a) > 1 and a[1] is not None else 0
+    return np.asarray(np.triu(a[0], k) if op.integer("upper", 1) else np.tril(a[0], k))

@@ -1,0 +1,118 @@
+"""`GridSample` on a constant grid: every output is a weighted sum of a few pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import torch
+
+from genbab.network import Adjoint, Compose, Diagonal, Index, LinearMap
+from genbab.network.uncertainty import Uncertainty
+from genbab.reader.lower.moving.resize import cubic_weights
+from genbab.reader.lower.table import lowering
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.values import Array, Inexact, Op, Refused, Value, Var, constant, count, needed
+
+MODES = {"bilinear": "linear", "linear": "linear", "nearest": "nearest", "bicubic": "cubic", "cubic": "cubic"}
+
+
+@lowering("GridSample", how="affine")
+def _grid_sample(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """x (N, C, *image) at grid (N, *out, rank), whose last axis counts the image's axes from the last."""
+    x, (grid, off) = needed(inputs, 0), _grid(inputs)
+    mode = MODES.get(op.text("mode", "linear"))
+    if not isinstance(x, Var) or mode is None:
+        raise Refused(f"sampling of a constant, or with mode '{op.text('mode', 'linear')}'")
+    image, out = x.shape[2:], grid.shape[1:-1]
+    taps = [_taps(op, mode, grid[..., -1 - axis].astype(np.float64), n) for axis, n in enumerate(image)]
+    terms: list[tuple[int, LinearMap]] = []
+    shape = (*x.shape[:2], *out)
+    channels = np.arange(count(x.shape[:2])).reshape(*x.shape[:2], 1) * count(image)
+    for corner in product(*(range(picks.shape[-1]) for picks, _ in taps)):
+        place = np.zeros((x.shape[0], *out), dtype=np.int64)
+        weight = np.ones((x.shape[0], *out))
+        inside = np.ones((x.shape[0], *out), dtype=bool)
+        for (picks, weights), k, n in zip(taps, corner, image, strict=True):
+            place = place * n + picks[..., k]
+            inside &= picks[..., k] >= 0
+            weight = weight * weights[..., k]
+        flat = np.where(inside, place, -1).reshape(x.shape[0], 1, -1)
+        index = np.where(flat < 0, -1, flat + channels).reshape(-1)
+        factors = np.broadcast_to(weight.reshape(x.shape[0], 1, -1), (*x.shape[:2], count(out))).reshape(-1)
+        scaled = Compose((Index(torch.from_numpy(index), x.size), Diagonal(torch.from_numpy(factors.copy()))))
+        terms.append((x.node, scaled))
+    reach = float(np.abs(grid).max(initial=1.0))
+    return b.affine(shape, terms, None, _uncertainty(x, shape, mode, (reach, off)))
+
+
+def _grid(inputs: Sequence[Value | Inexact | None]) -> tuple[Array, float]:
+    """The grid, and how far its numbers may be from the real ones."""
+    grid = inputs[1] if len(inputs) > 1 else None
+    if isinstance(grid, Inexact):
+        return grid.value, float(grid.error.max(initial=0.0))
+    found = constant(grid, "its grid")
+    if found is None:
+        raise ValueError("its grid is missing")
+    return found, 0.0
+
+
+def _uncertainty(x: Var, shape: tuple[int, ...], mode: str, known: tuple[float, float]) -> Uncertainty:
+    """More than float64's roundings of places up to a coordinate, and the distance that these are known to,
+    times the slopes of weights as functions of the place (below 8), for every pixel of the channel.
+    """
+    reach, off = known
+    if mode == "nearest":
+        if off:
+            raise Refused("the nearest pixel at places that are not known exactly")
+        return Uncertainty()
+    channels, pixels, out = count(x.shape[:2]), count(x.shape[2:]), count(shape[2:])
+    error = (max(x.shape[2:]) + 4.0) * (reach * 2.0**-42 + 8.0 * len(x.shape) * off)
+    chain = (
+        Adjoint(Index(torch.arange(channels).repeat_interleave(pixels), channels)),
+        Index(torch.arange(channels).repeat_interleave(out), channels),
+        Diagonal(torch.full((channels * out,), error, dtype=torch.float64)),
+    )
+    return Uncertainty(0, None, ((x.node, Compose(chain)),))
+
+
+def _taps(op: Op, mode: str, at: Array, size: int) -> tuple[Array, Array]:
+    """(pixels along one axis, their weights), each (*at, taps); -1 for a pixel that counts as 0.
+
+    at: coordinates from -1 to 1.
+    """
+    corners = bool(op.integer("align_corners", 0))
+    place = (at + 1) / 2 * (size - 1) if corners else ((at + 1) * size - 1) / 2
+    padding = op.text("padding_mode", "zeros")
+    if mode != "cubic":  # cubic pads the pixels that it reads instead
+        place = _folded(place, padding, size, corners)
+    if mode == "nearest":
+        picks, weights = np.rint(place)[..., None], np.ones((*place.shape, 1))
+    else:
+        low = np.floor(place)
+        if mode == "linear":
+            picks, weights = np.stack([low, low + 1], -1), np.stack([1 - (place - low), place - low], -1)
+        else:
+            picks = low[..., None] + np.arange(-1, 3)
+            weights = cubic_weights((place - low).reshape(-1)).reshape(picks.shape)
+    if mode == "cubic":
+        picks = np.rint(_folded(picks, padding, size, corners))
+    outside = (picks < 0) | (picks >= size)
+    return np.where(outside, -1, picks).astype(np.int64), weights
+
+
+def _folded(place: Array, padding: str, size: int, corners: bool) -> Array:
+    """Coordinates brought into the image by its padding mode."""
+    if padding == "zeros":
+        return place
+    if padding == "border":
+        return np.clip(place, 0, size - 1)
+    if padding != "reflection":
+        raise Refused(f"padding mode '{padding}'")
+    low, high = (0.0, size - 1.0) if corners else (-0.5, size - 0.5)
+    span = high - low
+    if span == 0:
+        return np.zeros_like(place)
+    away = np.abs(place - low) % (2 * span)
+    return np.clip(low + np.where(away > span, 2 * span - away, away), 0, size - 1)

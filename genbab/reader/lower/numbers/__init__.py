@@ -1,0 +1,1 @@
+"""Operators on numbers: elementwise, comparisons, casts, reductions, winners, quantisation."""

@@ -1,0 +1,1 @@
+"""Whole models: read and checked, joined, with hidden tensors as outputs, from torch."""

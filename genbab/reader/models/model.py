@@ -1,0 +1,143 @@
+"""A model as genbab sees it: the network in normal form, and the file's bytes for replaying inputs in
+onnxruntime.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from onnx import ModelProto
+
+from genbab.network import Affine, Grouped, Network, Nonlinear, simplify
+from genbab.nonlinear.composed.defined import keeps_domain
+from genbab.reader.convert.convert import convert
+from genbab.reader.convert.inline import inlined
+from genbab.reader.domains.domains import with_domains
+from genbab.reader.fuse.fuse import fuse
+from genbab.reader.fuse.gates import fuse_gates
+from genbab.reader.fuse.guards import without_guards
+from genbab.reader.fuse.norms import with_norms
+from genbab.reader.models.selfcheck import self_check
+from genbab.reader.onnx.files import Signature, read_proto
+from genbab.reader.onnx.spelling import spelled
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with what is known about its ONNX model.
+
+    The network's input is the concatenation of all inputs in the graph's order, each flattened row-major; its
+    output likewise. `proto` are the bytes of a self-contained ONNX model with the input shapes given here.
+    `hidden` names tensors inside the graph that are its last outputs (`exposed`).
+    `operators` counts the ONNX operators, `notes` are remarks for the user. Weights are float64. Not
+    `replayable`: it has operators, brought by the user as facts only, that onnxruntime cannot run. parts: the
+    networks of a query whose models it is, side by side; () for a model as it was given. given: the models
+    that it was put together from as they were given, by the network's name, which its names begin with;
+    inputs are replayed in these.
+    """
+
+    source: str
+    network: Network
+    proto: bytes
+    input_names: tuple[str, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
+    input_dtypes: tuple[np.dtype[np.generic], ...]
+    output_names: tuple[str, ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+    opset: int
+    operators: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    replayable: bool = True
+    parts: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    given: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def functions(self) -> dict[str, int]:
+        """Per nonlinear function, how many neurons have it; what only keeps domains does not count."""
+        counted: Counter[str] = Counter()
+        for node in self.network.nodes:
+            if isinstance(node, Nonlinear | Grouped) and not keeps_domain(node.fn):
+                counted[str(node.fn) if len(node.args) == 1 else node.fn.name] += node.size
+        return dict(counted)
+
+    def summary(self) -> str:
+        """A few lines for people: what was read and what it became."""
+        affine = sum(isinstance(n, Affine) for n in self.network.nodes)
+        kept = [n for n in self.network.nodes if isinstance(n, Nonlinear | Grouped) and keeps_domain(n.fn)]
+        relaxed = sum(isinstance(n, Nonlinear | Grouped) for n in self.network.nodes) - len(kept)
+        tensors = [
+            f"  {kind} {name} {list(shape)}"
+            for kind, names, shapes in (
+                ("input ", self.input_names, self.input_shapes),
+                ("output", self.output_names, self.output_shapes),
+            )
+            for name, shape in zip(names, shapes, strict=True)
+        ]
+        operators = ", ".join(f"{k} {n}" for k, n in sorted(self.operators.items()))
+        functions = (
+            ", ".join(f"{k} {n}" for k, n in sorted(self.functions.items())) or "none: the network is affine"
+        )
+        return "\n".join(
+            [
+                f"{self.source} (opset {self.opset})",
+                *tensors,
+                f"  operators: {operators}",
+                f"  lowered to {affine} affine and {relaxed} nonlinear nodes",
+                f"  neurons by function: {functions}",
+                *(f"  note: {note}" for note in self.notes),
+            ]
+        )
+
+
+def load_onnx(
+    source: str | os.PathLike[str] | bytes | ModelProto,
+    check: bool = True,
+    ask: Callable[[], None] = lambda: None,
+) -> Model:
+    """The model in a file (.onnx, .onnx.gz), in bytes, or in a ModelProto; symbolic batch axes become 1.
+
+    `ask` is called now and then; what it raises (`DeadlineReached`) ends the work. With `check`, random
+    inputs must give what onnxruntime gives. Raises `ModelError` (missing, damaged, inconsistent, disagreeing
+    with onnxruntime) or `UnsupportedError` (lists every operator without a rule).
+    """
+    proto, signature = read_proto(source)
+    return build_model(proto, signature, check, ask)
+
+
+def build_model(
+    proto: ModelProto, signature: Signature, check: bool = True, ask: Callable[[], None] = lambda: None
+) -> Model:
+    """The model of a checked proto."""
+    written, alone = spelled(proto, signature.source)
+    operators = Counter(n.op_type for n in proto.graph.node)
+    proto = written
+    plain = without_guards(inlined(proto, signature.source))
+    converted = convert(
+        plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source, ask
+    )
+    converted.network.check()
+    whole = with_domains(converted.network, converted.selections)
+    network = simplify(fuse_gates(fuse(with_norms(whole), ask)))
+    notes = self_check(proto, signature, converted, network) if check and not alone else ()
+    if alone:
+        what = f"onnxruntime does not know {', '.join(alone)}"
+        notes = (f"{what}: not checked against it, and no counterexample can be replayed",)
+    return Model(
+        source=signature.source,
+        network=network,
+        proto=proto.SerializeToString(),
+        input_names=signature.input_names,
+        input_shapes=signature.input_shapes,
+        input_dtypes=signature.input_dtypes,
+        output_names=tuple(o.name for o in proto.graph.output),
+        output_shapes=converted.output_shapes,
+        opset=signature.opset,
+        operators=operators,
+        notes=notes,
+        replayable=not alone,
+    )

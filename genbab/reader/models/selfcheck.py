@@ -1,0 +1,161 @@
+"""The reader's check of itself: random inputs through the network must give what onnxruntime gives.
+
+Tolerance, for every number by itself: 1e-4 of it (onnxruntime computes in float32), or, where float32 loses
+more than that, 20 times what float32 moves this number by (genbab/network/noise.py).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from onnx import ModelProto, ValueInfoProto
+
+from genbab.errors import ModelError
+from genbab.network import Network, Nonlinear, evaluate, noises, values, without_domains
+from genbab.network.interval import propagate
+from genbab.nonlinear import Nonlinearity
+from genbab.reader.convert.convert import Converted
+from genbab.reader.onnx.files import Signature
+from genbab.reader.onnx.runtime import Session, divided, opened, outputs
+from genbab.reader.tensors.values import Array, count
+
+RELATIVE = 1e-4
+ABSOLUTE = 1e-6
+NOISE = 20.0
+SEED = 20240101
+SIMPLIFIED = "every node agrees with onnxruntime, but the simplified network does not"
+LOST = (
+    "over the real numbers the outputs differ from onnxruntime's at random inputs: numbers in between leave "
+    "the range of floating-point arithmetic"
+)
+UNDEFINED = (
+    "; a branch may be undefined where it is not taken only if the condition compares the very tensor that "
+    "the function is taken of (or its absolute value) with a constant"
+)
+
+
+def self_check(
+    proto: ModelProto, signature: Signature, converted: Converted, network: Network
+) -> tuple[str, ...]:
+    """Remarks for the user when the network agrees with onnxruntime; `ModelError` naming the first node when
+    not.
+    """
+    network = without_domains(network)
+    session = _session(proto, signature)
+    names = [o.name for o in proto.graph.output]
+    compared = False
+    for x in _points(network.input_size):
+        if _left_open(converted.network, x):
+            continue
+        expected = _run(session, signature, names, x)
+        wanted = [int(np.prod(a.shape)) for a in expected]
+        if wanted != [count(s) for s in converted.output_shapes]:
+            raise ModelError(
+                f"{signature.source}: onnxruntime's outputs have shapes {[a.shape for a in expected]}"
+            )
+        flat = np.concatenate([a.reshape(-1).astype(np.float64) for a in expected])
+        found = evaluate(network, torch.from_numpy(x)).numpy()
+        compared = compared or bool(np.isfinite(flat).any())
+        if _differs(found, flat) and _differs(found, flat, _noise(network, converted, x)):
+            wrong = _explain(proto, signature, converted, x)
+            if wrong or not _may_agree(converted.network, network, x):
+                raise ModelError(wrong or f"{signature.source}: {SIMPLIFIED}")
+            return (LOST,)
+    if compared:
+        return ()
+    return ("not checked against onnxruntime: no random input gave finite outputs",)
+
+
+def _may_agree(lowered: Network, simplified: Network, x: Array) -> bool:
+    """Whether the two have a value in common at x, with all that rounding and underflow may have taken from
+    the arithmetic of either.
+    """
+    point = torch.from_numpy(x)[None]
+    (low, high), (least, most) = (propagate(n, (point, point))[n.output] for n in (lowered, simplified))
+    return bool((torch.maximum(low, least) <= torch.minimum(high, most)).all())
+
+
+def _left_open(network: Network, x: Array) -> bool:
+    """Whether x makes a number that a conversion to integers cannot hold: ONNX leaves open what comes out."""
+    functions = [(n.fn, n.args[0]) for n in network.nodes if isinstance(n, Nonlinear)]
+    guards = [(fn, a) for fn, a in functions if isinstance(fn, Nonlinearity) and fn.name == "within"]
+    if not guards:
+        return False
+    found = values(network, torch.from_numpy(x))
+    asked = [(found[a], fn.value(found[a])) for fn, a in guards]
+    return any(bool((~torch.isnan(a) & torch.isnan(kept)).any()) for a, kept in asked)
+
+
+def _points(size: int) -> list[Array]:
+    """Float32 numbers, as float64: a few spreads, so that some point lies in the domain of every function."""
+    random = np.random.default_rng(SEED)
+    normal = random.standard_normal((2, size))
+    points = [normal[0], random.random(size), 0.1 * normal[1], 1.0 + random.random(size)]
+    return [p.astype(np.float32).astype(np.float64) for p in points]
+
+
+def _session(proto: ModelProto, signature: Signature) -> Session:
+    try:
+        return opened(proto, signature.source)
+    except ModelError as error:
+        if "NOT_IMPLEMENTED" not in str(error) or np.dtype(np.float64) not in signature.input_dtypes:
+            raise
+        lacks = "it lacks this operator for float64: give the model in float32 (module.float())"
+        raise ModelError(f"{error}; {lacks}") from error
+
+
+def _run(session: Session, signature: Signature, names: list[str], x: Array) -> list[Array]:
+    feed = divided(x, signature.input_names, signature.input_shapes, signature.input_dtypes)
+    return outputs(session, names, feed, signature.source)
+
+
+def _noise(network: Network, converted: Converted, x: Array) -> Array:
+    """What float32 may move each output by at x, computed as lowered or as simplified."""
+    point = torch.from_numpy(x)
+    parts = [noises(one, point)[one.output] for one in (converted.network, network)]
+    return torch.maximum(*parts).numpy()
+
+
+def _differs(found: Array, expected: Array, noise: Array | float = 0.0) -> bool:
+    """Whether an entry that onnxruntime finds finite is not the same here."""
+    finite = np.isfinite(expected)
+    limit = RELATIVE * np.abs(expected) + ABSOLUTE + NOISE * noise
+    with np.errstate(invalid="ignore"):
+        close = np.abs(found - expected) <= limit
+    return not bool(close[finite].all())
+
+
+def _gap(found: Array, expected: Array) -> str:
+    """How an array, some of whose entries onnxruntime finds finite, differs from what it gives."""
+    finite = np.isfinite(expected)
+    both = finite & np.isfinite(found)
+    size, parts = np.abs(expected[finite]).max(), []
+    if both.any():
+        parts.append(f"largest difference {np.abs(found[both] - expected[both]).max():.3g}")
+    if lost := int((finite & ~both).sum()):
+        parts.append(f"{lost} of {finite.sum()} finite entries are not finite here")
+    return ", ".join([*parts, f"largest entry {size:.3g}"])
+
+
+def _explain(proto: ModelProto, signature: Signature, converted: Converted, x: Array) -> str:
+    """Which node differs first, in the graph's order; "" where all agree."""
+    exposed = ModelProto()
+    exposed.CopyFrom(proto)
+    known = {o.name for o in proto.graph.output}
+    made = [(node, name) for node in proto.graph.node for name in node.output if name in converted.tensors]
+    exposed.graph.output.extend(ValueInfoProto(name=name) for _, name in made if name not in known)
+    theirs = _run(_session(exposed, signature), signature, [name for _, name in made], x)
+    ours, noise = (
+        values(converted.network, torch.from_numpy(x)),
+        noises(converted.network, torch.from_numpy(x)),
+    )
+    for (node, name), tensor in zip(made, theirs, strict=True):
+        found = ours[converted.tensors[name].node].numpy()
+        expected = tensor.reshape(-1).astype(np.float64)
+        place = f"{signature.source}: node '{node.name or name}' ({node.op_type})"
+        if found.shape != expected.shape:
+            return f"{place} has {found.size} entries here and {expected.size} in onnxruntime"
+        if _differs(found, expected, noise[converted.tensors[name].node].numpy()):
+            hint = UNDEFINED if node.op_type == "Where" and not np.isfinite(found).all() else ""
+            return f"{place} does not give what onnxruntime gives: {_gap(found, expected)}{hint}"
+    return ""

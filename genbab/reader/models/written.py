@@ -1,0 +1,25 @@
+"""The network of a model step by step as its graph is written: for what rounding does to it."""
+
+from __future__ import annotations
+
+from genbab.errors import GenbabError
+from genbab.network import Network
+from genbab.reader.convert.convert import convert
+from genbab.reader.convert.inline import inlined
+from genbab.reader.fuse.guards import without_guards
+from genbab.reader.models.model import Model
+from genbab.reader.onnx.files import read_proto
+from genbab.reader.onnx.spelling import spelled
+
+
+def as_written(model: Model) -> Network:
+    """A network with a node for every tensor of the model's graph, nothing merged; the model's own network
+    where that cannot be had.
+    """
+    try:
+        proto, signature = read_proto(model.proto)
+        plain = without_guards(inlined(spelled(proto, model.source)[0], model.source))
+        inputs = list(zip(signature.input_names, signature.input_shapes, strict=True))
+        return convert(plain, inputs, model.source).network
+    except GenbabError:
+        return model.network

@@ -1,0 +1,1 @@
+"""Tensors under construction, constants or nodes of the network, and arithmetic on both."""

@@ -1,0 +1,153 @@
+"""The network under construction: nodes are appended, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from genbab.network import Affine, Grouped, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
+from genbab.network.uncertainty import EXACT, Uncertainty, padded
+from genbab.nonlinear import Gate, Nonlinearity, Product
+from genbab.nonlinear.groups.grouped import GroupFunction
+from genbab.reader.domains.domains import Selection, partial
+from genbab.reader.tensors.exact import Ball, ball
+from genbab.reader.tensors.values import (
+    MAX_NUMBERS,
+    Array,
+    Inexact,
+    TooLarge,
+    Value,
+    Var,
+    count,
+    element,
+    room,
+)
+
+
+def uncertain(error: Array, shape: Sequence[int], roundings: int = 0) -> Uncertainty:
+    """The uncertainty of a node of this shape whose bias is known to within `error`, broadcast to it, and
+    whose weights and bias went through so many roundings.
+    """
+    return Uncertainty(roundings, padded(flat(error, shape)) if error.any() else None)
+
+
+def flat(values: Array | None, shape: Sequence[int]) -> torch.Tensor:
+    """The numbers (0 for None), broadcast to the shape, as float64 (N,)."""
+    if values is None:
+        return torch.zeros(count(shape), dtype=torch.float64)
+    full = np.broadcast_to(np.asarray(values, np.float64), shape)
+    return torch.from_numpy(np.array(full, dtype=np.float64).reshape(-1))
+
+
+class Builder:
+    """Appends nodes to a network; `label` is the name that new nodes get. `truths` are nodes that are
+    known to be 0 or 1 everywhere, `known` nodes that lie between two numbers, `integral` nodes of whole
+    numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true: (N, K);
+    `places` are where slices begin, by the node of the number and the length of the axis; `partial` nodes
+    depend on a function that is not defined everywhere; `selections` are what `Where` chose from such nodes.
+    """
+
+    def __init__(self, input_size: int) -> None:
+        self.nodes: list[Node] = [Input(input_size)]
+        self.names: list[str] = ["input"]
+        self.label = ""
+        self.truths: set[int] = set()
+        self.known: dict[int, tuple[float, float]] = {}
+        self.integral: set[int] = set()
+        self.winners: dict[int, Var] = {}
+        self.places: dict[tuple[int, int], Var] = {}
+        self.spans: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.partial: set[int] = set()
+        self.selections: dict[int, Selection] = {}
+        self.numbers = 0
+
+    def network(self, output: int) -> Network:
+        """The network built so far, with this node as its output."""
+        return Network(tuple(self.nodes), output, tuple(self.names))
+
+    def affine(
+        self,
+        shape: Sequence[int],
+        terms: Sequence[tuple[int, LinearMap]],
+        bias: Array | None = None,
+        uncertainty: Uncertainty = EXACT,
+    ) -> Var:
+        """bias + Σ map(node), a tensor of this shape; the bias is broadcast to it."""
+        room(shape)
+        return self._append(Affine(tuple(terms), flat(bias, shape), uncertainty), shape)
+
+    def nonlinear(self, fn: Nonlinearity | Product | Gate, *args: Var) -> Var:
+        """fn(*args), elementwise, in the shape of the first argument; sizes must be equal."""
+        return self._append(Nonlinear(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
+
+    def grouped(self, fn: GroupFunction, *args: Var) -> Var:
+        """fn(args[0]) by rows, in its shape; see `Grouped`."""
+        return self._append(Grouped(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
+
+    def gather(self, x: Value, index: Array) -> Value:
+        """The tensor of index's shape whose entries are x.ravel()[index], and 0 where the index is -1."""
+        if not isinstance(x, Var):
+            return np.append(x.reshape(-1), np.zeros(1, x.dtype))[index]
+        room(index.shape)
+        flat = np.ascontiguousarray(index.reshape(-1), dtype=np.int64)
+        if flat.size == x.size and np.array_equal(flat, np.arange(x.size)):
+            return x.reshaped(index.shape)
+        moved = self.affine(index.shape, [(x.node, Index(torch.from_numpy(flat), x.size))])
+        return replace(x, node=moved.node, shape=moved.shape)
+
+    def expand(self, x: Value, shape: Sequence[int]) -> Value:
+        """x broadcast to this shape."""
+        if tuple(x.shape) == tuple(shape):
+            return x
+        room(shape)
+        if not isinstance(x, Var):
+            return np.broadcast_to(x, shape)
+        if x.size == count(shape):
+            np.broadcast_shapes(x.shape, tuple(shape))
+            return x.reshaped(shape)
+        return self.gather(x, np.broadcast_to(np.arange(x.size).reshape(x.shape), shape))
+
+    def spread(self, x: Var, shape: Sequence[int]) -> tuple[int, LinearMap]:
+        """x broadcast to this shape, as a term of an affine node (without a node of its own)."""
+        if x.size == count(shape):
+            return x.node, Identity(x.size)
+        room(shape)
+        index = np.broadcast_to(np.arange(x.size).reshape(x.shape), shape).reshape(-1)
+        return x.node, Index(torch.from_numpy(np.array(index, dtype=np.int64)), x.size)
+
+    def variable(self, x: Value | Inexact) -> Var:
+        """x as a node: a constant becomes an affine node without terms."""
+        if isinstance(x, Var):
+            return x
+        value, error = ball(x)
+        return replace(self.affine(x.shape, [], value, uncertain(error, x.shape)), element=element(x))
+
+    def number(self, value: Ball) -> Value:
+        """The constant as an array where it is exact, else as a node."""
+        numbers, error = value
+        shape = np.broadcast_shapes(numbers.shape, error.shape)
+        if not error.any():
+            return np.asarray(numbers)
+        return self.affine(shape, [], numbers, uncertain(error, shape))
+
+    def _append(self, node: Node, shape: Sequence[int]) -> Var:
+        self.numbers += count(shape)
+        if self.numbers > 8 * MAX_NUMBERS:
+            raise TooLarge(
+                f"the tensors up to here hold {self.numbers:,} numbers, {8 * MAX_NUMBERS:,} are accepted"
+            )
+        sources = (
+            ()
+            if isinstance(node, Input)
+            else [s for s, _ in node.terms]
+            if isinstance(node, Affine)
+            else node.args
+        )
+        if partial(node) or not self.partial.isdisjoint(sources):
+            self.partial.add(len(self.nodes))
+        self.nodes.append(node)
+        self.names.append(self.label)
+        return Var(len(self.nodes) - 1, tuple(int(n) for n in shape))

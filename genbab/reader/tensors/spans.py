@@ -1,0 +1,164 @@
+"""Between which numbers a node lies, whatever the inputs are: intervals, found when they are asked for.
+
+Inputs are unbounded; bounds come from functions that are bounded, from truth values and from what rules say
+of the nodes they make. Ends may be infinite, one of them alone, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap, Node, Nonlinear
+from genbab.network.interval import magnitude, uncertain
+from genbab.nonlinear import Nonlinearity, interval, interval2
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.values import Var
+
+Span = tuple[Tensor, Tensor]
+
+STEPS = 64
+"""The most jumps of a staircase that are worth being looked at one by one."""
+
+
+def span(b: Builder, x: Var) -> tuple[float, float]:
+    """(least, largest) that an entry of the tensor can be; whole numbers where its type is one of integers.
+
+    (0, 0) for a tensor without entries.
+    """
+    low, high = entries(b, x)
+    return (float(low.min()), float(high.max())) if x.size else (0.0, 0.0)
+
+
+def entries(b: Builder, x: Var) -> Span:
+    """The same of every entry, (N,), (N,)."""
+    low, high = _of_node(b, x.node)
+    return (torch.ceil(low), torch.floor(high)) if x.whole or x.boolean else (low, high)
+
+
+def _of_node(b: Builder, node: int) -> Span:
+    """The span of a node, after those of all that it is made of."""
+    waiting = [node]
+    while waiting:
+        one = waiting[-1]
+        missing = [s for s in _sources(b, one) if s not in b.spans] if one not in b.spans else []
+        if missing:
+            waiting += missing
+            continue
+        waiting.pop()
+        if one not in b.spans:
+            b.spans[one] = _computed(b, one)
+    return b.spans[node]
+
+
+def _fact(b: Builder, node: int) -> tuple[float, float] | None:
+    """What is known of a node without a look at what it is made of."""
+    if node in b.truths:
+        return 0.0, 1.0
+    return b.known.get(node)
+
+
+def _sources(b: Builder, node: int) -> tuple[int, ...]:
+    made = b.nodes[node]
+    if _fact(b, node) is not None:
+        return ()
+    if isinstance(made, Affine):
+        return made.sources
+    return made.args if isinstance(made, Nonlinear) else ()
+
+
+def _computed(b: Builder, node: int) -> Span:
+    made, fact = b.nodes[node], _fact(b, node)
+    if fact is not None:
+        low, high = (torch.full((made.size,), end, dtype=torch.float64) for end in fact)
+        return low, high
+    if isinstance(made, Affine):
+        return _affine(made, [b.spans[s] for s in made.sources])
+    if isinstance(made, Nonlinear):
+        return _nonlinear(made, [b.spans[a] for a in made.args])
+    return _unbounded(made.size)  # inputs, and functions of rows
+
+
+def endless(nodes: Sequence[Node], between: Sequence[int]) -> bool:
+    """Whether one of the nodes `between`, each made of earlier ones and of what is outside, takes more than
+    `STEPS` steps, as floor does where nothing in between bounds its argument.
+    """
+    if not any(isinstance(made := nodes[i], Nonlinear) and _period(made) < torch.inf for i in between):
+        return False
+    known: dict[int, Span] = {}
+    for i in between:
+        made = nodes[i]
+        if isinstance(made, Affine):
+            known[i] = _affine(made, [known.get(s) or _unbounded(nodes[s].size) for s in made.sources])
+        elif isinstance(made, Nonlinear):
+            spans = [known.get(s) or _unbounded(nodes[s].size) for s in made.args]
+            if bool((spans[0][1] - spans[0][0] > STEPS * _period(made)).any()):
+                return True
+            known[i] = _nonlinear(made, spans)
+    return False
+
+
+def _period(made: Nonlinear) -> float:
+    """How wide a step of a staircase is; infinite for other functions."""
+    fn = made.fn
+    return fn.period if isinstance(fn, Nonlinearity) and fn.period > 0 and fn.jumps else torch.inf
+
+
+def _unbounded(size: int) -> Span:
+    end = torch.full((size,), torch.inf, dtype=torch.float64)
+    return -end, end
+
+
+def _nonlinear(made: Nonlinear, args: list[Span]) -> Span:
+    rows = [(low[None], high[None]) for low, high in args]
+    if isinstance(made.fn, Nonlinearity):
+        low, high = interval(made.fn, *rows[0])
+    else:
+        low, high = interval2(made.fn, rows[0], rows[1])
+    return low[0], high[0]
+
+
+def _affine(made: Affine, sources: list[Span]) -> Span:
+    """bias + Σ map(source), rounded outward."""
+    lower, upper, mass = made.bias.clone(), made.bias.clone(), made.bias.abs()
+    terms = len(sources) + 8 + made.uncertainty.roundings
+    for (_, one), source in zip(made.terms, sources, strict=False):
+        low, high, size = _mapped(one, source)
+        lower, upper, mass = lower + low, upper + high, mass + size
+        terms += one.terms
+    slack = 2 * terms * torch.finfo(torch.float64).eps * mass
+    doubt = uncertain(made, [magnitude(source) for source in sources])
+    slack = slack if doubt is None else slack + doubt
+    return lower - slack, upper + slack
+
+
+def _mapped(one: LinearMap, source: Span) -> tuple[Tensor, Tensor, Tensor]:
+    """(lower, upper, |W||x|) of one term."""
+    low, high = source
+    finite_low, finite_high = torch.isfinite(low), torch.isfinite(high)
+    if not _signed(one):
+        finite_low = finite_high = finite_low & finite_high
+    low, high = low.where(finite_low, 0.0), high.where(finite_high, 0.0)
+    none_low, none_high = (~finite_low).to(low.dtype), (~finite_high).to(low.dtype)
+    middle, radius = (low + high) / 2, (high - low) / 2
+    plus = one.apply(torch.stack([middle, none_low, none_high]))
+    size = one.absolute().apply(torch.stack([radius, none_low, none_high, low.abs() + high.abs()]))
+    down, up = size[1] + plus[1] + size[2] - plus[2], size[2] + plus[2] + size[1] - plus[1]
+    infinite = torch.full_like(down, torch.inf)
+    lower = (plus[0] - size[0]).where(down == 0, -infinite)
+    upper = (plus[0] + size[0]).where(up == 0, infinite)
+    return lower, upper, size[3]
+
+
+def _signed(one: LinearMap) -> bool:
+    """Whether no two weights of different signs meet in an entry, so that the signs of sums are exact."""
+    parts = one.maps if isinstance(one, Compose) else (one,)
+    moving = Index | Identity | Diagonal
+    if all(isinstance(part, moving) for part in parts):
+        return True
+    if isinstance(parts[-1], Diagonal):
+        parts = parts[:-1]
+    sums = [p.map if isinstance(p, Adjoint) else p for p in parts]
+    return all(isinstance(p, Index | Identity) for p in sums)
