@@ -23,7 +23,7 @@ from genbab.errors import UsageError
 from genbab.network import evaluate
 from genbab.reader import Activated, Model, activated, load_onnx, showing
 from genbab.specs import Spec, Statement, Terms, all_of, assuming, robustness
-from genbab.specs.regions import Clip
+from genbab.specs.words.regions import Clip
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

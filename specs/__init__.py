@@ -7,20 +7,20 @@ it came from does not matter to them. docs/specs.md is the introduction.
 if __name__ != "genbab.specs":
     raise ImportError("import this package as genbab.specs")
 
-from genbab.specs.assemble import always, never
-from genbab.specs.builders import monotone, robustness
-from genbab.specs.clauses import Clause
-from genbab.specs.declarations import NetworkName, TensorName, joint, own_models
-from genbab.specs.describe import describe
-from genbab.specs.given import assuming
-from genbab.specs.parts import Ball, Hidden, Run
+from genbab.specs.form.clauses import Clause
+from genbab.specs.form.declarations import NetworkName, TensorName, joint, own_models
+from genbab.specs.form.describe import describe
+from genbab.specs.form.parts import Ball, Hidden, Run
+from genbab.specs.form.premises import assuming
+from genbab.specs.form.spec import Spec
 from genbab.specs.reader import parse_vnnlib, read_vnnlib, satisfies, version_of
-from genbab.specs.regions import among_top, box, classified, l1, l2, linf
-from genbab.specs.spec import Spec
-from genbab.specs.statements import Statement, all_of, any_of
-from genbab.specs.terms import Input, Network, Terms
-from genbab.specs.writer import format_vnnlib, write_text, write_vnnlib
-from genbab.specs.writer2 import format_vnnlib2, write_vnnlib2
+from genbab.specs.vnnlib1.writer import format_vnnlib, write_text, write_vnnlib
+from genbab.specs.vnnlib2.writer import format_vnnlib2, write_vnnlib2
+from genbab.specs.words.assemble import always, never
+from genbab.specs.words.builders import monotone, robustness
+from genbab.specs.words.regions import among_top, box, classified, l1, l2, linf
+from genbab.specs.words.statements import Statement, all_of, any_of
+from genbab.specs.words.terms import Input, Network, Terms
 
 __all__ = [
     "Ball",

@@ -22,11 +22,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from genbab.errors import SpecError
-from genbab.specs.lowering import lower_text
-from genbab.specs.parser import Parser
-from genbab.specs.reader2 import VERSION_2, parse_vnnlib2, satisfied
-from genbab.specs.spec import Spec
-from genbab.specs.tokens import Source
+from genbab.specs.form.spec import Spec
+from genbab.specs.lowering.lowering import lower_text
+from genbab.specs.vnnlib1.parser import Parser
+from genbab.specs.vnnlib1.tokens import Source
+from genbab.specs.vnnlib2.reader import VERSION_2, parse_vnnlib2, satisfied
 
 MAX_BYTES = 1 << 30
 """A text of more bytes (after decompression) is refused."""

@@ -48,7 +48,7 @@ ONLY_IN = {
     "platformdirs": ("nonlinear.composed.cache",),
     "rich": ("cli",),
     "triton": ("kernels.gpu",),
-    "vnnlib": ("specs.reader2",),
+    "vnnlib": ("specs.vnnlib2.reader",),
 }
 NO_TORCH = (
     "__main__",

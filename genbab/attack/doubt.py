@@ -11,7 +11,7 @@ import numpy as np
 from genbab.attack.replay import Replayer
 from genbab.attack.targets import Floats
 from genbab.specs import Spec
-from genbab.specs.clauses import Clauses
+from genbab.specs.form.clauses import Clauses
 from genbab.system.deadline import Deadline
 
 BOXES = 8

@@ -14,8 +14,8 @@ from genbab.attack.targets import Floats
 from genbab.network import Network, evaluate
 from genbab.network.interval import Interval, interval_rows, propagate
 from genbab.specs import Clause, Spec
-from genbab.specs.clauses import Clauses
-from genbab.specs.parts import Ints
+from genbab.specs.form.clauses import Clauses
+from genbab.specs.form.parts import Ints
 
 PRECISION = 1e-9
 """Rows that are known to this part of their size are known well enough to call them equal."""

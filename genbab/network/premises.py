@@ -20,7 +20,7 @@ from genbab.network.maps.base import Identity
 from genbab.network.maps.index import Index
 from genbab.network.uncertainty import UNIT
 from genbab.specs import Clause, Spec
-from genbab.specs.numbers import round_up
+from genbab.specs.numbers.numbers import round_up
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError, UsageError
-from genbab.specs.builders import BALLS
-from genbab.specs.exact import exact
-from genbab.specs.numbers import round_up
+from genbab.specs.numbers.exact import exact
+from genbab.specs.numbers.numbers import round_up
+from genbab.specs.words.builders import BALLS
 from genbab.studies.data import Floats
 
 

@@ -15,7 +15,7 @@ from genbab import Config, Verdict, output_bounds, verify
 from genbab.network import evaluate
 from genbab.reader import Model, load_torch
 from genbab.specs import Spec
-from genbab.specs.clauses import Clause
+from genbab.specs.form.clauses import Clause
 
 from .modules import ZOO, made
 

@@ -24,10 +24,10 @@ from genbab.specs import (
     never,
     parse_vnnlib,
     read_vnnlib,
-    reader2,
     satisfies,
     write_vnnlib2,
 )
+from genbab.specs.vnnlib2 import reader as reader2
 
 pytest.importorskip("vnnlib")
 

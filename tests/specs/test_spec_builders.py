@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from genbab.errors import SpecError
 from genbab.specs import Clause, Spec, format_vnnlib, parse_vnnlib, read_vnnlib, robustness, write_vnnlib
-from genbab.specs.numbers import directed, text_of
+from genbab.specs.numbers.numbers import directed, text_of
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 CENTRES = st.lists(st.floats(-3, 3), min_size=1, max_size=4)

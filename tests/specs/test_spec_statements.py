@@ -31,8 +31,8 @@ from genbab.specs import (
     never,
     robustness,
 )
-from genbab.specs.exact import exact, exact_array
-from genbab.specs.statements import All, InBall, Range, Relation, Some
+from genbab.specs.numbers.exact import exact, exact_array
+from genbab.specs.words.statements import All, InBall, Range, Relation, Some
 
 X, F = Input(2), Network(2)
 Y = F(X)

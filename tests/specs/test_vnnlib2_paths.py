@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genbab.errors import SpecError
-from genbab.specs import Spec, lowering, operands, parse_vnnlib, printed, reader2
-from genbab.specs.decimals import Text
-from genbab.specs.numbers import directed
-from genbab.specs.printed import read_printed
+from genbab.specs import Spec, parse_vnnlib
+from genbab.specs.lowering import lowering
+from genbab.specs.numbers.decimals import Text
+from genbab.specs.numbers.numbers import directed
+from genbab.specs.vnnlib2 import operands, printed
+from genbab.specs.vnnlib2 import reader as reader2
+from genbab.specs.vnnlib2.printed import read_printed
 
 pytest.importorskip("vnnlib")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from genbab.specs import Spec, parse_vnnlib, read_vnnlib
-from genbab.specs.lowering import lower_text
-from genbab.specs.parser import Parser
-from genbab.specs.tokens import Source
+from genbab.specs.lowering.lowering import lower_text
+from genbab.specs.vnnlib1.parser import Parser
+from genbab.specs.vnnlib1.tokens import Source
 
 
 def parse(body: str, d: int = 2, o: int = 2, box: bool = True) -> Spec:

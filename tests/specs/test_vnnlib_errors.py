@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import genbab.specs.formula as formula
+import genbab.specs.lowering.formula as formula
 import genbab.specs.reader as reader
 from genbab.errors import SpecError
 from genbab.specs import parse_vnnlib, read_vnnlib

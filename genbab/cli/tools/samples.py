@@ -176,7 +176,7 @@ def _images(folder: Path) -> Floats:
 
 def scaled(samples: Floats, scale: str) -> Floats:
     """The samples times the scale, as float32 numbers, which is what a model gets."""
-    from genbab.specs.exact import exact
+    from genbab.specs.numbers.exact import exact
 
     factor = float(exact(scale))
     if factor == 1.0:

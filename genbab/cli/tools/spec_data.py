@@ -21,7 +21,7 @@ MAX_CLASSES = 14_000  # a specification holds a number per pair of classes
 def make(options: argparse.Namespace) -> int:
     """Write the files; returns 0. Raises UsageError or SpecError before anything is written."""
     from genbab.specs import robustness, write_text
-    from genbab.specs.exact import exact
+    from genbab.specs.numbers.exact import exact
 
     sizes = sizes_of(options.model)
     samples, labels = loaded(Path(options.data), options.labels)

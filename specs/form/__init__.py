@@ -1,0 +1,1 @@
+"""The internal form of a specification: boxes, clauses, declarations; described, restricted."""

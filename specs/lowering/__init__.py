@@ -1,0 +1,1 @@
+"""From relations in any order to the internal form."""

@@ -1,0 +1,1 @@
+"""Numbers of specifications: decimals, rationals, polynomials, rounded in a known direction."""

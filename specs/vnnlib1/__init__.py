@@ -1,0 +1,1 @@
+"""VNN-LIB 1.0: its text cut, parsed, written."""

@@ -1,0 +1,134 @@
+"""The open parentheses of a formula while it is read: what each takes, and what it has taken."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from genbab.specs.lowering.formula import Dnf, Linear
+
+EXPECTED = {
+    "command": "a command: (declare-const X_0 Real), (assert ...)",
+    "formula": "a formula: (and ...), (or ...) or a relation <= >= < > = ==",
+    "term": "a number, a variable X_i or Y_j, or (+ ...), (- ...), (* ...), (/ ...)",
+    "words": "words",
+}
+"""What each kind of frame takes, in the words of an error message."""
+
+
+class Misplaced(Exception):  # noqa: N818 - becomes a SpecError with a place
+    """Something stands where it must not; the text says what would be accepted."""
+
+
+class Frame:
+    """An open parenthesis: its head, its token, and what it takes."""
+
+    __slots__ = ("at", "head")
+    wants: ClassVar[str] = "words"
+
+    def __init__(self, head: str, at: int) -> None:
+        self.head, self.at = head, at
+
+    def literal(self, token: int) -> None:
+        """Take a relation."""
+        raise Misplaced(f"found a relation where ({self.head} ...) takes {EXPECTED[self.wants]}")
+
+    def formula(self, dnf: Dnf) -> None:
+        """Take a formula that is finished."""
+        raise NotImplementedError
+
+    def term(self, term: Linear) -> None:
+        """Take a linear term that is finished."""
+        raise NotImplementedError
+
+
+class Words(Frame):
+    """A command that is made of words."""
+
+    __slots__ = ("words",)
+
+    def __init__(self, head: str, at: int) -> None:
+        super().__init__(head, at)
+        self.words: list[str] = []
+
+
+class Assert(Frame):
+    """`(assert F)`; hands F to the conjunction of the whole text."""
+
+    __slots__ = ("dnf",)
+    wants = "formula"
+
+    def __init__(self, head: str, at: int) -> None:
+        super().__init__(head, at)
+        self.dnf: Dnf = []
+
+    def literal(self, token: int) -> None:
+        self.formula([(token,)])
+
+    def formula(self, dnf: Dnf) -> None:
+        if self.dnf:
+            raise Misplaced("an (assert ...) takes one formula; join several by (and ...); is a ')' missing?")
+        self.dnf = dnf
+
+
+class And(Frame):
+    """`(and ...)`; one directly inside another shares its lists."""
+
+    __slots__ = ("factors", "outer", "plain", "start")
+    wants = "formula"
+
+    def __init__(self, head: str, at: int, outer: And | None = None) -> None:
+        super().__init__(head, at)
+        self.outer = outer
+        self.plain: list[int] = outer.plain if outer else []
+        self.factors: list[Dnf] = outer.factors if outer else []
+        self.start = self.size()
+
+    def size(self) -> int:
+        """How much has been taken, together with the outer conjunctions."""
+        return len(self.plain) + len(self.factors)
+
+    def literal(self, token: int) -> None:
+        self.plain.append(token)
+
+    def formula(self, dnf: Dnf) -> None:
+        if len(dnf) == 1:
+            self.plain.extend(dnf[0])
+        else:
+            self.factors.append(dnf)
+
+
+class Or(Frame):
+    """`(or ...)`; one directly inside another shares its list."""
+
+    __slots__ = ("outer", "start", "terms")
+    wants = "formula"
+
+    def __init__(self, head: str, at: int, outer: Or | None = None) -> None:
+        super().__init__(head, at)
+        self.outer = outer
+        self.terms: Dnf = outer.terms if outer else []
+        self.start = self.size()
+
+    def size(self) -> int:
+        """How many conjunctions have been taken, together with the outer disjunctions."""
+        return len(self.terms)
+
+    def literal(self, token: int) -> None:
+        self.terms.append((token,))
+
+    def formula(self, dnf: Dnf) -> None:
+        self.terms.extend(dnf)
+
+
+class Terms(Frame):
+    """A relation or an arithmetic operator with its terms."""
+
+    __slots__ = ("terms",)
+    wants = "term"
+
+    def __init__(self, head: str, at: int) -> None:
+        super().__init__(head, at)
+        self.terms: list[Linear] = []
+
+    def term(self, term: Linear) -> None:
+        self.terms.append(term)

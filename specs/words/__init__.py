@@ -1,0 +1,1 @@
+"""What people say in Python: variables, terms, statements, regions, whole specifications."""

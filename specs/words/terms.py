@@ -1,0 +1,273 @@
+"""The words of a property: arrays of exact polynomials in the inputs and outputs of a network.
+
+`Input(5)` is an unknown input, `Network(3)` a network of three outputs, `f(x)` its outputs at x. Arithmetic
+is exact, indexing is numpy's, a comparison is a `Statement` that says it of every entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import numpy as np
+
+from genbab.errors import SpecError
+from genbab.specs.form.parts import Ints
+from genbab.specs.numbers.exact import exact_array
+from genbab.specs.numbers.polynomials import plus, times
+from genbab.specs.words.statements import Range, Statement, all_of, relation
+from genbab.specs.words.variables import (
+    ONE,
+    Polynomial,
+    Source,
+    Variable,
+    array_of,
+    checked_shape,
+    order,
+    single,
+)
+
+
+class Terms:
+    """An array of polynomials of some shape; of plain variables where `source` and `index` are given."""
+
+    __array_ufunc__: ClassVar[None] = None  # numpy arrays leave arithmetic with Terms to Terms
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
+
+    def __init__(self, cells: Any = None, source: Source | None = None, index: Ints | None = None) -> None:
+        self.source, self._index, self._cells = source, index, cells
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape; () for a single number."""
+        return tuple((self._cells if self._index is None else self._index).shape)
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a single number has no length")
+        return self.shape[0]
+
+    @property
+    def cells(self) -> Any:
+        """The polynomials, as an object array of this shape."""
+        if self._index is None:
+            return self._cells
+        assert self.source is not None
+        made = np.empty(self.shape, object)
+        one = Fraction(1)
+        made.reshape(-1)[:] = [{(Variable(self.source, i),): one} for i in self._index.ravel().tolist()]
+        return made
+
+    def variables(self) -> list[Variable] | None:
+        """The variables in flat order, where every entry is a plain one, else None."""
+        if self._index is not None and self.source is not None:
+            return [Variable(self.source, i) for i in self._index.ravel().tolist()]
+        found = []
+        for cell in self._cells.ravel():
+            products = list(cell)
+            if len(products) != 1 or len(products[0]) != 1 or cell[products[0]] != 1:
+                return None
+            found.append(products[0][0])
+        return found
+
+    def __iter__(self) -> Iterator[Terms]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, key: Any) -> Terms:
+        array = self._cells if self._index is None else self._index
+        try:
+            part = array[key]
+        except IndexError as problem:
+            raise SpecError(f"{problem} (the shape is {self.shape})") from None
+        if self._index is None:
+            return Terms(array_of(part, part.shape) if isinstance(part, np.ndarray) else single(part))
+        return Terms(source=self.source, index=np.asarray(part))
+
+    def reshape(self, *shape: int) -> Terms:
+        """The same entries in another shape."""
+        if self._index is None:
+            return Terms(self._cells.reshape(*shape))
+        return Terms(source=self.source, index=self._index.reshape(*shape))
+
+    def replaced(self, key: Any, values: Terms) -> Terms:
+        """The same array with other terms at `key`: `f(x.replaced(3, t))` shares all inputs but one."""
+        made = self.cells.copy()
+        made[key] = values.cells if values.shape else values.cells.item()
+        return Terms(made)
+
+    def hidden(self, name: str, *shape: int) -> Terms:
+        """A tensor inside the run that gave these outputs, of this shape: `f(x).hidden("relu_1", 64)`.
+
+        name: of a tensor of the model, or of a node, which stands for its first output. Asked for twice, it
+        is the same tensor. Raises SpecError for anything but the outputs of a run, and for two shapes.
+        """
+        run = self.source
+        if run is None or run.network is None or run.inside is not None or self.size != run.size:
+            raise SpecError(f"'{name}': hidden tensors belong to the outputs of a run: f(x).hidden(name, 64)")
+        return run.network._hidden_of(run, name, checked_shape(shape))
+
+    def sum(self) -> Terms:
+        """The sum of all entries."""
+        total: Polynomial = {}
+        for cell in self.cells.ravel():
+            total = plus(total, cell)
+        return Terms(single(total))
+
+    def __add__(self, other: Any) -> Terms:
+        return _zip(self, other, plus)
+
+    def __radd__(self, other: Any) -> Terms:
+        return self.__add__(other)
+
+    def __sub__(self, other: Any) -> Terms:
+        return _zip(self, other, lambda a, b: plus(a, b, -1))
+
+    def __rsub__(self, other: Any) -> Terms:
+        return (-self).__add__(other)
+
+    def __neg__(self) -> Terms:
+        return self.__mul__(-1)
+
+    def __mul__(self, other: Any) -> Terms:
+        return _zip(self, other, lambda a, b: times(a, b, order))
+
+    def __rmul__(self, other: Any) -> Terms:
+        return self.__mul__(other)
+
+    def __truediv__(self, other: Any) -> Terms:
+        divisor = constants(other)
+        if any(not v for v in divisor.ravel()):
+            raise SpecError("a division by zero")
+        inverse = np.empty(divisor.shape, object)
+        inverse.reshape(-1)[:] = [1 / Fraction(v) for v in divisor.ravel()]
+        return self.__mul__(inverse)
+
+    def __pow__(self, exponent: int) -> Terms:
+        if not isinstance(exponent, int) or not 1 <= exponent <= 8:
+            raise SpecError(f"the exponent {exponent!r} is not one of 1, 2, ..., 8")
+        result = self
+        for _ in range(exponent - 1):
+            result = result * self
+        return result
+
+    def __matmul__(self, other: Any) -> Terms:
+        shape = other.shape if isinstance(other, Terms) else np.shape(other)
+        if len(shape) != 1 or self.shape != shape:
+            raise SpecError(f"a @ b takes two vectors of one length, found {self.shape} and {tuple(shape)}")
+        return self.__mul__(other).sum()
+
+    def __rmatmul__(self, other: Any) -> Terms:
+        return self.__matmul__(other)
+
+    def __le__(self, other: Any) -> Statement:
+        return _compared(self, other, "<=")
+
+    def __lt__(self, other: Any) -> Statement:
+        return _compared(self, other, "<")
+
+    def __ge__(self, other: Any) -> Statement:
+        return _compared(self, other, ">=")
+
+    def __gt__(self, other: Any) -> Statement:
+        return _compared(self, other, ">")
+
+    def __eq__(self, other: Any) -> Statement:  # type: ignore[override]
+        return _compared(self, other, "<=") & _compared(self, other, ">=")
+
+    def __ne__(self, other: Any) -> Statement:  # type: ignore[override]
+        equal: Statement = self == other
+        return ~equal
+
+
+class Network:
+    """A network of which a property speaks; calling it on inputs gives its outputs there.
+
+    `outputs` is the shape of its output. The same inputs give the same outputs; different ones another run
+    of the same network.
+    """
+
+    def __init__(self, *outputs: int, name: str = "y") -> None:
+        self.shape, self.name = checked_shape(outputs), name
+        self._runs: list[Terms] = []
+        self._hidden: dict[tuple[int, str], Terms] = {}
+
+    @property
+    def size(self) -> int:
+        """How many outputs there are."""
+        return int(np.prod(self.shape))
+
+    def __call__(self, *inputs: Terms) -> Terms:
+        if not inputs or not all(isinstance(x, Terms) for x in inputs):
+            raise SpecError("a network is called on Terms: y = f(x) with x = Input(5)")
+        for y in self._runs:
+            before = y.source.arguments if y.source else ()
+            if len(before) == len(inputs) and all(a is b for a, b in zip(before, inputs, strict=True)):
+                return y
+        name = self.name + "'" * len(self._runs)
+        source = Source(self.size, name, self, inputs)
+        self._runs.append(Terms(source=source, index=np.arange(self.size).reshape(self.shape)))
+        return self._runs[-1]
+
+    def _hidden_of(self, run: Source, name: str, shape: tuple[int, ...]) -> Terms:
+        size = int(np.prod(shape))
+        key = id(run), name
+        known = self._hidden.get(key)
+        if known is None:
+            source = Source(size, name, self, run.arguments, run)
+            self._hidden[key] = known = Terms(source=source, index=np.arange(size).reshape(shape))
+        if known.size != size:
+            raise SpecError(f"the hidden tensor '{name}' has the shapes {known.shape} and {shape}")
+        return known.reshape(*shape)
+
+
+def Input(*shape: int, name: str = "x") -> Terms:  # noqa: N802 - reads like the class of its result
+    """An unknown input of this shape, e.g. `Input(1, 28, 28)`."""
+    full = checked_shape(shape)
+    size = int(np.prod(full))
+    return Terms(source=Source(size, name, None, ()), index=np.arange(size).reshape(full))
+
+
+def constants(value: Any) -> Any:
+    """Numbers as an array of float64 or Fractions; raises SpecError."""
+    if isinstance(value, Terms):
+        raise SpecError("expected numbers here, found variables")
+    return exact_array(value)
+
+
+def _zip(left: Terms, other: Any, how: Callable[[Polynomial, Polynomial], Polynomial]) -> Terms:
+    """how, entry by entry, with numpy's broadcasting."""
+    if isinstance(other, Statement):
+        raise SpecError("a statement is not a number; join statements by & and |, in parentheses")
+    if isinstance(other, Terms):
+        right = other.cells
+    else:
+        numbers = constants(other)
+        right = np.empty(numbers.shape, object)
+        right.reshape(-1)[:] = [{ONE: Fraction(v)} if v else {} for v in numbers.ravel().tolist()]
+    try:
+        a, b = np.broadcast_arrays(left.cells, right)
+    except ValueError:
+        raise SpecError(f"the shapes {left.shape} and {right.shape} do not fit") from None
+    made = np.empty(a.shape, object)
+    made.reshape(-1)[:] = [how(p, q) for p, q in zip(a.ravel(), b.ravel(), strict=True)]
+    return Terms(made)
+
+
+def _compared(left: Terms, other: Any, operator: str) -> Statement:
+    """The statement that the relation holds in every entry."""
+    if not isinstance(other, Terms) and left.source is not None and left.source.network is None:
+        variables = left.variables()
+        assert variables is not None
+        try:
+            numbers = np.broadcast_to(constants(other), left.shape).reshape(-1)
+        except ValueError:
+            raise SpecError(f"{np.shape(other)} numbers do not fit the shape {left.shape}") from None
+        return Range(tuple(variables), numbers, operator[0] == "<", operator in "<>")
+    difference = left - other if operator[0] == "<" else -left + other
+    return all_of([relation(cell, operator in "<>") for cell in difference.cells.ravel()])
