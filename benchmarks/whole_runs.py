@@ -18,7 +18,8 @@ from genbab.branch.bound.neurons import child_intervals, freedom, neuron_root
 from genbab.config import Config
 from genbab.driver.root import cheap, optimised, tightened
 from genbab.driver.run import Run
-from genbab.kernels import Backend, available, implementation, reference
+from genbab.kernels import Backend, available, implementation
+from genbab.kernels.torch import reference
 from genbab.specs import read_vnnlib
 from genbab.system.deadline import Deadline
 

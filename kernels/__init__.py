@@ -11,10 +11,10 @@ if __name__ != "genbab.kernels":
     raise ImportError("this folder is the package genbab.kernels: import genbab.kernels")
 
 from genbab.kernels.backend import Backend, available, implementation
-from genbab.kernels.envelopes import S_SHAPED
 from genbab.kernels.functions import LEAST_SQUARE, Function, hot
-from genbab.kernels.reference import Concrete, Moments, Pace, Relaxed
-from genbab.kernels.softmax import Apart, SoftmaxFacts, SoftmaxPlanes
+from genbab.kernels.torch.envelopes import S_SHAPED
+from genbab.kernels.torch.reference import Concrete, Moments, Pace, Relaxed
+from genbab.kernels.torch.softmax import Apart, SoftmaxFacts, SoftmaxPlanes
 
 __all__ = [
     "LEAST_SQUARE",

@@ -20,7 +20,7 @@ class Backend(enum.Enum):
 
 
 _MODULES = {
-    Backend.TORCH: "genbab.kernels.reference",
+    Backend.TORCH: "genbab.kernels.torch.reference",
     Backend.NUMBA: "genbab.kernels.cpu",
     Backend.TRITON: "genbab.kernels.gpu",
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.kernels.splitting import FIRST_STOP, MIDDLE
+from genbab.kernels.torch.splitting import FIRST_STOP, MIDDLE
 from genbab.lut.areas import at, best, remaining
 from genbab.lut.facts import Function, fingerprint, probes
 from genbab.lut.table import ABOVE, BELOW, BOTH, MOST_STOPS, WHOLE, Table, beside

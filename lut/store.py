@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from genbab.kernels.splitting import FIRST_STOP
+from genbab.kernels.torch.splitting import FIRST_STOP
 from genbab.lut.facts import VERSION, Function, fingerprint, probes, same
 from genbab.lut.table import OBJECTIVES, WHOLE, Table
 

@@ -16,7 +16,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from genbab.kernels.splitting import Grid, points
+from genbab.kernels.torch.splitting import Grid, points
 
 WHOLE = 20000
 """Table entries are whole numbers of this part of an interval."""

@@ -9,7 +9,7 @@ import numpy as np
 from genbab.kernels.cpu.elementary import PLAIN, compiled, num
 from genbab.kernels.cpu.loops import SUMS, at, unbounded
 from genbab.kernels.cpu.rows import row, values
-from genbab.kernels.splitting import (
+from genbab.kernels.torch.splitting import (
     CORNERS,
     FIRST_STOP,
     INTERPOLATE,

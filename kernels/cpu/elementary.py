@@ -20,12 +20,12 @@ PLAIN: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 """Options of loops: no exception on division by zero; strict floating point."""
 
 _FOLDER = Path(__file__).parent
-_SHARED = ("functions.py", "splitting.py", "envelopes.py", "softmax.py")
 
 
 def _stamp() -> tuple[tuple[str, int, int], ...]:
     """Names, sizes and times of the sources that compiled code is made of."""
-    files = [*sorted(_FOLDER.glob("*.py")), *(_FOLDER.parent / name for name in _SHARED)]
+    folders = (_FOLDER, _FOLDER.parent, _FOLDER.parent / "torch")
+    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
     return tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
 
 

@@ -1,4 +1,4 @@
-"""Compiled loops of the lines of least area; see `kernels.envelopes`. Every loop writes one array."""
+"""Compiled loops of the lines of least area; see `kernels.torch.envelopes`. Every loop writes one array."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from genbab.kernels.cpu.elementary import PLAIN, compiled, inline, num
 from genbab.kernels.cpu.rows import SIGMOID, points, values
-from genbab.kernels.envelopes import ROUNDS
+from genbab.kernels.torch.envelopes import ROUNDS
 
 
 @inline

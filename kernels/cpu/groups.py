@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genbab.kernels import softmax
 from genbab.kernels.cpu import softmax as loops
 from genbab.kernels.cpu.arrays import compact, empty
 from genbab.kernels.cpu.threads import spread
-from genbab.kernels.softmax import FLOOR, SoftmaxFacts, SoftmaxPlanes
+from genbab.kernels.torch import softmax
+from genbab.kernels.torch.softmax import FLOOR, SoftmaxFacts, SoftmaxPlanes
 
 WORK = 30
 """About how many numbers of other loops one number of a plane takes."""

@@ -1,4 +1,7 @@
-"""Compiled loops of the planes of softmax; see `kernels.softmax`. Loops over a row write one array each."""
+"""Compiled loops of the planes of softmax; see `kernels.torch.softmax`.
+
+Loops over a row write one array each.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 from genbab.kernels.cpu.elementary import PLAIN, compiled, exp, log, num
 from genbab.kernels.cpu.loops import at
 from genbab.kernels.cpu.rows import SIGMOID, points, values
-from genbab.kernels.softmax import (
+from genbab.kernels.torch.softmax import (
     AT_HIGH,
     AT_LOW,
     CERTAIN,

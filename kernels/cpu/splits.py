@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.kernels import envelopes, reference, splitting
 from genbab.kernels.cpu import branching
 from genbab.kernels.cpu import envelopes as compiled_envelopes
 from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, tables_of
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
-from genbab.kernels.splitting import Box, Grid
+from genbab.kernels.torch import envelopes, reference, splitting
+from genbab.kernels.torch.splitting import Box, Grid
 
 SHORT = 32
 """Rows with fewer numbers are not worth a loop of their own."""

@@ -1,4 +1,4 @@
-"""Triton kernels of branch and bound: half-spaces, scores, children. See `genbab.kernels.splitting`.
+"""Triton kernels of branch and bound: half-spaces, scores, children. See `genbab.kernels.torch.splitting`.
 
 A program owns a row (or a candidate) and walks its inputs in blocks, so every sum has one fixed order.
 """
@@ -11,7 +11,7 @@ import triton.language as tl
 from genbab.kernels.gpu.conjugates import conjugate
 from genbab.kernels.gpu.launching import tuned
 from genbab.kernels.gpu.relaxing import place
-from genbab.kernels.splitting import STEPS, WORTH
+from genbab.kernels.torch.splitting import STEPS, WORTH
 
 TRIES = tl.constexpr(STEPS)
 MOST = tl.constexpr(WORTH)

@@ -1,4 +1,4 @@
-"""Box conjugates inside Triton kernels; see `genbab.kernels.conjugates` for the definition.
+"""Box conjugates inside Triton kernels; see `genbab.kernels.torch.conjugates` for the definition.
 
 Elementwise on blocks: k slopes, l <= u the box (as given: infinite ends are dealt with here), s = -1.0 on the
 upper side, else 1.0. NaN slopes give NaN intercepts.

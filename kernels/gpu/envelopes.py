@@ -1,12 +1,12 @@
-"""Triton kernel of the lines of least area of S-shaped functions; see `kernels.envelopes`."""
+"""Triton kernel of the lines of least area of S-shaped functions; see `kernels.torch.envelopes`."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from genbab.kernels import envelopes
 from genbab.kernels.gpu.conjugates import SIGMOID, point, value
+from genbab.kernels.torch import envelopes
 
 ROUNDS = tl.constexpr(envelopes.ROUNDS)
 

@@ -8,10 +8,10 @@ import torch
 import triton
 from torch import Tensor
 
-from genbab.kernels import softmax
 from genbab.kernels.gpu.launching import laid_out, on
 from genbab.kernels.gpu.softmax import planes_kernel, values_kernel
-from genbab.kernels.softmax import FLOOR, SoftmaxFacts, SoftmaxPlanes
+from genbab.kernels.torch import softmax
+from genbab.kernels.torch.softmax import FLOOR, SoftmaxFacts, SoftmaxPlanes
 
 LONGEST = 64
 """Longer groups are left to the definition: a program compares all pairs of a group's entries."""

@@ -1,12 +1,15 @@
-"""Triton kernels of the planes of softmax; see `kernels.softmax`. A program works on a block of groups."""
+"""Triton kernels of the planes of softmax; see `kernels.torch.softmax`.
+
+A program works on a block of groups.
+"""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from genbab.kernels import softmax
 from genbab.kernels.gpu.conjugates import SIGMOID, conjugate
+from genbab.kernels.torch import softmax
 
 LOW, HIGH = tl.constexpr(softmax.LOW), tl.constexpr(softmax.HIGH)
 START, SLOPE, TOP = tl.constexpr(softmax.START), tl.constexpr(softmax.SLOPE), tl.constexpr(softmax.TOP)

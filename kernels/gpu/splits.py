@@ -6,7 +6,6 @@ import torch
 import triton
 from torch import Tensor
 
-from genbab.kernels import envelopes, reference, splitting
 from genbab.kernels.functions import Function
 from genbab.kernels.gpu.branching import (
     children_kernel,
@@ -18,7 +17,8 @@ from genbab.kernels.gpu.branching import (
 from genbab.kernels.gpu.envelopes import envelope_kernel
 from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of
 from genbab.kernels.gpu.tables import points_kernel
-from genbab.kernels.splitting import Box, Grid
+from genbab.kernels.torch import envelopes, reference, splitting
+from genbab.kernels.torch.splitting import Box, Grid
 
 LONGEST = 1024
 

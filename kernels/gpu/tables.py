@@ -1,11 +1,11 @@
-"""The Triton kernel that reads branching points from a table; see `genbab.kernels.splitting.points`."""
+"""The Triton kernel that reads branching points from a table; see `genbab.kernels.torch.splitting.points`."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from genbab.kernels import splitting
+from genbab.kernels.torch import splitting
 
 INTERPOLATE = tl.constexpr(splitting.INTERPOLATE)
 NEAREST = tl.constexpr(splitting.NEAREST)

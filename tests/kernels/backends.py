@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from genbab.kernels import Backend, available, implementation, reference
+from genbab.kernels import Backend, available, implementation
+from genbab.kernels.torch import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from genbab.kernels import Function, Relaxed
-from genbab.kernels.conjugates import value
 from genbab.kernels.functions import HOT
+from genbab.kernels.torch.conjugates import value
 
 FUNCTIONS = tuple(Function(name, 0.3 if name == "leaky_relu" else 0.0) for name in HOT)
 DTYPES = (torch.float32, torch.float64)

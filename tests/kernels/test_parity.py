@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.kernels import S_SHAPED, Function, Pace, Relaxed, reference
-from genbab.kernels.conjugates import conjugate
+from genbab.kernels import S_SHAPED, Function, Pace, Relaxed
+from genbab.kernels.torch import reference
+from genbab.kernels.torch.conjugates import conjugate
 from genbab.lut.generate import table_on
 from genbab.nonlinear.facts.registry import make as function
 from tests.kernels.backends import INTERPRETED

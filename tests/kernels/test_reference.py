@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from genbab.branch.cut.clipping import HalfSpaces, Means, search_weights
-from genbab.kernels import Backend, Function, hot, implementation, reference
+from genbab.kernels import Backend, Function, hot, implementation
 from genbab.kernels.functions import HOT
+from genbab.kernels.torch import reference
 from genbab.nonlinear import default_slopes, functions, prepare, prepare2
 from genbab.nonlinear.lines.product import Product
 from tests.kernels.cases import DTYPES, FUNCTIONS, Case, attained, make, numbers
@@ -135,7 +136,7 @@ def test_default_paths_import_neither_numba_nor_triton() -> None:
     code = """
 import sys, torch, genbab, genbab.api
 from genbab.kernels import Backend, implementation
-assert implementation(Backend.AUTO, torch.device("cpu")).__name__ == "genbab.kernels.reference"
+assert implementation(Backend.AUTO, torch.device("cpu")).__name__ == "genbab.kernels.torch.reference"
 assert not {"numba", "triton"} & set(sys.modules), sorted(sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.kernels import SoftmaxFacts, SoftmaxPlanes, reference
+from genbab.kernels import SoftmaxFacts, SoftmaxPlanes
+from genbab.kernels.torch import reference
 from genbab.nonlinear.groups.softmax import Softmax, SoftmaxBox, by_rows
 from genbab.nonlinear.groups.softmax_planes import planes
 from tests.kernels.backends import INTERPRETED

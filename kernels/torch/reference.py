@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genbab.kernels.conjugates import conjugate, product_conjugate
-from genbab.kernels.envelopes import envelope
 from genbab.kernels.functions import LEAST_SQUARE, Function
-from genbab.kernels.softmax import softmax_planes, softmax_ready, softmax_values
-from genbab.kernels.splitting import children, free_gains, points, reach, weights
+from genbab.kernels.torch.conjugates import conjugate, product_conjugate
+from genbab.kernels.torch.envelopes import envelope
+from genbab.kernels.torch.softmax import softmax_planes, softmax_ready, softmax_values
+from genbab.kernels.torch.splitting import children, free_gains, points, reach, weights
 
 __all__ = [
     "ascend",

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genbab.kernels.conjugates import conjugate
 from genbab.kernels.functions import Function
+from genbab.kernels.torch.conjugates import conjugate
 
 STEPS = 3
 """Steps of the search for the weight of one half-space."""

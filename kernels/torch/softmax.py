@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.kernels.conjugates import conjugate
 from genbab.kernels.functions import Function
+from genbab.kernels.torch.conjugates import conjugate
 
 Pair = tuple[Tensor, Tensor]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.kernels.conjugates import candidates, value
 from genbab.kernels.functions import Function
+from genbab.kernels.torch.conjugates import candidates, value
 
 Pair = tuple[Tensor, Tensor]
 
