@@ -51,14 +51,16 @@ def multiplied(one: LinearMap) -> tuple[Dense, Tensor, int] | None:
     to that sum, an entry went through; None where products could leave float64's range.
     """
     parts = one.maps if isinstance(one, Compose) else (one,)
+    weighted = sum(part._weight() is not None for part in parts)
+    if weighted <= 1 and all(part.terms <= 1 for part in parts if part._weight() is None):
+        matrix = one.dense()  # every entry is a weight, or 0
+        return (Dense(matrix), matrix.abs(), 0) if bool(torch.isfinite(matrix).all()) else None
     floor = sum(grain(part._weight()) for part in parts)
     matrix, mass = one.dense(), one.absolute().dense()
     if floor < -1000 or not bool(torch.isfinite(mass).all()):
         return None
     most = float(mass.max()) if mass.numel() else 0.0
-    weighted = sum(part._weight() is not None for part in parts)
-    exact = weighted <= 1 and all(part.terms <= 1 for part in parts if part._weight() is None)
-    if exact or most <= 2.0 ** min(53 + floor, 1023):
+    if most <= 2.0 ** min(53 + floor, 1023):
         return Dense(matrix), mass, 0
     return Dense(matrix), mass, sum(part.terms + 1 for part in parts)
 
