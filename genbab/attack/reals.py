@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +34,13 @@ SHOWN = 8
 """Inputs that a sentence shows."""
 
 
+class Range(NamedTuple):
+    """A box (1, D) of inputs, and an interval (1, O) of the outputs there."""
+
+    box: Interval
+    output: Interval
+
+
 class Reals:
     """Evaluates the rows of a spec at points, by interval arithmetic in float64 that is rounded outward."""
 
@@ -56,7 +64,10 @@ class Reals:
         ):
             return False
         low, high = (np.where(placed.off, end, placed.x) for end in self._around(placed))
-        above = self.rows(rows, low, high)[1]
+        point = low / 2 + high / 2
+        if not self._close(rows, point, evaluate(self.network, self._tensor(point))[0].cpu().numpy()):
+            return False
+        above = self._rows(rows, self._range(low, high))[1]
         return bool((above < rows.rhs).all())
 
     @cached_property
@@ -92,12 +103,11 @@ class Reals:
             for flags, end in zip(spec.open_ends, (spec.lower, spec.upper), strict=True)
         )
         y = evaluate(self.network, self._tensor(point))[0].cpu().numpy()
-        for k in np.flatnonzero(self._boxes == box)[:CLAUSES].tolist():
-            if (
-                k not in settled
-                and self._close(spec.clauses[k], point, y)
-                and self._touched(spec.clauses[k], point, excluded)
-            ):
+        members = [k for k in np.flatnonzero(self._boxes == box)[:CLAUSES].tolist() if k not in settled]
+        near = [k for k in members if self._close(spec.clauses[k], point, y)]
+        known = self._range(point, point) if near else None
+        for k in near:
+            if known is not None and self._touched(spec.clauses[k], known, excluded):
                 shown = " ".join(f"{v:.9g}" for v in point[:SHOWN].tolist())
                 more = " ..." if len(point) > SHOWN else ""
                 where = f"at x = ({shown}{more}), clause {k} is attained with equality"
@@ -111,11 +121,11 @@ class Reals:
         value = value if clause.inputs is None else value + clause.inputs @ point
         return not bool((value > clause.rhs + CLOSE * (1.0 + abs(clause.rhs) + abs(value))).any())
 
-    def _touched(self, clause: Clause, point: Floats, excluded: bool) -> bool:
+    def _touched(self, clause: Clause, point: Range, excluded: bool) -> bool:
         """Whether all rows are at most their right-hand sides at the point, and one that is excluded there
         is not surely below.
         """
-        below, above = self.rows(clause, point, point)
+        below, above = self._rows(clause, point)
         odd = np.full(len(below), excluded)
         for flags in (clause.strict, clause.rounded):
             odd |= False if flags is None else flags
@@ -142,15 +152,18 @@ class Reals:
         ends = self.spec.lower[placed.box], self.spec.upper[placed.box]
         return np.where(none, ends[0], middle), np.where(none, ends[1], middle)
 
-    def rows(self, clause: Clause, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-        """Bounds (R,), (R,) of outputs·y + inputs·x of the clause's rows for low <= x <= high, both (D,)."""
+    def _range(self, low: Floats, high: Floats) -> Range:
+        """What is certain of the outputs for low <= x <= high, both (D,)."""
         box: Interval = self._tensor(low), self._tensor(high)
+        return Range(box, propagate(self.network, box)[self.network.output])
+
+    def _rows(self, clause: Clause, known: Range) -> tuple[Floats, Floats]:
+        """Bounds (R,), (R,) of outputs·y + inputs·x of the clause's rows where that is known."""
         missing = self.network.output_size - clause.outputs.shape[1]
         matrix = self._tensor(np.pad(clause.outputs, ((0, 0), (0, missing))))
         inputs = None if clause.inputs is None else self._tensor(clause.inputs)
-        output = propagate(self.network, box)[self.network.output]
-        below = interval_rows(matrix, output, inputs, box)
-        above = -interval_rows(-matrix, output, None if inputs is None else -inputs, box)
+        below = interval_rows(matrix, known.output, inputs, known.box)
+        above = -interval_rows(-matrix, known.output, None if inputs is None else -inputs, known.box)
         return below[0].cpu().numpy(), above[0].cpu().numpy()
 
     def _tensor(self, array: Floats) -> Tensor:
