@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from genbab.errors import GenbabError, ResourceError, UsageError
-from genbab.system.process import brief_waits
+from genbab.system.process import brief_waits, collect_rarely
 
 __all__ = ["main"]
 
@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     in good order takes a third of a second and is of no use to anybody.
     """
     _open_streams()
+    if argv is None:
+        collect_rarely()
     code = _main(list(sys.argv[1:] if argv is None else argv))
     if argv is None:
         _leave(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 PARENT_TERM = 1  # PR_SET_PDEATHSIG of Linux's prctl
 EVERY = 0.5  # seconds between two looks at the parent where the system does not tell of its end
+COLLECT = (50_000, 20, 20)  # objects made, and collections of younger ones, before the next collection
 SPINS = "1000"  # turns of an idle thread, some ten microseconds
 
 
@@ -26,6 +28,14 @@ def brief_waits(environment: MutableMapping[str, str]) -> None:
     if "OMP_WAIT_POLICY" not in environment:
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
         environment.setdefault("GOMP_SPINCOUNT", SPINS)
+
+
+def collect_rarely() -> None:
+    """Look for cyclic garbage less often, in a process that is all ours.
+
+    A look at everything that torch brings along takes a tenth of a second, and loading it causes several.
+    """
+    gc.set_threshold(*COLLECT)
 
 
 def identity() -> str:
