@@ -11,7 +11,7 @@ from genbab.bounds.backward import Chosen, Rows, add, arrived, begun, choose, do
 from genbab.bounds.contraction import Contracted
 from genbab.bounds.curvature import Curvature, factors
 from genbab.bounds.relaxation import Lines, Relaxation, Slopes
-from genbab.network import Affine, Grouped, Network, Nonlinear
+from genbab.network import Affine, Grouped, Network, Nonlinear, contractions
 from genbab.network.interval import Interval, gamma
 from genbab.nonlinear.groups.grouped import group_roundings
 
@@ -48,7 +48,7 @@ def certified(
         relaxation.ask()
         node = network.nodes[i]
         if isinstance(node, Affine):
-            chosen = relaxation.network.contractions if curved is not None else slopes
+            chosen = relaxation.network.once(contractions) if curved is not None else slopes
             more, lost = _through_affine(relaxation, i, a, forms, chosen)
             constant, slack = constant + more, slack + lost
         elif isinstance(node, Nonlinear):

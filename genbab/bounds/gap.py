@@ -19,8 +19,8 @@ from torch import Tensor
 from genbab.bounds.backward import Chosen, Pass, Rows, descend
 from genbab.bounds.relaxation import Relaxation
 from genbab.network import Grouped, Network
-from genbab.network.graph import values
 from genbab.network.interval import Interval
+from genbab.network.values import values
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ from genbab.network import (
     Network,
     Node,
     Nonlinear,
+    contractions,
     rounded,
 )
 from genbab.network.interval import Interval, propagate, refined
@@ -100,7 +101,7 @@ class Engine:
 
     def chunk(self, domains: int, target: int, steps: int) -> int:
         """How many rows of node `target` fit the memory at once, for `domains` boxes."""
-        skipped = {} if steps else self.exact.contractions
+        skipped = {} if steps else self.exact.once(contractions)
         passed = self.exact.ancestors[target] - {
             i for one in skipped.values() for i in (one.node, one.left.node, one.right.node)
         }

@@ -17,7 +17,7 @@ from torch import Tensor
 from genbab.bounds.contraction import Contracted, contracted
 from genbab.bounds.curvature import Linearised
 from genbab.kernels import S_SHAPED, Function, hot
-from genbab.network import Affine, Grouped, Network, Nonlinear
+from genbab.network import Affine, Grouped, Network, Nonlinear, contractions
 from genbab.network.interval import Ask, Interval, affine_doubt, affine_mass, gamma, underflow
 from genbab.nonlinear import (
     Gate,
@@ -244,7 +244,7 @@ class Relaxation:
 
     def contracted(self, i: int) -> Contracted | None:
         """The matrix product that product node i belongs to, with default planes; None if there is none."""
-        of = self.network.contractions.get(i)
+        of = self.network.once(contractions).get(i)
         if of is None or self.dtype != self.intervals[of.left.node][0].dtype:
             return None
         if i not in self._contracted:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from genbab.network.contraction import Contraction, Factor
-from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, evaluate, values
+from genbab.network.contraction import Contraction, Factor, contractions
+from genbab.network.graph import Network
 from genbab.network.lift import lifted
 from genbab.network.maps.base import (
     Adjoint,
@@ -18,11 +18,14 @@ from genbab.network.maps.base import (
 from genbab.network.maps.convolution import Conv
 from genbab.network.maps.index import Index
 from genbab.network.maps.joins import compose
+from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
 from genbab.network.noise import noise, noises
 from genbab.network.plain import without_domains
 from genbab.network.premises import held, implied, places
 from genbab.network.rounded import rounded
 from genbab.network.simplify import simplify
+from genbab.network.values import evaluate, values
+from genbab.network.walk import backward, forward
 
 __all__ = [
     "Adjoint",
@@ -38,18 +41,23 @@ __all__ = [
     "Index",
     "Input",
     "LinearMap",
+    "Meaning",
     "Network",
     "Node",
     "Nonlinear",
     "TokenDense",
+    "backward",
     "compose",
+    "contractions",
     "evaluate",
+    "forward",
     "held",
     "implied",
     "lifted",
     "noise",
     "noises",
     "nonnegative",
+    "of_kind",
     "places",
     "rounded",
     "simplify",

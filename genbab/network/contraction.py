@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.network.graph import Affine, Network, Nonlinear
+from genbab.network.graph import Network
 from genbab.network.maps.base import Adjoint, Compose, Identity, LinearMap
 from genbab.network.maps.index import Index
+from genbab.network.nodes import Affine, Nonlinear
 from genbab.nonlinear import Product
 
 

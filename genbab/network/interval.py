@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear
+from genbab.network.graph import Network
 from genbab.network.maps.base import Identity, LinearMap, nonnegative
 from genbab.network.maps.index import Index
+from genbab.network.nodes import Affine, Grouped, Input, Node, Nonlinear
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from genbab.errors import SpecError
 from genbab.network.ball import within
-from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear
+from genbab.network.graph import Network
 from genbab.network.maps.base import Diagonal, Identity, LinearMap
 from genbab.network.maps.index import Index
 from genbab.network.maps.joins import compose
+from genbab.network.nodes import Affine, Grouped, Input, Node, Nonlinear
 from genbab.network.simplify import simplify
 from genbab.nonlinear import Product, make
 from genbab.specs import Run, Spec

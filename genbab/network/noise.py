@@ -13,8 +13,10 @@ import math
 import torch
 from torch import Tensor
 
-from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear, values
+from genbab.network.graph import Network
 from genbab.network.maps.base import Compose
+from genbab.network.nodes import Affine, Grouped, Input, Node, Nonlinear
+from genbab.network.values import values
 from genbab.nonlinear import Gate, Nonlinearity
 
 TRIALS = 6

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from genbab.network.graph import Affine, Network, Node, Nonlinear
+from genbab.network.graph import Network
+from genbab.network.nodes import Affine, Node, Nonlinear
 from genbab.nonlinear.composed.defined import keeps_domain
 
 

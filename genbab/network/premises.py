@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genbab.network.graph import Affine, Network
+from genbab.network.graph import Network
 from genbab.network.maps.base import Identity
 from genbab.network.maps.index import Index
+from genbab.network.nodes import Affine
 from genbab.network.uncertainty import UNIT
 from genbab.specs import Clause, Spec
 from genbab.specs.numbers.numbers import round_up

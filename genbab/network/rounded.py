@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.network.graph import Affine, Network, Node
+from genbab.network.graph import Network
 from genbab.network.maps.base import LinearMap
+from genbab.network.nodes import Affine, Node
 
 
 @dataclass(frozen=True, eq=False)

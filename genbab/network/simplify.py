@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.network.graph import Affine, Grouped, Input, Network, Node, Nonlinear
+from genbab.network.graph import Network
 from genbab.network.maps.base import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
 from genbab.network.maps.index import Index
 from genbab.network.maps.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, composed, multiplied
+from genbab.network.nodes import Affine, Grouped, Input, Node, Nonlinear
 from genbab.network.uncertainty import LEAST, UNIT, Uncertainty, of_sum, padded, relative
 
 GATHERED = 64

@@ -22,7 +22,7 @@ from genbab.bounds import (
 )
 from genbab.bounds.backward import gradient, sweep
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
-from genbab.network.graph import values
+from genbab.network.values import values
 from genbab.nonlinear import functions, make
 from tests.soundness.graphs import random_network
 

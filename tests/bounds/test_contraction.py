@@ -11,9 +11,9 @@ import torch
 
 from genbab.bounds import Interval, Relaxation, Rows, certify, propagate
 from genbab.bounds.contraction import contracted
-from genbab.network import Affine, Dense, Network, Nonlinear
-from genbab.network.graph import evaluate, values
+from genbab.network import Affine, Dense, Network, Nonlinear, contractions
 from genbab.network.uncertainty import Uncertainty
+from genbab.network.values import evaluate, values
 from genbab.nonlinear import Product
 from genbab.reader.lower.layers.linear import matmul
 from genbab.reader.tensors.builder import Builder
@@ -71,7 +71,7 @@ def test_a_contracted_pass_finds_the_same(
 ) -> None:
     network = network_of(seed, shapes)
     box, relaxation, rows = setting(network, seed)
-    (of,) = network.contractions.values()
+    (of,) = network.once(contractions).values()
     assert relaxation.contracted(of.node) is not None
     found = certify(network, relaxation, rows, box, {})
     monkeypatch.setattr(Relaxation, "contracted", lambda self, i: None)
@@ -117,7 +117,7 @@ def test_copies_that_differ_are_not_contracted() -> None:
     """A split of one copy, or an infinite end, leaves the elementwise products."""
     network = network_of(0, SHAPES[1])
     _, relaxation, _ = setting(network, 0, 1)
-    (of,) = network.contractions.values()
+    (of,) = network.once(contractions).values()
     left, right = relaxation.intervals[of.left.node], relaxation.intervals[of.right.node]
     assert contracted(of, left, right) is not None
     for value in (float(left[1][0, 0]) - 1e-3, float("inf")):
@@ -138,7 +138,7 @@ def test_products_that_are_no_matrix_product_are_left_alone() -> None:
     other = b.nonlinear(Product(), factors[0], factors[1])
     out = b.affine((1,), [(other.node, Dense(torch.ones(1, 6, dtype=F64)))])
     network = b.network(out.node)
-    assert other.node not in network.contractions and made.node - 1 in network.contractions
+    assert other.node not in network.once(contractions) and made.node - 1 in network.once(contractions)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -146,7 +146,7 @@ def test_products_that_are_no_matrix_product_are_left_alone() -> None:
 def test_copies_of_a_number_that_is_not_known_may_differ(seed: int, side: int) -> None:
     """Every copy at the end of what it may be that is worst for a row of sums that cancel."""
     network = network_of(seed, SHAPES[0])
-    (product,) = network.contractions
+    (product,) = network.once(contractions)
     node = network.nodes[product]
     assert isinstance(node, Nonlinear)
     operand, other = node.args[side], node.args[1 - side]
@@ -158,7 +158,7 @@ def test_copies_of_a_number_that_is_not_known_may_differ(seed: int, side: int) -
         return replace(network, nodes=(*network.nodes[:operand], new, *network.nodes[operand + 1 :]))
 
     doubtful = replaced(replace(old, uncertainty=Uncertainty(0, off)))
-    assert doubtful.contractions
+    assert doubtful.once(contractions)
     box, relaxation, rows = setting(doubtful, seed, batch=1, width=1e-9)
     bound, _, _ = certify(doubtful, relaxation, rows, box, {})
     for row in range(rows.matrix.shape[1]):

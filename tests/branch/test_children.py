@@ -23,7 +23,7 @@ from genbab.branch import (
 )
 from genbab.branch.bound.inputs import Balance
 from genbab.network import Input, Network, Nonlinear
-from genbab.network.graph import values
+from genbab.network.values import values
 from genbab.nonlinear import functions, make
 from genbab.problem import Query
 from tests.soundness.graphs import random_box, random_network

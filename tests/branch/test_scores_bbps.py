@@ -16,7 +16,7 @@ from genbab.branch.choose.scores import free_gains, line_gains, look
 from genbab.branch.choose.shortcuts import stored
 from genbab.branch.choose.trials import View
 from genbab.network import Input, Network, Nonlinear
-from genbab.network.graph import values
+from genbab.network.values import values
 from tests.branch.rooted import F64, SEEDS, all_exact, seen
 
 

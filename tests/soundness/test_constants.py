@@ -18,9 +18,9 @@ from genbab.bounds.plan import Engine, tighten_all
 from genbab.config import Config
 from genbab.errors import UnsupportedError
 from genbab.network import Affine, Diagonal, Identity, Index, Network, Nonlinear
-from genbab.network.graph import Input
 from genbab.network.interval import propagate
 from genbab.network.lift import lifted
+from genbab.network.nodes import Input
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import make
 from genbab.nonlinear.facts.real import Real
