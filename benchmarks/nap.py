@@ -148,7 +148,7 @@ def weakened(options: argparse.Namespace) -> Iterator[None]:
         if options.without_multipliers:
             stack.enter_context(mock.patch("genbab.bounds.plan.Engine.shown", None))
         if options.rows_only:
-            stack.enter_context(mock.patch("genbab.driver.run.held", lambda network, _: network))
+            stack.enter_context(mock.patch("genbab.driver.run.with_premises", lambda network, _: network))
         if options.processor_time:
             stack.enter_context(mock.patch("time.monotonic", time.process_time))
         yield

@@ -57,7 +57,7 @@ class Reals:
         spec = self.spec
         rows = spec.clauses[clause]
         if (
-            self.network.held
+            self.network.premises
             or rows.box != placed.box
             or rows.written
             or (spec.balls and spec.balls[rows.box])

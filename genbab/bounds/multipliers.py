@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds.backward import Chosen, Pass, Rows
-from genbab.network import Network, Nonlinear, places
+from genbab.network import Network, Nonlinear, output_neurons
 from genbab.network.interval import Interval, gamma, magnitude
 
 RATE = 2.0
@@ -28,7 +28,7 @@ RATE = 2.0
 
 
 class Shown(NamedTuple):
-    """Outputs (K,) that are the number `neuron` (K,) of node `node` (K,), of which something is given.
+    """Outputs (K,) that are the number `neuron` (K,) of node `node` (K,), which has a premise.
 
     They may be off by `relative` (K,) of it, and by `error` (K,) beside.
     """
@@ -41,15 +41,15 @@ class Shown(NamedTuple):
 
     @staticmethod
     def of(network: Network) -> Shown | None:
-        """The outputs that show nodes of which the network takes something as given; None without any."""
+        """The outputs that show nodes with a premise; None without any."""
         found = [
             (k, place.node, place.neuron, place.relative, place.error)
-            for k, place in sorted(places(network).items() if network.held else ())
-            if place.node in network.held and place.shift == 0
+            for k, place in sorted(output_neurons(network).items() if network.premises else ())
+            if place.node in network.premises and place.shift == 0
         ]
         if not found:
             return None
-        device = network.held[found[0][1]][0].device
+        device = network.premises[found[0][1]][0].device
         whole = torch.tensor([one[:3] for one in found], device=device).unbind(1)
         off = torch.tensor([one[3:] for one in found], device=device, dtype=torch.float64).unbind(1)
         return Shown(*whole, *off)

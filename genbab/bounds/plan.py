@@ -128,12 +128,12 @@ class Engine:
         return False
 
     def room(self, box: Interval, intervals: list[Interval]) -> Freedom | None:
-        """Room for the multipliers of what the network takes as given; None where that is nothing."""
-        return room(self.search, self.cast(box), intervals, self.dtype) if self.search.held else None
+        """Room for the multipliers of the network's premises; None where it has none."""
+        return room(self.search, self.cast(box), intervals, self.dtype) if self.search.premises else None
 
     @cached_property
     def shown(self) -> Shown | None:
-        """The outputs of which the network takes something as given."""
+        """The outputs that show numbers with a premise."""
         return Shown.of(self.exact)
 
     def multipliers(
@@ -170,7 +170,7 @@ def row_bounds(
     engine: Engine, relaxation: Relaxation, rows: Rows, box: Interval, steps: Steps, stop: Stop | None = None
 ) -> tuple[Tensor, dict[int, Chosen]]:
     """Certified lower bounds (B, S) of the rows with slopes optimised for them, and those slopes; with them,
-    for the rows' own node, the multipliers of what the network takes as given of it.
+    for the rows' own node, the multipliers of its premises.
 
     The relaxation is the exact one; the search makes its own on the same intervals.
     """

@@ -34,7 +34,7 @@ from genbab.driver.turns import Turns
 from genbab.driver.undefined import Undefined
 from genbab.driver.vacuity import vacuity
 from genbab.errors import DeadlineReached
-from genbab.network import held, lifted
+from genbab.network import lifted, with_premises
 from genbab.problem import queries
 from genbab.reader import Model
 from genbab.result import Progress, Result, Verdict
@@ -69,7 +69,7 @@ class Run:
         self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
         self.ledger = Ledger(started, deadline, progress, trace)
         device = resolve(config.device)
-        network = held(lifted(model.network, spec), spec)
+        network = with_premises(lifted(model.network, spec), spec)
         self.engine = Engine.of(network, config, device, deadline.check)
         exact = self.engine.exact
         self.output = exact.output

@@ -21,7 +21,7 @@ from genbab.network.maps.joins import compose
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
 from genbab.network.noise import noise, noises
 from genbab.network.plain import without_domains
-from genbab.network.premises import held, implied, places
+from genbab.network.premises import implied, output_neurons, with_premises
 from genbab.network.rounded import rounded
 from genbab.network.simplify import simplify
 from genbab.network.values import evaluate, values
@@ -51,16 +51,16 @@ __all__ = [
     "contractions",
     "evaluate",
     "forward",
-    "held",
     "implied",
     "lifted",
     "noise",
     "noises",
     "nonnegative",
     "of_kind",
-    "places",
+    "output_neurons",
     "rounded",
     "simplify",
     "values",
+    "with_premises",
     "without_domains",
 ]

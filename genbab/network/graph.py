@@ -23,14 +23,14 @@ class Network:
     """A DAG of nodes; node i reads only nodes before it, node 0 is the input, `output` is the node that specs
     speak of.
 
-    held: nodes whose values are taken to lie in an interval (N,), (N,): bounds then speak only of inputs for
-    which they do.
+    premises: nodes whose values are taken to lie in an interval (N,), (N,): bounds then speak only of inputs
+    for which they do.
     """
 
     nodes: tuple[Node, ...]
     output: int
     names: tuple[str, ...] = field(default=())
-    held: Mapping[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    premises: Mapping[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @property
     def input_size(self) -> int:
@@ -129,9 +129,9 @@ class Network:
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Network:
         """The same network with its weights in another dtype, on another device."""
-        held = {i: (low.to(device), high.to(device)) for i, (low, high) in self.held.items()}
+        premises = {i: (low.to(device), high.to(device)) for i, (low, high) in self.premises.items()}
         nodes = tuple(node.meet(_Moved(), i, (dtype, device)) for i, node in enumerate(self.nodes))
-        return Network(nodes, self.output, self.names, held)
+        return Network(nodes, self.output, self.names, premises)
 
     def check(self) -> None:
         """Raise `ModelError` unless the graph is legal: order, sizes, one input, finite weights."""

@@ -56,7 +56,7 @@ def propagate(
     network: Network, box: Interval, known: dict[int, Interval] | None = None, ask: Ask = go_on
 ) -> list[Interval]:
     """Sound intervals of every node on the input boxes (B, D), each cut with `known` where that is given, and
-    with what the network takes as given of its nodes.
+    with the network's premises.
 
     `known` intervals may have batch size 1 and are taken as facts (from other sound bounds, or from splits).
     """
@@ -76,16 +76,16 @@ def propagate(
 
 
 def cut(network: Network, i: int, interval: Interval, known: dict[int, Interval]) -> Interval:
-    """Node i's interval cut with what is known of it, and with what the network takes as given."""
-    for facts in (known, network.held):
+    """Node i's interval cut with what is known of it, and with the network's premises."""
+    for facts in (known, network.premises):
         interval = intersect(interval, facts[i]) if i in facts else interval
     return interval
 
 
 def contradicted(network: Network, intervals: list[Interval]) -> Tensor:
-    """(B,) boxes in which no input has the values that the network takes as given: some interval is empty."""
+    """(B,) boxes in which no input keeps the network's premises: some interval is empty."""
     empty = torch.zeros(intervals[0][0].shape[0], dtype=torch.bool, device=intervals[0][0].device)
-    for low, high in intervals if network.held else ():
+    for low, high in intervals if network.premises else ():
         empty = empty | (low > high).any(-1)
     return empty
 

@@ -16,7 +16,7 @@ from genbab.branch import neuron_root
 from genbab.branch.bound.together import narrowed
 from genbab.config import Config
 from genbab.driver.root import RootState, cheap, optimised
-from genbab.network import evaluate, held, lifted, values
+from genbab.network import evaluate, lifted, values, with_premises
 from genbab.problem import Query, queries
 from genbab.reader import Model, activated, exposed
 from genbab.result import Verdict
@@ -62,7 +62,7 @@ def asked(seed: int, spare: float = 0.3) -> tuple[Model, Spec, nap.Pattern, np.n
 def rooted(seed: int) -> tuple[Engine, RootState, Query, torch.Tensor, torch.Tensor]:
     """(engine, root, query, points (P, 4) of the ball that follow the pattern, their outputs)."""
     model, spec, _, middle = asked(seed)
-    network = held(lifted(model.network, spec), spec)
+    network = with_premises(lifted(model.network, spec), spec)
     engine = Engine.of(network, Config(), CPU, lambda: None)
     query = queries(spec, engine.exact, CPU)
     state = cheap(engine, query, engine.exact.output)

@@ -11,7 +11,7 @@ import torch
 import genbab
 from genbab.attack import Replayer
 from genbab.errors import SpecError
-from genbab.network import evaluate, held, lifted
+from genbab.network import evaluate, lifted, with_premises
 from genbab.problem import queries
 from genbab.reader import Model, activated, exposed
 from genbab.result import Result, Verdict
@@ -258,16 +258,16 @@ def test_constraints_cut_intervals_from_the_start_and_leave_few_rows() -> None:
     region = box(x, -1, 1) & (first[:3] >= 0) & (2 * second[4] <= -0.5)
     spec = always((y[0] <= 0) & (y[1] <= 0), on=region)
     shown = exposed(model, spec.hidden)
-    network = held(lifted(shown.network, spec), spec)
-    assert len(network.held) == 2
-    ends = {tuple(end.tolist()) for pair in network.held.values() for end in pair}
+    network = with_premises(lifted(shown.network, spec), spec)
+    assert len(network.premises) == 2
+    ends = {tuple(end.tolist()) for pair in network.premises.values() for end in pair}
     inf = float("inf")
     assert (0.0, 0.0, 0.0, -inf, -inf, -inf) in ends
     assert (inf, inf, inf, inf, -0.25, inf) in ends
     assert queries(spec, network, torch.device("cpu")).rhs.shape == (1, 2)
     only_once = never(box(x, -1, 1) & ((y[0] <= 0) | (first[0] >= 1)))
     shown = exposed(model, only_once.hidden)
-    assert not held(lifted(shown.network, only_once), only_once).held
+    assert not with_premises(lifted(shown.network, only_once), only_once).premises
 
 
 def test_clauses_that_bound_a_neuron_differently_share_the_weaker_bound() -> None:
@@ -280,7 +280,7 @@ def test_clauses_that_bound_a_neuron_differently_share_the_weaker_bound() -> Non
     inner, outer = first[0] <= low, first[0] <= high
     spec = never(box(x, -1, 1) & ((inner & (y[0] >= much)) | (outer & (y[0] >= -much))))
     shown = exposed(model, spec.hidden)
-    ((_, ends),) = held(lifted(shown.network, spec), spec).held.values()
+    ((_, ends),) = with_premises(lifted(shown.network, spec), spec).premises.values()
     assert float(ends[0]) == high
     between = (values[:, 2] > low) & (values[:, 2] <= high)
     assert between.any() and checked(model, spec).verdict is Verdict.FALSIFIED
