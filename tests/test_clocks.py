@@ -15,9 +15,9 @@ import torch
 import genbab
 from genbab import api
 from genbab.bounds import Engine, Steps, propagate, tighten_all
-from genbab.bounds.forward import forward
 from genbab.bounds.methods import METHODS
-from genbab.bounds.relaxation import Lines
+from genbab.bounds.passes.forward import forward
+from genbab.bounds.relax.relaxation import Lines
 from genbab.config import Config
 from genbab.driver.root import cheap
 from genbab.errors import DeadlineReached

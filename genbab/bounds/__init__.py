@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from genbab.bounds.backward import Chosen, Rows, descend
-from genbab.bounds.certify import certified, certify
-from genbab.bounds.forward import forward, varying
-from genbab.bounds.gap import Account, account
-from genbab.bounds.multipliers import Multipliers, Shown, Unsafe
+from genbab.bounds.ascent.multipliers import Multipliers, Shown, Unsafe
+from genbab.bounds.ascent.premises import constrained, loosened
+from genbab.bounds.ascent.slopes import Freedom, Steps, optimise
+from genbab.bounds.passes.backward import Chosen, Rows, descend
+from genbab.bounds.passes.certify import certified, certify
+from genbab.bounds.passes.forward import forward, varying
+from genbab.bounds.passes.gap import Account, account
 from genbab.bounds.plan import (
     Engine,
     Record,
@@ -18,9 +20,7 @@ from genbab.bounds.plan import (
     tighten_all,
     tightening_cost,
 )
-from genbab.bounds.premises import constrained, loosened
-from genbab.bounds.relaxation import Lines, Relaxation, Slopes
-from genbab.bounds.slopes import Freedom, Steps, optimise
+from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
 from genbab.network.interval import Interval, contradicted, intersect, interval_rows, propagate, refined
 
 __all__ = [

@@ -16,14 +16,14 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Chosen, Rows
-from genbab.bounds.certify import certify
-from genbab.bounds.curvature import Linearised
-from genbab.bounds.forward import forward_forms, varying
-from genbab.bounds.multipliers import Multipliers, Shown
-from genbab.bounds.premises import room
-from genbab.bounds.relaxation import Relaxation
-from genbab.bounds.slopes import Freedom, Steps, Stop, optimise
+from genbab.bounds.ascent.multipliers import Multipliers, Shown
+from genbab.bounds.ascent.premises import room
+from genbab.bounds.ascent.slopes import Freedom, Steps, Stop, optimise
+from genbab.bounds.passes.backward import Chosen, Rows
+from genbab.bounds.passes.certify import certify
+from genbab.bounds.passes.forward import forward_forms, varying
+from genbab.bounds.relax.curvature import Linearised
+from genbab.bounds.relax.relaxation import Relaxation
 from genbab.config import Config
 from genbab.network import (
     Affine,

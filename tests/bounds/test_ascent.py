@@ -20,7 +20,7 @@ from genbab.bounds import (
     optimise,
     propagate,
 )
-from genbab.bounds.backward import gradient, sweep
+from genbab.bounds.passes.backward import gradient, sweep
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.network.values import values
 from genbab.nonlinear import functions, make

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genbab.bounds import Relaxation, Rows, Steps, certify, descend, forward, optimise, propagate
-from genbab.bounds.backward import sweep
+from genbab.bounds.passes.backward import sweep
 from genbab.network import Affine, Dense, Grouped, Input, Network, Node, Nonlinear, values
 from genbab.nonlinear import Product
 from genbab.nonlinear.groups.softmax import Softmax

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from genbab.bounds import Interval, Relaxation, Rows, certify, propagate
-from genbab.bounds.contraction import contracted
+from genbab.bounds.relax.contraction import contracted
 from genbab.network import Affine, Dense, Network, Nonlinear, contractions
 from genbab.network.uncertainty import Uncertainty
 from genbab.network.values import evaluate, values

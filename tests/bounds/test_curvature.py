@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval, Relaxation, Rows, certified, certify
-from genbab.bounds.curvature import Curvature, Linearised, _least
-from genbab.bounds.forward import forward_forms
+from genbab.bounds.passes.forward import forward_forms
+from genbab.bounds.relax.curvature import Curvature, Linearised, _least
 from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear
 from genbab.nonlinear import Product, make
 

@@ -19,7 +19,7 @@ from genbab.bounds import (
     row_bounds,
     tighten_all,
 )
-from genbab.bounds.backward import gradient, sweep
+from genbab.bounds.passes.backward import gradient, sweep
 from genbab.network import Network
 from genbab.nonlinear import make
 from tests.bounds.exact import cancelling, double, least, linear_form, output_rows, rational

@@ -13,7 +13,7 @@ import torch
 import genbab
 from genbab import Config, Verdict
 from genbab.bounds import Relaxation, Rows, propagate
-from genbab.bounds.certify import certify
+from genbab.bounds.passes.certify import certify
 from genbab.errors import SpecError
 from genbab.network import Input as First
 from genbab.network import Network as Graph

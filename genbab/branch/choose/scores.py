@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Relaxation, Rows, descend
-from genbab.bounds.backward import sweep
+from genbab.bounds.passes.backward import sweep
 from genbab.branch.choose.trials import Reading, View
 from genbab.branch.open.domains import Domains, Splits, start_from, warm_from
 from genbab.network import Affine, Network, Nonlinear

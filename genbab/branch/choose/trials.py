@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Interval, Relaxation
-from genbab.bounds.backward import Pass
-from genbab.bounds.relaxation import Lines, Slopes, shaped
+from genbab.bounds.passes.backward import Pass
+from genbab.bounds.relax.relaxation import Lines, Slopes, shaped
 from genbab.branch.open.domains import Domains
 from genbab.network import Grouped, Nonlinear
 from genbab.nonlinear.groups.grouped import group_lost

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import torch
 
-from genbab.bounds.relaxation import Relaxation, Slopes
-from genbab.bounds.slopes import Freedom
+from genbab.bounds.ascent.slopes import Freedom
+from genbab.bounds.relax.relaxation import Relaxation, Slopes
 from genbab.network import Network, Nonlinear
 from genbab.network.interval import Interval, propagate
 

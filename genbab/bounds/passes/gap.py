@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Chosen, Pass, Rows, descend
-from genbab.bounds.relaxation import Relaxation
+from genbab.bounds.passes.backward import Chosen, Pass, Rows, descend
+from genbab.bounds.relax.relaxation import Relaxation
 from genbab.network import Grouped, Network
 from genbab.network.interval import Interval
 from genbab.network.values import values

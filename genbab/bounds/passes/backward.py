@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds.relaxation import Lines, Relaxation, Slopes
+from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import Relaxed
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
 from genbab.network.interval import Interval, gamma, magnitude

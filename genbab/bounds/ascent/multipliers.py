@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Chosen, Pass, Rows
+from genbab.bounds.passes.backward import Chosen, Pass, Rows
 from genbab.network import Network, Nonlinear, output_neurons
 from genbab.network.interval import Interval, gamma, magnitude
 

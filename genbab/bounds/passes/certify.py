@@ -7,10 +7,10 @@ from collections.abc import Container
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Chosen, Rows, add, arrived, begun, choose, dot, planes_for, side_of
-from genbab.bounds.contraction import Contracted
-from genbab.bounds.curvature import Curvature, factors
-from genbab.bounds.relaxation import Lines, Relaxation, Slopes
+from genbab.bounds.passes.backward import Chosen, Rows, add, arrived, begun, choose, dot, planes_for, side_of
+from genbab.bounds.relax.contraction import Contracted
+from genbab.bounds.relax.curvature import Curvature, factors
+from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
 from genbab.network import Affine, Grouped, Network, Nonlinear, contractions
 from genbab.network.interval import Interval, gamma
 from genbab.nonlinear.groups.grouped import group_roundings

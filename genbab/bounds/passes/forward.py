@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.bounds.curvature import Forms, Linearised, linearised
-from genbab.bounds.relaxation import Relaxation, shaped
+from genbab.bounds.relax.curvature import Forms, Linearised, linearised
+from genbab.bounds.relax.relaxation import Relaxation, shaped
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
 from genbab.network.interval import (
     Ask,

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genbab.bounds.contraction import Contracted, contracted
-from genbab.bounds.curvature import Linearised
+from genbab.bounds.relax.contraction import Contracted, contracted
+from genbab.bounds.relax.curvature import Linearised
 from genbab.kernels import S_SHAPED, Function, hot
 from genbab.network import Affine, Grouped, Network, Nonlinear, contractions
 from genbab.network.interval import Ask, Interval, affine_doubt, affine_mass, gamma, underflow

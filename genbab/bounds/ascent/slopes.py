@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds.backward import Along, Chosen, Rows, descend, follow_line, gradient, swept_to
-from genbab.bounds.multipliers import Multipliers
-from genbab.bounds.relaxation import Lines, Relaxation, Slopes
+from genbab.bounds.ascent.multipliers import Multipliers
+from genbab.bounds.passes.backward import Along, Chosen, Rows, descend, follow_line, gradient, swept_to
+from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import LEAST_SQUARE, Moments, Pace
 from genbab.network import Network, Nonlinear
 from genbab.network.interval import Interval

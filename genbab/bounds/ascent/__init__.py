@@ -1,0 +1,1 @@
+"""What raises bounds: slopes and multipliers, moved uphill together."""

@@ -1,0 +1,1 @@
+"""What bounds the functions of a network on boxes: lines, planes, matrix products, curvature."""
