@@ -2,61 +2,86 @@
 
 from __future__ import annotations
 
-from genbab.bounds.ascent.multipliers import Multipliers, Shown, Unsafe
-from genbab.bounds.ascent.premises import constrained, loosened
-from genbab.bounds.ascent.slopes import Freedom, Steps, optimise
-from genbab.bounds.passes.backward import Chosen, Rows, descend
-from genbab.bounds.passes.certify import certified, certify
+from genbab.bounds.answer import NEARLY, Answer, Question, WarmStart, answer, output_premises, search
+from genbab.bounds.ascent.adam import Steps
+from genbab.bounds.ascent.multipliers import Multipliers, PremiseOutputs, Premises, Unsafe
+from genbab.bounds.ascent.premises import with_premise, without_premises
+from genbab.bounds.ascent.slopes import Freedom, Objective, Searched, Stop, optimise
+from genbab.bounds.costs import pass_cost, rows_at_once, tightening_cost
+from genbab.bounds.engine import Engine, Relaxations, copies
+from genbab.bounds.passes.backward import descend
+from genbab.bounds.passes.certify import Certified, certify
 from genbab.bounds.passes.forward import forward, varying
 from genbab.bounds.passes.gap import Account, account
+from genbab.bounds.passes.sweep import swept
+from genbab.bounds.passes.taken import Pass, Rows, Start, TakenLine, TakenPlanes
 from genbab.bounds.plan import (
-    Engine,
     Record,
+    Tightening,
     cheap_forms,
     cheap_intervals,
     line_gap,
-    pass_cost,
-    row_bounds,
+    rows_that_matter,
     tighten_all,
-    tightening_cost,
 )
-from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
+from genbab.bounds.relax.lines import Lines, Slopes
+from genbab.bounds.relax.relaxation import Masses, Relaxation
 from genbab.network.interval import Interval, contradicted, intersect, interval_rows, propagate, refined
 
 __all__ = [
+    "NEARLY",
     "Account",
-    "Chosen",
+    "Answer",
+    "Certified",
     "Engine",
     "Freedom",
     "Interval",
     "Lines",
+    "Masses",
     "Multipliers",
+    "Objective",
+    "Pass",
+    "PremiseOutputs",
+    "Premises",
+    "Question",
     "Record",
     "Relaxation",
+    "Relaxations",
     "Rows",
-    "Shown",
+    "Searched",
     "Slopes",
+    "Start",
     "Steps",
+    "Stop",
+    "TakenLine",
+    "TakenPlanes",
+    "Tightening",
     "Unsafe",
+    "WarmStart",
     "account",
-    "certified",
+    "answer",
     "certify",
     "cheap_forms",
     "cheap_intervals",
-    "constrained",
     "contradicted",
+    "copies",
     "descend",
     "forward",
     "intersect",
     "interval_rows",
     "line_gap",
-    "loosened",
     "optimise",
+    "output_premises",
     "pass_cost",
     "propagate",
     "refined",
-    "row_bounds",
+    "rows_at_once",
+    "rows_that_matter",
+    "search",
+    "swept",
     "tighten_all",
     "tightening_cost",
     "varying",
+    "with_premise",
+    "without_premises",
 ]

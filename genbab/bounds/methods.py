@@ -10,21 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.bounds import (
-    Chosen,
-    Engine,
-    Interval,
-    Rows,
-    Steps,
-    certify,
-    forward,
-    interval_rows,
-    optimise,
-    propagate,
-    tighten_all,
-)
+from genbab.bounds.answer import Question, answer
+from genbab.bounds.ascent.adam import Steps
+from genbab.bounds.costs import rows_at_once
+from genbab.bounds.engine import Engine
+from genbab.bounds.passes.certify import Certified
+from genbab.bounds.passes.forward import forward
+from genbab.bounds.passes.taken import Rows
+from genbab.bounds.plan import Tightening, tighten_all
 from genbab.errors import UsageError
 from genbab.network import Network
+from genbab.network.interval import Interval, interval_rows, propagate
 
 METHODS = ("interval", "forward", "backward", "optimised", "crown-ibp", "crown-forward")
 """How hidden intervals and outputs are bounded.
@@ -85,12 +81,11 @@ def node_intervals(
     if method in ("forward", "crown-forward"):
         return forward(engine.exact, box, ask=engine.check)
     chosen = Steps.of(steps if method == "optimised" else 0)
-    relaxation = tighten_all(
-        engine, box, propagate(engine.exact, box, ask=engine.check), Steps(0), outputs=outputs
-    )
+    plain = propagate(engine.exact, box, ask=engine.check)
+    intervals = tighten_all(engine, box, plain, Tightening(outputs=outputs)).intervals
     if chosen.count:
-        relaxation = tighten_all(engine, box, relaxation.intervals, chosen, outputs=outputs)
-    return relaxation.intervals
+        return tighten_all(engine, box, intervals, Tightening(chosen, outputs=outputs)).intervals
+    return intervals
 
 
 def row_ranges(
@@ -121,18 +116,13 @@ def _forms(
     engine: Engine, box: Interval, intervals: list[Interval], matrix: Tensor, steps: int
 ) -> tuple[Form, Form]:
     """Forms below matrix·y and below -matrix·y, in chunks that fit the memory."""
-    exact = engine.certifying(intervals)
-    search = engine.searching(intervals) if steps else exact
-    size = max(1, engine.chunk(box[0].shape[0], engine.exact.output, steps) // 2)
+    relaxations = engine.relaxed(intervals)
+    size = max(1, rows_at_once(engine, box[0].shape[0], engine.exact.output, steps > 0) // 2)
     parts: list[Form] = []
     for part in torch.split(matrix, size, 1):
         engine.check()
         rows = Rows(engine.exact.output, torch.cat([part, -part], 1))
-        slopes: dict[int, Chosen] = {}
-        if steps:
-            asked = (rows.to(engine.dtype), engine.cast(box), Steps.of(steps))
-            slopes = optimise(engine.search, search, *asked, stop=engine.asked)
-        parts.append(_usable(*certify(engine.exact, exact, rows, box, slopes)))
+        parts.append(_usable(answer(engine, Question(rows, box, relaxations), Steps.of(steps)).certified))
     sides = []
     for side in (0, 1):
         halves = [[t.chunk(2, 1)[side] for t in part] for part in parts]
@@ -140,8 +130,9 @@ def _forms(
     return (sides[0][0], sides[0][1], sides[0][2]), (sides[1][0], sides[1][1], sides[1][2])
 
 
-def _usable(bound: Tensor, form: Tensor, constant: Tensor) -> Form:
+def _usable(known: Certified) -> Form:
     """The forms, minus infinity where there is no finite one."""
+    bound, form, constant = known.bound, known.form, known.constant
     good = torch.isfinite(bound) & torch.isfinite(constant) & torch.isfinite(form).all(-1)
     return bound, torch.where(good[..., None], form, 0.0), torch.where(good, constant, -torch.inf)
 

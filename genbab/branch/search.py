@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from genbab.branch.open.domains import Domains, bisect
+from genbab.branch.open.domains import Bound, Domains, bisect
 from genbab.branch.open.pool import Pool, ShelfFull
 from genbab.branch.tally import NOTHING, Sums, gained
 from genbab.errors import DeadlineReached
 from genbab.system.deadline import Timer
-
-Bound = Callable[[Domains], Domains]
-"""Bounds a batch of children and decides their next splits; the result has `bound` and `splits` set."""
 
 Falsify = Callable[[Domains], bool]
 """Looks for a counterexample in open domains; True ends the search."""

@@ -5,7 +5,6 @@ still open.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,29 +12,31 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import (
-    Chosen,
+    NEARLY,
+    Answer,
     Engine,
     Interval,
     Multipliers,
-    Record,
+    Question,
     Relaxation,
+    Relaxations,
     Rows,
-    Shown,
     Steps,
+    Tightening,
+    WarmStart,
     account,
+    answer,
     cheap_forms,
     contradicted,
     interval_rows,
-    row_bounds,
+    output_premises,
     tighten_all,
 )
 from genbab.network import Grouped, Network, Nonlinear
 from genbab.problem import Query
 
-GIVEN = 3
-"""How many times the steps of the specification's rows where something is given of hidden neurons: few rows,
-many multipliers.
-"""
+WITH_PREMISES = 3
+"""How many times the steps of the specification's rows with premises: few rows, many multipliers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +100,10 @@ class RootState:
         worst = int(self.query.worst(self.margins).argmin())
         return {
             i: torch.cat([(high - low)[worst] for low, high in (self.intervals[a] for a in node.args)])
-            for i, node in enumerate(network.nodes)
-            if isinstance(node, Nonlinear | Grouped)
+            for i, node in network.functions.items()
         }
 
-    def explained(
-        self, engine: Engine, slopes: Mapping[int, Chosen] | None = None
-    ) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    def explained(self, engine: Engine, warm: WarmStart) -> tuple[list[dict[str, Any]], dict[str, float]]:
         """(layers, gap): the layers with their part of the gap of the least refuted row of the least refuted
         box, "gap" each; and of that row the "clause", the margin "bound" of one pass with these slopes, and
         "value", the network's own margin where that bound is attained. No gaps where they are not finite.
@@ -118,14 +116,12 @@ class RootState:
         rows = one.rows(network.output)
         on_input = None if rows.on_input is None else rows.on_input[:, row : row + 1]
         rows = replace(rows, matrix=rows.matrix[:, row : row + 1], on_input=on_input)
-        relaxation = one.lines or engine.certifying(one.intervals)
-        picked = {i: line.one(box, row) for i, line in (slopes or {}).items()}
-        rhs = one.query.rhs[0, row]
-        if network.output in picked and (shown := Shown.of(network)) is not None:
-            weight = picked.pop(network.output).slopes[0]
-            given = Multipliers(shown, one.intervals, rows, weight)
-            rhs, rows = rhs + given.price()[0, 0], given.added(rows)
-        found = account(network, relaxation, rows, one.box, picked)
+        relaxation = one.lines or engine.relaxed(one.intervals).exact
+        picked, rhs, premises = warm.one(box, row), one.query.rhs[0, row], output_premises(network)
+        if picked.multipliers is not None and premises is not None:
+            weighed = Multipliers(premises, one.intervals, rows, picked.multipliers)
+            rhs, rows = rhs + weighed.price()[0, 0], weighed.added(rows)
+        found = account(relaxation, rows, one.box, picked.starts)
         parts = {i: float(gap) for i, gap in found.gaps.items()}
         ends = (float(end - rhs) for end in (found.bound, found.value))
         about = {"clause": int(one.query.clause[0, row]), **dict(zip(("bound", "value"), ends, strict=True))}
@@ -153,61 +149,57 @@ def cheap(engine: Engine, query: Query, output: int) -> RootState:
     intervals, linear = cheap_forms(engine, (query.lower, query.upper))
     bounds = interval_rows(query.matrix, intervals[output], query.on_input, (query.lower, query.upper))
     state = RootState(query, query.margins(bounds), intervals)
-    return _backward(engine, state, output, engine.certifying(intervals, linear=linear))
+    return _backward(engine, state, output, engine.relaxed(intervals, None, linear))
 
 
 def tightened(engine: Engine, state: RootState, output: int, share: float) -> RootState:
     """Hidden rows bounded backwards with default slopes, then the specification's rows."""
-    relaxation = tighten_all(engine, state.box, state.intervals, Steps(0), share)
-    tighter = replace(state, intervals=relaxation.intervals, lines=None)
-    return _backward(engine, tighter, output, relaxation)
+    relaxations = tighten_all(engine, state.box, state.intervals, Tightening(seconds=share))
+    tighter = replace(state, intervals=relaxations.intervals, lines=None)
+    return _backward(engine, tighter, output, relaxations)
 
 
-def optimised(  # noqa: PLR0913
-    engine: Engine,
-    state: RootState,
-    output: int,
-    counts: tuple[int, int],
-    share: float,
-    record: Record | None = None,
-) -> tuple[RootState, dict[int, Chosen]]:
-    """Slopes optimised for hidden rows, layer after layer, then for the specification's rows; with the last
-    slopes. counts: steps for hidden rows (0: none are bounded anew) and for the specification's; `record` is
-    told the linear forms of hidden rows.
+def optimised(
+    engine: Engine, state: RootState, output: int, how: Tightening, steps: int
+) -> tuple[RootState, Answer | None]:
+    """Slopes optimised for hidden rows, layer after layer (without steps none are bounded anew), then in so
+    many steps for the specification's rows, with what is found of these; None where that is not needed.
     """
-    hidden = Steps.of(counts[0])
-    if hidden.count:
-        relaxation = tighten_all(engine, state.box, state.intervals, hidden, share, record=record)
+    if how.steps.count:
+        relaxations = tighten_all(engine, state.box, state.intervals, how)
     else:
-        relaxation = engine.certifying(state.intervals)
-    state = _decided(engine, replace(state, intervals=relaxation.intervals))
+        relaxations = engine.relaxed(state.intervals)
+    state = _decided(engine, replace(state, intervals=relaxations.intervals))
     if not state.open().numel():
-        return state, {}
+        return state, None
 
     def decided(bounds: Tensor) -> bool:
         engine.check()
-        margins = torch.maximum(state.margins, state.query.margins(bounds.to(torch.float64)) - 1e-4)
+        margins = torch.maximum(state.margins, state.query.margins(bounds.to(torch.float64)) - NEARLY)
         return bool((state.query.worst(margins) > 0).all())
 
-    final = Steps.of((1 if engine.shown is None else GIVEN) * max(counts[1], 2 * counts[0]))
-    bounds, slopes = row_bounds(engine, relaxation, state.rows(output), state.box, final, decided)
-    margins = torch.maximum(state.margins, state.query.margins(bounds))
-    lines = relaxation if len(state.query) == 1 else None
-    return RootState(state.query, margins, relaxation.intervals, lines), slopes
+    premises = output_premises(engine.exact)
+    asked = Question(state.rows(output), state.box, relaxations, None, premises)
+    known = answer(
+        engine, asked, Steps.of(steps if premises is None else WITH_PREMISES * steps), stop=decided
+    )
+    margins = torch.maximum(state.margins, state.query.margins(known.bound))
+    lines = relaxations.exact if len(state.query) == 1 else None
+    return RootState(state.query, margins, relaxations.intervals, lines), known
 
 
 def _backward(
-    engine: Engine, state: RootState, output: int, relaxation: Relaxation | None = None
+    engine: Engine, state: RootState, output: int, relaxations: Relaxations | None = None
 ) -> RootState:
     """One certified backward pass with default slopes for the boxes still open."""
     state = _decided(engine, state)
     which = state.open()
     if not which.numel():
         return state
-    whole = relaxation is not None and which.numel() == len(state.query)
+    whole = relaxations is not None and which.numel() == len(state.query)
     part = state if whole else state.take(which)
-    exact = relaxation if whole and relaxation else engine.certifying(part.intervals)
-    bounds, _ = row_bounds(engine, exact, part.rows(output), part.box, Steps(0))
+    mine = relaxations if whole and relaxations is not None else engine.relaxed(part.intervals)
+    known = answer(engine, Question(part.rows(output), part.box, mine), Steps(0))
     margins = state.margins.clone()
-    margins[which] = torch.maximum(part.margins, part.query.margins(bounds))
-    return replace(state, margins=margins, lines=exact if len(state.query) == 1 else None)
+    margins[which] = torch.maximum(part.margins, part.query.margins(known.bound))
+    return replace(state, margins=margins, lines=mine.exact if len(state.query) == 1 else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from genbab.attack import FULL, QUICK, Challenge, Falsified
-from genbab.bounds import Chosen, Engine, Steps
+from genbab.bounds import Answer, Engine, Steps, Tightening, WarmStart, rows_at_once
 from genbab.branch import (
     Domains,
     Forms,
@@ -183,7 +183,8 @@ class Run:
         """The boxes that are open after the bounds that need no optimisation, in batches that fit the
         memory.
         """
-        size = max(1, min(4096, self.engine.chunk(1, self.output, 0) // max(1, self.query.matrix.shape[1])))
+        rows = rows_at_once(self.engine, 1, self.output, searching=False)
+        size = max(1, min(4096, rows // max(1, self.query.matrix.shape[1])))
         states = []
         worst = float("inf")
         for part in torch.split(torch.arange(len(self.query)), size):
@@ -219,7 +220,7 @@ class Run:
 
     def _by_neurons(self, state: RootState, share: float, plan: Strategy) -> str:
         steps = self.config.root_steps
-        slopes: dict[int, Chosen] = {}
+        known: Answer | None = None
         forms = Forms(self.engine, plan.forms, state.box)
         mode = plan.retighten
         stages = ((0, 0.1), (steps, 0.4), (4 * steps, 0.4))[: 2 if mode == "reoptimised" else 3]
@@ -227,25 +228,28 @@ class Run:
             begun = time.monotonic()
             self.ledger.report("optimising slopes", state.worst())
             with self.ledger.timed("root"):
-                counts = (count, 2 * steps)
-                state, slopes = optimised(self.engine, state, self.output, counts, part * share, forms.keep)
+                how = Tightening(Steps.of(count), part * share, record=forms.keep)
+                state, known = optimised(self.engine, state, self.output, how, max(2 * steps, 2 * count))
             self._widths(state)
             if not state.open().numel():
                 self.ledger.tell("bounding", state.worst())
-                self._explain(state, slopes)
+                self._explain(state, known)
                 return ""
             if plan.splits != "none":
                 self._attack(state)
             if count and time.monotonic() - begun > 0.15 * share:
                 break
         spent = time.monotonic() - begun
-        self._explain(state, slopes)
+        self._explain(state, known)
         if plan.splits == "none":
             self.ledger.report("bounding", state.worst())
             return "the bounds at the root are too loose and branching is off"
         with self.ledger.timed("root"):
-            forms.complete(self.engine.certifying(state.intervals))
-        region = Region(state.query, state.margins, state.intervals, (), slopes, forms).opened()
+            forms.complete(self.engine.relaxed(state.intervals))
+        assert known is not None
+        region = Region(
+            state.query, state.margins, state.intervals, (), known.certificate, known.weights, forms
+        ).opened()
         assert region is not None
         with self.ledger.timed("search"):
             return self._ended(self._search(region, spent, plan))
@@ -255,13 +259,15 @@ class Run:
         if not self.ledger.gap:
             self.ledger.layers = state.layers(self.engine.exact)
 
-    def _explain(self, state: RootState, slopes: Mapping[int, Chosen] | None = None) -> None:
+    def _explain(self, state: RootState, known: Answer | None = None) -> None:
         """Note where the bound of the worst box is lost, unless a worse one is known or time is short."""
         worst, spent = state.worst(), time.monotonic() - self.ledger.started
         if worst < self.explained and self.deadline.left() > 0.25 * spent:
             self.explained = worst
             with suppress(DeadlineReached):  # who needs the time says so himself
-                self.ledger.layers, self.ledger.gap = state.explained(self.engine, slopes)
+                self.ledger.layers, self.ledger.gap = state.explained(
+                    self.engine, WarmStart() if known is None else known.certificate
+                )
 
     def _search(self, region: Region, spent: float, plan: Strategy) -> Outcome:
         """The search below the root, whose hidden rows took the time `spent`."""

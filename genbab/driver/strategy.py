@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genbab.bounds import Engine, pass_cost, tightening_cost, varying
+from genbab.bounds import Engine, pass_cost, rows_at_once, tightening_cost, varying
 from genbab.config import Config
 from genbab.network import Grouped, Network, Nonlinear
 from genbab.problem import Query
@@ -98,7 +98,7 @@ def strategy(engine: Engine, queries: Sequence[Query], config: Config) -> Strate
         rows=rows,
         pass_cost=pass_cost(engine, output, rows),
         tighten_cost=cost,
-        chunk=engine.chunk(1, output, config.child_steps if splits in ("neuron", "mixed") else 0),
+        chunk=rows_at_once(engine, 1, output, splits in ("neuron", "mixed") and config.child_steps > 0),
         pool=config.memory // 2,
         forms=config.memory // 8,
         reasons=tuple(reasons),

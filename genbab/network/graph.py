@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from genbab.network.maps.base import Compose, LinearMap
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
 from genbab.nonlinear import Nonlinearity
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -67,14 +68,15 @@ class Network:
         return {i: found[i] for i in sorted(found)}
 
     @cached_property
-    def _derived(self) -> dict[Callable[[Network], Any], Any]:
+    def _derived(self) -> dict[Hashable, Any]:
         return {}
 
-    def once(self, derive: Callable[[Network], T]) -> T:
-        """derive(network), computed when it is first asked for and kept with the network."""
-        if derive not in self._derived:
-            self._derived[derive] = derive(self)
-        return cast(T, self._derived[derive])
+    def once(self, derive: Callable[Concatenate[Network, P], T], *args: P.args, **other: P.kwargs) -> T:
+        """derive(network, ...), computed when it is first asked for and kept with the network."""
+        key = derive, args, tuple(sorted(other.items()))
+        if key not in self._derived:
+            self._derived[key] = derive(self, *args, **other)
+        return cast(T, self._derived[key])
 
     @cached_property
     def relaxed(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Multipliers for what is known of the outputs, beside what bounds say of them.
+"""Multipliers of premises: what is known of the outputs, beside what bounds say of them.
 
 Hidden neurons that a specification names are outputs, too. Where every input that counts has l <= y_k <= u
 for such outputs (an activation pattern), and U·y <= r in the rows U of an unsafe set, any weights μ and
@@ -19,15 +19,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genbab.bounds.passes.backward import Chosen, Pass, Rows
-from genbab.network import Network, Nonlinear, output_neurons
+from genbab.bounds.passes.taken import Pass, Rows
+from genbab.network import Network, output_neurons
 from genbab.network.interval import Interval, gamma, magnitude
 
 RATE = 2.0
 """Step of a multiplier, as a multiple of its own size."""
 
 
-class Shown(NamedTuple):
+class PremiseOutputs(NamedTuple):
     """Outputs (K,) that are the number `neuron` (K,) of node `node` (K,), which has a premise.
 
     They may be off by `relative` (K,) of it, and by `error` (K,) beside.
@@ -40,7 +40,7 @@ class Shown(NamedTuple):
     error: Tensor
 
     @staticmethod
-    def of(network: Network) -> Shown | None:
+    def of(network: Network) -> PremiseOutputs | None:
         """The outputs that show nodes with a premise; None without any."""
         found = [
             (k, place.node, place.neuron, place.relative, place.error)
@@ -52,7 +52,7 @@ class Shown(NamedTuple):
         device = network.premises[found[0][1]][0].device
         whole = torch.tensor([one[:3] for one in found], device=device).unbind(1)
         off = torch.tensor([one[3:] for one in found], device=device, dtype=torch.float64).unbind(1)
-        return Shown(*whole, *off)
+        return PremiseOutputs(*whole, *off)
 
     def ends(self, intervals: list[Interval]) -> Interval:
         """The intervals (B, 1, K) of these numbers."""
@@ -75,35 +75,39 @@ class Unsafe(NamedTuple):
     rhs: Tensor
 
 
+class Premises(NamedTuple):
+    """What holds at every point that counts: each of the outputs lies in its node's interval, and the unsafe
+    rows hold. size: how far a multiplier may move, (B, S, K + R); None: as far as the rows' coefficients at
+    neurons of the same layer.
+    """
+
+    outputs: PremiseOutputs
+    unsafe: Unsafe | None = None
+    size: Tensor | None = None
+
+
 class Multipliers:
     """The weights of S rows, moved by an ascent: state, like that of its optimiser.
 
-    weight (B, S, K + R): of the K outputs `shown`, signed, then of R unsafe rows, >= 0; low, high
+    weight (B, S, K + R): of the K outputs with premises, signed, then of R unsafe rows, >= 0; low, high
     (B, 1, K + R): what these are known to lie between, float64; reach (B or 1, 1, O): the largest |y|.
     """
 
     def __init__(
-        self,
-        shown: Shown,
-        intervals: list[Interval],
-        rows: Rows,
-        start: Tensor | None = None,
-        unsafe: Unsafe | None = None,
-        size: Tensor | None = None,
+        self, premises: Premises, intervals: list[Interval], rows: Rows, start: Tensor | None = None
     ) -> None:
-        """rows: in the dtype of the search, of the outputs; start: weights to begin with; size: their own
-        (B, S, K + R) (default: the mean coefficient of the row at the neurons of the same layer).
-        """
-        low, high = shown.ends(intervals)
+        """rows: in the dtype of the search, of the outputs; start: weights to begin with."""
+        outputs, unsafe, size = premises
+        low, high = outputs.ends(intervals)
         reach = magnitude(intervals[rows.target])[:, None]
         reach = reach.expand(max(len(reach), len(low)), -1, -1).index_copy(
-            -1, shown.output, magnitude((low, high)).expand(max(len(reach), len(low)), -1, -1)
+            -1, outputs.output, magnitude((low, high)).expand(max(len(reach), len(low)), -1, -1)
         )
         if unsafe is not None:
             rhs = unsafe.rhs[:, None]
             low = torch.cat([low.expand(len(rhs), -1, -1), torch.full_like(rhs, -torch.inf)], -1)
             high = torch.cat([high.expand(len(rhs), -1, -1), rhs], -1)
-        self.shown, self.unsafe, self.reach, self.size = shown, unsafe, reach, size
+        self.outputs, self.unsafe, self.reach, self.size = outputs, unsafe, reach, size
         self.low, self.high = low, high
         self._near = low.to(rows.matrix.dtype), high.to(rows.matrix.dtype)
         shape = max(len(low), len(rows.matrix)), rows.matrix.shape[1], low.shape[2]
@@ -113,7 +117,7 @@ class Multipliers:
     def added(self, rows: Rows) -> Rows:
         """The rows C + μ + ν·U, in the dtype of the rows."""
         own, others = self._parts(self.weight.to(rows.matrix.dtype))
-        matrix = rows.matrix.expand(len(own), -1, -1).index_add(-1, self.shown.output, own)
+        matrix = rows.matrix.expand(len(own), -1, -1).index_add(-1, self.outputs.output, own)
         if self.unsafe is not None:
             matrix = matrix + others @ self.unsafe.matrix.to(matrix.dtype)
         return replace(rows, matrix=matrix)
@@ -128,22 +132,17 @@ class Multipliers:
         prices = _prices(weight, self.low, self.high)
         own, others = self._parts(weight.abs())
         moved = torch.zeros_like(rows.matrix).expand(len(own), -1, -1)
-        moved = moved.index_add(-1, self.shown.output, own)
+        moved = moved.index_add(-1, self.outputs.output, own)
         if self.unsafe is not None:
             moved = moved + others @ self.unsafe.matrix.abs()
         size = torch.where(moved == 0, 0.0, (moved + rows.matrix.abs()) * self.reach).sum(-1)
         terms = weight.shape[-1] + 16
         return prices.sum(-1) + gamma(terms, prices.dtype) * (size + prices.abs().sum(-1))
 
-    def paid(self, bounds: Tensor, rows: Rows) -> Tensor:
-        """Lower bounds (B, S) of the rows, where those of `added(rows)` are these; rounded down."""
-        found = torch.nan_to_num(bounds - self.certain_price(rows), nan=-torch.inf, posinf=-torch.inf)
-        return torch.nextafter(found, torch.full_like(found, -torch.inf))
-
-    def climb(self, one: Pass, direction: Tensor, rate: float, network: Network) -> None:
+    def climb(self, one: Pass, direction: Tensor, rate: float) -> None:
         """A step along `direction`; a weight that would change its sign becomes 0."""
         if self.size is None:
-            self.size = self._sizes(one, network)
+            self.size = self._sizes(one)
         moved = torch.addcmul(self.weight, direction, self.size, value=rate * RATE)
         self.weight = self._allowed(torch.where(moved * self.weight < 0, 0.0, moved))
 
@@ -151,7 +150,7 @@ class Multipliers:
         """The bound's gradient to the weights, where the pass attains its bound at outputs `value`
         (B, S, O).
         """
-        known = value[..., self.shown.output]
+        known = value[..., self.outputs.output]
         if self.unsafe is not None:
             known = torch.cat([known, value @ self.unsafe.matrix.to(value.dtype).mT], -1)
         low, high = self._near
@@ -159,13 +158,9 @@ class Multipliers:
         end = torch.where(self.weight > 0, high, torch.where(self.weight < 0, low, inside))
         return torch.nan_to_num(known - end, nan=0.0, posinf=0.0, neginf=0.0)
 
-    def line(self) -> Chosen:
-        """The weights as the start of a later search keeps them, beside the slopes of nonlinear nodes."""
-        return Chosen(self.weight, self.weight > 0, (self.weight,), self.weight, ())
-
     def _parts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The weights of outputs and those of unsafe rows."""
-        count = len(self.shown.output)
+        count = len(self.outputs.output)
         return weight[..., :count], weight[..., count:]
 
     def _allowed(self, weight: Tensor) -> Tensor:
@@ -175,15 +170,13 @@ class Multipliers:
         missing = (weight > 0) & ~torch.isfinite(high) | (weight < 0) & ~torch.isfinite(low)
         return torch.where(missing, 0.0, weight)
 
-    def _sizes(self, one: Pass, network: Network) -> Tensor:
+    def _sizes(self, one: Pass) -> Tensor:
         """The mean coefficient of each row at the neurons of each layer, (B, S, K)."""
         size = torch.zeros_like(self.weight)
-        for i, line in one.chosen.items():
-            node = network.nodes[i]
-            if isinstance(node, Nonlinear):
-                for argument, slope in zip(node.args, line.slopes, strict=True):
-                    mean = (line.coefficients * slope).abs().mean(-1, keepdim=True)
-                    size = torch.where(self.shown.node == argument, torch.maximum(size, mean), size)
+        for i, line in one.lines.items():
+            for argument, slope in zip(one.relaxation.network.nodes[i].sources, line.slopes, strict=True):
+                mean = (line.coefficients * slope).abs().mean(-1, keepdim=True)
+                size = torch.where(self.outputs.node == argument, torch.maximum(size, mean), size)
         return torch.nan_to_num(size, nan=0.0, posinf=0.0)
 
 

@@ -1,71 +1,30 @@
-"""Slope optimisation: a few dozen Adam-like steps on the slopes of every row, then one certified evaluation.
+"""Slope optimisation: a few dozen Adam-like steps on the slopes of every row.
 
 The search runs in the relaxation's search dtype; only slopes leave it, and any slope is sound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from genbab.bounds.ascent.adam import Adam, Steps
 from genbab.bounds.ascent.multipliers import Multipliers
-from genbab.bounds.passes.backward import Along, Chosen, Rows, descend, follow_line, gradient, swept_to
-from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
-from genbab.kernels import LEAST_SQUARE, Moments, Pace
-from genbab.network import Network, Nonlinear
+from genbab.bounds.passes.backward import descend
+from genbab.bounds.passes.sweep import Sweep
+from genbab.bounds.passes.taken import Rows, Start, Starts, TakenLine, TakenPlanes
+from genbab.bounds.relax.lines import Lines, Slopes
+from genbab.bounds.relax.relaxation import Relaxation
+from genbab.kernels import Pace
+from genbab.network import Nonlinear
 from genbab.network.interval import Interval
 from genbab.nonlinear.groups.norm_planes import NormPlanes
 
 Stop = Callable[[Tensor], bool]
-
-
-@dataclass(frozen=True)
-class Steps:
-    """How slopes are optimised: number of steps, first step as a share of each slope's own range, decay per
-    step.
-    """
-
-    count: int = 20
-    rate: float = 0.3
-    decay: float = 0.9
-
-    @staticmethod
-    def of(count: int) -> Steps:
-        """Steps whose rate falls to about 4 % of its first value by the end, however many there are."""
-        return Steps(count, 0.3, 0.04 ** (1.0 / max(count, 1)))
-
-
-class Adam:
-    """First and second moments per slope tensor (Kingma & Ba, 2015); the step is a share of the slope's own
-    scale.
-    """
-
-    def __init__(self, first: float = 0.4, second: float = 0.8) -> None:
-        self.first, self.second = first, second
-        self.step = 0
-        self._moments: dict[tuple[int, int], Moments] = {}
-
-    @property
-    def correction(self) -> float:
-        """What the averages of so few steps are to be multiplied with, in a direction."""
-        return float((1 - self.second**self.step) ** 0.5 / (1 - self.first**self.step))
-
-    def moments(self, key: tuple[int, int], like: Tensor) -> Moments:
-        """The averages of a key's gradient and of its square, zeros at first."""
-        if key not in self._moments:
-            zeros = torch.zeros_like(like, memory_format=torch.contiguous_format)
-            self._moments[key] = zeros, zeros.clone()
-        return self._moments[key]
-
-    def direction(self, key: tuple[int, int], gradient: Tensor) -> Tensor:
-        """The normalised ascent direction for this gradient; call once per key and step."""
-        m, v = self.moments(key, gradient)
-        m.mul_(self.first).add_(gradient, alpha=1 - self.first)
-        v.mul_(self.second).addcmul_(gradient, gradient, value=1 - self.second)
-        return torch.add(v, LEAST_SQUARE).rsqrt_().mul_(m).mul_(self.correction)
+"""Asked after each step with the bounds (B, S); True ends the search (all decided; time is up)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,121 +39,139 @@ class Freedom:
 
     steps: dict[int, Slopes]
 
+    def at(self, i: int) -> Slopes | None:
+        """The steps of one node, None where nothing was cut."""
+        return self.steps.get(i)
 
-def optimise(  # noqa: PLR0913
-    network: Network,
-    relaxation: Relaxation,
-    rows: Rows,
-    box: Interval,
-    steps: Steps,
-    start: dict[int, Chosen] | None = None,
-    stop: Stop | None = None,
-    freedom: Freedom | None = None,
-    given: Multipliers | None = None,
-) -> dict[int, Chosen]:
-    """Slopes that raise every row's lower bound: those of the last step (the rate decays, so it is near the
-    best).
 
-    `stop(bounds (B, S))` is asked after each step and may end the search (all decided; time is up). The
-    multipliers `given` are moved along: the slopes are then those of the rows `given.added(rows)`.
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """What is to be raised, in the dtype of the search: the bounds of rows on boxes; beside slopes inside the
+    range of f', by slopes that splits set free, and by multipliers, which are moved along: the slopes are
+    then those of the rows `multipliers.added(rows)`.
     """
-    slopes = {i: _settled(relaxation, line, i, freedom) for i, line in (start or {}).items()}
-    adam = Adam()
-    rate = steps.rate
+
+    rows: Rows
+    box: Interval
+    freedom: Freedom = field(default_factory=lambda: Freedom({}))
+    multipliers: Multipliers | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What a search leaves: slopes per node, those of the last step (the rate decays, so they are near the
+    best); weights: the rows' coefficients (B, S, N) at each node's output in its last pass.
+    """
+
+    starts: Starts = field(default_factory=dict)
+    weights: dict[int, Tensor] = field(default_factory=dict)
+
+
+def optimise(
+    relaxation: Relaxation,
+    objective: Objective,
+    steps: Steps,
+    start: Starts | None = None,
+    stop: Stop | None = None,
+) -> Searched:
+    """Slopes that raise every row's lower bound, from those of `start` where it has some."""
+    starts: Starts = {i: _settled(relaxation, one, i, objective) for i, one in (start or {}).items()}
+    weights: dict[int, Tensor] = {}
+    multipliers, adam, rate = objective.multipliers, Adam(), steps.rate
     for _ in range(steps.count):
-        one = descend(network, relaxation, rows if given is None else given.added(rows), box, slopes)
-        slopes = one.chosen
-        if stop is not None and stop(one.bound if given is None else one.bound - given.price()):
+        rows = objective.rows if multipliers is None else multipliers.added(objective.rows)
+        one = descend(relaxation, rows, objective.box, starts)
+        starts, weights = one.starts, one.weights
+        if stop is not None and stop(one.bound if multipliers is None else one.bound - multipliers.price()):
             break
         adam.step += 1
-        target = None if given is None else rows.target
-        swept, value = swept_to(network, one, target, _climbing(adam, rate, freedom))
-        if given is not None and value is not None:
-            given.climb(one, adam.direction((rows.target, 0), given.uphill(value)), rate, network)
-        slopes = {
-            i: line
-            if _moved(relaxation, i)
-            else _stepped(relaxation, line, i, adam, rate, None if freedom is None else freedom.steps.get(i))
-            for i, line in swept.items()
-        }
+        ascent = _Ascent(one, objective=objective, adam=adam, rate=rate)
+        value = ascent.run(None if multipliers is None else rows.target)
+        if multipliers is not None and value is not None:
+            uphill = adam.direction((rows.target, 0), multipliers.uphill(value))
+            multipliers.climb(one, uphill, rate)
+        starts = ascent.moved()
         rate *= steps.decay
-    return slopes
+    return Searched(starts, weights)
 
 
-def _settled(relaxation: Relaxation, line: Chosen, node: int, freedom: Freedom | None) -> Chosen:
-    """The line of an earlier pass on another box, with the function's own slope where only that one is
+def _settled(relaxation: Relaxation, start: Start, i: int, objective: Objective) -> Start:
+    """The slopes of an earlier pass on another box, with the function's own where only that one is
     undominated here: no step would move it there.
     """
-    if not isinstance(relaxation.network.nodes[node], Nonlinear):
-        return line
-    lines, free = relaxation.lines(node), None if freedom is None else freedom.steps.get(node)
-    upper = line.upper.to(relaxation.dtype)
+    if i not in relaxation.network.nonlinear:
+        return start
+    lines, free = relaxation.lines(i), objective.freedom.at(i)
+    upper = start.upper.to(relaxation.dtype)
     slopes: list[Tensor] = []
     for place, (k, own, span) in enumerate(
-        zip(line.slopes, lines.default(upper), lines.scale(upper), strict=True)
+        zip(start.slopes, lines.default(upper), lines.scale(upper), strict=True)
     ):
         fixed = span <= 0 if free is None else (span <= 0) & (free[place] <= 0)
         slopes.append(torch.where(fixed, own, k.to(own.dtype)))
-    return replace(line, slopes=tuple(slopes))
+    return Start(tuple(slopes), start.upper)
 
 
-def _moved(relaxation: Relaxation, i: int) -> bool:
-    """Whether kernels move the slopes of node i in the sweep itself."""
-    if relaxation.kernels is None or not isinstance(relaxation.network.nodes[i], Nonlinear):
-        return False
-    return relaxation.lines(i).hot is not None
+@dataclass(eq=False, kw_only=True)
+class _Ascent(Sweep):
+    """A sweep that moves slopes uphill: at once where kernels can, afterwards elsewhere."""
 
+    objective: Objective
+    adam: Adam
+    rate: float
+    climbed: dict[int, Start] = field(default_factory=dict)
 
-def _climbing(adam: Adam, rate: float, freedom: Freedom | None) -> Along:
-    """The way along a line that moves the slopes uphill at once where kernels can."""
-
-    def along(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> tuple[Tensor, Chosen]:
-        if not _moved(relaxation, i):
-            return follow_line(relaxation, i, line, point)
+    def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Tensor]) -> Tensor:
+        relaxation, line = self.one.relaxation, self.one.lines[i]
         lines, kernels = relaxation.lines(i), relaxation.kernels
-        assert kernels is not None and lines.hot is not None and line.step is not None
-        moments = tuple(adam.moments((i, place), k) for place, k in enumerate(line.slopes))
-        pace = Pace(rate * adam.correction, (adam.first, adam.second))
-        free = None if freedom is None else freedom.steps.get(i)
+        if kernels is None or lines.hot is None or line.step is None:
+            return super().nonlinear(i, node, x)
+        moments = tuple(self.adam.moments((i, place), k) for place, k in enumerate(line.slopes))
+        pace = Pace(self.rate * self.adam.correction, (self.adam.first, self.adam.second))
+        free = self.objective.freedom.at(i)
         value, slopes = kernels.ascend(
-            lines.hot, line.coefficients, relaxation.ready(i), line.step, point, moments, lines.spans, pace,
-            free, lines.defaults,
+            lines.hot, line.coefficients, relaxation.ready(i), line.step, tuple(x), moments, lines.spans,
+            pace, free, lines.defaults,
         )  # fmt: skip
-        return value, Chosen(line.coefficients, line.upper, slopes, line.intercept, ())
+        self.climbed[i] = Start(slopes, line.upper)
+        found: Tensor = value
+        return found
 
-    return along
+    def moved(self) -> dict[int, Start]:
+        """The slopes of every node after the step."""
+        lines = {i: self._stepped(i, line) for i, line in self.lines.items()}
+        planes = {i: self._touched(i, taken) for i, taken in self.planes.items()}
+        return {**self.climbed, **lines, **planes}
+
+    def _touched(self, i: int, taken: TakenPlanes) -> Start:
+        """Planes of a norm have slopes like any other. Those of a softmax touch a convex function at a point;
+        moving it towards where the form is least (Frank & Wolfe, 1956) never lowers the bound at first.
+        """
+        assert taken.point is not None
+        if isinstance(taken.planes, NormPlanes):
+            uphill = torch.nan_to_num_(taken.planes.uphill(taken.point), nan=0.0, posinf=0.0, neginf=0.0)
+            moved = taken.at + self.adam.direction((i, 0), uphill) * taken.planes.step * self.rate
+        else:
+            moved = taken.at + self.rate * (taken.point - taken.at)
+        return Start((moved,), taken.upper)
+
+    def _stepped(self, i: int, line: TakenLine) -> Start:
+        """The slopes of a swept line moved uphill."""
+        lines, free = self.one.relaxation.lines(i), self.objective.freedom.at(i)
+        slopes: list[Tensor] = []
+        scale = lines.scale(line.upper)
+        for place, (k, partial) in enumerate(zip(line.slopes, line.gradient, strict=True)):
+            partial = torch.nan_to_num_(partial, nan=0.0, posinf=0.0, neginf=0.0)
+            size = scale[place] if free is None else torch.maximum(scale[place], free[place])
+            direction = self.adam.direction((i, place), partial)
+            moved = torch.addcmul(k, direction, size, value=self.rate)
+            if free is not None:
+                moved = _released(lines, line, place, moved, scale[place])
+            slopes.append(moved)
+        return Start(tuple(slopes), line.upper)
 
 
-def _stepped(  # noqa: PLR0913
-    relaxation: Relaxation, line: Chosen, node: int, adam: Adam, rate: float, free: Slopes | None
-) -> Chosen:
-    """The swept line with its slopes moved uphill.
-
-    Planes of a norm have slopes like any other. Those of a softmax touch a convex function at a point;
-    moving it towards where the form is least (Frank & Wolfe, 1956) never lowers the bound at first.
-    """
-    if isinstance(line.planes, NormPlanes):
-        uphill = torch.nan_to_num_(line.planes.uphill(line.point[0]), nan=0.0, posinf=0.0, neginf=0.0)
-        moved = adam.direction((node, 0), uphill) * line.planes.step * rate
-        return replace(line, slopes=(line.slopes[0] + moved,), planes=None)
-    if line.planes is not None:
-        at = line.slopes[0] + rate * (line.point[0] - line.slopes[0])
-        return replace(line, slopes=(at,), planes=None)
-    lines = relaxation.lines(node)
-    slopes: list[Tensor] = []
-    scale = lines.scale(line.upper)
-    for place, (k, partial) in enumerate(zip(line.slopes, gradient(line), strict=True)):
-        partial = torch.nan_to_num_(partial, nan=0.0, posinf=0.0, neginf=0.0)
-        size = scale[place] if free is None else torch.maximum(scale[place], free[place])
-        direction = adam.direction((node, place), partial)
-        moved = torch.addcmul(k, direction, size, value=rate)
-        if free is not None:
-            moved = _released(lines, line, place, moved, scale[place])
-        slopes.append(moved)
-    return replace(line, slopes=tuple(slopes), touch=(), uphill=(), step=None)
-
-
-def _released(lines: Lines, line: Chosen, place: int, slope: Tensor, span: Tensor) -> Tensor:
+def _released(lines: Lines, line: TakenLine, place: int, slope: Tensor, span: Tensor) -> Tensor:
     """The slope, but the function's own where it is straight on the interval and the constraint is not
     active.
     """

@@ -11,310 +11,118 @@ slope is sound because the intercept is computed for it. At the input the form i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
-from genbab.kernels import Relaxed
-from genbab.network import Affine, Grouped, Input, Network, Nonlinear
-from genbab.network.interval import Interval, gamma, magnitude
+from genbab.bounds.passes.concretise import initial_forms, minimum
+from genbab.bounds.passes.taken import Pass, Rows, Start, Starts, TakenLine, TakenPlanes
+from genbab.bounds.relax.lines import Lines, Slopes
+from genbab.bounds.relax.relaxation import Relaxation
+from genbab.network import Affine, Grouped, Meaning, Nonlinear, backward
+from genbab.network.interval import Interval
 from genbab.nonlinear.groups.grouped import Found, GroupBox, GroupPlanes, group_planes
 from genbab.nonlinear.groups.softmax import SoftmaxBox
 
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Linear forms to bound from below: matrix (B or 1, S, N) over the target node, plus on_input (B or 1,
-    S, D).
-    """
-
-    target: int
-    matrix: Tensor
-    on_input: Tensor | None = None
-
-    def to(self, dtype: torch.dtype) -> Rows:
-        """The same rows in another dtype."""
-        on_input = None if self.on_input is None else self.on_input.to(dtype)
-        return Rows(self.target, self.matrix.to(dtype), on_input)
+Sources = Iterable[tuple[int, Tensor]]
+"""(source, form of its values) of one step."""
 
 
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """The lines that one pass used at one nonlinear node, all (B, S, N).
-
-    coefficients: the rows' at the node's output; upper: 1.0 where they took the upper line, 0.0 for the lower
-    (float masks: selecting by a random boolean mask costs ten times an addition on CPUs); slopes, intercept,
-    touch points; point: the arguments' values at the input that minimises the form, once a sweep has found
-    them. uphill: the bound's gradient to the slopes, where the sweep found it too. step: the kernels' own
-    account of it, where they took it. planes: of a grouped node; its only "slopes" are the planes' parameters
-    `at`, `intercept` is unused.
-    """
-
-    coefficients: Tensor
-    upper: Tensor
-    slopes: Slopes
-    intercept: Tensor
-    touch: tuple[Tensor, ...]
-    point: tuple[Tensor, ...] = ()
-    planes: GroupPlanes | Found | None = None
-    uphill: Slopes = ()
-    step: Relaxed | None = None
-
-    def one(self, box: int, row: int) -> Chosen:
-        """The slopes and sides of one row on one box, to start a pass from: (1, 1, N)."""
-
-        def part(whole: Tensor) -> Tensor:
-            b, s = min(box, whole.shape[0] - 1), min(row, whole.shape[1] - 1)
-            return whole[b : b + 1, s : s + 1]
-
-        slopes = tuple(part(k) for k in self.slopes)
-        return Chosen(part(self.coefficients), part(self.upper), slopes, self.intercept[:0], ())
-
-
-@dataclass(frozen=True, eq=False)
-class Pass:
-    """One backward pass on a relaxation: the form <coefficients, x> + constant below the rows, its minimum,
-    and the lines used.
-    """
-
-    relaxation: Relaxation
-
-    coefficients: Tensor
-    constant: Tensor
-    bound: Tensor
-    corner: Tensor
-    chosen: dict[int, Chosen] = field(default_factory=dict)
-
-
-def descend(
-    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
-) -> Pass:
+def descend(relaxation: Relaxation, rows: Rows, box: Interval, start: Starts) -> Pass:
     """A backward pass in the relaxation's dtype, without rounding account: for searching slopes, never for
     verdicts.
 
-    `slopes` holds the lines of an earlier pass (its `slopes` and `upper`); where a side has changed since,
-    or a node is missing, the default slope is taken.
+    Where a side has changed since the pass that `start` is of, or a node is missing, the default slope is
+    taken.
     """
-    forms, constant = begun(relaxation, rows, box)
-    chosen: dict[int, Chosen] = {}
-    for i in range(rows.target, 0, -1):
-        a = forms.pop(i, None)
-        if a is None:
-            continue
-        relaxation.ask()
-        node = network.nodes[i]
-        if isinstance(node, Affine):
-            constant = constant + a @ node.bias
-            for source, one in node.terms:
-                add(forms, source, one.pull(a))
-        elif isinstance(node, Nonlinear):
-            chosen[i], found, bias = _through(relaxation, i, a, slopes.get(i))
-            constant = constant + bias
-            for argument, form in zip(node.args, found, strict=True):
-                add(forms, argument, form)
-        elif isinstance(node, Grouped):
-            chosen[i], form, bias = _below_planes(relaxation, i, a, slopes.get(i))
-            constant = constant + bias
-            add(forms, node.args[0], form)
-    end = arrived(relaxation, forms, constant, box)
-    return Pass(relaxation, end.form, constant, constant + end.least, end.corner, chosen)
+    forms, constant = initial_forms(relaxation, rows, box)
+    step = _Descent(relaxation, start, constant)
+    form = backward(relaxation.network, forms, step, relaxation.ask)
+    end = minimum(relaxation, form, constant, box)
+    bound = step.constant + end.least
+    return Pass(relaxation, end.form, step.constant, bound, end.corner, step.lines, step.planes)
 
 
-def _through(
-    relaxation: Relaxation, i: int, a: Tensor, earlier: Chosen | None
-) -> tuple[Chosen, Slopes, Tensor]:
+class _Descent(Meaning[Tensor, Sources]):
+    """One pass under way: the constant (B, S) so far, and what was taken at the nodes behind."""
+
+    def __init__(self, relaxation: Relaxation, start: Starts, constant: Tensor) -> None:
+        self.relaxation, self.start, self.constant = relaxation, start, constant
+        self.lines: dict[int, TakenLine] = {}
+        self.planes: dict[int, TakenPlanes] = {}
+
+    def affine(self, i: int, node: Affine, x: Tensor) -> Sources:
+        self.constant = self.constant + x @ node.bias
+        return [(source, one.pull(x)) for source, one in node.terms]
+
+    def nonlinear(self, i: int, node: Nonlinear, x: Tensor) -> Sources:
+        self.lines[i], forms, bias = _through_lines(self.relaxation, i, x, self.start.get(i))
+        self.constant = self.constant + bias
+        return zip(node.args, forms, strict=True)
+
+    def grouped(self, i: int, node: Grouped, x: Tensor) -> Sources:
+        self.planes[i], form, bias = _through_planes(self.relaxation, i, x, self.start.get(i))
+        self.constant = self.constant + bias
+        return [(node.args[0], form)]
+
+
+def _through_lines(
+    relaxation: Relaxation, i: int, a: Tensor, start: Start | None
+) -> tuple[TakenLine, Slopes, Tensor]:
     """(the lines that a takes at nonlinear node i, the form it becomes per argument, Σ a·intercept)."""
     lines, kernels = relaxation.lines(i), relaxation.kernels
     if kernels is None or lines.hot is None:
-        taken = choose(lines, a, earlier, rigorous=False)
+        taken = take_lines(lines, a, start, rigorous=False)
         return taken, tuple(a * k for k in taken.slopes), dot(a, taken.intercept)
-    slopes = None if earlier is None else tuple(k.to(a.dtype) for k in earlier.slopes)
-    before = None if earlier is None else earlier.upper
+    slopes = None if start is None else tuple(k.to(a.dtype) for k in start.slopes)
+    before = None if start is None else start.upper
     step = kernels.relax(lines.hot, a, relaxation.ready(i), slopes, lines.defaults, before)
-    taken = Chosen(a, step.upper, step.slopes, step.intercept, step.touch, step=step)
+    taken = TakenLine(a, step.upper, step.slopes, step.intercept, step.touch, step=step)
     return taken, step.forms, step.bias
 
 
-def begun(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[dict[int, Tensor], Tensor]:
-    """(forms by node, constant (B, S)) of a pass that has not yet taken a step."""
-    batch = max(relaxation.batch, rows.matrix.shape[0], box[0].shape[0])
-    forms: dict[int, Tensor] = {rows.target: rows.matrix.expand(batch, -1, -1)}
-    if rows.on_input is not None:
-        forms[0] = rows.on_input.expand(batch, -1, -1)
-    return forms, rows.matrix.new_zeros(batch, rows.matrix.shape[1])
+def _through_planes(
+    relaxation: Relaxation, i: int, a: Tensor, start: Start | None
+) -> tuple[TakenPlanes, Tensor, Tensor]:
+    """(the planes that a takes at grouped node i, the form it becomes, the sum of their constants)."""
+    box, kernels = relaxation.groups(i), relaxation.kernels
+    if kernels is None or not isinstance(box, SoftmaxBox):
+        planes = take_planes(box, a, start, rigorous=False)
+        upper = planes.upper.flatten(-2).to(a.dtype)
+        taken = TakenPlanes(a, upper, planes.at.expand(a.shape), planes)
+        return taken, planes.form, planes.constants.sum(-1)
+    ready, at = relaxation.ready(i), box.middle if start is None else start.slopes[0].to(a.dtype)
+    found = kernels.softmax_planes(ready, a, at)
+    followed = Found(kernels, ready, found)
+    return TakenPlanes(a, found.upper, found.at, followed), found.form, found.bias
 
 
-@dataclass(frozen=True, eq=False)
-class Arrived:
-    """The end of a pass: the form over the input (B, S, D), the point `corner` that minimises it, its value
-    `least` there (B, S), where asked for `size` (B, S) = Σ |form|·max|x|, and the rounding (B, S) that pays
-    for balls.
-
-    The point is a corner of the box, and in the columns of a ball the ball's own least point where the form
-    is larger there: the minimum over both sets is at least that.
-    """
-
-    form: Tensor
-    corner: Tensor
-    least: Tensor
-    size: Tensor | None
-    rounding: Tensor | float
-
-
-def arrived(
-    relaxation: Relaxation, forms: dict[int, Tensor], constant: Tensor, box: Interval, size: bool = False
-) -> Arrived:
-    """The end of a pass with these forms; constant (B, S) gives the shape where there is no form. The sums
-    have D terms in any order, and no account of their rounding.
-    """
-    form = forms.get(0)
-    if form is None:
-        form = constant.new_zeros(*constant.shape, box[0].shape[1])
-    entry = relaxation.network.nodes[0]
-    balls = entry.within if isinstance(entry, Input) else ()
-    if relaxation.kernels is not None and not balls:
-        found = relaxation.kernels.concretise(form, box, corner=True, size=size)
-        return Arrived(form, found.corner, found.bound, found.size, 0.0)
-    corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
-    rounding: Tensor | float = 0.0
-    for ball in balls:
-        part, square = form[..., ball.columns], corner[..., ball.columns]
-        point = ball.least(part)
-        better = (part * point).sum(-1, keepdim=True) > (part * square).sum(-1, keepdim=True)
-        corner = corner.index_copy(-1, ball.columns, torch.where(better, point, square))
-        terms = 4 * part.shape[-1] + 64
-        rounding = rounding + gamma(terms, form.dtype) * (part.abs() * ball.reach()).sum(-1)
-    wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1) if size else None
-    return Arrived(form, corner, (form * corner).sum(-1), wide, rounding)
-
-
-def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> Chosen:
-    """The line each entry of a (B, S, N) takes: the side by its sign, the slopes by `earlier` or by
-    default.
-    """
+def take_lines(lines: Lines, a: Tensor, start: Start | None, rigorous: bool) -> TakenLine:
+    """The line each entry of a (B, S, N) takes: the side by its sign, the slopes by `start` or by default."""
     upper = side_of(a)
-    if earlier is None:
+    if start is None:
         slopes = lines.default(upper)
     else:
-        before = earlier.upper.to(a.dtype)
-        slopes = tuple(k.to(a.dtype) for k in earlier.slopes)
+        before = start.upper.to(a.dtype)
+        slopes = tuple(k.to(a.dtype) for k in start.slopes)
         if not torch.equal(before, upper):
             flipped = (upper - before).abs_()
             slopes = tuple(
                 torch.lerp(k, d, flipped) for k, d in zip(slopes, lines.default(upper), strict=True)
             )
     intercept, touch = lines.intercept(slopes, upper, rigorous)
-    return Chosen(a, upper, slopes, intercept, touch)
+    return TakenLine(a, upper, slopes, intercept, touch)
+
+
+def take_planes(box: GroupBox, a: Tensor, start: Start | None, rigorous: bool) -> GroupPlanes:
+    """The planes for coefficients a (B, S, N), with the parameters of `start` or the default ones."""
+    return group_planes(box, a, None if start is None else start.slopes[0].to(a.dtype), rigorous=rigorous)
 
 
 def side_of(a: Tensor) -> Tensor:
     """1.0 where coefficients take the upper line, else 0.0."""
     return torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
-
-
-def planes_for(box: GroupBox, a: Tensor, earlier: Chosen | None, rigorous: bool) -> GroupPlanes:
-    """The planes for coefficients a (B, S, N), with the parameters of `earlier` or the default ones."""
-    return group_planes(box, a, None if earlier is None else earlier.slopes[0].to(a.dtype), rigorous=rigorous)
-
-
-def _below_planes(
-    relaxation: Relaxation, i: int, a: Tensor, earlier: Chosen | None
-) -> tuple[Chosen, Tensor, Tensor]:
-    """(the planes that a takes at grouped node i, the form it becomes, the sum of their constants)."""
-    box, kernels = relaxation.groups(i), relaxation.kernels
-    if kernels is None or not isinstance(box, SoftmaxBox):
-        planes = planes_for(box, a, earlier, rigorous=False)
-        upper = planes.upper.flatten(-2).to(a.dtype)
-        taken = Chosen(a, upper, (planes.at.expand(a.shape),), planes.form, (), planes=planes)
-        return taken, planes.form, planes.constants.sum(-1)
-    ready, at = relaxation.ready(i), box.middle if earlier is None else earlier.slopes[0].to(a.dtype)
-    found = kernels.softmax_planes(ready, a, at)
-    followed = Found(kernels, ready, found)
-    return Chosen(a, found.upper, (found.at,), found.form, (), planes=followed), found.form, found.bias
-
-
-Along = Callable[[Relaxation, int, Chosen, Slopes], tuple[Tensor, Chosen]]
-"""(relaxation, nonlinear node, its line, its arguments' values) -> (its value on the line, what the sweep
-keeps).
-"""
-
-
-def sweep(network: Network, one: Pass, along: Along | None = None) -> dict[int, Chosen]:
-    """The lines of the pass with `point` filled in: one forward sweep of the minimising corner along the
-    lines. `along`: what does it for the nodes of functions of one or two arguments.
-    """
-    follow = follow_line if along is None else along
-    return swept_to(network, one, None, follow)[0]
-
-
-def swept_to(
-    network: Network, one: Pass, target: int | None, along: Along
-) -> tuple[dict[int, Chosen], Tensor | None]:
-    """As `sweep`, and the value along the lines of the node `target`, if one is named."""
-    known: dict[int, Tensor] = {0: one.corner}
-    swept: dict[int, Chosen] = {}
-    wanted = tuple(one.chosen) if target is None else (*one.chosen, target)
-    order = one.relaxation.orders.get(wanted)
-    if order is None:
-        order = one.relaxation.orders[wanted] = _reached(network, wanted)
-    for i in order:
-        node = network.nodes[i]
-        if isinstance(node, Affine):
-            value = node.bias
-            for source, linear in node.terms:
-                value = linear.apply(known[source]) + value
-            known[i] = value
-        elif isinstance(node, Nonlinear):
-            point = tuple(known[a] for a in node.args)
-            known[i], swept[i] = along(one.relaxation, i, one.chosen[i], point)
-        elif isinstance(node, Grouped):
-            line, point = one.chosen[i], (known[node.args[0]],)
-            assert line.planes is not None
-            known[i], swept[i] = line.planes.along(point[0]), replace(line, point=point)
-    return swept, None if target is None else known[target]
-
-
-def follow_line(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> tuple[Tensor, Chosen]:
-    """(value of nonlinear node i on its lines at the point, the lines with it)."""
-    lines, kernels = relaxation.lines(i), relaxation.kernels
-    if kernels is not None and lines.hot is not None and line.step is not None:
-        value, uphill = kernels.gradient(lines.hot, line.coefficients, lines.boxes, line.step, point)
-        return value, replace(line, point=point, uphill=uphill)
-    value = line.intercept
-    for k, v in zip(line.slopes, point, strict=True):
-        value = torch.addcmul(value, k, v)
-    return value, replace(line, point=point)
-
-
-def _reached(network: Network, asked: Iterable[int]) -> list[int]:
-    """The nodes after the input that the values of those asked for depend on, and these, in order."""
-    reach = set(asked)
-    waiting = list(reach)
-    while waiting:
-        fresh = set(_arguments(network, waiting.pop())) - reach - {0}
-        reach |= fresh
-        waiting += fresh
-    return sorted(reach)
-
-
-def _arguments(network: Network, i: int) -> tuple[int, ...]:
-    """The nodes that the value of node i is computed from."""
-    node = network.nodes[i]
-    if isinstance(node, Affine):
-        return tuple(source for source, _ in node.terms)
-    return network.sources(i)[:1] if isinstance(node, Grouped) else network.sources(i)
-
-
-def gradient(line: Chosen) -> Slopes:
-    """∂bound/∂slope of a swept line: A·(v − x*), x* its touching point (envelope theorem), v the argument's
-    value.
-    """
-    if line.uphill:
-        return line.uphill
-    return tuple(line.coefficients * (v - t) for v, t in zip(line.point, line.touch, strict=True))
 
 
 def dot(a: Tensor, c: Tensor) -> Tensor:
@@ -323,8 +131,3 @@ def dot(a: Tensor, c: Tensor) -> Tensor:
     if bool(torch.isfinite(total).all()):
         return total
     return torch.where(a == 0, 0.0, a * c).sum(-1)
-
-
-def add(forms: dict[int, Tensor], node: int, form: Tensor) -> None:
-    """Add a form to what is known of a node."""
-    forms[node] = forms[node] + form if node in forms else form

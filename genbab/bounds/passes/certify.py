@@ -3,138 +3,145 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from genbab.bounds.passes.backward import Chosen, Rows, add, arrived, begun, choose, dot, planes_for, side_of
+from genbab.bounds.passes.backward import Sources, dot, side_of, take_lines, take_planes
+from genbab.bounds.passes.concretise import Minimum, initial_forms, minimum
+from genbab.bounds.passes.taken import Rows, Start, Starts
 from genbab.bounds.relax.contraction import Contracted
 from genbab.bounds.relax.curvature import Curvature, factors
-from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
-from genbab.network import Affine, Grouped, Network, Nonlinear, contractions
+from genbab.bounds.relax.lines import Lines, Slopes
+from genbab.bounds.relax.relaxation import Relaxation
+from genbab.network import Affine, Grouped, Meaning, Nonlinear, backward, contractions
 from genbab.network.interval import Interval, gamma
 from genbab.nonlinear.groups.grouped import group_roundings
 
 
-def certify(
-    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S)).
+@dataclass(frozen=True, eq=False)
+class Certified:
+    """What is proved of rows on boxes: they are at least `bound` (B, S) there, and at least <form, x> +
+    constant, form (B, S, D), constant (B, S), at every point of the box, over the reals; rounding included.
 
-    As `certified`, without what it says about curvature.
+    curvature (B, S, D): how much each input takes part in the products that a row is made of, None if that
+    is not known.
     """
-    return certified(network, relaxation, rows, box, slopes)[:3]
+
+    bound: Tensor
+    form: Tensor
+    constant: Tensor
+    curvature: Tensor | None = None
+
+    def rows(self, which: Tensor) -> Certified:
+        """The rows selected by their numbers."""
+        curvature = None if self.curvature is None else self.curvature[:, which]
+        return Certified(self.bound[:, which], self.form[:, which], self.constant[:, which], curvature)
 
 
-def certified(
-    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Sound lower bounds over the reals: (bound (B, S), coefficients (B, S, D), constant (B, S), curvature).
+def certify(relaxation: Relaxation, rows: Rows, box: Interval, start: Starts) -> Certified:
+    """Sound lower bounds of rows over the reals, by one pass with the lines that `start` says.
 
     Computed in the relaxation's dtype (use float64) with every rounding error accounted for: at each step
     the exact form differs from the computed one by at most γ|A||W|, and |x| is bounded by the node's
     interval, so γ<|A|, |W||x|> is subtracted at once, with what the file's node may differ from the one as
-    written (`Uncertainty`), and in the end what underflow may have taken. `<coefficients, x> + constant` lies
-    below the rows on the box, rounding included. Curvature (B, S, D): how much each input takes part in the
-    products that a row is made of, None if that is not known.
+    written (`Uncertainty`), and in the end what underflow may have taken.
     """
-    forms, constant = begun(relaxation, rows, box)
-    slack = torch.zeros_like(constant)
-    curved = None if relaxation.linear is None else Curvature(relaxation.linear)
-    for i in range(rows.target, 0, -1):
-        a = forms.pop(i, None)
-        if a is None:
-            continue
-        relaxation.ask()
-        node = network.nodes[i]
-        if isinstance(node, Affine):
-            chosen = relaxation.network.once(contractions) if curved is not None else slopes
-            more, lost = _through_affine(relaxation, i, a, forms, chosen)
-            constant, slack = constant + more, slack + lost
-        elif isinstance(node, Nonlinear):
-            pair = None if curved is None or i in slopes else factors(network, i)
-            if curved is not None and pair is not None:
-                picked, intercept, mass = _certified_lines(relaxation.lines(i), a, None)
-                found, bias, size = _summed(a, picked, intercept, mass)
-                curved.add(pair, a, picked, intercept)
+    forms, constant = initial_forms(relaxation, rows, box)
+    step = _Certification(relaxation, start, constant)
+    form = backward(relaxation.network, forms, step, relaxation.ask)
+    return step.ended(minimum(relaxation, form, constant, box, size=True), box)
+
+
+class _Certification(Meaning[Tensor, Sources]):
+    """One pass under way: the constant and what roundings may have taken (slack), both (B, S), so far.
+
+    With curvature, matrix products take their default planes whatever `start` says.
+    """
+
+    def __init__(self, relaxation: Relaxation, start: Starts, constant: Tensor) -> None:
+        self.relaxation, self.start, self.constant = relaxation, start, constant
+        self.slack = torch.zeros_like(constant)
+        self.count = len(relaxation.network.nodes)
+        self.curvature = None if relaxation.linear is None else Curvature(relaxation.linear)
+        curved = self.curvature is not None
+        self.chosen: Container[int] = relaxation.network.once(contractions) if curved else start
+
+    def affine(self, i: int, node: Affine, x: Tensor) -> Sources:
+        terms, mass = self.relaxation.mass(i)
+        self.constant = self.constant + x @ node.bias
+        self.slack = self.slack + gamma(terms, x.dtype) * dot(x.abs(), mass[:, None, :])
+        found: list[tuple[int, Tensor]] = []
+        for source, one in node.terms:
+            product = None if source in self.chosen else self.relaxation.contracted(source)
+            if product is None:
+                found.append((source, one.pull(x)))
             else:
-                found, bias, size = _through_lines(relaxation, i, a, slopes.get(i))
-            constant = constant + bias
-            slack = slack + gamma(node.size + len(network.nodes), a.dtype) * size
-            for argument, form in zip(node.args, found, strict=True):
-                add(forms, argument, form)
-        elif isinstance(node, Grouped):
-            planes = planes_for(relaxation.groups(i), a, slopes.get(i), rigorous=True)
-            assert planes.masses is not None
-            constant = constant + planes.constants.sum(-1)
-            terms = group_roundings(node.fn) + node.size + len(network.nodes)
-            slack = slack + gamma(terms, a.dtype) * planes.masses.sum(-1)
-            add(forms, node.args[0], planes.form)
-    end = arrived(relaxation, forms, constant, box, size=True)
-    assert end.size is not None
-    if curved is not None:
-        constant = constant + curved.improvement()
-    terms = end.form.shape[-1] + 4 * len(network.nodes)
-    constant = constant - slack - gamma(terms, end.form.dtype) * (end.size + constant.abs()) - relaxation.lost
-    bound = constant + end.least - end.rounding
-    bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
-    return bound, end.form, constant, None if curved is None else curved.shares(box)
+                found += self._through_product(product, product.of.after.pull(x))
+        return found
 
+    def _through_product(self, product: Contracted, a: Tensor) -> Sources:
+        """From the sums of a matrix product to what its operands' nodes read."""
+        size = self.relaxation.network.nodes[product.of.node].size + self.count
+        self.constant = self.constant + product.constant(a)
+        self.slack = self.slack + gamma(size, a.dtype) * dot(a.abs(), product.mass)
+        for factor, form in zip((product.of.left, product.of.right), product.pull(a), strict=True):
+            terms, mass = self.relaxation.mass(factor.node)
+            lost = dot(form.abs(), mass[:, None, factor.places.reshape(-1)])
+            self.constant = self.constant + form @ factor.bias
+            self.slack = self.slack + gamma(terms, a.dtype) * lost
+            yield factor.source, factor.map.pull(form)
 
-def _through_affine(
-    relaxation: Relaxation, i: int, a: Tensor, forms: dict[int, Tensor], chosen: Container[int]
-) -> tuple[Tensor, Tensor]:
-    """From affine node i to its sources, and through matrix products whose planes are not `chosen`: constant
-    and slack (B, S) of the step.
-    """
-    node = relaxation.network.nodes[i]
-    assert isinstance(node, Affine)
-    constant, slack = a @ node.bias, _affine_slack(relaxation, i, a)
-    for source, one in node.terms:
-        product = None if source in chosen else relaxation.contracted(source)
-        if product is None:
-            add(forms, source, one.pull(a))
+    def nonlinear(self, i: int, node: Nonlinear, x: Tensor) -> Sources:
+        pair = None if self.curvature is None or i in self.start else factors(self.relaxation.network, i)
+        if self.curvature is not None and pair is not None:
+            slopes, intercept, mass = _lines(self.relaxation.lines(i), x, None)
+            forms, bias, size = _summed(x, slopes, intercept, mass)
+            self.curvature.add(pair, x, slopes, intercept)
         else:
-            more, lost = _through_product(relaxation, product, product.of.after.pull(a), forms)
-            constant, slack = constant + more, slack + lost
-    return constant, slack
+            forms, bias, size = _through_lines(self.relaxation, i, x, self.start.get(i))
+        self.constant = self.constant + bias
+        self.slack = self.slack + gamma(node.size + self.count, x.dtype) * size
+        return zip(node.args, forms, strict=True)
 
+    def grouped(self, i: int, node: Grouped, x: Tensor) -> Sources:
+        planes = take_planes(self.relaxation.groups(i), x, self.start.get(i), rigorous=True)
+        assert planes.masses is not None
+        terms = group_roundings(node.fn) + node.size + self.count
+        self.constant = self.constant + planes.constants.sum(-1)
+        self.slack = self.slack + gamma(terms, x.dtype) * planes.masses.sum(-1)
+        return [(node.args[0], planes.form)]
 
-def _through_product(
-    relaxation: Relaxation, product: Contracted, a: Tensor, forms: dict[int, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """From the sums of a matrix product to what its operands' nodes read: (constant, slack) (B, S) of the
-    step.
-    """
-    size = relaxation.network.nodes[product.of.node].size + len(relaxation.network.nodes)
-    constant, slack = product.constant(a), gamma(size, a.dtype) * dot(a.abs(), product.mass)
-    for factor, form in zip((product.of.left, product.of.right), product.pull(a), strict=True):
-        terms, mass = relaxation.mass(factor.node)
-        constant = constant + form @ factor.bias
-        slack = slack + gamma(terms, a.dtype) * dot(form.abs(), mass[:, None, factor.places.reshape(-1)])
-        add(forms, factor.source, factor.map.pull(form))
-    return constant, slack
-
-
-def _affine_slack(relaxation: Relaxation, i: int, a: Tensor) -> Tensor:
-    terms, mass = relaxation.mass(i)
-    return gamma(terms, a.dtype) * dot(a.abs(), mass[:, None, :])
+    def ended(self, end: Minimum, box: Interval) -> Certified:
+        """What is proved once the pass has arrived at the input."""
+        assert end.size is not None
+        constant = self.constant
+        if self.curvature is not None:
+            constant = constant + self.curvature.improvement()
+        terms = end.form.shape[-1] + 4 * self.count
+        rounding = gamma(terms, end.form.dtype) * (end.size + constant.abs())
+        constant = constant - self.slack - rounding - self.relaxation.lost
+        bound = constant + end.least - end.rounding
+        bound = torch.nan_to_num(bound, nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
+        shares = None if self.curvature is None else self.curvature.shares(box)
+        return Certified(bound, end.form, constant, shares)
 
 
 def _through_lines(
-    relaxation: Relaxation, i: int, a: Tensor, earlier: Chosen | None
+    relaxation: Relaxation, i: int, a: Tensor, start: Start | None
 ) -> tuple[Slopes, Tensor, Tensor]:
     """From nonlinear node i to its arguments by rigorous lines: (form per argument, Σ a·intercept,
     Σ |a|·rounding scale), each sum of as many products as the node has numbers, in any order.
     """
     lines, kernels = relaxation.lines(i), relaxation.kernels
     if kernels is None:
-        return _summed(a, *_certified_lines(lines, a, earlier))
-    if earlier is None:
+        return _summed(a, *_lines(lines, a, start))
+    if start is None:
         low_slopes, high_slopes, low, high, scale = lines.default_lines
         found, bias, size = kernels.lines(a, (low_slopes, low), (high_slopes, high), scale)
     else:
-        slopes, intercept, scale = _certified_lines(lines, a, earlier)
+        slopes, intercept, scale = _lines(lines, a, start)
         found, bias, size = kernels.lines(a, (slopes, intercept), None, scale)
     return found, bias, size
 
@@ -144,14 +151,14 @@ def _summed(a: Tensor, slopes: Slopes, intercept: Tensor, scale: Tensor) -> tupl
     return tuple(a * k for k in slopes), dot(a, intercept), dot(a.abs(), scale)
 
 
-def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[Slopes, Tensor, Tensor]:
+def _lines(lines: Lines, a: Tensor, start: Start | None) -> tuple[Slopes, Tensor, Tensor]:
     """(slopes, rigorous intercept, rounding scale) for the side that each entry of a (B, S, N) takes.
 
     Default lines are computed once per box and picked per row; other slopes have their intercept computed
     per row.
     """
-    if earlier is not None:
-        taken = choose(lines, a, earlier, rigorous=True)
+    if start is not None:
+        taken = take_lines(lines, a, start, rigorous=True)
         return taken.slopes, taken.intercept, lines.mass(taken.slopes, taken.intercept)
     upper = side_of(a)
     lower_slopes, upper_slopes, low, high, mass = lines.default_lines

@@ -7,23 +7,28 @@ last row the constant. Kept together as mean and half difference, an affine node
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from genbab.bounds.relax.curvature import Forms, Linearised, linearised
-from genbab.bounds.relax.relaxation import Relaxation, shaped
-from genbab.network import Affine, Grouped, Input, Network, Nonlinear
+from genbab.bounds.relax.lines import Lines, shaped
+from genbab.network import Affine, Grouped, Input, Meaning, Network, Nonlinear, walk
 from genbab.network.interval import (
     Ask,
     Interval,
-    affine_doubt,
     affine_range,
     cut,
     gamma,
     halved,
     intersect,
     known_below,
+    magnitude,
     nonlinear_range,
+    uncertain,
     underflow,
 )
 from genbab.nonlinear.groups.grouped import group_box, group_planes, group_roundings
@@ -51,29 +56,54 @@ def forward_forms(
     network: Network, box: Interval, known: dict[int, Interval] | None = None, ask: Ask = go_on
 ) -> tuple[list[Interval], Linearised | None]:
     """The intervals of `forward`, and the arguments of products as affine functions of the varying inputs."""
-    known = known or {}
     active = varying(box)
-    radius = halved(box[1] - box[0])[:, active]
-    forms: list[Forms] = []
-    intervals: list[Interval] = []
-    for i, node in enumerate(network.nodes):
-        ask()
-        if isinstance(node, Input):
-            form, interval = _input_forms(box, active), box
-        elif isinstance(node, Affine):
-            doubt = affine_doubt(node, intervals)
-            form = _affine_forms(node, [forms[s] for s, _ in node.terms], radius, doubt)
-            interval = intersect(
-                concretise(form, radius), affine_range(node, [intervals[s] for s in node.sources])
-            )
-        else:
-            form = _nonlinear_forms(network, i, forms, intervals, radius, ask)
-            interval = intersect(
-                concretise(form, radius), nonlinear_range(node, [intervals[a] for a in node.args], ask)
-            )
-        intervals.append(cut(network, i, interval, known))
-        forms.append(form)
-    return intervals, linearised(network, forms, active, radius)
+    sweep = _Sweep(network, box, known or {}, active, ask)
+    found = walk.forward(network, sweep, ask=ask).values()
+    forms, intervals = [form for form, _ in found], [interval for _, interval in found]
+    return intervals, linearised(network, forms, active, sweep.radius)
+
+
+Bounds = tuple[Forms, Interval]
+"""Affine functions around a node, and its interval."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sweep(Meaning[Sequence[Bounds], Bounds]):
+    """Affine functions around every node, and intervals, from those of its sources."""
+
+    network: Network
+    box: Interval
+    known: dict[int, Interval]
+    active: Tensor
+    ask: Ask
+
+    @cached_property
+    def radius(self) -> Tensor:
+        """Half widths (B, D) of the varying inputs, rounded up."""
+        return halved(self.box[1] - self.box[0])[:, self.active]
+
+    def _cut(self, i: int, form: Forms, interval: Interval) -> Bounds:
+        return form, cut(self.network, i, interval, self.known)
+
+    def input(self, i: int, node: Input, x: Sequence[Bounds]) -> Bounds:
+        return self._cut(i, _input_forms(self.box, self.active), self.box)
+
+    def affine(self, i: int, node: Affine, x: Sequence[Bounds]) -> Bounds:
+        intervals = [interval for _, interval in x]
+        plain = node.uncertainty.constant is None and not node.uncertainty.weights
+        doubt = None if plain else uncertain(node, [magnitude(interval) for interval in intervals])
+        form = _affine_forms(node, [form for form, _ in x[: len(node.terms)]], self.radius, doubt)
+        return self._cut(i, form, intersect(concretise(form, self.radius), affine_range(node, intervals)))
+
+    def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Bounds]) -> Bounds:
+        return self._function(i, node, x, _nonlinear_forms(node, x, self.radius, self.ask))
+
+    def grouped(self, i: int, node: Grouped, x: Sequence[Bounds]) -> Bounds:
+        return self._function(i, node, x, _grouped_forms(node, x, self.radius))
+
+    def _function(self, i: int, node: Nonlinear | Grouped, x: Sequence[Bounds], form: Forms) -> Bounds:
+        plain = nonlinear_range(node, [interval for _, interval in x], self.ask)
+        return self._cut(i, form, intersect(concretise(form, self.radius), plain))
 
 
 def concretise(forms: Forms, radius: Tensor) -> Interval:
@@ -138,22 +168,15 @@ def _mass(form: Tensor, radius: Tensor) -> Tensor:
     return torch.einsum("bdn,bd->bn", form[:, :-1].abs(), radius)[:, None] + form[:, -1:].abs()
 
 
-def _nonlinear_forms(  # noqa: PLR0913
-    network: Network, i: int, forms: list[Forms], intervals: list[Interval], radius: Tensor, ask: Ask
-) -> Forms:
-    node = network.nodes[i]
-    if isinstance(node, Grouped):
-        return _grouped_forms(node, [forms[a] for a in node.args], [intervals[a] for a in node.args], radius)
-    assert isinstance(node, Nonlinear)
-    padded = intervals + [intervals[0]] * (len(network.nodes) - len(intervals))
-    lines = Relaxation(network, padded, radius.dtype, ask=ask).lines(i)
+def _nonlinear_forms(node: Nonlinear, x: Sequence[Bounds], radius: Tensor, ask: Ask) -> Forms:
+    boxes = tuple(shaped(interval, radius.dtype) for _, interval in x)
+    lines = Lines(node.fn, boxes, None, ask)
     sides: list[Tensor] = []
     for upper, slopes in zip((False, True), lines.defaults, strict=True):
         constant, _ = lines.intercept(slopes, upper, rigorous=True)
-        total = torch.zeros_like(forms[node.args[0]][0])
+        total = torch.zeros_like(x[0][0][0])
         mass = constant.abs()
-        for k, argument in zip(slopes, node.args, strict=True):
-            low, high = forms[argument]
+        for k, ((low, high), _) in zip(slopes, x, strict=True):
             picked = torch.where((k >= 0) != upper, low, high)
             total = total + torch.where(k == 0, 0.0, k * picked)
             mass = mass + torch.where(k == 0, 0.0, k.abs() * _mass(picked, radius))
@@ -163,13 +186,14 @@ def _nonlinear_forms(  # noqa: PLR0913
     return sides[0], sides[1]
 
 
-def _grouped_forms(node: Grouped, forms: list[Forms], intervals: list[Interval], radius: Tensor) -> Forms:
+def _grouped_forms(node: Grouped, x: Sequence[Bounds], radius: Tensor) -> Forms:
     """Every entry's own default plane, below and above."""
     length = node.fn.length
-    box = group_box(node.fn, [shaped(interval, radius.dtype) for interval in intervals])
+    box = group_box(node.fn, [shaped(interval, radius.dtype) for _, interval in x])
+    forms = x[0][0]
     unit = torch.eye(length, dtype=radius.dtype, device=radius.device).repeat(1, node.size // length)
-    low, high = (by_rows(form, length) for form in forms[0])  # (B, D+1, R, K)
-    reach = by_rows(torch.maximum(*(_mass(form, radius) for form in forms[0]))[:, 0], length)
+    low, high = (by_rows(form, length) for form in forms)  # (B, D+1, R, K)
+    reach = by_rows(torch.maximum(*(_mass(form, radius) for form in forms))[:, 0], length)
     sides: list[Tensor] = []
     for sign in (1.0, -1.0):
         rows = (sign * unit)[None].expand(radius.shape[0], -1, -1)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.bounds.passes.backward import Chosen, Pass, Rows, descend
+from genbab.bounds.passes.backward import descend
+from genbab.bounds.passes.taken import Pass, Rows, Starts
 from genbab.bounds.relax.relaxation import Relaxation
-from genbab.network import Grouped, Network
 from genbab.network.interval import Interval
 from genbab.network.values import values
 
@@ -34,30 +34,33 @@ class Account:
     gaps: dict[int, Tensor]
 
 
-def account(
-    network: Network, relaxation: Relaxation, rows: Rows, box: Interval, slopes: dict[int, Chosen]
-) -> Account:
+def account(relaxation: Relaxation, rows: Rows, box: Interval, start: Starts) -> Account:
     """The gap of one pass with these slopes (default ones where there are none), divided among the nodes.
 
     For explanations, never for verdicts. Parts are not finite where an interval is not.
     """
-    one = descend(network, relaxation, rows, box, slopes)
-    known = values(network, one.corner)
+    one = descend(relaxation, rows, box, start)
+    known = values(relaxation.network, one.corner)
     value = (rows.matrix * known[rows.target]).sum(-1)
     if rows.on_input is not None:
         value = value + (rows.on_input * one.corner).sum(-1)
-    return Account(one.bound, value, {i: _lost(network, one, i, known) for i in one.chosen})
+    lost = {i: _lost_by_lines(one, i, known) for i in one.lines}
+    lost |= {i: _lost_by_planes(one, i, known) for i in one.planes}
+    return Account(one.bound, value, lost)
 
 
-def _lost(network: Network, one: Pass, i: int, known: list[Tensor]) -> Tensor:
-    """What the lines (planes) of node i give away at the point: (B, S)."""
-    node, line = network.nodes[i], one.chosen[i]
-    if isinstance(node, Grouped):
-        assert line.planes is not None
-        below = (line.planes.form * known[node.args[0]]).sum(-1) + line.planes.constants.sum(-1)
-        return (line.coefficients * known[i]).sum(-1) - below
+def _lost_by_planes(one: Pass, i: int, known: list[Tensor]) -> Tensor:
+    """What the planes of grouped node i give away at the point: (B, S)."""
+    taken, argument = one.planes[i], one.relaxation.network.nodes[i].sources[0]
+    below = (taken.planes.form * known[argument]).sum(-1) + taken.planes.constants.sum(-1)
+    return (taken.coefficients * known[i]).sum(-1) - below
+
+
+def _lost_by_lines(one: Pass, i: int, known: list[Tensor]) -> Tensor:
+    """What the lines of nonlinear node i give away at the point: (B, S)."""
+    line = one.lines[i]
     along = line.intercept
-    for slope, argument in zip(line.slopes, network.sources(i), strict=True):
+    for slope, argument in zip(line.slopes, one.relaxation.network.nodes[i].sources, strict=True):
         along = along + slope * known[argument]
     lost = line.coefficients * (known[i] - along)
     return torch.where(line.coefficients == 0, 0.0, lost).sum(-1)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.network import Network, Nonlinear
+from genbab.network import Network
 from genbab.network.interval import Interval, gamma
 from genbab.nonlinear import Nonlinearity, Product
 
@@ -53,8 +53,8 @@ class Linearised:
 
 def factors(network: Network, i: int) -> tuple[int, int] | None:
     """The nodes whose product node i is, or None if it is something else."""
-    node = network.nodes[i]
-    if not isinstance(node, Nonlinear):
+    node = network.nonlinear.get(i)
+    if node is None:
         return None
     if isinstance(node.fn, Product):
         return node.args[0], node.args[1]

@@ -12,16 +12,14 @@ from genbab.bounds import (
     Engine,
     Interval,
     Rows,
-    Steps,
-    certified,
+    Tightening,
     certify,
     cheap_forms,
     contradicted,
     tighten_all,
 )
 from genbab.branch.cut.conjunction import clip, combine, minimiser
-from genbab.branch.open.domains import INPUT, Domains, Splits
-from genbab.branch.search import Bound
+from genbab.branch.open.domains import INPUT, Bound, Domains, Splits
 from genbab.problem import Query
 
 RETRY = 16
@@ -101,12 +99,10 @@ def _margins(
     query, started = domains.query, time.monotonic()
     box: Interval = (query.lower, query.upper)
     intervals, linear = cheap_forms(engine, box)
-    exact = engine.certifying(intervals, linear=linear)
     rows, place = _distinct(query, output)
-    bounds, form, constant, curved = certified(engine.exact, exact, rows, box, {})
-    bounds, form, constant = bounds[:, place], form[:, place], constant[:, place]
-    curved = None if curved is None else curved[:, place]
-    margins = _emptied(engine, query.margins(bounds), intervals)
+    known = certify(engine.relaxed(intervals, None, linear).exact, rows, box, {}).rows(place)
+    form, constant, curved = known.form, known.constant, known.curvature
+    margins = _emptied(engine, query.margins(known.bound), intervals)
     undecided = (~(query.worst(margins) > 0)).nonzero().squeeze(-1)
     if balance is None or not undecided.numel():
         return margins, form, constant, curved
@@ -114,13 +110,13 @@ def _margins(
     some = query.take(undecided)
     box = (some.lower, some.upper)
     intervals = [(low[undecided], high[undecided]) for low, high in intervals]
-    exact = tighten_all(engine, box, intervals, Steps(0), linear=linear and linear.take(undecided))
+    tight = tighten_all(engine, box, intervals, Tightening(), linear and linear.take(undecided)).exact
     rows, place = _distinct(some, output)
-    bounds, better, base = (t[:, place] for t in certify(engine.exact, exact, rows, box, {}))
-    found = _emptied(engine, some.margins(bounds), exact.intervals)
+    better = certify(tight, rows, box, {}).rows(place)
+    found = _emptied(engine, some.margins(better.bound), tight.intervals)
     margins[undecided] = torch.maximum(margins[undecided], found)
     form, constant = form.clone(), constant.clone()
-    form[undecided], constant[undecided] = better, base
+    form[undecided], constant[undecided] = better.form, better.constant
     seconds = (between - started, time.monotonic() - between)
     after = query.worst(margins)[undecided]
     balance.add(seconds, after - before, after - domains.bound[undecided])

@@ -11,39 +11,53 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import (
-    Chosen,
+    NEARLY,
+    Answer,
     Engine,
     Freedom,
     Interval,
-    Multipliers,
+    Masses,
+    PremiseOutputs,
+    Question,
     Relaxation,
     Rows,
     Slopes,
     Steps,
-    certify,
-    constrained,
-    loosened,
-    optimise,
+    WarmStart,
+    answer,
+    output_premises,
+    with_premise,
+    without_premises,
 )
 from genbab.branch.cut.conjunction import clip, combine, minimiser
 from genbab.branch.cut.retighten import Retighten
-from genbab.branch.open.domains import INPUT, Domains, Path, Splits, Warm, start_from, warm_from
-from genbab.branch.search import Bound
-from genbab.network import Affine, Nonlinear
+from genbab.branch.open.domains import INPUT, Bound, Domains, Path, Splits
 from genbab.problem import Query
 
-Choose = Callable[[Relaxation, dict[int, Chosen], Domains, Tensor], Splits]
-"""(relaxation, lines of the last pass, domains, margins (B, S)) -> the next split of each domain."""
+Choose = Callable[[Relaxation, Answer, Domains, Tensor], Splits]
+"""(relaxation of the search, answer about the rows, domains, margins (B, S)) -> the next split of each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Root:
-    """What all domains share: the root's intervals (1, N) and the rounding scales of its affine nodes."""
+    """What all domains share: the root's intervals (1, N), the rounding scales of its affine nodes, lines."""
 
     intervals: list[Interval]
-    mass: dict[int, tuple[int, Tensor]]
+    masses: Masses
     lines: Relaxation
     output: int
+
+
+def question(engine: Engine, root: Root, domains: Domains) -> Question:
+    """What is asked of the domains: their rows, on their boxes, with what splits set free and premises."""
+    query, output = domains.query, root.output
+    return Question(
+        Rows(output, query.matrix, query.on_input),
+        (query.lower, query.upper),
+        engine.relaxed(child_intervals(root, domains), root.masses),
+        freedom(engine, root, domains),
+        output_premises(engine.exact),
+    )
 
 
 def bound_by_neurons(
@@ -57,65 +71,32 @@ def bound_by_neurons(
         engine.check()
         if retighten is not None:
             children = retighten.before(children)
-        asked = query = children.query
-        box = (query.lower, query.upper)
-        rows = Rows(root.output, query.matrix, query.on_input)
-        intervals = child_intervals(root, children)
-        start = start_from(children.warm)
-        given = engine.multipliers(intervals, rows, start.get(root.output))
-        search = engine.searching(intervals, root.mass)
-        exact = engine.certifying(intervals, root.mass)
+        query, asked = children.query, question(engine, root, children)
 
         def decided(bounds: Tensor) -> bool:
             engine.check()
-            return bool((query.worst(query.margins(bounds.to(query.rhs.dtype))) > 1e-4).all())
+            return bool((query.worst(query.margins(bounds.to(query.rhs.dtype))) > NEARLY).all())
 
-        chosen = optimise(
-            engine.search,
-            search,
-            rows.to(engine.dtype),
-            engine.cast(box),
-            steps,
-            start,
-            decided,
-            freedom(engine, root, children),
-            given,
-        )
-        if given is not None:
-            query, rows = pressed(query, rows, given)
-            children = replace(children, query=query)
-        bounds, form, constant = certify(engine.exact, exact, rows, box, chosen)
-        margins = combine(query, query.margins(bounds), form, constant)
+        known = answer(engine, asked, steps, children.warm, decided)
+        form, constant = known.certified.form, known.certified.constant
+        margins = combine(query, query.margins(known.bound), form, constant)
         worst = torch.maximum(query.worst(margins), children.bound)
+        search = asked.relaxations.search
         if retighten is not None:
-            children = retighten.after(children, search, chosen, margins, form, constant)
-            children = _clipped(children, worst, margins, form, constant)
-        empty = _empty(children)
-        worst = torch.where(empty, torch.inf, worst)
-        splits = choose(search, chosen, children, margins)
+            children = retighten.after(children, search, known, margins)
+            children = _clipped(children, worst, margins, known)
+        worst = torch.where(_empty(children), torch.inf, worst)
+        splits = choose(search, known, children, margins)
         corner = minimiser(children.query, margins, form)
-        if given is not None:
-            chosen = {**chosen, root.output: given.line()}
-            own = replace(children.query, matrix=asked.matrix, rhs=asked.rhs)
-            children = replace(children, query=own)
-        return replace(children, bound=worst, splits=splits, warm=warm_from(chosen), corner=corner)
+        return replace(children, bound=worst, splits=splits, warm=known.certificate, corner=corner)
 
     return bound
 
 
-def pressed(query: Query, rows: Rows, given: Multipliers) -> tuple[Query, Rows]:
-    """The query, and its rows, with every row weakened by multiples of what is given of hidden neurons: what
-    every unsafe point that follows that satisfies, too.
-    """
-    rhs = query.rhs + given.certain_price(rows)
-    rows = given.added(rows)
-    return replace(query, matrix=rows.matrix, rhs=torch.nextafter(rhs, torch.full_like(rhs, torch.inf))), rows
-
-
-def _clipped(domains: Domains, worst: Tensor, margins: Tensor, form: Tensor, constant: Tensor) -> Domains:
+def _clipped(domains: Domains, worst: Tensor, margins: Tensor, known: Answer) -> Domains:
     """The open domains (`worst` not above 0) with their boxes cut to where all rows of a clause can hold."""
     query = domains.query
-    lower, upper = clip(query, margins, form, constant)
+    lower, upper = clip(query, margins, known.certified.form, known.certified.constant)
     done = (worst > 0)[:, None]
     lower, upper = torch.where(done, query.lower, lower), torch.where(done, query.upper, upper)
     hidden = {**domains.hidden, INPUT: (lower, upper)} if INPUT in domains.hidden else domains.hidden
@@ -132,10 +113,9 @@ def freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
     root; not where they are found apart from the slopes (`Multipliers`).
     """
     steps: dict[int, Slopes] = {}
-    apart = set() if engine.shown is None else set(engine.shown.node.tolist())
-    for i, node in enumerate(engine.search.nodes):
-        if not isinstance(node, Nonlinear):
-            continue
+    outputs = engine.exact.once(PremiseOutputs.of)
+    apart = set() if outputs is None else set(outputs.node.tolist())
+    for i, node in engine.search.nonlinear.items():
         cut = [None if a in apart else domains.released.get(a) for a in node.args]
         cut = [c if c is not None and bool(c.any()) else None for c in cut]
         if any(c is not None for c in cut):
@@ -160,16 +140,16 @@ def neuron_root(
     query: Query,
     margins: Tensor,
     intervals: list[Interval],
-    slopes: dict[int, Chosen],
+    warm: WarmStart,
     output: int,
 ) -> tuple[Domains, Root]:
     """One domain per open clause of a single box, and what they share.
 
-    query, margins and intervals have batch size 1; slopes are those of its rows. Shorter clauses are filled
-    up with their first row.
+    query, margins and intervals have batch size 1; warm is of its rows. Shorter clauses are filled up with
+    their first row.
     """
-    shared = engine.certifying(intervals)
-    mass = {i: shared.mass(i) for i, node in enumerate(engine.exact.nodes) if isinstance(node, Affine)}
+    shared = engine.relaxed(intervals).exact
+    masses = {i: shared.mass(i) for i in engine.exact.affine}
     index, numbers = _open_rows(query, margins)
     count = index.shape[0]
 
@@ -187,15 +167,13 @@ def neuron_root(
     hidden = {
         i: (intervals[i][0].repeat(count, 1), intervals[i][1].repeat(count, 1)) for i in engine.exact.relaxed
     }
-    warm = {i: Warm(tuple(rows(k) for k in c.slopes), rows(c.upper)) for i, c in slopes.items()}
     bound = boxes.worst(rows(margins))
     depth = torch.zeros(count, dtype=torch.long, device=bound.device)
-    released = {i: constrained(engine.exact, i).repeat(count, 1) for i in hidden}
+    released = {i: with_premise(engine.exact, i).repeat(count, 1) for i in hidden}
     path = Path.none(count, bound.device)
-    loose = loosened(engine.exact, (query.lower, query.upper), intervals)
-    return Domains(boxes, bound, depth, None, hidden, warm, path, released), Root(
-        intervals, mass, engine.searching(loose), output
-    )
+    loose = without_premises(engine.exact, (query.lower, query.upper), intervals)
+    domains = Domains(boxes, bound, depth, None, hidden, warm.mapped(rows), path, released)
+    return domains, Root(intervals, masses, engine.relaxed(loose).search, output)
 
 
 def _open_rows(query: Query, margins: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,22 +15,24 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import (
-    Chosen,
+    Answer,
     Engine,
     Interval,
-    Multipliers,
+    PremiseOutputs,
+    Premises,
+    Question,
     Rows,
-    Shown,
     Steps,
     Unsafe,
-    certify,
+    WarmStart,
+    answer,
     intersect,
-    optimise,
     pass_cost,
     refined,
+    rows_at_once,
 )
 from genbab.branch.bound.neurons import Root, child_intervals
-from genbab.branch.open.domains import Domains, Warm, warm_from
+from genbab.branch.open.domains import Domains
 
 ROUNDS = 12
 """Most rounds over all neurons."""
@@ -58,78 +60,60 @@ SHARE = 0.2
 
 
 @dataclass(eq=False)
-class Together:
-    """The rounds of one batch of domains; weights and slopes of each chunk of rows start its next round."""
+class JointRounds:
+    """The rounds of one batch of domains; what each chunk of rows was answered with starts its next round."""
 
     engine: Engine
     root: Root
     domains: Domains
-    starts: list[dict[int, Chosen]] = field(default_factory=list)
+    outputs: PremiseOutputs
+    starts: list[WarmStart] = field(default_factory=list)
 
-    def round(self, shown: Shown, intervals: list[Interval]) -> list[Interval]:
-        """All intervals, cut by what one round finds of the neurons shown."""
-        query = self.domains.query
+    def round(self, intervals: list[Interval]) -> list[Interval]:
+        """All intervals, cut by what one round finds of the neurons with premises."""
+        query, outputs = self.domains.query, self.outputs
         unsafe = Unsafe(query.matrix[:, :UNSAFE], query.rhs[:, :UNSAFE])
-        units = _units(shown, query.matrix)
-        low, high = shown.ends(intervals)
+        units = _units(outputs, query.matrix)
+        low, high = outputs.ends(intervals)
         width = (high - low).squeeze(1)
-        given = torch.cat([width, self._slack().expand(-1, unsafe.rhs.shape[1])], -1)
-        size = SHARE * torch.cat([width, width], 1)[..., None] / given[:, None]
+        known = torch.cat([width, self._slack().expand(-1, unsafe.rhs.shape[1])], -1)
+        size = SHARE * torch.cat([width, width], 1)[..., None] / known[:, None]
         size = torch.nan_to_num(size, nan=0.0, posinf=0.0).to(self.engine.dtype)
-        chunk = self.engine.chunk(len(self.domains), self.root.output, STEPS)
+        chunk = rows_at_once(self.engine, len(self.domains), self.root.output, searching=True)
         parts = torch.split(torch.arange(units.shape[1], device=width.device), chunk)
-        self.starts = self.starts or [{} for _ in parts]
+        self.starts = self.starts or [WarmStart() for _ in parts]
         bounds = []
         for place, part in enumerate(parts):
-            rows, start = Rows(self.root.output, units[:, part]), self.starts[place]
-            weight = start[self.root.output].slopes[0] if start else None
-            near = rows.to(self.engine.dtype)
-            multipliers = Multipliers(shown, intervals, near, weight, unsafe, size[:, part])
-            bound, self.starts[place] = self._bounded(intervals, rows, multipliers, start, STEPS)
-            bounds.append(bound)
-        found = torch.cat(bounds, 1)
-        count = len(shown.output)
-        return _cut(self.engine, shown, intervals, (found[:, :count], -found[:, count:]))
+            premises = Premises(outputs, unsafe, size[:, part])
+            found = self._answer(intervals, units[:, part], premises, STEPS, self.starts[place])
+            self.starts[place] = found.certificate
+            bounds.append(found.bound)
+        found_all = torch.cat(bounds, 1)
+        count = len(outputs.output)
+        return _cut(self.engine, outputs, intervals, (found_all[:, :count], -found_all[:, count:]))
 
-    def own_rows(self, intervals: list[Interval]) -> tuple[dict[int, Warm], Tensor]:
-        """Warm slopes and weights of the domains' own rows, and their certified worst margins (B,)."""
-        query = self.domains.query
-        rows = Rows(self.root.output, query.matrix)
-        given = self.engine.multipliers(intervals, rows)
-        assert given is not None
-        bounds, lines = self._bounded(intervals, rows, given, {}, FINAL)
-        return warm_from(lines), query.worst(query.margins(bounds))
+    def own_rows(self, intervals: list[Interval]) -> Answer:
+        """What is found of the domains' own rows."""
+        return self._answer(intervals, self.domains.query.matrix, Premises(self.outputs), FINAL)
 
     def _slack(self) -> Tensor:
         """About how far below 0 the rows of unsafe points can lie, (B, 1)."""
         return (-self.domains.bound).clamp(min=1e-3)[:, None]
 
-    def _bounded(
+    def _answer(
         self,
         intervals: list[Interval],
-        rows: Rows,
-        multipliers: Multipliers,
-        start: dict[int, Chosen],
+        matrix: Tensor,
+        premises: Premises,
         steps: int,
-    ) -> tuple[Tensor, dict[int, Chosen]]:
-        """Certified lower bounds (B, S) of the rows at unsafe points; slopes and weights."""
-        engine = self.engine
-        query, mass = self.domains.query, self.root.mass
-        box = (query.lower, query.upper)
-        slopes = optimise(
-            engine.search,
-            engine.searching(intervals, mass),
-            rows.to(engine.dtype),
-            engine.cast(box),
-            Steps.of(steps),
-            start,
-            engine.asked,
-            None,
-            multipliers,
-        )
-        exact = engine.certifying(intervals, mass)
-        bounds = certify(engine.exact, exact, multipliers.added(rows), box, slopes)[0]
-        return multipliers.paid(bounds, rows), {**slopes, self.root.output: multipliers.line()}
+        start: WarmStart | None = None,
+    ) -> Answer:
+        """What is found of rows (B or 1, S, O) of the outputs at the points that count."""
+        query = self.domains.query
+        rows, box = Rows(self.root.output, matrix), (query.lower, query.upper)
+        relaxations = self.engine.relaxed(intervals, self.root.masses)
+        asked = Question(rows, box, relaxations, None, premises)
+        return answer(self.engine, asked, Steps.of(steps), start)
 
 
 def narrowed(engine: Engine, root: Root, domains: Domains, seconds: float) -> Domains:
@@ -137,46 +121,50 @@ def narrowed(engine: Engine, root: Root, domains: Domains, seconds: float) -> Do
     none), found in about so many seconds. Only neurons that the specification shows are narrowed; the same
     domains where it shows none.
     """
-    end, shown, query = time.monotonic() + seconds, engine.shown, domains.query
+    end, query = time.monotonic() + seconds, domains.query
+    outputs = engine.exact.once(PremiseOutputs.of)
     count = len(domains)
-    if shown is None or query.on_input is not None or not count:
+    if outputs is None or query.on_input is not None or not count:
         return domains
-    work = SEARCHED * STEPS * pass_cost(engine, root.output, 2 * len(shown.output) * count)
+    work = SEARCHED * STEPS * pass_cost(engine, root.output, 2 * len(outputs.output) * count)
     if work > seconds * SPEED:
         return domains
     intervals = [(a.expand(count, -1), b.expand(count, -1)) for a, b in child_intervals(root, domains)]
-    search = Together(engine, root, domains)
+    search = JointRounds(engine, root, domains, outputs)
     for _ in range(ROUNDS):
         engine.check()
         began = time.monotonic()
-        low, high = shown.ends(intervals)
-        intervals = search.round(shown, intervals)
-        after = shown.ends(intervals)
+        low, high = outputs.ends(intervals)
+        intervals = search.round(intervals)
+        after = outputs.ends(intervals)
         lost = 1 - (after[1] - after[0]) / (high - low)
         now = time.monotonic()
         gained = float(torch.nan_to_num(lost, nan=0.0, posinf=0.0, neginf=0.0).clamp(0, 1).mean())
         if gained < LITTLE or now + (now - began) > end:
             break
-    hidden = {i: intersect(own, intervals[i]) for i, own in domains.hidden.items()}
-    warm, bound = search.own_rows(intervals)
+    hidden = {i: intersect(known, intervals[i]) for i, known in domains.hidden.items()}
+    own = search.own_rows(intervals)
+    bound = query.worst(query.margins(own.bound))
     empty = torch.stack([(low > high).any(-1) for low, high in hidden.values()]).any(0)
     bound = torch.where(empty, torch.inf, torch.maximum(bound, domains.bound))
-    return replace(domains, hidden=hidden, warm=warm, bound=bound)
+    return replace(domains, hidden=hidden, warm=own.certificate, bound=bound)
 
 
-def _units(shown: Shown, like: Tensor) -> Tensor:
-    """Rows (1, 2K, O): y_k, then -y_k, for the outputs shown."""
-    units = like.new_zeros(1, len(shown.output), like.shape[-1])
-    units[0, torch.arange(len(shown.output), device=like.device), shown.output] = 1.0
+def _units(outputs: PremiseOutputs, like: Tensor) -> Tensor:
+    """Rows (1, 2K, O): y_k, then -y_k, for the outputs with premises."""
+    units = like.new_zeros(1, len(outputs.output), like.shape[-1])
+    units[0, torch.arange(len(outputs.output), device=like.device), outputs.output] = 1.0
     return torch.cat([units, -units], 1)
 
 
-def _cut(engine: Engine, shown: Shown, intervals: list[Interval], found: Interval) -> list[Interval]:
-    """The intervals, cut by those found (B, K) of the neurons shown, and what follows for later nodes."""
-    for i in sorted(set(shown.node.tolist())):
-        mine = shown.node == i
+def _cut(
+    engine: Engine, outputs: PremiseOutputs, intervals: list[Interval], found: Interval
+) -> list[Interval]:
+    """The intervals, cut by those found (B, K) of neurons with premises, and what follows for later nodes."""
+    for i in sorted(set(outputs.node.tolist())):
+        mine = outputs.node == i
         low, high = (end.clone() for end in intervals[i])
-        low[:, shown.neuron[mine]] = torch.maximum(low[:, shown.neuron[mine]], found[0][:, mine])
-        high[:, shown.neuron[mine]] = torch.minimum(high[:, shown.neuron[mine]], found[1][:, mine])
+        low[:, outputs.neuron[mine]] = torch.maximum(low[:, outputs.neuron[mine]], found[0][:, mine])
+        high[:, outputs.neuron[mine]] = torch.minimum(high[:, outputs.neuron[mine]], found[1][:, mine])
         intervals = refined(engine.exact, intervals, i, (low, high), engine.check)
     return intervals

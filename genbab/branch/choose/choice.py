@@ -9,7 +9,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine
+from genbab.bounds import Engine
 from genbab.branch.bound.neurons import Root
 from genbab.branch.choose.bbps import bbps_score
 from genbab.branch.choose.mixed import Mixed
@@ -64,7 +64,7 @@ def table_point(
     node: int,
     lower: Tensor,
     upper: Tensor,
-    lines: Mapping[int, Chosen],
+    weights: Mapping[int, Tensor],
     kernels: ModuleType | None = None,
 ) -> Tensor:
     """The point that leaves the least gap, by the table of the function that matters most to the rows.
@@ -77,9 +77,11 @@ def table_point(
     most = torch.zeros_like(best)
     for reader in network.consumers[node]:
         reading = network.nodes[reader]
-        if not (isinstance(reading, Nonlinear) and isinstance(reading.fn, Nonlinearity) and reader in lines):
+        if not (
+            isinstance(reading, Nonlinear) and isinstance(reading.fn, Nonlinearity) and reader in weights
+        ):
             continue
-        a = lines[reader].coefficients.to(torch.float64)
+        a = weights[reader].to(torch.float64)
         weight = torch.stack([a.clamp(min=0).sum(1), a.clamp(max=0).neg().sum(1)], -1)
         points = split_points(reading.fn, lower, upper, weight, kernels)
         total = weight.sum(-1)

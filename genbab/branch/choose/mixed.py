@@ -19,7 +19,7 @@ from torch import Tensor
 from genbab.bounds import (
     Engine,
     Interval,
-    Steps,
+    Tightening,
     cheap_intervals,
     intersect,
     pass_cost,
@@ -31,8 +31,7 @@ from genbab.branch.choose.shortcuts import stored
 from genbab.branch.choose.trials import HUGE, View
 from genbab.branch.cut.clipping import HalfSpaces, Means, lowest
 from genbab.branch.cut.forms import Forms
-from genbab.branch.open.domains import INPUT, Domains, Splits
-from genbab.branch.search import Bound
+from genbab.branch.open.domains import INPUT, Bound, Domains, Splits
 
 SEARCHED = 3
 """Cost of a slope step, as a multiple of a backward pass."""
@@ -125,7 +124,7 @@ class Mixed:
             if bool(good.any()):
                 box = (box[0][good], box[1][good])
                 intervals = [(low[good], high[good]) for low, high in intervals]
-                found = tighten_all(self.engine, box, intervals, Steps(0)).intervals
+                found = tighten_all(self.engine, box, intervals, Tightening()).intervals
                 hidden = _put(hidden, which[good], found)
         return replace(children, hidden=hidden)
 

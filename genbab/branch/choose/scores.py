@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Relaxation, Rows, descend
-from genbab.bounds.passes.backward import sweep
+from genbab.bounds import Answer, Relaxation, descend, swept
 from genbab.branch.choose.trials import Reading, View
-from genbab.branch.open.domains import Domains, Splits, start_from, warm_from
+from genbab.branch.open.domains import Domains, Splits
 from genbab.network import Affine, Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
 from genbab.problem import Query
 
-Point = Callable[[Network, int, Tensor, Tensor, Mapping[int, Chosen]], Tensor]
-"""(network, node, lower (B, N), upper, lines of the rows) -> where to split each neuron, strictly inside."""
+Point = Callable[[Network, int, Tensor, Tensor, Mapping[int, Tensor]], Tensor]
+"""(network, node, lower (B, N), upper, the rows' coefficients by node) -> where to split each neuron, strictly
+inside."""
 
 Gains = tuple[Tensor, Tensor]
 """What the lower and the upper child of every neuron gain on every row; (B, S, N) each, >= 0."""
@@ -33,7 +33,7 @@ Combine = Callable[[Tensor, Tensor], Tensor]
 
 
 def kink_or_middle(
-    network: Network, node: int, lower: Tensor, upper: Tensor, lines: Mapping[int, Chosen] | None = None
+    network: Network, node: int, lower: Tensor, upper: Tensor, weights: Mapping[int, Tensor] | None = None
 ) -> Tensor:
     """The kink of a function that reads the node where one lies inside the interval, else the middle."""
     point = lower + (upper - lower) / 2
@@ -190,9 +190,7 @@ def choose_neuron(
     better split in the place of a neuron's.
     """
 
-    def choose(
-        relaxation: Relaxation, chosen: dict[int, Chosen], domains: Domains, margins: Tensor
-    ) -> Splits:
+    def choose(relaxation: Relaxation, known: Answer, domains: Domains, margins: Tensor) -> Splits:
         count, device = len(domains), margins.device
         found = Splits(
             torch.full((count,), -1, device=device),
@@ -202,7 +200,7 @@ def choose_neuron(
         )
         open_ = (~(domains.query.worst(margins) > 0)).nonzero().squeeze(-1)
         if open_.numel():
-            view = look(relaxation, chosen, domains, margins, open_, point)
+            view = look(relaxation, known, domains, margins, open_, point)
             picked = rival(view, pick(view, score(view), width))
             found.node[open_], found.neuron[open_] = picked.node, picked.neuron
             found.point[open_] = picked.point
@@ -215,27 +213,25 @@ def choose_neuron(
 
 def look(  # noqa: PLR0913
     relaxation: Relaxation,
-    chosen: dict[int, Chosen],
+    known: Answer,
     domains: Domains,
     margins: Tensor,
     which: Tensor,
     point: Point,
 ) -> View:
     """The domains selected as scores see them: with one more pass at their slopes."""
-    network, dtype = relaxation.network, relaxation.dtype
-    warm = warm_from(chosen)
+    dtype = relaxation.dtype
+    warm, rows = known.certificate, known.rows
     if which.numel() < len(domains):
         count = len(domains)
         domains, margins = domains.take(which), margins[which]
-        warm = {i: one.take(which) for i, one in warm.items()}
+        warm, rows = warm.take(which), rows.take(which, count)
         intervals = [(a[which], b[which]) if a.shape[0] == count else (a, b) for a, b in relaxation.intervals]
         relaxation = relaxation.moved(intervals)
     query = domains.query
     box = (query.lower.to(dtype), query.upper.to(dtype))
-    rows = Rows(network.output, query.matrix, query.on_input).to(dtype)
-    one = descend(network, relaxation, rows, box, start_from(warm))
-    lines = sweep(network, one)
-    return View(relaxation, one, lines, domains, margins, point)
+    one = swept(descend(relaxation, rows.to(dtype), box, warm.starts))
+    return View(relaxation, one, domains, margins, point)
 
 
 def pick(view: View, scores: dict[int, Tensor], width: float) -> Splits:

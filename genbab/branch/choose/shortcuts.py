@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genbab.bounds import copies
 from genbab.branch.choose.trials import Candidates, View
 from genbab.branch.cut.forms import Forms
 from genbab.branch.open.domains import INPUT
@@ -97,7 +98,7 @@ def stored(forms: Forms, node: int, neurons: Tensor, like: Tensor) -> list[tuple
     if kept is None or not len(kept.rows):
         return [(like.new_zeros(count, inputs), nothing)] * 2
     size = len(kept.place) // 2
-    twin = forms.engine.twins(node)[neurons]
+    twin = forms.engine.exact.once(copies, node)[neurons]
     sides = []
     for rows, sign in ((kept.place[twin], 1.0), (kept.place[size + twin], -1.0)):
         has = rows >= 0

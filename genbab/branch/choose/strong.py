@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Rows, Steps, descend, optimise
-from genbab.branch.bound.neurons import Root, child_intervals, freedom
+from genbab.bounds import Engine, Steps, WarmStart, descend, search
+from genbab.branch.bound.neurons import Root, question
 from genbab.branch.choose.scores import Combine, Score, balanced, worth
 from genbab.branch.choose.trials import View
-from genbab.branch.open.domains import Domains, Splits, Warm, bisect, start_from
+from genbab.branch.open.domains import Domains, Splits, bisect
 
 TRIED = 4
 """Splits of each domain that are tried."""
@@ -46,10 +46,7 @@ def strong_score(
         for i in nodes:
             mine = (chosen == i).nonzero().squeeze(-1)
             points[mine] = view.points_of(i, which[mine], neurons[mine]).double()
-        warm = {
-            i: Warm(tuple(k.expand_as(c.upper) for k in c.slopes), c.upper) for i, c in view.lines.items()
-        }
-        parents = replace(view.domains, warm=warm).take(which)
+        parents = replace(view.domains, warm=WarmStart(view.one.starts).expanded()).take(which)
         parents = replace(parents, splits=Splits(chosen, neurons, points))
         gains = _tried(engine, root, parents, view.margins[which])
         value = combine(gains[: len(parents)], gains[len(parents) :])
@@ -65,15 +62,10 @@ def _tried(engine: Engine, root: Root, parents: Domains, margins: Tensor) -> Ten
     """What both children of each domain gain (2 B,), all lower children first; nothing is certified."""
     children = bisect(parents)
     query = children.query
-    box = engine.cast((query.lower, query.upper))
-    search = engine.searching(child_intervals(root, children), root.mass)
-    rows = Rows(root.output, query.matrix, query.on_input).to(engine.dtype)
-    steps = Steps.of(STEPS)
-    start: dict[int, Chosen] = start_from(children.warm)
-    slopes = optimise(
-        engine.search, search, rows, box, steps, start, engine.asked, freedom(engine, root, children)
-    )
-    bound = descend(engine.search, search, rows, box, slopes).bound.to(torch.float64)
+    asked = replace(question(engine, root, children), premises=None)
+    found, _ = search(engine, asked, Steps.of(STEPS), children.warm)
+    box, rows = engine.cast(asked.box), asked.rows.to(engine.dtype)
+    bound = descend(asked.relaxations.search, rows, box, found.starts).bound.to(torch.float64)
     before = margins.repeat(2, 1)
     gains = torch.nan_to_num(query.margins(bound) - before, nan=0.0).clamp(min=0)
     return worth(query, before, gains[..., None])[:, 0]

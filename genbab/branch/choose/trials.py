@@ -14,11 +14,10 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Interval, Relaxation
-from genbab.bounds.passes.backward import Pass
-from genbab.bounds.relax.relaxation import Lines, Slopes, shaped
+from genbab.bounds import Interval, Pass, Relaxation, TakenLine
+from genbab.bounds.relax.lines import Lines, Slopes, shaped
 from genbab.branch.open.domains import Domains
-from genbab.network import Grouped, Nonlinear
+from genbab.network import Nonlinear
 from genbab.nonlinear.groups.grouped import group_lost
 
 HUGE = 1e6
@@ -96,13 +95,12 @@ class Candidates:
 class View:
     """What scores may look at: B open domains, their last pass and the cuts that are considered.
 
-    `one` is a pass with `lines` (the sweep of it), so its form, corner and lines belong together. margins
+    `one` is a swept pass, so its form, corner and lines belong together. margins
     (B, S); place: where a neuron would be split, a `Point`.
     """
 
     relaxation: Relaxation
     one: Pass
-    lines: dict[int, Chosen]
     domains: Domains
     margins: Tensor
     place: Callable[..., Tensor]
@@ -118,16 +116,17 @@ class View:
         """Where each neuron of the node would be split, (B, N)."""
         if node not in self._points:
             interval = self.domains.hidden[node]
-            self._points[node] = self.place(self.relaxation.network, node, *interval, self.lines)
+            self._points[node] = self.place(self.relaxation.network, node, *interval, self.one.weights)
         return self._points[node]
 
     def points_of(self, node: int, which: Tensor, neurons: Tensor) -> Tensor:
         """Where neurons (P,) of the node would be split in domains `which` (P,): (P,)."""
         return self._placed(node, which, neurons, self._picked(node, which, neurons))
 
-    def _placed(self, node: int, which: Tensor, neurons: Tensor, lines: dict[int, Chosen]) -> Tensor:
+    def _placed(self, node: int, which: Tensor, neurons: Tensor, lines: dict[int, TakenLine]) -> Tensor:
         low, high = (end[which, neurons][:, None] for end in self.domains.hidden[node])
-        return self.place(self.relaxation.network, node, low, high, lines)[:, 0]
+        weights = {reader: line.coefficients for reader, line in lines.items()}
+        return self.place(self.relaxation.network, node, low, high, weights)[:, 0]
 
     def cuts(self, node: int) -> tuple[Interval, Interval]:
         """The intervals of the node in the lower children and in the upper ones."""
@@ -139,10 +138,9 @@ class View:
         network, intervals = self.relaxation.network, self.relaxation.intervals
         found = []
         for reader, line in self._readers(node):
-            reading = network.nodes[reader]
-            if isinstance(reading, Nonlinear):
-                boxes = [intervals[a] for a in reading.args]
-                found.append(read(reading, boxes, node, cut, line, self.relaxation.kernels))
+            reading = network.nonlinear[reader]
+            boxes = [intervals[a] for a in reading.args]
+            found.append(read(reading, boxes, node, cut, line, self.relaxation.kernels))
         return found
 
     def candidates(self, node: int, which: Tensor, neurons: Tensor) -> Candidates:
@@ -154,8 +152,7 @@ class View:
         sides: tuple[list[Reading], list[Reading]] = ([], [])
         coefficient = self.one.coefficients.new_zeros(which.numel(), self.one.coefficients.shape[1])
         for reader, line in lines.items():
-            reading = self.relaxation.network.nodes[reader]
-            assert isinstance(reading, Nonlinear)
+            reading = self.relaxation.network.nonlinear[reader]
             whole = [self.relaxation.intervals[a] for a in reading.args]
             boxes = [(a.expand(count, -1), b.expand(count, -1)) for a, b in whole]
             boxes = [
@@ -178,9 +175,7 @@ class View:
         network, lost = self.relaxation.network, self.grouped(node)
         total = self.one.coefficients.new_zeros(1, 1, 1) if lost is None else lost
         for reader, line in self._readers(node):
-            reading = network.nodes[reader]
-            if not isinstance(reading, Nonlinear):
-                continue
+            reading = network.nonlinear[reader]
             boxes = self.relaxation.lines(reader).boxes
             at = [v.clamp(low, high) for v, (low, high) in zip(line.point, boxes, strict=True)]
             middles = [low + (high - low) / 2 for low, high in boxes]
@@ -188,7 +183,7 @@ class View:
             total = total + _gap(reading, line, at) + _gap(reading, line, inside)
         return total
 
-    def _picked(self, node: int, which: Tensor, neurons: Tensor) -> dict[int, Chosen]:
+    def _picked(self, node: int, which: Tensor, neurons: Tensor) -> dict[int, TakenLine]:
         """The lines of the functions of one or two variables that read the node, for P of its neurons: (P, S,
         1).
         """
@@ -199,26 +194,27 @@ class View:
 
         found = {}
         for reader, line in self._readers(node):
-            if isinstance(self.relaxation.network.nodes[reader], Nonlinear):
-                slopes, point = tuple(map(some, line.slopes)), tuple(map(some, line.point))
-                a, upper, intercept = some(line.coefficients), some(line.upper), some(line.intercept)
-                found[reader] = Chosen(a, upper, slopes, intercept, (), point)
+            slopes, point = tuple(map(some, line.slopes)), tuple(map(some, line.point))
+            a, upper, intercept = some(line.coefficients), some(line.upper), some(line.intercept)
+            found[reader] = TakenLine(a, upper, slopes, intercept, (), point)
         return found
 
     def grouped(self, node: int) -> Tensor | None:
         """What grouped readers of the node lose by each of its numbers, half for each child; (B, S, N)."""
+        network = self.relaxation.network
         found = [
-            self._parted(reader, line)[self.relaxation.network.sources(reader).index(node)]
-            for reader, line in self._readers(node)
-            if isinstance(self.relaxation.network.nodes[reader], Grouped)
+            self._parted(reader)[network.sources(reader).index(node)]
+            for reader in network.consumers[node]
+            if reader in self.one.planes
         ]
         return sum(found[1:], found[0]) if found else None
 
-    def _parted(self, reader: int, line: Chosen) -> list[Tensor]:
+    def _parted(self, reader: int) -> list[Tensor]:
         """What a grouped node loses by each number of each argument, half for each child."""
         if reader not in self._losses:
-            box = self.relaxation.groups(reader)
-            parts = group_lost(box, line.coefficients, line.slopes[0], line.point[0], line.planes)
+            box, taken = self.relaxation.groups(reader), self.one.planes[reader]
+            assert taken.point is not None
+            parts = group_lost(box, taken.coefficients, taken.at, taken.point, taken.planes)
             self._losses[reader] = [torch.nan_to_num(p / 2, nan=0.0, posinf=HUGE) for p in parts]
         return self._losses[reader]
 
@@ -228,16 +224,15 @@ class View:
         parts = [
             line.coefficients * line.slopes[place]
             for reader, line in self._readers(node)
-            if isinstance(network.nodes[reader], Nonlinear)
             for place, argument in enumerate(network.sources(reader))
             if argument == node
         ]
         return sum(parts[1:], parts[0])
 
-    def _readers(self, node: int) -> list[tuple[int, Chosen]]:
-        consumers = self.relaxation.network.consumers[node]
-        found = [(r, self.lines[r]) for r in consumers if r in self.lines and self.lines[r].point]
-        return [(r, line) for r, line in found if node in self.relaxation.network.sources(r)]
+    def _readers(self, node: int) -> list[tuple[int, TakenLine]]:
+        """The functions of one or two variables that read the node, with the lines that the pass took."""
+        lines = self.one.lines
+        return [(r, lines[r]) for r in self.relaxation.network.consumers[node] if r in lines]
 
     @cached_property
     def box(self) -> Interval:
@@ -251,7 +246,7 @@ def read(  # noqa: PLR0913
     boxes: list[Interval],
     node: int,
     cut: Interval,
-    line: Chosen,
+    line: TakenLine,
     kernels: ModuleType | None = None,
 ) -> Reading:
     """What changes in the reader's contribution when the interval of one of its arguments, the node, becomes
@@ -272,7 +267,7 @@ def read(  # noqa: PLR0913
     return Reading(same, slope, offset, value, tuple(others))
 
 
-def _both_lines(lines: Lines, line: Chosen) -> tuple[Tensor, Slopes, Tensor]:
+def _both_lines(lines: Lines, line: TakenLine) -> tuple[Tensor, Slopes, Tensor]:
     """(intercept at the line's slopes, slopes of least area, their intercept) on other boxes."""
     a, kernels = line.coefficients, lines.kernels
     if kernels is None or lines.hot is None:
@@ -301,10 +296,10 @@ def twice(t: Tensor, axis: int = 0) -> Tensor:
     return torch.cat([t, t], axis)
 
 
-def _twice(line: Chosen) -> Chosen:
+def _twice(line: TakenLine) -> TakenLine:
     """The line for two batches of the same."""
     a, upper, intercept = twice(line.coefficients), twice(line.upper), twice(line.intercept)
-    return Chosen(a, upper, tuple(map(twice, line.slopes)), intercept, (), tuple(map(twice, line.point)))
+    return TakenLine(a, upper, tuple(map(twice, line.slopes)), intercept, (), tuple(map(twice, line.point)))
 
 
 def tidy(gain: Tensor) -> Tensor:
@@ -312,7 +307,7 @@ def tidy(gain: Tensor) -> Tensor:
     return torch.nan_to_num(gain, nan=0.0, posinf=HUGE).clamp(0.0, HUGE)
 
 
-def _gap(reading: Nonlinear, line: Chosen, at: list[Tensor]) -> Tensor:
+def _gap(reading: Nonlinear, line: TakenLine, at: list[Tensor]) -> Tensor:
     """|coefficient| times the distance between the function and its line at a point of the box, (B, S, N)."""
     height = line.intercept
     for k, v in zip(line.slopes, at, strict=True):

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Interval, Relaxation, Rows, certify
+from genbab.bounds import (
+    Answer,
+    Engine,
+    Interval,
+    Question,
+    Relaxations,
+    Rows,
+    Steps,
+    answer,
+    copies,
+    rows_at_once,
+)
 from genbab.bounds.plan import rows_that_matter
 from genbab.branch.cut.influence import Influence
 from genbab.network.interval import magnitude
@@ -44,15 +55,16 @@ class Forms:
     nodes: dict[int, NodeForms] = field(default_factory=dict)
     influence: Influence = field(default_factory=Influence)
 
-    def keep(self, i: int, neurons: Tensor, form: Tensor, constant: Tensor, lines: dict[int, Chosen]) -> None:
-        """Keep forms of both sides of these neurons (C,) of node i: form (1, 2C, D), constant (1, 2C), first
-        below z, then below -z, as `certify` finds them; lines: of the pass that found them.
+    def keep(self, i: int, neurons: Tensor, known: Answer) -> None:
+        """Keep forms of both sides of these neurons (C,) of node i, those of an answer about one box, whose
+        rows are first z, then -z.
         """
-        size, form, constant = self.engine.exact.nodes[i].size, form[0].double(), constant[0].double()
+        size = self.engine.exact.nodes[i].size
+        form, constant = known.certified.form[0].double(), known.certified.constant[0].double()
         middle, radius = (self.box[0] + self.box[1])[0] / 2, (self.box[1] - self.box[0])[0] / 2
         bound = constant + form @ middle - form.abs() @ radius
         rows = torch.cat([neurons, size + neurons])
-        self.influence.add(self.engine, i, neurons, lines)
+        self.influence.add(self.engine, i, neurons, known.weights)
         mine = self.nodes.setdefault(i, self._empty(size, form))
         good = torch.isfinite(bound) & torch.isfinite(form).all(-1) & torch.isfinite(constant)
         budget = self._rows_of(i) - len(mine.rows)
@@ -76,7 +88,7 @@ class Forms:
             torch.cat([mine.mass, mass[new]]),
         )
 
-    def complete(self, relaxation: Relaxation) -> None:
+    def complete(self, relaxations: Relaxations) -> None:
         """Add default forms of nodes of which none was kept: those so near the input that the root had none
         to find.
         """
@@ -84,17 +96,12 @@ class Forms:
         for i in engine.exact.relaxed:
             if i in self.nodes or i == 0:
                 continue
-            order = rows_that_matter(relaxation, i)[: max(0, self._rows_of(i) // 2)]
-            size = max(1, engine.chunk(1, i, 0) // 2)
+            order = rows_that_matter(relaxations.exact, i)[: max(0, self._rows_of(i) // 2)]
+            size = max(1, rows_at_once(engine, 1, i, searching=False) // 2)
             for chunk in torch.split(order, size):
                 engine.check()
-                units = torch.zeros(
-                    len(chunk), engine.exact.nodes[i].size, dtype=torch.float64, device=chunk.device
-                )
-                units[torch.arange(len(chunk), device=chunk.device), chunk] = 1.0
-                rows = Rows(i, torch.cat([units, -units])[None])
-                _, form, constant = certify(engine.exact, relaxation, rows, self.box, {})
-                self.keep(i, chunk, form, constant, {})
+                rows = Rows.of_neurons(i, chunk, engine.exact.nodes[i].size)
+                self.keep(i, chunk, answer(engine, Question(rows, self.box, relaxations), Steps(0)))
 
     def narrowed(self, i: int, places: Tensor, found: Tensor, interval: Interval) -> Interval:
         """The interval (B, N) of node i cut by the bounds found (B, K) of the rows kept at these places."""
@@ -104,7 +111,7 @@ class Forms:
         mine, others = rows[below], rows[above] - size
         low[:, mine] = torch.maximum(low[:, mine], found[:, below])
         high[:, others] = torch.minimum(high[:, others], -found[:, above])
-        twins = self.engine.twins(i)
+        twins = self.engine.exact.once(copies, i)
         return torch.maximum(low, low[:, twins]), torch.minimum(high, high[:, twins])
 
     def _rows_of(self, i: int) -> int:

@@ -4,14 +4,14 @@ widens.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Relaxation
+from genbab.bounds import Engine, Relaxation
 from genbab.bounds.plan import line_gap
-from genbab.network import Nonlinear
 
 NUMBERS = 1 << 27
 """Most numbers kept of the coefficients of hidden rows."""
@@ -26,13 +26,13 @@ class Influence:
     weights: dict[int, dict[int, Tensor]] = field(default_factory=dict)
     full: bool = False
 
-    def add(self, engine: Engine, i: int, chunk: Tensor, lines: dict[int, Chosen]) -> None:
+    def add(self, engine: Engine, i: int, chunk: Tensor, weights: Mapping[int, Tensor]) -> None:
         """Keep the coefficients of the rows of the neurons `chunk` (C,) of node i: first those of z, then of
         -z.
         """
         nodes = engine.exact.nodes
-        for j, line in lines.items():
-            if self.full or not isinstance(nodes[j], Nonlinear):
+        for j, weight in weights.items():
+            if self.full or j not in engine.exact.nonlinear:
                 continue
             mine = self.weights.setdefault(i, {})
             if j not in mine:
@@ -42,10 +42,12 @@ class Influence:
                     self.weights = {}
                     return
                 mine[j] = torch.zeros(nodes[i].size, nodes[j].size, device=chunk.device)
-            size = line.coefficients[0].abs().float()
+            size = weight[0].abs().float()
             mine[j][chunk] = size[: len(chunk)] + size[len(chunk) :]
 
-    def costs(self, relaxation: Relaxation, final: dict[int, Chosen], open_rows: Tensor) -> dict[int, Tensor]:
+    def costs(
+        self, relaxation: Relaxation, final: Mapping[int, Tensor], open_rows: Tensor
+    ) -> dict[int, Tensor]:
         """Per relaxed node (N,), about what the gaps of each neuron's readers cost the open rows (S,) in all.
 
         A gap at a neuron costs a row its coefficient times itself; and it widens the intervals of later
@@ -54,9 +56,9 @@ class Influence:
         network = relaxation.network
         weight = open_rows.float()
         price = {
-            j: torch.einsum("s,bsn->n", weight, line.coefficients.abs().float())
-            for j, line in final.items()
-            if isinstance(network.nodes[j], Nonlinear)
+            j: torch.einsum("s,bsn->n", weight, final[j].abs().float())
+            for j in network.nonlinear
+            if j in final
         }
         gaps = {
             j: torch.nan_to_num(line_gap(relaxation, j)[0].float().abs(), nan=0.0, posinf=0.0) for j in price

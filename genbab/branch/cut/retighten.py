@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Interval, Relaxation
+from genbab.bounds import Answer, Engine, Interval, Relaxation, copies
 from genbab.bounds.plan import line_gap
 from genbab.branch.cut.clipping import HalfSpaces, Means, both, cut_box, lowest
 from genbab.branch.cut.forms import Forms
 from genbab.branch.open.domains import Domains
-from genbab.network import Nonlinear
 
 ROWS = 128
 """Hidden rows re-tightened in every domain: those that weigh most."""
@@ -69,20 +69,12 @@ class Retighten:
         query = replace(query, lower=torch.where(empty, 1.0, box[0]), upper=torch.where(empty, 0.0, box[1]))
         return replace(children, query=query, hidden=hidden)
 
-    def after(
-        self,
-        children: Domains,
-        search: Relaxation,
-        chosen: dict[int, Chosen],
-        margins: Tensor,
-        form: Tensor,
-        constant: Tensor,
-    ) -> Domains:
+    def after(self, children: Domains, search: Relaxation, known: Answer, margins: Tensor) -> Domains:
         """The domains with the half-space of their unsafe row, for their children; weighs the hidden rows."""
         if not self.score or self.rounds % RETRY == 0:
-            self._weigh(search, chosen, margins)
-        query = children.query
-        level = query.rhs - constant
+            self._weigh(search, known.weights, margins)
+        query, form = children.query, known.certified.form
+        level = query.rhs - known.certified.constant
         reach = (form.abs() * ((query.upper - query.lower) / 2)[:, None]).sum(-1)
         left = (level - (form @ ((query.upper + query.lower) / 2)[..., None]).squeeze(-1)) / reach
         best = torch.nan_to_num(left, nan=torch.inf).argmin(-1)
@@ -103,7 +95,7 @@ class Retighten:
             size = len(kept.place) // 2
             mine, nth = (path.node[:, :count] == i).nonzero().unbind(-1)
             neuron, point, upper = (t[mine, nth] for t in (path.neuron, path.point, path.upper))
-            twin = self.engine.twins(i)[neuron]
+            twin = self.engine.exact.once(copies, i)[neuron]
             place = kept.place[torch.where(upper, size + twin, twin)]
             good = place >= 0
             mine, nth, place = mine[good], nth[good], place[good]
@@ -127,7 +119,7 @@ class Retighten:
         means = Means(self.engine.dtype, self.engine.kernels)
         return lowest(form, constant, mass, box, halves, means)
 
-    def _weigh(self, search: Relaxation, chosen: dict[int, Chosen], margins: Tensor) -> None:
+    def _weigh(self, search: Relaxation, weights: Mapping[int, Tensor], margins: Tensor) -> None:
         """Score of each hidden neuron: Σ over open rows of |coefficient| times the gap between its reader's
         lines.
         """
@@ -135,13 +127,11 @@ class Retighten:
         score = {
             i: torch.zeros(self.engine.exact.nodes[i].size, dtype=search.dtype) for i in self.forms.nodes
         }
-        for reader, line in chosen.items():
-            node = search.network.nodes[reader]
-            if not isinstance(node, Nonlinear):
+        for reader, coefficients in weights.items():
+            node = search.network.nonlinear.get(reader)
+            if node is None:
                 continue
-            part = (
-                torch.einsum("bs,bsn->bn", weight, line.coefficients.abs()) * line_gap(search, reader).abs()
-            )
+            part = torch.einsum("bs,bsn->bn", weight, coefficients.abs()) * line_gap(search, reader).abs()
             for a in node.args:
                 if a in score:
                     score[a] += torch.nan_to_num(part, nan=0.0, posinf=1e30).mean(0)

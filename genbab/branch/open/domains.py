@@ -8,24 +8,15 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Interval
+from genbab.bounds import Interval, WarmStart
 from genbab.branch.cut.clipping import HalfSpaces
 from genbab.problem import Query
 
+Bound = Callable[["Domains"], "Domains"]
+"""Bounds a batch of children and decides their next splits; the result has `bound` and `splits` set."""
+
 INPUT = 0
 """Node number of the input: a split of node 0 is a split of the input box."""
-
-
-@dataclass(frozen=True, eq=False)
-class Warm:
-    """Slopes of a domain's last pass at one nonlinear node, with the sides they belong to; (B, S, N) each."""
-
-    slopes: tuple[Tensor, ...]
-    upper: Tensor
-
-    def take(self, which: Tensor) -> Warm:
-        """The domains selected."""
-        return Warm(tuple(k[which] for k in self.slopes), self.upper[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +98,7 @@ class Domains:
     depth: Tensor
     splits: Splits | None = None
     hidden: dict[int, Interval] = field(default_factory=dict)
-    warm: dict[int, Warm] = field(default_factory=dict)
+    warm: WarmStart = field(default_factory=WarmStart)
     path: Path | None = None
     released: dict[int, Tensor] = field(default_factory=dict)
     unsafe: HalfSpaces | None = None
@@ -158,7 +149,7 @@ class Domains:
             splits
             and Splits(change(splits.node), change(splits.neuron), change(splits.point), maybe(splits.gain)),
             {i: (change(self.hidden[i][0]), change(self.hidden[i][1])) for i in sorted(self.hidden)},
-            {i: Warm(tuple(map(change, w.slopes)), change(w.upper)) for i, w in sorted(self.warm.items())},
+            self.warm.mapped(change),
             path and Path(change(path.node), change(path.neuron), change(path.point), change(path.upper)),
             {i: change(self.released[i]) for i in sorted(self.released)},
             unsafe and HalfSpaces(change(unsafe.normal), change(unsafe.level)),
@@ -208,13 +199,3 @@ def bisect(parents: Domains) -> Domains:
     path = None if parents.path is None else parents.path.split(splits)
     depth = children.depth + 1
     return replace(children, query=boxes, depth=depth, hidden=hidden, path=path, released=released)
-
-
-def warm_from(chosen: dict[int, Chosen]) -> dict[int, Warm]:
-    """What the next pass needs of this one."""
-    return {i: Warm(c.slopes, c.upper) for i, c in chosen.items()}
-
-
-def start_from(warm: dict[int, Warm]) -> dict[int, Chosen]:
-    """Warm slopes in the form that passes take."""
-    return {i: Chosen(w.upper, w.upper, w.slopes, w.upper, ()) for i, w in warm.items()}

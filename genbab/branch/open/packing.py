@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbab.branch.open.domains import Domains, Warm
+from genbab.branch.open.domains import Domains
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +52,16 @@ class Packing:
 
     def __init__(self, root: Domains) -> None:
         self.root = _with_slopes(root, _half)
-        self.kinds = {i: tuple(k.dtype for k in w.slopes) for i, w in root.warm.items()}
+        self.dtypes: list[torch.dtype] = []
+        root.warm.with_slopes(self._noted)
         self.place = next(n for n, t in enumerate(self.root.tensors()) if t is root.bound)
         rows = (root.query.matrix, root.query.on_input, root.query.rhs, root.query.clause, root.origin)
         self.fixed = [any(t is one for one in rows) for t in self.root.tensors()]
         self.table = [_flat(t) for t in self.root.tensors()]
+
+    def _noted(self, slopes: Tensor) -> Tensor:
+        self.dtypes.append(slopes.dtype)
+        return slopes
 
     def pack(self, domains: Domains) -> Packed:
         """The domains, which must have the parts of the root."""
@@ -88,11 +93,8 @@ class Packing:
             return flat.reshape(-1, *like.shape[1:])
 
         domains = self.root.mapped(whole)
-        slopes = {
-            i: Warm(tuple(k.to(d) for k, d in zip(w.slopes, self.kinds[i], strict=True)), w.upper)
-            for i, w in domains.warm.items()
-        }
-        return replace(domains, warm=slopes)
+        dtypes = iter(self.dtypes)
+        return _with_slopes(domains, lambda slopes: slopes.to(next(dtypes)))
 
     def bounds(self, packed: Packed) -> Tensor:
         """The bounds (B,) of packed domains."""
@@ -129,9 +131,7 @@ def _flat(t: Tensor) -> Tensor:
 
 
 def _with_slopes(domains: Domains, change: Callable[[Tensor], Tensor]) -> Domains:
-    return replace(
-        domains, warm={i: Warm(tuple(map(change, w.slopes)), w.upper) for i, w in domains.warm.items()}
-    )
+    return replace(domains, warm=domains.warm.with_slopes(change))
 
 
 def _half(slopes: Tensor) -> Tensor:

@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Interval, Rows, Steps, row_bounds, tighten_all
+from genbab.bounds import (
+    NEARLY,
+    Engine,
+    Interval,
+    Question,
+    Rows,
+    Steps,
+    Tightening,
+    WarmStart,
+    answer,
+    output_premises,
+    tighten_all,
+)
 from genbab.branch.choose.scores import Point
 from genbab.branch.cut.forms import Forms
 from genbab.branch.open.domains import INPUT, Domains
@@ -40,14 +52,16 @@ Split = tuple[int, int, float, bool]
 @dataclass(frozen=True, eq=False)
 class Region:
     """A box with the rows that are open on it, margins (1, S), intervals of every node (1, N), the splits
-    that made it, slopes of its rows and forms of its hidden rows, which both hold in it.
+    that made it; of its rows, what a search starts from (warm) and their coefficients at every relaxed node
+    (weights); and forms of its hidden rows, which hold in it.
     """
 
     query: Query
     margins: Tensor
     intervals: list[Interval]
     splits: tuple[Split, ...]
-    slopes: dict[int, Chosen]
+    warm: WarmStart
+    weights: Mapping[int, Tensor]
     forms: Forms
 
     @property
@@ -64,9 +78,13 @@ class Region:
         query = self.query
         on_input = None if query.on_input is None else query.on_input[:, still]
         parts = query.matrix[:, still], on_input, query.rhs[:, still], query.clause[:, still]
-        slopes = {i: _rows(line, still) for i, line in self.slopes.items()}
+        weights = {i: weight[:, still] for i, weight in self.weights.items()}
         return replace(
-            self, query=Query(query.lower, query.upper, *parts), margins=self.margins[:, still], slopes=slopes
+            self,
+            query=Query(query.lower, query.upper, *parts),
+            margins=self.margins[:, still],
+            warm=self.warm.rows(still),
+            weights=weights,
         )
 
 
@@ -202,30 +220,33 @@ class Coarse:
         query = region.query
         box = (query.lower, query.upper)
         forms = Forms(self.engine, self.memory, box)
-        hidden = Steps.of(self.counts[0])
-        relaxation = tighten_all(self.engine, box, region.intervals, hidden, record=forms.keep)
-        if any(bool((low > high).any()) for low, high in relaxation.intervals):
+        how = Tightening(Steps.of(self.counts[0]), record=forms.keep)
+        relaxations = tighten_all(self.engine, box, region.intervals, how)
+        if any(bool((low > high).any()) for low, high in relaxations.intervals):
             return replace(region, margins=torch.full_like(region.margins, torch.inf))
 
         def decided(bounds: Tensor) -> bool:
             self.engine.check()
-            return bool((query.worst(query.margins(bounds.double())) > 1e-4).all())
+            return bool((query.worst(query.margins(bounds.double())) > NEARLY).all())
 
         rows = Rows(self.output, query.matrix, query.on_input)
-        bounds, slopes = row_bounds(self.engine, relaxation, rows, box, Steps.of(self.counts[1]), decided)
-        margins = torch.maximum(region.margins, query.margins(bounds))
-        forms.complete(relaxation)
+        asked = Question(rows, box, relaxations, None, output_premises(self.engine.exact))
+        known = answer(self.engine, asked, Steps.of(self.counts[1]), stop=decided)
+        margins = torch.maximum(region.margins, query.margins(known.bound))
+        forms.complete(relaxations)
         self.seconds = time.monotonic() - began
-        return Region(query, margins, relaxation.intervals, region.splits, slopes, forms)
+        return Region(
+            query, margins, relaxations.intervals, region.splits, known.certificate, known.weights, forms
+        )
 
     def _choose(self, region: Region) -> tuple[int, int, float] | None:
         """(node, neuron, point) of the split of the neuron whose gap costs most; None where there is none."""
-        relaxation = self.engine.certifying(region.intervals)
+        relaxation = self.engine.relaxed(region.intervals).exact
         weight = torch.ones(region.query.rhs.shape[1], device=region.margins.device)
         best, chosen = 0.0, None
-        for i, cost in region.forms.influence.costs(relaxation, region.slopes, weight).items():
+        for i, cost in region.forms.influence.costs(relaxation, region.weights, weight).items():
             low, high = region.intervals[i]
-            points = self.point(self.engine.exact, i, low, high, region.slopes)
+            points = self.point(self.engine.exact, i, low, high, region.weights)
             value, which = torch.where((points > low) & (points < high), cost.double()[None], 0.0).max(-1)
             if float(value) > best:
                 best, chosen = float(value), (i, int(which), float(points[0, which]))
@@ -273,9 +294,3 @@ def _part(region: Region, split: tuple[int, int, float], upper: bool) -> Region:
     return replace(
         region, query=query, intervals=intervals, splits=(*region.splits, (node, neuron, point, upper))
     )
-
-
-def _rows(line: Chosen, which: Tensor) -> Chosen:
-    """The lines of these rows."""
-    slopes = tuple(k[:, which] for k in line.slopes)
-    return Chosen(line.coefficients[:, which], line.upper[:, which], slopes, line.intercept, ())

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Relaxation, Steps
+from genbab.bounds import Answer, Engine, Relaxation, Steps
 from genbab.branch.bound.neurons import Choose, Root, bound_by_neurons, neuron_root
 from genbab.branch.bound.together import narrowed
 from genbab.branch.choose.mixed import Mixed
 from genbab.branch.choose.scores import Point
 from genbab.branch.cut.retighten import Retighten
-from genbab.branch.open.domains import Domains, Splits
+from genbab.branch.open.domains import Bound, Domains, Splits
 from genbab.branch.open.pool import Pool
 from genbab.branch.regions.coarse import Coarse, Region, released
-from genbab.branch.search import Bound, Falsify, Outcome, Report, SearchProgress, least_refuted
+from genbab.branch.search import Falsify, Outcome, Report, SearchProgress, least_refuted
 from genbab.branch.search import search as loop
 from genbab.system.deadline import Timer
 
@@ -72,7 +72,7 @@ class Inside:
 
     def _begun(self, region: Region, seconds: float) -> tuple[Domains, Bound]:
         domains, root = neuron_root(
-            self.engine, region.query, region.margins, region.intervals, region.slopes, self.output
+            self.engine, region.query, region.margins, region.intervals, region.warm, self.output
         )
         domains = narrowed(self.engine, root, domains, seconds)
         retighten = _Timed(self.engine, region.forms, parts=self.parts) if self.clip else None
@@ -82,11 +82,9 @@ class Inside:
         return released(domains, region.splits), bound
 
     def _timed(self, choose: Choose) -> Choose:
-        def timed(
-            relaxation: Relaxation, chosen: dict[int, Chosen], domains: Domains, margins: Tensor
-        ) -> Splits:
+        def timed(relaxation: Relaxation, known: Answer, domains: Domains, margins: Tensor) -> Splits:
             with Timer(self.parts, "choosing"):
-                return choose(relaxation, chosen, domains, margins)
+                return choose(relaxation, known, domains, margins)
 
         return timed
 

@@ -45,6 +45,7 @@ def looked(engine: Engine, query: Query, config: Config) -> tuple[Root, Widths]:
     """
     import torch
 
+    from genbab.bounds import WarmStart
     from genbab.driver.root import cheap, tightened
 
     limit = SECONDS if config.timeout is None else config.timeout
@@ -59,7 +60,7 @@ def looked(engine: Engine, query: Query, config: Config) -> tuple[Root, Widths]:
     except DeadlineReached:
         return {"box": None, "boxes": len(query), "layers": [], "gap": {}}, {}
     try:
-        layers, gap = state.explained(engine)
+        layers, gap = state.explained(engine, WarmStart())
     except DeadlineReached:
         layers, gap = state.layers(engine.exact), {}
     widths = {i: values.tolist() for i, values in state.widths(engine.exact).items()}
