@@ -19,8 +19,7 @@ from genbab.nonlinear import Nonlinearity
 from genbab.problem import Query
 
 Point = Callable[[Network, int, Tensor, Tensor, Mapping[int, Tensor]], Tensor]
-"""(network, node, lower (B, N), upper, the rows' coefficients by node) -> where to split each neuron, strictly
-inside."""
+"""(network, node, lower (B, N), upper, the rows' coefficients by node) -> where to split each neuron, inside."""
 
 Gains = tuple[Tensor, Tensor]
 """What the lower and the upper child of every neuron gain on every row; (B, S, N) each, >= 0."""
