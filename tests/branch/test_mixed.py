@@ -23,8 +23,7 @@ from genbab.branch import (
     neuron_root,
 )
 from genbab.branch.choose.mixed import Gauge
-from genbab.branch.open.domains import INPUT
-from genbab.branch.search import Bound
+from genbab.branch.open.domains import INPUT, Bound
 from tests.branch.rooted import seen
 from tests.branch.test_children import CLAUSES, assert_sound, unsafe, within
 from tests.branch.test_retighten import region_of

@@ -20,8 +20,7 @@ from genbab.bounds import (
     tighten_all,
 )
 from genbab.branch.cut.conjunction import clip, combine, minimiser
-from genbab.branch.open.domains import INPUT, Domains, Splits
-from genbab.branch.search import Bound
+from genbab.branch.open.domains import INPUT, Bound, Domains, Splits
 from genbab.problem import Query
 
 RETRY = 16

@@ -27,8 +27,7 @@ from genbab.bounds import (
 )
 from genbab.branch.cut.conjunction import clip, combine, minimiser
 from genbab.branch.cut.retighten import Retighten
-from genbab.branch.open.domains import INPUT, Domains, Path, Splits, Warm, start_from, warm_from
-from genbab.branch.search import Bound
+from genbab.branch.open.domains import INPUT, Bound, Domains, Path, Splits, Warm, start_from, warm_from
 from genbab.network import Affine, Nonlinear
 from genbab.problem import Query
 

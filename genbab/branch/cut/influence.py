@@ -11,7 +11,6 @@ from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Relaxation
 from genbab.bounds.plan import line_gap
-from genbab.network import Nonlinear
 
 NUMBERS = 1 << 27
 """Most numbers kept of the coefficients of hidden rows."""
@@ -32,7 +31,7 @@ class Influence:
         """
         nodes = engine.exact.nodes
         for j, line in lines.items():
-            if self.full or not isinstance(nodes[j], Nonlinear):
+            if self.full or j not in engine.exact.nonlinear:
                 continue
             mine = self.weights.setdefault(i, {})
             if j not in mine:
@@ -56,7 +55,7 @@ class Influence:
         price = {
             j: torch.einsum("s,bsn->n", weight, line.coefficients.abs().float())
             for j, line in final.items()
-            if isinstance(network.nodes[j], Nonlinear)
+            if j in network.nonlinear
         }
         gaps = {
             j: torch.nan_to_num(line_gap(relaxation, j)[0].float().abs(), nan=0.0, posinf=0.0) for j in price

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Interval, Relaxation
 from genbab.bounds.plan import line_gap
-from genbab.branch.cut.clipping import HalfSpaces, Means, both, cut_box, lowest
-from genbab.branch.cut.forms import Forms
-from genbab.branch.open.domains import Domains
-from genbab.network import Nonlinear
+from genbab.branch.cut.clipping import Means, both, cut_box, lowest
+from genbab.branch.cut.forms import HiddenForms
+from genbab.branch.open.domains import Domains, HalfSpaces
 
 ROWS = 128
 """Hidden rows re-tightened in every domain: those that weigh most."""
@@ -37,7 +36,7 @@ class Retighten:
     """
 
     engine: Engine
-    forms: Forms
+    forms: HiddenForms
     count: int = ROWS
     recent: int = RECENT
     score: dict[int, Tensor] = field(default_factory=dict)
@@ -136,8 +135,8 @@ class Retighten:
             i: torch.zeros(self.engine.exact.nodes[i].size, dtype=search.dtype) for i in self.forms.nodes
         }
         for reader, line in chosen.items():
-            node = search.network.nodes[reader]
-            if not isinstance(node, Nonlinear):
+            node = search.network.nonlinear.get(reader)
+            if node is None:
                 continue
             part = (
                 torch.einsum("bs,bsn->bn", weight, line.coefficients.abs()) * line_gap(search, reader).abs()

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Interval
-from genbab.branch.cut.clipping import HalfSpaces
 from genbab.problem import Query
 
 INPUT = 0
@@ -91,6 +90,24 @@ class Path:
 
 
 @dataclass(frozen=True, eq=False)
+class HalfSpaces:
+    """<normal, x> <= level: normal (B, H, D), level (B, H), float64. A normal of zeros says nothing."""
+
+    normal: Tensor
+    level: Tensor
+
+    def take(self, which: Tensor) -> HalfSpaces:
+        """The boxes selected."""
+        return HalfSpaces(self.normal[which], self.level[which])
+
+    def usable(self) -> HalfSpaces:
+        """Those that are finite; the others replaced by ones that say nothing."""
+        good = torch.isfinite(self.normal).all(-1) & torch.isfinite(self.level)
+        good &= (self.normal != 0).any(-1)
+        return HalfSpaces(torch.where(good[..., None], self.normal, 0.0), torch.where(good, self.level, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
 class Domains:
     """A batch of B open domains.
 
@@ -165,6 +182,10 @@ class Domains:
             maybe(self.origin),
             maybe(self.corner),
         )
+
+
+Bound = Callable[[Domains], Domains]
+"""Bounds a batch of children and decides their next splits; the result has `bound` and `splits` set."""
 
 
 def root_domains(query: Query, margins: Tensor) -> Domains:

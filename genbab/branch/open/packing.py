@@ -17,7 +17,7 @@ from genbab.branch.open.domains import Domains, Warm
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class PackedDomains:
     """B domains. origin (B,): the root's domain each lies in; per tensor of `Domains` the columns (K,) stored
     and their values (B, K).
     """
@@ -34,14 +34,14 @@ class Packed:
         """Memory held."""
         return sum(t.numel() * t.element_size() for t in (self.origin, *self.columns, *self.values))
 
-    def take(self, rows: Tensor) -> Packed:
+    def take(self, rows: Tensor) -> PackedDomains:
         """The domains selected by their numbers."""
-        return Packed(self.origin[rows], self.columns, tuple(v[rows] for v in self.values))
+        return PackedDomains(self.origin[rows], self.columns, tuple(v[rows] for v in self.values))
 
-    def to(self, device: torch.device) -> Packed:
+    def to(self, device: torch.device) -> PackedDomains:
         """The same on another device."""
         columns, values = (tuple(t.to(device) for t in ts) for ts in (self.columns, self.values))
-        return Packed(self.origin.to(device), columns, values)
+        return PackedDomains(self.origin.to(device), columns, values)
 
 
 class Packing:
@@ -58,7 +58,7 @@ class Packing:
         self.fixed = [any(t is one for one in rows) for t in self.root.tensors()]
         self.table = [_flat(t) for t in self.root.tensors()]
 
-    def pack(self, domains: Domains) -> Packed:
+    def pack(self, domains: Domains) -> PackedDomains:
         """The domains, which must have the parts of the root."""
         assert domains.origin is not None
         columns, values = [], []
@@ -73,9 +73,9 @@ class Packing:
                 differs = (flat != before).any(0).nonzero().squeeze(-1)
             columns.append(differs)
             values.append(flat if flat.shape[1] == len(differs) else flat[:, differs])
-        return Packed(domains.origin, tuple(columns), tuple(values))
+        return PackedDomains(domains.origin, tuple(columns), tuple(values))
 
-    def unpack(self, packed: Packed) -> Domains:
+    def unpack(self, packed: PackedDomains) -> Domains:
         """The domains that were packed."""
         parts = zip(self.table, packed.columns, packed.values, self.root.tensors(), strict=True)
 
@@ -94,14 +94,14 @@ class Packing:
         }
         return replace(domains, warm=slopes)
 
-    def bounds(self, packed: Packed) -> Tensor:
+    def bounds(self, packed: PackedDomains) -> Tensor:
         """The bounds (B,) of packed domains."""
         found = self.root.bound[packed.origin]
         if len(packed.columns[self.place]):
             found = packed.values[self.place][:, 0]
         return found
 
-    def join(self, parts: list[Packed]) -> Packed:
+    def join(self, parts: list[PackedDomains]) -> PackedDomains:
         """All domains of the parts, in their order."""
         if len(parts) == 1:
             return parts[0]
@@ -110,10 +110,10 @@ class Packing:
             union = torch.unique(torch.cat([p.columns[place] for p in parts]))
             columns.append(union)
             values.append(torch.cat([_widened(p, place, table, union) for p in parts]))
-        return Packed(torch.cat([p.origin for p in parts]), tuple(columns), tuple(values))
+        return PackedDomains(torch.cat([p.origin for p in parts]), tuple(columns), tuple(values))
 
 
-def _widened(packed: Packed, place: int, table: Tensor, union: Tensor) -> Tensor:
+def _widened(packed: PackedDomains, place: int, table: Tensor, union: Tensor) -> Tensor:
     """The values of one tensor in all columns of the union: the root's where it stores none."""
     mine = packed.columns[place]
     if len(mine) == len(union):

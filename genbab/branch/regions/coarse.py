@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Interval, Rows, Steps, row_bounds, tighten_all
-from genbab.branch.choose.scores import Point
-from genbab.branch.cut.forms import Forms
+from genbab.branch.choose.points import Point
+from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.open.domains import INPUT, Domains
 from genbab.branch.search import Outcome, SearchProgress
 from genbab.errors import DeadlineReached
@@ -48,7 +48,7 @@ class Region:
     intervals: list[Interval]
     splits: tuple[Split, ...]
     slopes: dict[int, Chosen]
-    forms: Forms
+    forms: HiddenForms
 
     @property
     def worst(self) -> float:
@@ -201,7 +201,7 @@ class Coarse:
         self.engine.check()
         query = region.query
         box = (query.lower, query.upper)
-        forms = Forms(self.engine, self.memory, box)
+        forms = HiddenForms(self.engine, self.memory, box)
         hidden = Steps.of(self.counts[0])
         relaxation = tighten_all(self.engine, box, region.intervals, hidden, record=forms.keep)
         if any(bool((low > high).any()) for low, high in relaxation.intervals):

@@ -16,12 +16,12 @@ from genbab.bounds import Chosen, Engine, Relaxation, Steps
 from genbab.branch.bound.neurons import Choose, Root, bound_by_neurons, neuron_root
 from genbab.branch.bound.together import narrowed
 from genbab.branch.choose.mixed import Mixed
-from genbab.branch.choose.scores import Point
+from genbab.branch.choose.points import Point
 from genbab.branch.cut.retighten import Retighten
-from genbab.branch.open.domains import Domains, Splits
+from genbab.branch.open.domains import Bound, Domains, Splits
 from genbab.branch.open.pool import Pool
 from genbab.branch.regions.coarse import Coarse, Region, released
-from genbab.branch.search import Bound, Falsify, Outcome, Report, SearchProgress, least_refuted
+from genbab.branch.search import Falsify, Outcome, Report, SearchProgress, least_refuted
 from genbab.branch.search import search as loop
 from genbab.system.deadline import Timer
 
