@@ -29,7 +29,7 @@ from genbab.bounds import (
     row_bounds,
     tighten_all,
 )
-from genbab.network import Grouped, Network, Nonlinear
+from genbab.network import Network
 from genbab.problem import Query
 
 GIVEN = 3
@@ -88,8 +88,7 @@ class RootState:
         """
         found = []
         for i, widths in self.widths(network).items():
-            node = network.nodes[i]
-            assert isinstance(node, Nonlinear | Grouped)
+            node = network.functions[i]
             size = {"neurons": node.size, "mean": float(widths.mean()), "widest": float(widths.max())}
             found.append({"node": i, "name": network.name(i), "function": node.fn.name, **size})
         return found
@@ -99,8 +98,7 @@ class RootState:
         worst = int(self.query.worst(self.margins).argmin())
         return {
             i: torch.cat([(high - low)[worst] for low, high in (self.intervals[a] for a in node.args)])
-            for i, node in enumerate(network.nodes)
-            if isinstance(node, Nonlinear | Grouped)
+            for i, node in network.functions.items()
         }
 
     def explained(
@@ -163,7 +161,7 @@ def tightened(engine: Engine, state: RootState, output: int, share: float) -> Ro
     return _backward(engine, tighter, output, relaxation)
 
 
-def optimised(  # noqa: PLR0913
+def optimised(
     engine: Engine,
     state: RootState,
     output: int,
