@@ -13,7 +13,7 @@ import torch
 
 import genbab
 from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, optimise
-from genbab.branch import Forms, Region, chooser
+from genbab.branch import HiddenForms, Region, chooser
 from genbab.branch.bound.neurons import child_intervals, freedom, neuron_root
 from genbab.config import Config
 from genbab.driver.root import cheap, optimised, tightened
@@ -157,7 +157,7 @@ def whole_runs(seconds: float) -> list[dict[str, Any]]:
         for rows in (Rows(last, torch.cat([units, -units])[None]), state.rows(output)):
             found.append(steps(name, engine, relaxation, rows, state.box))
         if state.open().numel():
-            forms = Forms(engine, config.memory // 8, state.box)
+            forms = HiddenForms(engine, config.memory // 8, state.box)
             state, slopes = optimised(engine, state, output, (2, 10), 10.0, forms.keep)
             forms.complete(engine.certifying(state.intervals))
             region = Region(state.query, state.margins, state.intervals, (), slopes, forms).opened()

@@ -16,7 +16,7 @@ import torch
 from genbab.api import verify
 from genbab.attack import Attacker, Effort, Outcome, Replayer
 from genbab.branch.open import pool
-from genbab.branch.open.shelf import Shelf, ShelfFull
+from genbab.branch.open.spill import Spill, SpillFull
 from genbab.config import SMALLEST_MEMORY, Config
 from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear, evaluate
 from genbab.nonlinear import Product, functions, make
@@ -215,10 +215,10 @@ def test_no_time_at_all(seconds: float) -> None:
 
 @pytest.mark.usefixtures("no_attack")
 def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Shelf, packed: object) -> None:
-        raise ShelfFull("the disk of /tmp is nearly full")
+    def full(self: Spill, packed: object) -> None:
+        raise SpillFull("the disk of /tmp is nearly full")
 
-    monkeypatch.setattr(Shelf, "put", full)
+    monkeypatch.setattr(Spill, "put", full)
     monkeypatch.setattr(pool, "FULL", 1e-4)
     model, spec = hard(), below(-15.0, (-1.0,) * 8, (1.0,) * 8)
     result = verify(model, spec, Config(timeout=20.0, memory=SMALLEST_MEMORY, branching="input"))

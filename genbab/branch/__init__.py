@@ -6,8 +6,10 @@ from genbab.branch.bound.inputs import bound_by_inputs, choose_input
 from genbab.branch.bound.neurons import Root, bound_by_neurons, neuron_root
 from genbab.branch.choose.choice import chooser
 from genbab.branch.choose.mixed import Mixed
-from genbab.branch.choose.scores import choose_neuron, kink_or_middle, line_score
-from genbab.branch.cut.forms import Forms
+from genbab.branch.choose.neuron import choose_neuron
+from genbab.branch.choose.points import kink_or_middle
+from genbab.branch.choose.scores.line import line_score
+from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.cut.retighten import Retighten
 from genbab.branch.open.domains import Domains, Splits, bisect, join, root_domains
 from genbab.branch.open.pool import Pool
@@ -19,7 +21,7 @@ from genbab.branch.tally import Tally
 __all__ = [
     "Coarse",
     "Domains",
-    "Forms",
+    "HiddenForms",
     "Inside",
     "Mixed",
     "Outcome",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from genbab.branch.open.domains import Bound, Domains, bisect
-from genbab.branch.open.pool import Pool, ShelfFull
+from genbab.branch.open.pool import Pool, SpillFull
 from genbab.branch.tally import NOTHING, Sums, gained
 from genbab.errors import DeadlineReached
 from genbab.system.deadline import Timer
@@ -22,7 +22,7 @@ Report = Callable[["SearchProgress"], None]
 @dataclass
 class SearchProgress:
     """Where a search stands. Of the last round: gained; splits: parents that were split; seconds by part.
-    stored: bytes of open domains in memory; away: bytes written to the shelf so far.
+    stored: bytes of open domains in memory; away: bytes spilled so far.
     """
 
     bound: float = float("-inf")
@@ -100,7 +100,7 @@ def search(  # noqa: PLR0913
                 return Outcome("paused", progress, pool, least)
     except DeadlineReached:
         return Outcome("timeout", progress)
-    except ShelfFull as full:
+    except SpillFull as full:
         return Outcome("memory", progress, why=str(full))
     progress.bound = min(stuck, least)
     return Outcome("verified" if stuck == float("inf") else "stuck", progress)

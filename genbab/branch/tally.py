@@ -5,13 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.branch.choose.scores import balanced
 from genbab.branch.open.domains import Domains
 
 Sums = tuple[float, float, float, float, float, float]
 """(splits, Σp, Σr, Σp², Σr², Σpr) of predicted gains p and realised gains r."""
 
 NOTHING: Sums = (0.0,) * 6
+
+
+def balanced(first: Tensor, second: Tensor) -> Tensor:
+    """The power mean of exponent 1/2: between the mean, which one good child decides, and the geometric."""
+    return (first.sqrt() + second.sqrt()).square() / 4
 
 
 def gained(parents: Domains, children: Domains) -> Sums:

@@ -32,7 +32,7 @@ from genbab.bounds import (
     output_premises,
     tighten_all,
 )
-from genbab.network import Grouped, Network, Nonlinear
+from genbab.network import Network
 from genbab.problem import Query
 
 WITH_PREMISES = 3
@@ -89,8 +89,7 @@ class RootState:
         """
         found = []
         for i, widths in self.widths(network).items():
-            node = network.nodes[i]
-            assert isinstance(node, Nonlinear | Grouped)
+            node = network.functions[i]
             size = {"neurons": node.size, "mean": float(widths.mean()), "widest": float(widths.max())}
             found.append({"node": i, "name": network.name(i), "function": node.fn.name, **size})
         return found

@@ -14,7 +14,7 @@ from genbab.attack import FULL, QUICK, Challenge, Falsified
 from genbab.bounds import Answer, Engine, Steps, Tightening, WarmStart, rows_at_once
 from genbab.branch import (
     Domains,
-    Forms,
+    HiddenForms,
     Inside,
     Mixed,
     Outcome,
@@ -221,7 +221,7 @@ class Run:
     def _by_neurons(self, state: RootState, share: float, plan: Strategy) -> str:
         steps = self.config.root_steps
         known: Answer | None = None
-        forms = Forms(self.engine, plan.forms, state.box)
+        forms = HiddenForms(self.engine, plan.forms, state.box)
         mode = plan.retighten
         stages = ((0, 0.1), (steps, 0.4), (4 * steps, 0.4))[: 2 if mode == "reoptimised" else 3]
         for count, part in stages:

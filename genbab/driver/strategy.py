@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbab.bounds import Engine, pass_cost, rows_at_once, tightening_cost, varying
 from genbab.config import Config
-from genbab.network import Grouped, Network, Nonlinear
+from genbab.network import Network
 from genbab.problem import Query
 
 FEW_INPUTS = 16
@@ -119,7 +119,7 @@ def unspecified(network: Network, device: torch.device) -> Query:
 
 def nonlinear_size(network: Network) -> int:
     """Numbers that come out of nonlinear functions; at least 1."""
-    return max(1, sum(node.size for node in network.nodes if isinstance(node, Nonlinear | Grouped)))
+    return max(1, sum(node.size for node in network.functions.values()))
 
 
 def _splits(most: int, config: Config) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval
-from genbab.network import Affine, Network, Nonlinear, values
+from genbab.network import Affine, Network, values
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.composed.defined import absent, guarded_by
 from genbab.problem import Query
@@ -31,7 +31,8 @@ class Undefined:
 
     def __init__(self, network: Network, query: Query) -> None:
         self.network, self.query = network, query
-        self.checks = {i: fn for i, node in enumerate(network.nodes) if (fn := _kept(node)) is not None}
+        guards = {i: guarded_by(node.fn) for i, node in network.nonlinear.items()}
+        self.checks = {i: fn for i, fn in guards.items() if fn is not None}
         self.certain = self.reason = ""
         if self.checks and len(query):
             self.certain = self.reason = self._sampled()
@@ -69,7 +70,7 @@ class Undefined:
         """The same, from a continuous argument that has values (B, points, N) on both sides of a pole."""
         for i, fn in self.checks.items():
             argument = self.network.sources(i)[0]
-            jumps = any(_jumps(self.network.nodes[a]) for a in self.network.ancestors[argument])
+            jumps = any(_jumps(self.network, a) for a in self.network.ancestors[argument])
             low, high = known[argument].amin(1), known[argument].amax(1)
             bad = absent(fn, low, high) & torch.isfinite(low) & torch.isfinite(high)
             if jumps or not bool(bad.any()):
@@ -116,11 +117,7 @@ class Undefined:
                 return
 
 
-def _jumps(node: object) -> bool:
-    """Whether a node's values may jump."""
-    fn = node.fn if isinstance(node, Nonlinear) else None
+def _jumps(network: Network, i: int) -> bool:
+    """Whether the values of node i may jump."""
+    fn = network.nonlinear[i].fn if i in network.nonlinear else None
     return isinstance(fn, Nonlinearity) and (bool(fn.jumps) or fn.enclose is not None)
-
-
-def _kept(node: object) -> Nonlinearity | None:
-    return guarded_by(node.fn) if isinstance(node, Nonlinear) else None

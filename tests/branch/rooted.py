@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, cheap_intervals, optimise
-from genbab.branch import Forms, Root, kink_or_middle, neuron_root
-from genbab.branch.choose.bbps import exact_gains
-from genbab.branch.choose.scores import (
-    Gains,
-    look,
-)
-from genbab.branch.choose.trials import View
+from genbab.branch import HiddenForms, Root, kink_or_middle, neuron_root
+from genbab.branch.choose.neuron import look
+from genbab.branch.choose.score import Gains
+from genbab.branch.choose.scores.bbps import exact_gains
+from genbab.branch.choose.view import DomainView
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.nonlinear import make
 from genbab.problem import Query
@@ -52,7 +50,7 @@ def layered(seed: int, rows: int = 1, inputs: int = 3, width: int = 5) -> tuple[
     return network, Query(low, low + 1.0, matrix, None, rhs, clause)
 
 
-def seen(seed: int, rows: int = 1, boxes: int = 1) -> tuple[View, Forms, Engine, Root]:
+def seen(seed: int, rows: int = 1, boxes: int = 1) -> tuple[DomainView, HiddenForms, Engine, Root]:
     """A root after some steps as scores see it, all its rows open, in float64, and forms of hidden rows."""
     network, query = layered(seed, rows)
     engine = Engine(network, network, 1 << 28)
@@ -63,7 +61,7 @@ def seen(seed: int, rows: int = 1, boxes: int = 1) -> tuple[View, Forms, Engine,
     slopes = optimise(network, relaxation, every, box, Steps.of(10))
     margins = torch.full((1, rows), -3.0, dtype=F64)
     domains, root = neuron_root(engine, query, margins, intervals, slopes, network.output)
-    forms = Forms(engine, 1 << 24, box)
+    forms = HiddenForms(engine, 1 << 24, box)
     forms.complete(relaxation)
     domains = domains.take(torch.zeros(boxes, dtype=torch.long))
     margins = margins.expand(boxes, -1)
@@ -77,7 +75,7 @@ def _repeated(line: Chosen, boxes: int) -> Chosen:
     return replace(line, slopes=slopes, upper=line.upper.repeat(boxes, 1, 1))
 
 
-def all_exact(forms: Forms, view: View, node: int, anchored: bool = False) -> Gains:
+def all_exact(forms: HiddenForms, view: DomainView, node: int, anchored: bool = False) -> Gains:
     """Exact BBPS of every neuron of the node of a single domain; (1, S, N) each."""
     count = view.points(node).shape[1]
     these = view.candidates(node, torch.zeros(count, dtype=torch.long), torch.arange(count))

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval
-from genbab.branch.cut.clipping import HalfSpaces, Means, cut_box, evaluated, lowest, summed
+from genbab.branch.cut.clipping import Means, cut_box, evaluated, lowest, summed
+from genbab.branch.open.domains import HalfSpaces
 from genbab.kernels import Backend, available, implementation
 
 INF = float("inf")

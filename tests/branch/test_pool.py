@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from genbab.branch import Domains, Outcome, Pool, SearchProgress, Splits, join, search
-from genbab.branch.open import shelf as shelf_module
+from genbab.branch.open import spill as spill_module
 from genbab.branch.open.domains import Path, Warm
 from genbab.branch.open.packing import Packing
-from genbab.branch.open.shelf import Shelf, ShelfFull
+from genbab.branch.open.spill import Spill, SpillFull
 from genbab.problem import Query
 
 INF = float("inf")
@@ -170,7 +170,7 @@ def resident() -> int:
 
 
 def test_a_search_that_needs_ten_times_the_memory_ends_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf_module, "RESERVE", 0)
+    monkeypatch.setattr(spill_module, "RESERVE", 0)
     memory, floats = 24 << 20, 4000
     outcome, seen, used = heavy(memory, floats, 2.0**-13)
     small, _, _ = heavy(LARGE, 1, 2.0**-13)
@@ -183,10 +183,10 @@ def test_a_search_that_needs_ten_times_the_memory_ends_the_same(monkeypatch: pyt
 
 
 def test_a_full_disk_ends_the_search_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Shelf, packed: object) -> None:
-        raise ShelfFull(f"cannot write to /tmp: {os.strerror(errno.ENOSPC)}")
+    def full(self: Spill, packed: object) -> None:
+        raise SpillFull(f"cannot write to /tmp: {os.strerror(errno.ENOSPC)}")
 
-    monkeypatch.setattr(Shelf, "put", full)
+    monkeypatch.setattr(Spill, "put", full)
     outcome, seen, _ = heavy(1 << 20, 500, 2.0**-13)
     assert outcome.status == "memory" and os.strerror(errno.ENOSPC) in outcome.why
     assert outcome.progress.bound <= 0 and outcome.progress.open > 0 and seen
@@ -195,34 +195,34 @@ def test_a_full_disk_ends_the_search_with_the_reason(monkeypatch: pytest.MonkeyP
 def test_errors_of_the_disk_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     packing = Packing(roots(1, 0))
     packed = packing.pack(roots(1, 0))
-    monkeypatch.setattr(shelf_module, "folder", lambda: "/no/such/folder")
-    with pytest.raises(ShelfFull, match="/no/such/folder"):
-        Shelf(torch.device("cpu"), 0).put(packed)
+    monkeypatch.setattr(spill_module, "folder", lambda: "/no/such/folder")
+    with pytest.raises(SpillFull, match="/no/such/folder"):
+        Spill(torch.device("cpu"), 0).put(packed)
     monkeypatch.undo()
-    monkeypatch.setattr(shelf_module, "RESERVE", 1 << 62)
-    with pytest.raises(ShelfFull, match="nearly full"):
-        Shelf(torch.device("cpu"), 0).put(packed)
+    monkeypatch.setattr(spill_module, "RESERVE", 1 << 62)
+    with pytest.raises(SpillFull, match="nearly full"):
+        Spill(torch.device("cpu"), 0).put(packed)
 
 
 def test_places_on_the_shelf_are_used_again() -> None:
     root = roots(1, 0)
-    packing, shelf = Packing(root), Shelf(torch.device("cpu"), 0)
+    packing, spill = Packing(root), Spill(torch.device("cpu"), 0)
     for _ in range(50):
-        blocks = [shelf.put(packing.pack(children(root, k, 6))) for k in range(3)]
+        blocks = [spill.put(packing.pack(children(root, k, 6))) for k in range(3)]
         for block in blocks:
-            shelf.get(block)
-    assert shelf._end <= 3 * max(b.size for b in blocks)
+            spill.get(block)
+    assert spill._end <= 3 * max(b.size for b in blocks)
 
 
 def test_host_memory_is_used_before_the_disk() -> None:
     """What a search on a GPU does, with this processor in the place of both."""
     root = roots(1, 0)
-    packing, shelf = Packing(root), Shelf(torch.device("cpu"), 0)
+    packing, spill = Packing(root), Spill(torch.device("cpu"), 0)
     pushed = [children(root, k, 6) for k in range(2)]
     packed = [packing.pack(p) for p in pushed]
-    shelf.room = room = packed[0].nbytes
-    blocks = [shelf.put(p) for p in packed]
-    assert blocks[0].kept is not None and blocks[1].kept is None and shelf.room == 0
+    spill.room = room = packed[0].nbytes
+    blocks = [spill.put(p) for p in packed]
+    assert blocks[0].kept is not None and blocks[1].kept is None and spill.room == 0
     for block, domains in zip(blocks, pushed, strict=True):
-        same(packing.unpack(shelf.get(block)), domains)
-    assert shelf.room == room
+        same(packing.unpack(spill.get(block)), domains)
+    assert spill.room == room

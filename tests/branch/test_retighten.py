@@ -11,7 +11,7 @@ from torch import Tensor
 from genbab.bounds import Engine, Rows, Steps, cheap_intervals, row_bounds, tighten_all
 from genbab.branch import (
     Domains,
-    Forms,
+    HiddenForms,
     Inside,
     Pool,
     Region,
@@ -40,7 +40,7 @@ def region_of(seed: int, clauses: list[int], tame: bool) -> tuple[Region, Engine
     """(region of the whole box, engine, samples (M, D), values of every node there), nothing refuted."""
     engine, query, x, known = setting(seed, clauses, tame)
     box = (query.lower, query.upper)
-    forms = Forms(engine, 1 << 24, box)
+    forms = HiddenForms(engine, 1 << 24, box)
     relaxation = tighten_all(engine, box, cheap_intervals(engine, box), Steps(4), record=forms.keep)
     rows = Rows(engine.exact.output, query.matrix, query.on_input)
     _, slopes = row_bounds(engine, relaxation, rows, box, Steps(3))
@@ -66,7 +66,7 @@ def test_forms_fit_their_memory() -> None:
     region, engine, _, _ = region_of(3, [0], True)
     rows = sum(len(kept.rows) for kept in region.forms.nodes.values())
     box = (region.query.lower, region.query.upper)
-    small = Forms(engine, 8 * (engine.exact.input_size + 4) * max(2, rows // 2), box)
+    small = HiddenForms(engine, 8 * (engine.exact.input_size + 4) * max(2, rows // 2), box)
     tighten_all(engine, box, cheap_intervals(engine, box), Steps(0), record=small.keep)
     assert sum(len(kept.rows) for kept in small.nodes.values()) <= max(2, rows // 2)
 

@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
 
 from genbab.bounds import Relaxation, Rows
 from genbab.branch import kink_or_middle
-from genbab.branch.choose.bbps import bbps_score, matrix_score
-from genbab.branch.choose.choice import score_named
-from genbab.branch.choose.scores import (
-    balanced,
-    both,
-    free_gains,
-    geometric,
-    line_score,
-    look,
-    pick,
-    plain_gains,
-    weaker,
-    worth,
-)
+from genbab.branch.choose.neuron import look, pick
+from genbab.branch.choose.score import Scoring, weaker, worth
+from genbab.branch.choose.scores import NAMES, named
+from genbab.branch.choose.scores.babsr import plain_gains
+from genbab.branch.choose.scores.bbps import bbps_score, matrix_score
+from genbab.branch.choose.scores.free import free_gains
+from genbab.branch.choose.scores.line import line_score
 from genbab.branch.open.domains import Domains
-from genbab.config import Config
+from genbab.branch.tally import balanced
+from genbab.config import Score
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.nonlinear import make
 from genbab.problem import Query
 from tests.branch.rooted import F64, SEEDS, seen
 
-SCORES = ("random", "widest", "babsr", "free", "line", "shortcut", "bbps", "strong")
+
+def test_every_score_has_a_file_and_can_be_asked_for() -> None:
+    assert set(NAMES) == set(get_args(Score))
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", NAMES)
 def test_scores_are_not_negative_and_zero_for_what_is_decided(name: str) -> None:
     for seed in SEEDS:
         view, forms, engine, root = seen(seed)
-        score = score_named(Config(branching_score=name), engine, root, forms)  # type: ignore[arg-type]
+        score = named(name).make(Scoring(engine, root, forms))
         for value in score(view).values():
             assert bool((value >= 0).all()) and bool(value.isfinite().all())
         decided = replace(view, margins=torch.ones_like(view.margins))
@@ -56,9 +53,9 @@ def test_degenerate_intervals_gain_nothing_and_are_not_picked() -> None:
             domains = replace(view.domains, hidden={**view.domains.hidden, node: (lower, lower)})
             here = look(narrow, view.lines, domains, view.margins, torch.tensor([0]), kink_or_middle)
             assert all(float(gain.max()) <= 1e-6 for gain in free_gains(here, node))
-            for name in SCORES:
-                config = Config(branching_score=name)  # type: ignore[arg-type]
-                picked = pick(here, score_named(config, engine, root, forms)(here), 1e-7)
+            for name in NAMES:
+                score = named(name).make(Scoring(engine, root, forms))
+                picked = pick(here, score(here), 1e-7)
                 assert picked.node.tolist() != [node]
 
 
@@ -118,9 +115,10 @@ def test_worth_counts_open_clauses_and_no_more_than_they_need() -> None:
 def test_means_of_children_lie_between_the_weaker_and_the_sum() -> None:
     generator = torch.Generator().manual_seed(0)
     first, second = torch.rand(2, 50, generator=generator, dtype=F64)
-    assert bool((weaker(first, second) <= geometric(first, second) + 1e-12).all())
-    assert bool((geometric(first, second) <= balanced(first, second) + 1e-12).all())
-    assert bool((balanced(first, second) <= both(first, second) / 2 + 1e-12).all())
+    geometric, mean = (first * second).sqrt(), (first + second) / 2
+    assert bool((weaker(first, second) <= geometric + 1e-12).all())
+    assert bool((geometric <= balanced(first, second) + 1e-12).all())
+    assert bool((balanced(first, second) <= mean + 1e-12).all())
 
 
 def test_bisected_relus_gain_as_babsr_says() -> None:

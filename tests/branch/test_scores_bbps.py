@@ -10,11 +10,13 @@ from torch import Tensor
 
 from genbab.bounds import Relaxation
 from genbab.bounds.plan import rows_that_matter
-from genbab.branch import Forms, kink_or_middle
-from genbab.branch.choose.bbps import bbps_score, matrix_gains
-from genbab.branch.choose.scores import free_gains, line_gains, look
+from genbab.branch import HiddenForms, kink_or_middle
+from genbab.branch.choose.neuron import look
+from genbab.branch.choose.scores.bbps import bbps_score, matrix_gains
+from genbab.branch.choose.scores.free import free_gains
+from genbab.branch.choose.scores.line import line_gains
 from genbab.branch.choose.shortcuts import stored
-from genbab.branch.choose.trials import View
+from genbab.branch.choose.view import DomainView
 from genbab.network import Input, Network, Nonlinear
 from genbab.network.values import values
 from tests.branch.rooted import F64, SEEDS, all_exact, seen
@@ -30,7 +32,7 @@ def test_exact_bbps_is_propagation_by_hand() -> None:
                     assert float(gain[0, 0, j]) == pytest.approx(by_hand(view, forms, node, j, cut), abs=1e-6)
 
 
-def by_hand(view: View, forms: Forms, node: int, j: int, cut: tuple[Tensor, Tensor]) -> float:
+def by_hand(view: DomainView, forms: HiddenForms, node: int, j: int, cut: tuple[Tensor, Tensor]) -> float:
     """The gain of one child of one neuron, one number at a time."""
     below, above = (
         torch.cat([form[0], constant])
@@ -158,7 +160,7 @@ def test_the_rough_filter_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> Non
         total = sum(view.points(i).shape[1] for i in view.nodes)
         picks = []
         for least in (total, -(-total // 3)):
-            monkeypatch.setattr("genbab.branch.choose.bbps.ROUGH", (0.0, least, least))
+            monkeypatch.setattr("genbab.branch.choose.scores.bbps.ROUGH", (0.0, least, least))
             scores = torch.cat(list(bbps_score(forms, shortlist=2)(view).values()), 1)[0]
             assert int((scores > 0).sum()) <= 2
             picks.append(int(scores.argmax()))
@@ -194,10 +196,10 @@ def test_shortcuts_hold_and_may_be_missing() -> None:
             matter = rows_that_matter(view.relaxation, node) if node else every
             assert bool(torch.isfinite(constant[matter] + its[matter]).all())
         rows = sum(len(kept.rows) for kept in forms.nodes.values())
-        small = Forms(engine, 8 * (engine.exact.input_size + 4) * (rows // 2), forms.box)
+        small = HiddenForms(engine, 8 * (engine.exact.input_size + 4) * (rows // 2), forms.box)
         small.complete(view.relaxation)
         missing = [stored(small, node, torch.arange(5), x)[0][1].isnan() for node in view.nodes]
         assert bool(torch.stack(missing).any()) and not bool(torch.stack(missing).all())
-        for kept in (small, Forms(engine, 0, forms.box)):
+        for kept in (small, HiddenForms(engine, 0, forms.box)):
             for score in (bbps_score(kept), bbps_score(kept, anchored=False)):
                 assert all(bool(v.isfinite().all()) for v in score(view).values())

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from genbab.branch.cut.clipping import HalfSpaces, Means, search_weights
+from genbab.branch.cut.clipping import Means, search_weights
+from genbab.branch.open.domains import HalfSpaces
 from genbab.kernels import Backend, Function, hot, implementation
 from genbab.kernels.functions import HOT
 from genbab.kernels.torch import reference

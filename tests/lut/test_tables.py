@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.branch.choose.points import split_points, split_points_k, wider_argument
+from genbab.branch.choose.points import split_points
 from genbab.lut import generate
 from genbab.lut.generate import boxes, library, needs_table, table_of
-from genbab.nonlinear import Gate, Nonlinearity, Product, make
+from genbab.nonlinear import Nonlinearity, make
 from genbab.nonlinear.composed.formula import function
 
 from .measuring import left
@@ -158,28 +158,3 @@ def test_functions_of_users_get_tables(monkeypatch: pytest.MonkeyPatch) -> None:
         for which in range(3):
             area = left(fn, [l, points(fn, l, u, which), u])[which]
             assert float(area.sum()) < float(middle[which].sum()) * 1.001, (text, which)
-
-
-@pytest.mark.parametrize("name", ["gelu", "sin", "floor", "relu", "exp"])
-def test_more_parts_ascend_and_leave_less(name: str) -> None:
-    fn = make(name)
-    l, u = boxes(fn, 60, 23)  # noqa: E741
-    weight = torch.ones(60, 2, dtype=torch.float64)
-    before = torch.full((60,), INF, dtype=torch.float64)
-    for k in (1, 2, 3, 5):
-        inner = split_points_k(fn, l, u, weight, k)
-        assert inner.shape == (60, k - 1)
-        ends = torch.cat([l[:, None], inner, u[:, None]], 1)
-        assert bool((ends[:, 1:] >= ends[:, :-1]).all())
-        area = left(fn, list(ends.unbind(1)))[1]
-        assert bool((area <= before * 1.001 + 1e-9).all())
-        before = area
-
-
-def test_the_wider_argument_of_a_product_is_split() -> None:
-    narrow, wide = (row(1.0), row(1.1)), (row(-1.0), row(2.0))
-    assert wider_argument(Product(), narrow, wide).tolist() == [True]
-    assert wider_argument(Product(), wide, narrow).tolist() == [False]
-    assert wider_argument(Gate(make("sigmoid")), (row(1.0), row(2.0)), (row(30.0), row(40.0))).tolist() == [
-        False
-    ]

@@ -26,12 +26,14 @@ from genbab.bounds import (
     tighten_all,
     tightening_cost,
 )
-from genbab.branch.choose.scores import balanced, worth
+from genbab.branch.choose.candidates import HUGE
+from genbab.branch.choose.score import worth
 from genbab.branch.choose.shortcuts import stored
-from genbab.branch.choose.trials import HUGE, View
-from genbab.branch.cut.clipping import HalfSpaces, Means, lowest
-from genbab.branch.cut.forms import Forms
-from genbab.branch.open.domains import INPUT, Bound, Domains, Splits
+from genbab.branch.choose.view import DomainView
+from genbab.branch.cut.clipping import Means, lowest
+from genbab.branch.cut.forms import HiddenForms
+from genbab.branch.open.domains import INPUT, Bound, Domains, HalfSpaces, Splits
+from genbab.branch.tally import balanced
 
 SEARCHED = 3
 """Cost of a slope step, as a multiple of a backward pass."""
@@ -81,14 +83,14 @@ class Mixed:
     """
 
     engine: Engine
-    forms: Forms
+    forms: HiddenForms
     tighten: bool
     cost: float
     gauge: Gauge = field(default_factory=Gauge)
     _sizes: dict[int, Tensor] = field(default_factory=dict)
 
     @staticmethod
-    def of(engine: Engine, forms: Forms, rows: int, steps: int, tighten: bool) -> Mixed:
+    def of(engine: Engine, forms: HiddenForms, rows: int, steps: int, tighten: bool) -> Mixed:
         """For rows whose slopes take so many steps in every child; the cost is counted in multiply-adds."""
         anew = float(sum(kept.form.numel() for kept in forms.nodes.values()))
         anew += tightening_cost(engine) if tighten else 0
@@ -142,7 +144,7 @@ class Mixed:
                 found[i] = self.forms.narrowed(i, every, least, found[i])
         return found
 
-    def choose(self, view: View, picked: Splits) -> Splits:
+    def choose(self, view: DomainView, picked: Splits) -> Splits:
         """The neurons picked, or an input where that promises the smaller tree."""
         assert picked.gain is not None
         query = view.domains.query
@@ -164,7 +166,7 @@ class Mixed:
             torch.where(better, gain, picked.gain),
         )
 
-    def gains(self, view: View) -> tuple[Tensor, Tensor]:
+    def gains(self, view: DomainView) -> tuple[Tensor, Tensor]:
         """What the lower and the upper child of each halved input gain on every row, (B, S, D) each.
 
         Where hidden rows are bounded anew, what their forms lose shrinks with the box as their spread does.

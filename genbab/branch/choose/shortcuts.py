@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import copies
-from genbab.branch.choose.trials import Candidates, View
-from genbab.branch.cut.forms import Forms
+from genbab.branch.choose.candidates import Candidates
+from genbab.branch.choose.view import DomainView
+from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.open.domains import INPUT
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class ScaledForms:
     """P domains at the input: the forms of their rows times the radii of their boxes, form (P, S, D); size
     (P, S): its sum of absolute values; step (P, S, D): from the corner that minimises the form to the centre;
     centre, radius (P, 1, D).
@@ -31,12 +32,12 @@ class Place:
     radius: Tensor
 
     @staticmethod
-    def of(view: View, which: Tensor) -> Place:
+    def of(view: DomainView, which: Tensor) -> ScaledForms:
         """Of the domains `which` (P,) of the view."""
         low, high = (end[which, None] for end in view.box)
         centre, radius = (low + high) / 2, (high - low) / 2
         form = view.one.coefficients[which] * radius
-        return Place(form, form.abs().sum(-1), centre - view.one.corner[which], centre, radius)
+        return ScaledForms(form, form.abs().sum(-1), centre - view.one.corner[which], centre, radius)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Shortcut:
 
     @staticmethod
     def of(
-        forms: Forms, node: int, these: Candidates, value: Tensor, place: Place, anchored: bool
+        forms: HiddenForms, node: int, these: Candidates, value: Tensor, place: ScaledForms, anchored: bool
     ) -> Shortcut:
         """Of the neurons of `these` of a node, constant `value` (P, S) where nothing is kept.
 
@@ -85,7 +86,7 @@ class Shortcut:
         return (self.below[0] + self.above[0]).abs_().sum(-1) / 2
 
 
-def stored(forms: Forms, node: int, neurons: Tensor, like: Tensor) -> list[tuple[Tensor, Tensor]]:
+def stored(forms: HiddenForms, node: int, neurons: Tensor, like: Tensor) -> list[tuple[Tensor, Tensor]]:
     """(form (P, D), constant (P,)) below and above neurons (P,) of the node, in the dtype of `like`; 0 and
     NaN where none is kept.
     """
@@ -108,7 +109,7 @@ def stored(forms: Forms, node: int, neurons: Tensor, like: Tensor) -> list[tuple
     return sides
 
 
-def evaluated(forms: Forms, node: int, x: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+def evaluated(forms: HiddenForms, node: int, x: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     """The functions below and above all neurons of the node at x (B, S, D); `value` (B, S, N) where there is
     none.
     """

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from genbab.bounds import Engine, Steps, WarmStart, descend, search
 from genbab.branch.bound.neurons import Root, question
-from genbab.branch.choose.scores import Combine, Score, balanced, worth
-from genbab.branch.choose.trials import View
+from genbab.branch.choose.score import Combine, Score, worth
+from genbab.branch.choose.view import DomainView
 from genbab.branch.open.domains import Domains, Splits, bisect
+from genbab.branch.tally import balanced
 
 TRIED = 4
 """Splits of each domain that are tried."""
@@ -25,7 +26,7 @@ def strong_score(
 ) -> Score:
     """The gain that a few slope steps find in both children, for the splits that `first` ranks highest."""
 
-    def score(view: View) -> dict[int, Tensor]:
+    def score(view: DomainView) -> dict[int, Tensor]:
         rough = first(view)
         if not rough:
             return rough

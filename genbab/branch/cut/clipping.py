@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval
+from genbab.branch.open.domains import HalfSpaces
 from genbab.network.interval import gamma
 
 GUARD = 1e-12
@@ -28,24 +29,6 @@ STEPS = 3
 
 ENTRIES = 1 << 18
 """Numbers in one (B, R, D) tensor of the search: about what stays in a processor's cache."""
-
-
-@dataclass(frozen=True, eq=False)
-class HalfSpaces:
-    """<normal, x> <= level: normal (B, H, D), level (B, H), float64. A normal of zeros says nothing."""
-
-    normal: Tensor
-    level: Tensor
-
-    def take(self, which: Tensor) -> HalfSpaces:
-        """The boxes selected."""
-        return HalfSpaces(self.normal[which], self.level[which])
-
-    def usable(self) -> HalfSpaces:
-        """Those that are finite; the others replaced by ones that say nothing."""
-        good = torch.isfinite(self.normal).all(-1) & torch.isfinite(self.level)
-        good &= (self.normal != 0).any(-1)
-        return HalfSpaces(torch.where(good[..., None], self.normal, 0.0), torch.where(good, self.level, 0.0))
 
 
 def both(a: HalfSpaces | None, b: HalfSpaces | None) -> HalfSpaces | None:
@@ -188,7 +171,7 @@ def evaluated(
     return _rounded_down(value, whole, form.shape[-1] + 2 * halves.level.shape[1])
 
 
-def summed(  # noqa: PLR0913
+def summed(
     kernels: ModuleType, form: Tensor, constant: Tensor, box: Interval, halves: HalfSpaces, weights: Tensor
 ) -> Tensor:
     """`evaluated` by kernels, which find the size of what they add up as well."""

@@ -42,7 +42,7 @@ class NodeForms:
 
 
 @dataclass(eq=False)
-class Forms:
+class HiddenForms:
     """The tightest form seen of each hidden row, as many as fit `memory` bytes; every one holds on the root's
     box.
 

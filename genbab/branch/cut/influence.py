@@ -56,9 +56,9 @@ class Influence:
         network = relaxation.network
         weight = open_rows.float()
         price = {
-            j: torch.einsum("s,bsn->n", weight, final[j].abs().float())
-            for j in network.nonlinear
-            if j in final
+            j: torch.einsum("s,bsn->n", weight, coefficients.abs().float())
+            for j, coefficients in final.items()
+            if j in network.nonlinear
         }
         gaps = {
             j: torch.nan_to_num(line_gap(relaxation, j)[0].float().abs(), nan=0.0, posinf=0.0) for j in price

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from genbab.bounds import Answer, Engine, Interval, Relaxation, copies
 from genbab.bounds.plan import line_gap
-from genbab.branch.cut.clipping import HalfSpaces, Means, both, cut_box, lowest
-from genbab.branch.cut.forms import Forms
-from genbab.branch.open.domains import Domains
+from genbab.branch.cut.clipping import Means, both, cut_box, lowest
+from genbab.branch.cut.forms import HiddenForms
+from genbab.branch.open.domains import Domains, HalfSpaces
 
 ROWS = 128
 """Hidden rows re-tightened in every domain: those that weigh most."""
@@ -37,7 +37,7 @@ class Retighten:
     """
 
     engine: Engine
-    forms: Forms
+    forms: HiddenForms
     count: int = ROWS
     recent: int = RECENT
     score: dict[int, Tensor] = field(default_factory=dict)

@@ -9,11 +9,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval, WarmStart
-from genbab.branch.cut.clipping import HalfSpaces
 from genbab.problem import Query
-
-Bound = Callable[["Domains"], "Domains"]
-"""Bounds a batch of children and decides their next splits; the result has `bound` and `splits` set."""
 
 INPUT = 0
 """Node number of the input: a split of node 0 is a split of the input box."""
@@ -79,6 +75,24 @@ class Path:
         upper = longer(self.upper.new_zeros(len(self.upper)), self.upper)
         upper[len(self.upper) :, 0] = True
         return Path(node, neuron, longer(splits.point, self.point), upper)
+
+
+@dataclass(frozen=True, eq=False)
+class HalfSpaces:
+    """<normal, x> <= level: normal (B, H, D), level (B, H), float64. A normal of zeros says nothing."""
+
+    normal: Tensor
+    level: Tensor
+
+    def take(self, which: Tensor) -> HalfSpaces:
+        """The boxes selected."""
+        return HalfSpaces(self.normal[which], self.level[which])
+
+    def usable(self) -> HalfSpaces:
+        """Those that are finite; the others replaced by ones that say nothing."""
+        good = torch.isfinite(self.normal).all(-1) & torch.isfinite(self.level)
+        good &= (self.normal != 0).any(-1)
+        return HalfSpaces(torch.where(good[..., None], self.normal, 0.0), torch.where(good, self.level, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +170,10 @@ class Domains:
             maybe(self.origin),
             maybe(self.corner),
         )
+
+
+Bound = Callable[[Domains], Domains]
+"""Bounds a batch of children and decides their next splits; the result has `bound` and `splits` set."""
 
 
 def root_domains(query: Query, margins: Tensor) -> Domains:

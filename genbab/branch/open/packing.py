@@ -17,7 +17,7 @@ from genbab.branch.open.domains import Domains
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class PackedDomains:
     """B domains. origin (B,): the root's domain each lies in; per tensor of `Domains` the columns (K,) stored
     and their values (B, K).
     """
@@ -34,14 +34,14 @@ class Packed:
         """Memory held."""
         return sum(t.numel() * t.element_size() for t in (self.origin, *self.columns, *self.values))
 
-    def take(self, rows: Tensor) -> Packed:
+    def take(self, rows: Tensor) -> PackedDomains:
         """The domains selected by their numbers."""
-        return Packed(self.origin[rows], self.columns, tuple(v[rows] for v in self.values))
+        return PackedDomains(self.origin[rows], self.columns, tuple(v[rows] for v in self.values))
 
-    def to(self, device: torch.device) -> Packed:
+    def to(self, device: torch.device) -> PackedDomains:
         """The same on another device."""
         columns, values = (tuple(t.to(device) for t in ts) for ts in (self.columns, self.values))
-        return Packed(self.origin.to(device), columns, values)
+        return PackedDomains(self.origin.to(device), columns, values)
 
 
 class Packing:
@@ -63,7 +63,7 @@ class Packing:
         self.dtypes.append(slopes.dtype)
         return slopes
 
-    def pack(self, domains: Domains) -> Packed:
+    def pack(self, domains: Domains) -> PackedDomains:
         """The domains, which must have the parts of the root."""
         assert domains.origin is not None
         columns, values = [], []
@@ -78,9 +78,9 @@ class Packing:
                 differs = (flat != before).any(0).nonzero().squeeze(-1)
             columns.append(differs)
             values.append(flat if flat.shape[1] == len(differs) else flat[:, differs])
-        return Packed(domains.origin, tuple(columns), tuple(values))
+        return PackedDomains(domains.origin, tuple(columns), tuple(values))
 
-    def unpack(self, packed: Packed) -> Domains:
+    def unpack(self, packed: PackedDomains) -> Domains:
         """The domains that were packed."""
         parts = zip(self.table, packed.columns, packed.values, self.root.tensors(), strict=True)
 
@@ -96,14 +96,14 @@ class Packing:
         dtypes = iter(self.dtypes)
         return _with_slopes(domains, lambda slopes: slopes.to(next(dtypes)))
 
-    def bounds(self, packed: Packed) -> Tensor:
+    def bounds(self, packed: PackedDomains) -> Tensor:
         """The bounds (B,) of packed domains."""
         found = self.root.bound[packed.origin]
         if len(packed.columns[self.place]):
             found = packed.values[self.place][:, 0]
         return found
 
-    def join(self, parts: list[Packed]) -> Packed:
+    def join(self, parts: list[PackedDomains]) -> PackedDomains:
         """All domains of the parts, in their order."""
         if len(parts) == 1:
             return parts[0]
@@ -112,10 +112,10 @@ class Packing:
             union = torch.unique(torch.cat([p.columns[place] for p in parts]))
             columns.append(union)
             values.append(torch.cat([_widened(p, place, table, union) for p in parts]))
-        return Packed(torch.cat([p.origin for p in parts]), tuple(columns), tuple(values))
+        return PackedDomains(torch.cat([p.origin for p in parts]), tuple(columns), tuple(values))
 
 
-def _widened(packed: Packed, place: int, table: Tensor, union: Tensor) -> Tensor:
+def _widened(packed: PackedDomains, place: int, table: Tensor, union: Tensor) -> Tensor:
     """The values of one tensor in all columns of the union: the root's where it stores none."""
     mine = packed.columns[place]
     if len(mine) == len(union):

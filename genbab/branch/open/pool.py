@@ -1,8 +1,8 @@
-"""The pool of open domains: worst bound first, within a memory budget; what does not fit is put away.
+"""The pool of open domains: worst bound first, within a memory budget; what does not fit is spilled.
 
 Batches are kept packed in a few segments, each at most half as long as the one before, so that a domain is
 copied a logarithmic number of times. When they exceed the budget the half of the domains with the best
-bounds, which are wanted last, goes to the shelf, sorted, in blocks; a block comes back when its worst bound
+bounds, which are wanted last, is spilled, sorted, in blocks; a block comes back when its worst bound
 is among those asked for.
 """
 
@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from genbab.branch.open.domains import Domains, join
-from genbab.branch.open.packing import Packed, Packing
-from genbab.branch.open.shelf import Block, Shelf, ShelfFull
+from genbab.branch.open.packing import PackedDomains, Packing
+from genbab.branch.open.spill import Block, Spill, SpillFull
 from genbab.config import machine_memory
 
-__all__ = ["Pool", "ShelfFull"]
+__all__ = ["Pool", "SpillFull"]
 
 FULL = 0.75
 """Share of the memory at which half of the pool is put away; copies of a segment need the rest."""
@@ -32,7 +32,7 @@ LARGEST = 1 / 16
 class _Segment:
     """Packed domains; rows (L,) of them are still in the pool, with these keys (L,)."""
 
-    packed: Packed
+    packed: PackedDomains
     rows: Tensor
     key: Tensor
 
@@ -49,8 +49,8 @@ class _Segment:
 
 
 @dataclass(frozen=True, eq=False)
-class _Away:
-    """A block on the shelf: its least key, how many domains it has, and the root's domains they lie in."""
+class _Spilled:
+    """A spilled block: its least key, how many domains it has, and the root's domains they lie in."""
 
     least: float
     number: int
@@ -58,7 +58,7 @@ class _Away:
     count: int
     origins: Tensor
 
-    def __lt__(self, other: _Away) -> bool:
+    def __lt__(self, other: _Spilled) -> bool:
         return (self.least, self.number) < (other.least, other.number)
 
 
@@ -74,8 +74,8 @@ class Pool:
         self.away = 0
         self._fresh: Domains | None = None
         self._segments: list[_Segment] = []
-        self._away: list[_Away] = []
-        self._shelf = Shelf(root.bound.device, machine_memory() // 4)
+        self._away: list[_Spilled] = []
+        self._spill = Spill(root.bound.device, machine_memory() // 4)
         self.push(root.take(~(root.bound > 0)))
 
     def __len__(self) -> int:
@@ -104,7 +104,7 @@ class Pool:
         return torch.unique(table[torch.unique(torch.cat(origins))]) if origins else table.new_zeros(0)
 
     def push(self, domains: Domains) -> None:
-        """Add open domains; raises `ShelfFull` when they fit neither here nor on the shelf."""
+        """Add open domains; raises `SpillFull` when they fit neither here nor elsewhere."""
         if not len(domains):
             return
         self._settle()
@@ -123,7 +123,7 @@ class Pool:
         self._settle()
         while self._away and self._away[0].least < self._last(size):
             away = heapq.heappop(self._away)
-            packed = self._shelf.get(away.block)
+            packed = self._spill.get(away.block)
             self._add(packed, _keys(self.packing.bounds(packed)))
         chosen = self._smallest(min(size, sum(len(s.rows) for s in self._segments)))
         parts, left = [], []
@@ -142,7 +142,7 @@ class Pool:
         if fresh is not None:
             self._add(self.packing.pack(fresh), _keys(fresh.bound))
 
-    def _add(self, packed: Packed, key: Tensor) -> None:
+    def _add(self, packed: PackedDomains, key: Tensor) -> None:
         """A new segment, joined with those before that are not much longer."""
         new = _Segment(packed, torch.arange(len(packed), device=key.device), key)
         while self._segments and len(self._segments[-1].rows) <= 2 * len(new.rows):
@@ -173,7 +173,7 @@ class Pool:
         return list(torch.split(chosen, [len(s.rows) for s in self._segments]))
 
     def _put_away(self) -> None:
-        """Move the half with the best bounds to the shelf, sorted, block by block."""
+        """Move the half with the best bounds elsewhere, sorted, block by block."""
         total = sum(len(s.rows) for s in self._segments)
         kept = self._smallest((total + 1) // 2)
         best = [_Segment(s.packed, s.rows[~m], s.key[~m]) for s, m in zip(self._segments, kept, strict=True)]
@@ -184,9 +184,9 @@ class Pool:
         for part in torch.split(keys.argsort(stable=True), each):
             wanted = [(n, rows[part[source[part] == n]]) for n in range(len(best))]
             packed = self.packing.join([best[n].packed.take(own) for n, own in wanted if len(own)])
-            block = self._shelf.put(packed)
+            block = self._spill.put(packed)
             self.away += packed.nbytes
-            away = _Away(float(keys[part[0]]), self.away, block, len(part), torch.unique(packed.origin))
+            away = _Spilled(float(keys[part[0]]), self.away, block, len(part), torch.unique(packed.origin))
             heapq.heappush(self._away, away)
         del best
         for number, mask in enumerate(kept):

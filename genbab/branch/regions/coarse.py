@@ -29,8 +29,8 @@ from genbab.bounds import (
     output_premises,
     tighten_all,
 )
-from genbab.branch.choose.scores import Point
-from genbab.branch.cut.forms import Forms
+from genbab.branch.choose.points import Point
+from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.open.domains import INPUT, Domains
 from genbab.branch.search import Outcome, SearchProgress
 from genbab.errors import DeadlineReached
@@ -62,7 +62,7 @@ class Region:
     splits: tuple[Split, ...]
     warm: WarmStart
     weights: Mapping[int, Tensor]
-    forms: Forms
+    forms: HiddenForms
 
     @property
     def worst(self) -> float:
@@ -219,7 +219,7 @@ class Coarse:
         self.engine.check()
         query = region.query
         box = (query.lower, query.upper)
-        forms = Forms(self.engine, self.memory, box)
+        forms = HiddenForms(self.engine, self.memory, box)
         how = Tightening(Steps.of(self.counts[0]), record=forms.keep)
         relaxations = tighten_all(self.engine, box, region.intervals, how)
         if any(bool((low > high).any()) for low, high in relaxations.intervals):

@@ -16,7 +16,7 @@ from genbab.bounds import Answer, Engine, Relaxation, Steps
 from genbab.branch.bound.neurons import Choose, Root, bound_by_neurons, neuron_root
 from genbab.branch.bound.together import narrowed
 from genbab.branch.choose.mixed import Mixed
-from genbab.branch.choose.scores import Point
+from genbab.branch.choose.points import Point
 from genbab.branch.cut.retighten import Retighten
 from genbab.branch.open.domains import Bound, Domains, Splits
 from genbab.branch.open.pool import Pool

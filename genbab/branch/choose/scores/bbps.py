@@ -22,11 +22,13 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from genbab.branch.choose.scores import Combine, Gains, Score, balanced, worth
-from genbab.branch.choose.shortcuts import Place, Shortcut, evaluated, toward
-from genbab.branch.choose.trials import HUGE, Candidates, View, tidy
-from genbab.branch.cut.forms import Forms
+from genbab.branch.choose.candidates import HUGE, Candidates, tidy
+from genbab.branch.choose.score import Combine, Gains, NamedScore, Score, worth
+from genbab.branch.choose.shortcuts import ScaledForms, Shortcut, evaluated, toward
+from genbab.branch.choose.view import DomainView
+from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.open.domains import Domains
+from genbab.branch.tally import balanced
 from genbab.problem import Query
 
 ROUGH = (1 / 8, 48, 96)
@@ -42,7 +44,7 @@ CHUNK = 250_000
 """Numbers in one temporary tensor of the exact estimate: what fits a processor's cache."""
 
 
-def matrix_gains(forms: Forms, view: View, node: int) -> Gains:
+def matrix_gains(forms: HiddenForms, view: DomainView, node: int) -> Gains:
     """BBPS where the parent's form is least: shortcuts evaluated at that corner; (B, S, N) per child."""
     readings = [view.readings(node, cut) for cut in view.cuts(node)]
     extra = view.grouped(node)
@@ -68,7 +70,7 @@ def matrix_gains(forms: Forms, view: View, node: int) -> Gains:
     return found[0], found[1]
 
 
-def exact_gains(forms: Forms, view: View, these: Candidates, anchored: bool = False) -> Gains:
+def exact_gains(forms: HiddenForms, view: DomainView, these: Candidates, anchored: bool = False) -> Gains:
     """BBPS of P splits of one node, (P, S) for each child.
 
     anchored: shortcuts are shifted to the value that z has where the parent's bound is attained, and the
@@ -80,8 +82,8 @@ def exact_gains(forms: Forms, view: View, these: Candidates, anchored: bool = Fa
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
 
-def _estimated(forms: Forms, view: View, these: Candidates, anchored: bool) -> Gains:
-    place = Place.of(view, these.which)
+def _estimated(forms: HiddenForms, view: DomainView, these: Candidates, anchored: bool) -> Gains:
+    place = ScaledForms.of(view, these.which)
     before = these.coefficient
     value = these.readings[0][-1].value if these.readings[0] else torch.zeros_like(before)
     own = Shortcut.of(forms, these.node, these, value, place, anchored)
@@ -107,7 +109,7 @@ def _estimated(forms: Forms, view: View, these: Candidates, anchored: bool) -> G
 
 
 def _least(
-    place: Place, own: Shortcut, rest: Tensor, coefficients: Tensor, kernels: ModuleType | None
+    place: ScaledForms, own: Shortcut, rest: Tensor, coefficients: Tensor, kernels: ModuleType | None
 ) -> Tensor:
     """What the minimum over the box gains, (P, S, M), where the form is `rest` + coefficient·neuron."""
     centre = toward(coefficients, *(at[..., None] for at in (own.below[1], own.above[1])))
@@ -119,10 +121,10 @@ def _least(
     return place.size[..., None] - size + centre
 
 
-def matrix_score(forms: Forms, combine: Combine = balanced) -> Score:
+def matrix_score(forms: HiddenForms, combine: Combine = balanced) -> Score:
     """The filter alone: BBPS where the parent's form is least."""
 
-    def score(view: View) -> dict[int, Tensor]:
+    def score(view: DomainView) -> dict[int, Tensor]:
         query = view.domains.query
         found = {}
         for node in view.nodes:
@@ -134,12 +136,12 @@ def matrix_score(forms: Forms, combine: Combine = balanced) -> Score:
 
 
 def bbps_score(
-    forms: Forms, combine: Combine = balanced, anchored: bool = True, shortlist: int = SHORTLIST
+    forms: HiddenForms, combine: Combine = balanced, anchored: bool = True, shortlist: int = SHORTLIST
 ) -> Score:
     """Exact BBPS of the neurons that the filter ranks highest; all others 0."""
     corner = matrix_score(forms, combine)
 
-    def valued(view: View, tried: list[Candidates], gains: list[Gains]) -> list[Tensor]:
+    def valued(view: DomainView, tried: list[Candidates], gains: list[Gains]) -> list[Tensor]:
         if not tried:
             return []
         which = torch.cat([these.which for these in tried])
@@ -151,7 +153,7 @@ def bbps_score(
         sides = [sum((one.attained for one in side), these.extra) for side in these.readings]
         return sides[0], sides[1]
 
-    def score(view: View) -> dict[int, Tensor]:
+    def score(view: DomainView) -> dict[int, Tensor]:
         if anchored:
             rough_scores = rough_score(view)
             share, least, most = ROUGH
@@ -171,7 +173,7 @@ def bbps_score(
     return score
 
 
-def rough_score(view: View) -> dict[int, Tensor]:
+def rough_score(view: DomainView) -> dict[int, Tensor]:
     """Gaps between functions and lines: a filter."""
     query = view.domains.query
     found = {}
@@ -181,7 +183,7 @@ def rough_score(view: View) -> dict[int, Tensor]:
     return found
 
 
-def _best(view: View, scores: dict[int, Tensor], count: int) -> list[Candidates]:
+def _best(view: DomainView, scores: dict[int, Tensor], count: int) -> list[Candidates]:
     """The splits of the highest scores above 0 in each domain, by node."""
     if not scores:
         return []
@@ -197,7 +199,7 @@ def _best(view: View, scores: dict[int, Tensor], count: int) -> list[Candidates]
     return found
 
 
-def _kept(view: View, tried: list[Candidates], scores: list[Tensor], count: int) -> list[Candidates]:
+def _kept(view: DomainView, tried: list[Candidates], scores: list[Tensor], count: int) -> list[Candidates]:
     """The candidates of the highest scores (P,) above 0 in each domain."""
     if not tried:
         return []
@@ -225,3 +227,6 @@ def _each_worth(domains: Domains, margins: Tensor, which: Tensor, gains: Tensor)
         query.clause[which],
     )
     return worth(small, margins[which], gains.clamp(max=HUGE)[..., None])[:, 0]
+
+
+SCORE = NamedScore(lambda given: bbps_score(given.forms))

@@ -13,27 +13,27 @@ from typing import BinaryIO, cast
 import torch
 from torch import Tensor
 
-from genbab.branch.open.packing import Packed
+from genbab.branch.open.packing import PackedDomains
 
 RESERVE = 1 << 30
 """Bytes of the disk that are left to others."""
 
 
-class ShelfFull(Exception):
-    """Nothing more can be put away; the text says where and why."""
+class SpillFull(Exception):
+    """Nothing more can be put away; its text says where and why."""
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
     """Packed domains put away. kept: themselves, or else where their tensors lie in the file."""
 
-    kept: Packed | None
+    kept: PackedDomains | None
     start: int
     size: int
     shapes: tuple[tuple[torch.dtype, tuple[int, ...]], ...]
 
 
-class Shelf:
+class Spill:
     """Puts packed domains away and gives them back, once each.
 
     The file has no name where the system allows it, so it vanishes with the process however that ends. It
@@ -46,8 +46,8 @@ class Shelf:
         self._end = 0
         self._holes: list[tuple[int, int]] = []
 
-    def put(self, packed: Packed) -> Block:
-        """Put them away; raises `ShelfFull`."""
+    def put(self, packed: PackedDomains) -> Block:
+        """Put them away; raises `SpillFull`."""
         if packed.nbytes <= self.room:
             self.room -= packed.nbytes
             return Block(packed.to(torch.device("cpu")), 0, packed.nbytes, ())
@@ -56,18 +56,18 @@ class Shelf:
         try:
             file = self._opened()
             if shutil.disk_usage(folder()).free < size + RESERVE:
-                raise ShelfFull(f"the disk of {folder()} is nearly full")
+                raise SpillFull(f"the disk of {folder()} is nearly full")
             start = self._place(size)
             file.seek(start)
             for t in tensors:
                 file.write(t.reshape(-1).view(torch.uint8).numpy().data)
             file.flush()
         except OSError as error:
-            raise ShelfFull(f"cannot write to {folder()}: {error.strerror or error}") from error
+            raise SpillFull(f"cannot write to {folder()}: {error.strerror or error}") from error
         return Block(None, start, size, tuple((t.dtype, tuple(t.shape)) for t in tensors))
 
-    def get(self, block: Block) -> Packed:
-        """Take a block back; its place is free again. Raises `ShelfFull` when it cannot be read."""
+    def get(self, block: Block) -> PackedDomains:
+        """Take a block back; its place is free again. Raises `SpillFull` when it cannot be read."""
         if block.kept is not None:
             self.room += block.size
             return block.kept.to(self.device)
@@ -77,16 +77,16 @@ class Shelf:
             self._file.seek(block.start)
             count = self._file.readinto(content.numpy().data)  # type: ignore[attr-defined]
         except OSError as error:
-            raise ShelfFull(f"cannot read from {folder()}: {error.strerror or error}") from error
+            raise SpillFull(f"cannot read from {folder()}: {error.strerror or error}") from error
         if count != block.size:
-            raise ShelfFull(f"cannot read from {folder()}: {count} of {block.size} bytes came back")
+            raise SpillFull(f"cannot read from {folder()}: {count} of {block.size} bytes came back")
         self._holes.append((block.start, block.size))
         tensors, at = [], 0
         for dtype, shape in block.shapes:
             tensors.append(_read(content, at, dtype, shape).to(self.device))
             at += tensors[-1].numel() * tensors[-1].element_size()
         half = len(tensors) // 2 + 1
-        return Packed(tensors[0], tuple(tensors[1:half]), tuple(tensors[half:]))
+        return PackedDomains(tensors[0], tuple(tensors[1:half]), tuple(tensors[half:]))
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
