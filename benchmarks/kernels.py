@@ -127,34 +127,19 @@ def reading(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtyp
 
 
 def splitting(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> list[Work]:
-    """Scores and children."""
+    """Scores."""
     batch, rows, size = shape
     number = torch.finfo(dtype).bits // 8
-    thin = batch * size * number
 
     def random(*dims: int) -> torch.Tensor:
         return torch.randn(*dims, device=device, dtype=dtype)
 
-    rows = min(rows, 9)
-    a, middle, radius = random(batch, rows, size), random(batch, 1, size), random(batch, 1, size).abs()
-    box, slope = (middle - radius, middle + radius), 0.5 * random(batch, rows, size)
-    sigmoid = Function("sigmoid")
-    lines = reference.relax(sigmoid, a, (box,), (slope,), ((slope[:, :1],), (slope[:, :1],)))
-    intercept = lines.intercept
-    flat = box[0][:, 0], box[1][:, 0]
-    count = 4 * batch
+    rows, count = min(rows, 9), 4 * batch
     forms, weights = random(count, rows, size), random(count, rows, 5)
     below, above = random(count, size), random(count, size)
-    which = torch.arange(batch, device=device)
-    neuron, hit = which % size, which >= 0
-    whole = a.nbytes
     return [
-        Work("free gains sigmoid", (batch, rows, size), 5 * whole + 3 * thin,
-             lambda m: m.free_gains(sigmoid, a, box, slope, intercept, middle)),
         Work("reach, 5 weights", (count, rows, size), (rows + 2) * count * size * number,
              lambda m: m.reach(forms, below, above, weights)),
-        Work("children", (batch, size), 6 * thin,
-             lambda m: m.children(flat, which, neuron, middle[:, 0, 0], hit)),
     ]  # fmt: skip
 
 

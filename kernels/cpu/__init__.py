@@ -15,7 +15,7 @@ from torch import Tensor
 from genbab.kernels.cpu import climbing, loops
 from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, several, tables_of
 from genbab.kernels.cpu.groups import softmax_planes, softmax_ready, softmax_values
-from genbab.kernels.cpu.splits import children, dual, envelope, free_gains, points, reach, weights
+from genbab.kernels.cpu.splits import dual, envelope, points, reach, weights
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
 from genbab.kernels.torch import reference
@@ -23,11 +23,9 @@ from genbab.kernels.torch.reference import Box, Concrete, Line, Moments, Pace, R
 
 __all__ = [
     "ascend",
-    "children",
     "concretise",
     "dual",
     "envelope",
-    "free_gains",
     "gradient",
     "lines",
     "points",

@@ -8,14 +8,12 @@ from torch import Tensor
 
 from genbab.kernels.functions import Function
 from genbab.kernels.gpu.branching import (
-    children_kernel,
     dual_kernel,
-    free_kernel,
     reach_kernel,
     weights_kernel,
 )
 from genbab.kernels.gpu.envelopes import envelope_kernel
-from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of
+from genbab.kernels.gpu.launching import laid_out, on
 from genbab.kernels.gpu.tables import points_kernel
 from genbab.kernels.torch import envelopes, reference, splitting
 from genbab.kernels.torch.splitting import Box, Grid
@@ -63,27 +61,6 @@ def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weight: Tensor) 
     return value, size
 
 
-def free_gains(
-    fn: Function, a: Tensor, box: Box, slope: Tensor, intercept: Tensor, point: Tensor
-) -> tuple[Tensor, Tensor]:
-    """`splitting.free_gains`."""
-    if a.numel() == 0:
-        return splitting.free_gains(fn, a, box, slope, intercept, point)
-    shape = (batch, rows, size) = tuple(a.shape)
-    mine, k, c = (laid_out(t, shape) for t in (a, slope, intercept))
-    l, u, cut = (laid_out(t, shape) for t in (*box, point))  # noqa: E741
-    table, steepest, reach = tables_of(fn, a)
-    gains = a.new_empty(shape), a.new_empty(shape)
-    many = shares(batch, rows, size)
-    with on(a):
-        free_kernel[grid(batch, rows, many)](
-            mine[0], k[0], c[0], l[0], u[0], cut[0], table, *gains, batch, rows, size,
-            *mine[1:], *k[1:], *c[1:], l[1], u[1], cut[1],
-            p=fn.parameter, steepest=steepest, reach=reach, **keys(rows, size), CODE=fn.code,
-        )  # fmt: skip
-    return gains
-
-
 def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
     """`splitting.reach`."""
     count, rows, many = weight.shape
@@ -97,26 +74,6 @@ def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
             MANY=triton.next_power_of_2(many), BLOCK=_block(inputs),
         )  # fmt: skip
     return found
-
-
-def children(
-    box: Box, which: Tensor, neuron: Tensor, point: Tensor, hit: Tensor, marks: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`splitting.children`."""
-    count, size = len(which), box[0].shape[1]
-    if 0 in (count, size):
-        return splitting.children(box, which, neuron, point, hit, marks)
-    low, high = _packed(*box)
-    lower, upper = low.new_empty(2 * count, size), low.new_empty(2 * count, size)
-    was = mask_of(hit if marks is None else marks.contiguous())
-    marked = torch.empty(2 * count, size if marks is not None else 1, dtype=torch.bool, device=low.device)
-    block = _block(size)
-    with on(low):
-        children_kernel[(2 * count, triton.cdiv(size, block))](
-            low, high, was, *_packed(which, neuron, point.to(low.dtype), mask_of(hit)), lower, upper,
-            mask_of(marked), count, size, size, size, size, MARKS=marks is not None, BLOCK=block,
-        )  # fmt: skip
-    return lower, upper, marked if marks is not None else None
 
 
 def points(table: Grid, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa: E741

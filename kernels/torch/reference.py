@@ -21,15 +21,13 @@ from genbab.kernels.functions import LEAST_SQUARE, Function
 from genbab.kernels.torch.conjugates import conjugate, product_conjugate
 from genbab.kernels.torch.envelopes import envelope
 from genbab.kernels.torch.softmax import softmax_planes, softmax_ready, softmax_values
-from genbab.kernels.torch.splitting import children, free_gains, points, reach, weights
+from genbab.kernels.torch.splitting import points, reach, weights
 
 __all__ = [
     "ascend",
-    "children",
     "concretise",
     "dual",
     "envelope",
-    "free_gains",
     "gradient",
     "lines",
     "points",

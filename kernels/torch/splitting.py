@@ -1,5 +1,5 @@
-"""The definition of the kernels of branch and bound, in plain torch: weights of half-spaces, scores,
-branching points, children. Conventions as in `reference`.
+"""The definition of the kernels of branch and bound, in plain torch: weights of half-spaces, reach
+of forms, branching points. Conventions as in `reference`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genbab.kernels.functions import Function
-from genbab.kernels.torch.conjugates import conjugate
-
 STEPS = 3
 """Steps of the search for the weight of one half-space."""
-
-WORTH = 1e6
-"""What an infinite gain counts."""
 
 INTERPOLATE, NEAREST, MIDDLE, CORNERS, FIRST_STOP = 0, 1, 2, 3, 7
 """Rules of a table's cell; from CORNERS on one of the four corners, from FIRST_STOP on that stop."""
@@ -63,25 +57,6 @@ def _weight(scaled: Tensor, side: Tensor, offset: Tensor) -> Tensor:
     return best
 
 
-def free_gains(
-    fn: Function, a: Tensor, box: Box, slope: Tensor, intercept: Tensor, point: Tensor
-) -> tuple[Tensor, Tensor]:
-    """What the rows gain in both children of every neuron at the parent's slopes: (B, S, N) each, >= 0.
-
-    The child's box is [l, point] or [point, u]; its intercept minus the parent's, times a, is a certain gain
-    (up to rounding). box: ends (B or 1, 1, N), point (B or 1, 1, N) inside. Infinite gains count WORTH, what
-    is no number 0.
-    """
-    upper = a < 0
-    low, high, cut = (end.expand_as(a) for end in (*box, point))
-    gains = []
-    for l, u in ((low, cut), (cut, high)):  # noqa: E741
-        c, _ = conjugate(fn, slope.expand_as(a), l, u, upper)
-        gain = torch.nan_to_num(a * (c - intercept), nan=0.0, posinf=WORTH)
-        gains.append(gain.clamp(0.0, WORTH))
-    return gains[0], gains[1]
-
-
 def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
     """Σ |form + max(w, 0)·below + min(w, 0)·above| for each weight w (P, S, M) of P candidates; (P, S, M).
 
@@ -93,26 +68,6 @@ def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
         high, low = w.clamp_min(0.0)[..., None], w.clamp_max(0.0)[..., None]
         found.append((form + high * below[:, None] + low * above[:, None]).abs().sum(-1))
     return torch.stack(found, -1) if found else weight.new_zeros(weight.shape)
-
-
-def children(
-    box: Box, which: Tensor, neuron: Tensor, point: Tensor, hit: Tensor, marks: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """(lower, upper) (2P, N) of both children of parents `which` (P,), first all lower children; and marks.
-
-    box (B, N); where hit (P,), neuron (P,) is cut at point (P,): [l, point] and [point, u]; elsewhere both
-    children are copies. marks (B, N) bool: gathered likewise, and set where something is cut.
-    """
-    count = len(which)
-    lower, upper = (end[which].repeat(2, 1) for end in box)
-    rows = hit.nonzero().squeeze(-1)
-    upper[rows, neuron[rows]] = point[rows].to(upper.dtype)
-    lower[count + rows, neuron[rows]] = point[rows].to(lower.dtype)
-    if marks is None:
-        return lower, upper, None
-    marked = marks[which].repeat(2, 1)
-    marked[torch.cat([rows, count + rows]), neuron[rows].repeat(2)] = True
-    return lower, upper, marked
 
 
 @dataclass(frozen=True, eq=False)

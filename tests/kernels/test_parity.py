@@ -283,20 +283,6 @@ def test_half_spaces(backend: tuple[ModuleType, str], domains: int, halves: int,
     same(reached, value_want, size_want)
 
 
-@pytest.mark.parametrize(("fn", "dtype"), [c for c in CASES if "product" not in str(c.id)])
-def test_free_gains(backend: tuple[ModuleType, str], fn: Function, dtype: torch.dtype) -> None:
-    case = make(fn, dtype, SHAPES[0], seed=3)
-    low, high = case.boxes[0]
-    lines = reference.relax(fn, case.a, case.boxes, case.slopes, case.defaults)
-    assert lines.intercept is not None
-    args = case.a, (low, high), lines.slopes[0], lines.intercept, low + 0.3 * (high - low)
-    there = [t.to(backend[1]) for t in (args[0], *args[1], *args[2:])]
-    found = backend[0].free_gains(fn, there[0], (there[1], there[2]), *there[3:])
-    size = 1.0 + case.a.abs() * (lines.intercept.abs() + (lines.slopes[0] * torch.maximum(-low, high)).abs())
-    for one, other in zip(found, reference.free_gains(fn, *args), strict=True):
-        same(one.cpu(), other, size)
-
-
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize(("candidates", "rows", "tried"), [(11, 3, 5), (1, 1, 1), (0, 3, 2), (2, 1, 0)])
 def test_reach(
@@ -308,22 +294,6 @@ def test_reach(
     args = form, below, above, weight
     found = backend[0].reach(*(t.to(backend[1]) for t in args))
     same(found.cpu(), reference.reach(*args), 100.0)
-
-
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("parents", "size"), [(7, 37), (1, 1), (0, 5), (3, 130)])
-def test_children(backend: tuple[ModuleType, str], parents: int, size: int, dtype: torch.dtype) -> None:
-    low, high = scattered(numbers(1, dtype, 5, size)), numbers(2, dtype, 5, size)
-    which, neuron = torch.arange(parents) * 3 % 5, torch.arange(parents) * 7 % max(1, size)
-    point, hit = numbers(3, torch.float64, parents), numbers(4, dtype, parents) > -0.5
-    marks = numbers(5, dtype, 5, size) > 1
-    there = [t.to(backend[1]) for t in (low, high, which, neuron, point, hit, marks)]
-    for some in (None, marks):
-        found = backend[0].children((there[0], there[1]), *there[2:6], None if some is None else there[6])
-        want = reference.children((low, high), which, neuron, point, hit, some)
-        for one, other in zip(found, want, strict=True):
-            assert (one is None) == (other is None)
-            assert other is None or torch.equal(one.cpu(), other)
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "sin", "gelu", "floor", "reciprocal"])

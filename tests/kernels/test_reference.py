@@ -107,19 +107,6 @@ def test_weights_of_half_spaces_are_the_engine_s() -> None:
     assert bool((better <= values.amin(-1) + 1e-12 * size).all()), "below the form on the half-spaces"
 
 
-def test_free_gains_are_what_children_gain() -> None:
-    case = make(Function("tanh"), torch.float64, (2, 3, 50))
-    low, high = case.boxes[0]
-    point = low + 0.4 * (high - low)
-    parent = reference.relax(case.fn, case.a, case.boxes, case.slopes, case.defaults)
-    assert parent.intercept is not None
-    gains = reference.free_gains(case.fn, case.a, (low, high), case.slopes[0], parent.intercept, point)
-    for gain, box in zip(gains, ((low, point), (point, high)), strict=True):
-        child = reference.relax(case.fn, case.a, (box,), case.slopes, case.defaults)
-        torch.testing.assert_close(gain.sum(-1), child.bias - parent.bias)
-        assert bool((gain >= 0).all())
-
-
 def test_forms_reach_as_far_as_the_box_says() -> None:
     form, weight = numbers(1, torch.float64, 2, 3, 20), numbers(7, torch.float64, 2, 3, 2)
     below, above = numbers(4, torch.float64, 2, 20), numbers(5, torch.float64, 2, 20)
