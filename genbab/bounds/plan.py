@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -25,6 +24,7 @@ from genbab.bounds.passes.forward import forward_forms, varying
 from genbab.bounds.relax.curvature import Linearised
 from genbab.bounds.relax.relaxation import Relaxation
 from genbab.config import Config
+from genbab.kernels import DEFAULT, Kernels
 from genbab.network import (
     Affine,
     Compose,
@@ -57,14 +57,14 @@ input below +z and -z, sound over the reals, and how they were found."""
 @dataclass(frozen=True, eq=False)
 class Engine:
     """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is kept.
-    Inner loops run in `kernels` (an implementation of `genbab.kernels`); None: in torch operations.
+    Inner loops run in `kernels`.
     """
 
     exact: Network
     search: Network
     memory: int
     check: Callable[[], None] = field(default=lambda: None)
-    kernels: ModuleType | None = None
+    kernels: Kernels = DEFAULT
     _twins: dict[int, Tensor] = field(default_factory=dict)
 
     @staticmethod

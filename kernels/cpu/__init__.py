@@ -19,9 +19,11 @@ from genbab.kernels.cpu.splits import dual, envelope, points, reach, weights
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
 from genbab.kernels.torch import reference
-from genbab.kernels.torch.reference import Box, Concrete, Line, Moments, Pace, Relaxed, Slopes
+from genbab.kernels.torch.reference import FUNCTIONS, Box, Concrete, Moments, Pace, Relaxed
+from genbab.kernels.torch.sums import Line, Slopes
 
 __all__ = [
+    "FUNCTIONS",
     "ascend",
     "concretise",
     "dual",

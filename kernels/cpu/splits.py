@@ -10,19 +10,18 @@ from genbab.kernels.cpu import envelopes as compiled_envelopes
 from genbab.kernels.cpu.arrays import compact, empty, full
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
-from genbab.kernels.torch import envelopes, reference, splitting
+from genbab.kernels.torch import envelopes, splitting
 from genbab.kernels.torch.splitting import Box, Grid
 
 SHORT = 32
 """Rows with fewer numbers are not worth a loop of their own."""
 
 
-def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
+def weights(form: Tensor, middle: Tensor, radius: Tensor, normal: Tensor, level: Tensor) -> Tensor:
     """`splitting.weights`."""
-    shape = (len(box[0]), form.shape[1], level.shape[1])
+    shape = (len(middle), form.shape[1], level.shape[1])
     if 0 in (*shape, form.shape[-1]):
-        return splitting.weights(form, box, normal, level)
-    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+        return splitting.weights(form, middle, radius, normal, level)
     found, array = empty(shape, form)
     spread(
         branching.weight_rows,
@@ -35,12 +34,12 @@ def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
     return found
 
 
-def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """`reference.dual`."""
+def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """`splitting.dual`."""
     shape = (len(box[0]), form.shape[1])
     if 0 in (*shape, form.shape[-1]):
-        return reference.dual(form, box, normal, level, weight)
-    given = (t.detach().contiguous().numpy() for t in (*box, normal, level, weight))
+        return splitting.dual(form, box, normal, level, weights)
+    given = (t.detach().contiguous().numpy() for t in (*box, normal, level, weights))
     value, size = empty(shape, form), empty(shape, form)
     spread(
         branching.dual_rows,

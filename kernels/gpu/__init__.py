@@ -17,9 +17,11 @@ from genbab.kernels.gpu.relaxing import ascend_kernel, gradient_kernel, relax_ke
 from genbab.kernels.gpu.splits import dual, envelope, points, reach, weights
 from genbab.kernels.gpu.summing import concretise_kernel, lines_kernel
 from genbab.kernels.torch import reference
-from genbab.kernels.torch.reference import Box, Concrete, Line, Moments, Pace, Relaxed, Slopes, prepare
+from genbab.kernels.torch.reference import FUNCTIONS, Box, Concrete, Moments, Pace, Relaxed, prepare
+from genbab.kernels.torch.sums import Line, Slopes
 
 __all__ = [
+    "FUNCTIONS",
     "ascend",
     "concretise",
     "dual",

@@ -15,7 +15,7 @@ from genbab.kernels.gpu.branching import (
 from genbab.kernels.gpu.envelopes import envelope_kernel
 from genbab.kernels.gpu.launching import laid_out, on
 from genbab.kernels.gpu.tables import points_kernel
-from genbab.kernels.torch import envelopes, reference, splitting
+from genbab.kernels.torch import envelopes, splitting
 from genbab.kernels.torch.splitting import Box, Grid
 
 LONGEST = 1024
@@ -29,13 +29,12 @@ def _packed(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.detach().contiguous() for t in tensors)
 
 
-def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
+def weights(form: Tensor, middle: Tensor, radius: Tensor, normal: Tensor, level: Tensor) -> Tensor:
     """`splitting.weights`."""
-    shape = (batch, rows, inputs) = (len(box[0]), form.shape[1], form.shape[2])
+    shape = (batch, rows, inputs) = (len(middle), form.shape[1], form.shape[2])
     halves = level.shape[1]
     if 0 in (*shape, halves):
-        return splitting.weights(form, box, normal, level)
-    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+        return splitting.weights(form, middle, radius, normal, level)
     mine, own, row = laid_out(form, shape)
     found, room = form.new_empty(batch, rows, halves), form.new_empty(shape)
     with on(form):
@@ -46,16 +45,16 @@ def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
     return found
 
 
-def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """`reference.dual`."""
+def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """`splitting.dual`."""
     shape = (batch, rows, inputs) = (len(box[0]), form.shape[1], form.shape[2])
     if 0 in shape:
-        return reference.dual(form, box, normal, level, weight)
+        return splitting.dual(form, box, normal, level, weights)
     mine, own, row = laid_out(form, shape)
     value, size = form.new_empty(batch, rows), form.new_empty(batch, rows)
     with on(form):
         dual_kernel[(batch * rows,)](
-            mine, *_packed(*box, normal, level, weight), value, size, rows, inputs, level.shape[1], own, row,
+            mine, *_packed(*box, normal, level, weights), value, size, rows, inputs, level.shape[1], own, row,
             BLOCK=_block(inputs),
         )  # fmt: skip
     return value, size

@@ -95,7 +95,7 @@ def test_weights_of_half_spaces_are_the_engine_s() -> None:
     radius, normal = numbers(3, torch.float64, 3, 20).abs(), numbers(4, torch.float64, 3, 2, 20)
     level = numbers(5, torch.float64, 3, 2)
     box = middle - radius, middle + radius
-    found = reference.weights(form, box, normal, level)
+    found = reference.weights(form, middle, radius, normal, level)
     engine = search_weights(form, box, HalfSpaces(normal, level), Means(torch.float64))
     torch.testing.assert_close(found, engine, rtol=1e-9, atol=1e-9)
     bare = reference.concretise(form, box).bound
@@ -105,6 +105,9 @@ def test_weights_of_half_spaces_are_the_engine_s() -> None:
     meets = ((inside @ normal.mT) <= level[:, None]).all(-1)
     values = (form @ inside.mT).masked_fill(~meets[:, None], torch.inf)
     assert bool((better <= values.amin(-1) + 1e-12 * size).all()), "below the form on the half-spaces"
+    sides = (found @ normal.abs()) @ inside.abs().mT + (found @ level.abs()[..., None])
+    terms = form.abs() @ inside.abs().mT + sides
+    assert bool((size >= terms.amax(-1) * (1.0 - 1e-12)).all()), "as large as what is added up anywhere"
 
 
 def test_forms_reach_as_far_as_the_box_says() -> None:
@@ -123,7 +126,7 @@ def test_default_paths_import_neither_numba_nor_triton() -> None:
     code = """
 import sys, torch, genbab, genbab.api
 from genbab.kernels import Backend, implementation
-assert implementation(Backend.AUTO, torch.device("cpu")).__name__ == "genbab.kernels.torch.reference"
+assert implementation(Backend.AUTO, torch.device("cpu")).__name__ == "genbab.kernels.torch.operations"
 assert not {"numba", "triton"} & set(sys.modules), sorted(sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -140,9 +140,7 @@ def _settled(relaxation: Relaxation, line: Chosen, node: int, freedom: Freedom |
 
 def _moved(relaxation: Relaxation, i: int) -> bool:
     """Whether kernels move the slopes of node i in the sweep itself."""
-    if relaxation.kernels is None or not isinstance(relaxation.network.nodes[i], Nonlinear):
-        return False
-    return relaxation.lines(i).hot is not None
+    return i in relaxation.network.nonlinear and relaxation.lines(i).hot is not None
 
 
 def _climbing(adam: Adam, rate: float, freedom: Freedom | None) -> Along:
@@ -152,7 +150,7 @@ def _climbing(adam: Adam, rate: float, freedom: Freedom | None) -> Along:
         if not _moved(relaxation, i):
             return follow_line(relaxation, i, line, point)
         lines, kernels = relaxation.lines(i), relaxation.kernels
-        assert kernels is not None and lines.hot is not None and line.step is not None
+        assert lines.hot is not None and line.step is not None
         moments = tuple(adam.moments((i, place), k) for place, k in enumerate(line.slopes))
         pace = Pace(rate * adam.correction, (adam.first, adam.second))
         free = None if freedom is None else freedom.steps.get(i)

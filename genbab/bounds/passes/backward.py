@@ -19,8 +19,9 @@ from torch import Tensor
 
 from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
 from genbab.kernels import Relaxed
+from genbab.kernels.torch.sums import dot, side_of
 from genbab.network import Affine, Grouped, Input, Network, Nonlinear
-from genbab.network.interval import Interval, gamma, magnitude
+from genbab.network.interval import Interval, gamma
 from genbab.nonlinear.groups.grouped import Found, GroupBox, GroupPlanes, group_planes
 from genbab.nonlinear.groups.softmax import SoftmaxBox
 
@@ -128,12 +129,13 @@ def _through(
 ) -> tuple[Chosen, Slopes, Tensor]:
     """(the lines that a takes at nonlinear node i, the form it becomes per argument, Σ a·intercept)."""
     lines, kernels = relaxation.lines(i), relaxation.kernels
-    if kernels is None or lines.hot is None:
+    if lines.hot is None:
         taken = choose(lines, a, earlier, rigorous=False)
         return taken, tuple(a * k for k in taken.slopes), dot(a, taken.intercept)
     slopes = None if earlier is None else tuple(k.to(a.dtype) for k in earlier.slopes)
     before = None if earlier is None else earlier.upper
     step = kernels.relax(lines.hot, a, relaxation.ready(i), slopes, lines.defaults, before)
+    assert step.upper is not None and step.intercept is not None, "kept"
     taken = Chosen(a, step.upper, step.slopes, step.intercept, step.touch, step=step)
     return taken, step.forms, step.bias
 
@@ -175,10 +177,11 @@ def arrived(
         form = constant.new_zeros(*constant.shape, box[0].shape[1])
     entry = relaxation.network.nodes[0]
     balls = entry.within if isinstance(entry, Input) else ()
-    if relaxation.kernels is not None and not balls:
-        found = relaxation.kernels.concretise(form, box, corner=True, size=size)
-        return Arrived(form, found.corner, found.bound, found.size, 0.0)
-    corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
+    found = relaxation.kernels.concretise(form, box, corner=True, size=size)
+    corner, wide = found.corner, found.size
+    assert corner is not None, "asked for"
+    if not balls:
+        return Arrived(form, corner, found.bound, wide, 0.0)
     rounding: Tensor | float = 0.0
     for ball in balls:
         part, square = form[..., ball.columns], corner[..., ball.columns]
@@ -187,7 +190,6 @@ def arrived(
         corner = corner.index_copy(-1, ball.columns, torch.where(better, point, square))
         terms = 4 * part.shape[-1] + 64
         rounding = rounding + gamma(terms, form.dtype) * (part.abs() * ball.reach()).sum(-1)
-    wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1) if size else None
     return Arrived(form, corner, (form * corner).sum(-1), wide, rounding)
 
 
@@ -210,11 +212,6 @@ def choose(lines: Lines, a: Tensor, earlier: Chosen | None, rigorous: bool) -> C
     return Chosen(a, upper, slopes, intercept, touch)
 
 
-def side_of(a: Tensor) -> Tensor:
-    """1.0 where coefficients take the upper line, else 0.0."""
-    return torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
-
-
 def planes_for(box: GroupBox, a: Tensor, earlier: Chosen | None, rigorous: bool) -> GroupPlanes:
     """The planes for coefficients a (B, S, N), with the parameters of `earlier` or the default ones."""
     return group_planes(box, a, None if earlier is None else earlier.slopes[0].to(a.dtype), rigorous=rigorous)
@@ -225,7 +222,7 @@ def _below_planes(
 ) -> tuple[Chosen, Tensor, Tensor]:
     """(the planes that a takes at grouped node i, the form it becomes, the sum of their constants)."""
     box, kernels = relaxation.groups(i), relaxation.kernels
-    if kernels is None or not isinstance(box, SoftmaxBox):
+    if "softmax" not in kernels.FUNCTIONS or not isinstance(box, SoftmaxBox):
         planes = planes_for(box, a, earlier, rigorous=False)
         upper = planes.upper.flatten(-2).to(a.dtype)
         taken = Chosen(a, upper, (planes.at.expand(a.shape),), planes.form, (), planes=planes)
@@ -280,7 +277,7 @@ def swept_to(
 def follow_line(relaxation: Relaxation, i: int, line: Chosen, point: Slopes) -> tuple[Tensor, Chosen]:
     """(value of nonlinear node i on its lines at the point, the lines with it)."""
     lines, kernels = relaxation.lines(i), relaxation.kernels
-    if kernels is not None and lines.hot is not None and line.step is not None:
+    if lines.hot is not None and line.step is not None:
         value, uphill = kernels.gradient(lines.hot, line.coefficients, lines.boxes, line.step, point)
         return value, replace(line, point=point, uphill=uphill)
     value = line.intercept
@@ -315,14 +312,6 @@ def gradient(line: Chosen) -> Slopes:
     if line.uphill:
         return line.uphill
     return tuple(line.coefficients * (v - t) for v, t in zip(line.point, line.touch, strict=True))
-
-
-def dot(a: Tensor, c: Tensor) -> Tensor:
-    """Σ a·c over the last axis, where 0 times infinity counts 0."""
-    total = (a @ c.mT).squeeze(-1) if c.shape[-2] == 1 else (a * c).sum(-1)
-    if bool(torch.isfinite(total).all()):
-        return total
-    return torch.where(a == 0, 0.0, a * c).sum(-1)
 
 
 def add(forms: dict[int, Tensor], node: int, form: Tensor) -> None:

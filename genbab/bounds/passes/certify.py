@@ -7,10 +7,11 @@ from collections.abc import Container
 import torch
 from torch import Tensor
 
-from genbab.bounds.passes.backward import Chosen, Rows, add, arrived, begun, choose, dot, planes_for, side_of
+from genbab.bounds.passes.backward import Chosen, Rows, add, arrived, begun, choose, planes_for
 from genbab.bounds.relax.contraction import Contracted
 from genbab.bounds.relax.curvature import Curvature, factors
-from genbab.bounds.relax.relaxation import Lines, Relaxation, Slopes
+from genbab.bounds.relax.relaxation import Relaxation, Slopes
+from genbab.kernels.torch.sums import dot, picked
 from genbab.network import Affine, Grouped, Network, Nonlinear, contractions
 from genbab.network.interval import Interval, gamma
 from genbab.nonlinear.groups.grouped import group_roundings
@@ -54,9 +55,10 @@ def certified(
         elif isinstance(node, Nonlinear):
             pair = None if curved is None or i in slopes else factors(network, i)
             if curved is not None and pair is not None:
-                picked, intercept, mass = _certified_lines(relaxation.lines(i), a, None)
-                found, bias, size = _summed(a, picked, intercept, mass)
-                curved.add(pair, a, picked, intercept)
+                low_slopes, high_slopes, low, high, mass = relaxation.lines(i).default_lines
+                slope, intercept = picked(a, (low_slopes, low), (high_slopes, high))
+                found, bias, size = tuple(a * k for k in slope), dot(a, intercept), dot(a.abs(), mass)
+                curved.add(pair, a, slope, intercept)
             else:
                 found, bias, size = _through_lines(relaxation, i, a, slopes.get(i))
             constant = constant + bias
@@ -126,35 +128,17 @@ def _through_lines(
 ) -> tuple[Slopes, Tensor, Tensor]:
     """From nonlinear node i to its arguments by rigorous lines: (form per argument, Σ a·intercept,
     Σ |a|·rounding scale), each sum of as many products as the node has numbers, in any order.
-    """
-    lines, kernels = relaxation.lines(i), relaxation.kernels
-    if kernels is None:
-        return _summed(a, *_certified_lines(lines, a, earlier))
-    if earlier is None:
-        low_slopes, high_slopes, low, high, scale = lines.default_lines
-        found, bias, size = kernels.lines(a, (low_slopes, low), (high_slopes, high), scale)
-    else:
-        slopes, intercept, scale = _certified_lines(lines, a, earlier)
-        found, bias, size = kernels.lines(a, (slopes, intercept), None, scale)
-    return found, bias, size
-
-
-def _summed(a: Tensor, slopes: Slopes, intercept: Tensor, scale: Tensor) -> tuple[Slopes, Tensor, Tensor]:
-    """(a·slope per argument, Σ a·intercept, Σ |a|·scale)."""
-    return tuple(a * k for k in slopes), dot(a, intercept), dot(a.abs(), scale)
-
-
-def _certified_lines(lines: Lines, a: Tensor, earlier: Chosen | None) -> tuple[Slopes, Tensor, Tensor]:
-    """(slopes, rigorous intercept, rounding scale) for the side that each entry of a (B, S, N) takes.
 
     Default lines are computed once per box and picked per row; other slopes have their intercept computed
     per row.
     """
-    if earlier is not None:
+    lines, kernels = relaxation.lines(i), relaxation.kernels
+    if earlier is None:
+        low_slopes, high_slopes, low, high, scale = lines.default_lines
+        found, bias, size = kernels.lines(a, (low_slopes, low), (high_slopes, high), scale)
+    else:
         taken = choose(lines, a, earlier, rigorous=True)
-        return taken.slopes, taken.intercept, lines.mass(taken.slopes, taken.intercept)
-    upper = side_of(a)
-    lower_slopes, upper_slopes, low, high, mass = lines.default_lines
-    slopes = tuple(torch.lerp(k, u, upper) for k, u in zip(lower_slopes, upper_slopes, strict=True))
-    finite = bool(torch.isfinite(low).all()) and bool(torch.isfinite(high).all())
-    return slopes, torch.lerp(low, high, upper) if finite else torch.where(a < 0, high, low), mass
+        scale = lines.mass(taken.slopes, taken.intercept)
+        found, bias, size = kernels.lines(a, (taken.slopes, taken.intercept), None, scale)
+    assert size is not None, "a scale was given"
+    return found, bias, size

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from genbab.bounds.relax.contraction import Contracted, contracted
 from genbab.bounds.relax.curvature import Linearised
-from genbab.kernels import S_SHAPED, Function, hot
+from genbab.kernels import DEFAULT, S_SHAPED, Function, Kernels, hot
 from genbab.network import Affine, Grouped, Network, Nonlinear, contractions
 from genbab.network.interval import Ask, Interval, affine_doubt, affine_mass, gamma, underflow
 from genbab.nonlinear import (
@@ -48,23 +47,24 @@ class Lines:
 
     fn: Nonlinearity | Product | Gate
     boxes: tuple[Interval, ...]
-    kernels: ModuleType | None = None
+    kernels: Kernels = DEFAULT
     ask: Ask = field(default=go_on, compare=False)
 
     @cached_property
     def hot(self) -> Function | None:
         """The function as kernels know it; None where they do not, or a box is not finite."""
-        if not self.bounded or isinstance(self.fn, Gate):
+        if isinstance(self.fn, Gate):
             return None
-        return Function("product") if isinstance(self.fn, Product) else hot(*self.fn.key)
+        found = Function("product") if isinstance(self.fn, Product) else hot(*self.fn.key)
+        known = found is not None and found.name in self.kernels.FUNCTIONS
+        return found if known and self.bounded else None
 
     @cached_property
     def envelope(self) -> tuple[Interval, Interval] | None:
         """Default slopes and spans by kernels; None where these have none."""
-        if self.kernels is None or self.hot is None or self.hot.name not in S_SHAPED:
+        if self.hot is None or self.hot.name not in S_SHAPED:
             return None
-        found: tuple[Interval, Interval] = self.kernels.envelope(self.hot, self.boxes[0])
-        return found
+        return self.kernels.envelope(self.hot, self.boxes[0])
 
     @cached_property
     def prepared(self) -> Prepared | Prepared2:
@@ -159,8 +159,7 @@ class Lines:
 
 class Relaxation:
     """Lines of all nonlinear nodes of `network` on `intervals` (per node (B, N), float64), computed in
-    `dtype`; passes go through them by `kernels` (an implementation of `genbab.kernels`), or one torch
-    operation after the other where that is None. `ask` is called before each node of a pass, and
+    `dtype`; passes go through them by `kernels`. `ask` is called before each node of a pass, and
     between pieces of long work at one; what it raises ends the work.
     """
 
@@ -171,7 +170,7 @@ class Relaxation:
         dtype: torch.dtype,
         mass: dict[int, tuple[int, Tensor]] | None = None,
         linear: Linearised | None = None,
-        kernels: ModuleType | None = None,
+        kernels: Kernels = DEFAULT,
         ask: Ask = go_on,
     ) -> None:
         self.network = network
@@ -223,7 +222,6 @@ class Relaxation:
         """
         if i in self._ready:
             return self._ready[i]
-        assert self.kernels is not None
         if isinstance(self.network.nodes[i], Grouped):
             box = self.groups(i)
             assert isinstance(box, SoftmaxBox)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -28,6 +27,7 @@ from genbab.branch.choose.strong import strong_score
 from genbab.branch.cut.forms import Forms
 from genbab.branch.open.domains import Splits
 from genbab.config import Config
+from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Network, Nonlinear
 from genbab.nonlinear import Nonlinearity
 
@@ -65,7 +65,7 @@ def table_point(
     lower: Tensor,
     upper: Tensor,
     lines: Mapping[int, Chosen],
-    kernels: ModuleType | None = None,
+    kernels: Kernels = DEFAULT,
 ) -> Tensor:
     """The point that leaves the least gap, by the table of the function that matters most to the rows.
 

@@ -4,11 +4,10 @@ or in the middle.
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import torch
 from torch import Tensor
 
+from genbab.kernels import DEFAULT, Kernels
 from genbab.lut.fallback import kink_or_middle, middle
 from genbab.lut.generate import table_on
 from genbab.nonlinear import Bivariate, Gate, Nonlinearity, default_slopes, interval, prepare
@@ -21,13 +20,13 @@ def split_points(
     l: Tensor,  # noqa: E741
     u: Tensor,
     weight: Tensor,
-    kernels: ModuleType | None = None,
+    kernels: Kernels = DEFAULT,
 ) -> Tensor:
     """Points strictly inside [l, u] (..., N), float64, wherever a number lies strictly inside.
 
     weight (..., N, 2) >= 0: how much the gap of the (lower, upper) line matters. Infinite, empty and
     degenerate intervals give a finite point. The first call for a function may make its table, which is read
-    by `kernels` (None: by torch operations).
+    by `kernels`.
     """
     l, u = l.double(), u.double()  # noqa: E741
     table = table_on(fn, l.device)

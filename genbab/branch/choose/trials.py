@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from genbab.bounds import Chosen, Interval, Relaxation
 from genbab.bounds.passes.backward import Pass
 from genbab.bounds.relax.relaxation import Lines, Slopes, shaped
 from genbab.branch.open.domains import Domains
+from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Grouped, Nonlinear
 from genbab.nonlinear.groups.grouped import group_lost
 
@@ -252,7 +252,7 @@ def read(  # noqa: PLR0913
     node: int,
     cut: Interval,
     line: Chosen,
-    kernels: ModuleType | None = None,
+    kernels: Kernels = DEFAULT,
 ) -> Reading:
     """What changes in the reader's contribution when the interval of one of its arguments, the node, becomes
     `cut`; boxes: of all its arguments; line: its swept line.
@@ -275,7 +275,7 @@ def read(  # noqa: PLR0913
 def _both_lines(lines: Lines, line: Chosen) -> tuple[Tensor, Slopes, Tensor]:
     """(intercept at the line's slopes, slopes of least area, their intercept) on other boxes."""
     a, kernels = line.coefficients, lines.kernels
-    if kernels is None or lines.hot is None:
+    if lines.hot is None:
         slopes = lines.default(line.upper)
         found = (lines.intercept(k, line.upper, rigorous=False)[0] for k in (line.slopes, slopes))
         return next(found), slopes, next(found)
@@ -287,11 +287,13 @@ def _both_lines(lines: Lines, line: Chosen) -> tuple[Tensor, Slopes, Tensor]:
     boxes = tuple((turned(low), turned(high)) for low, high in lines.boxes)
     ready, mine = kernels.prepare(lines.hot, boxes), turned(a).contiguous()
     own = tuple(twice(turned(k.expand_as(a)), 1) for k in line.slopes)
-    usual, upper = tuple(tuple(map(turned, side)) for side in lines.defaults), mine < 0
+    low, high = (tuple(map(turned, side)) for side in lines.defaults)
+    upper = mine < 0
     before = torch.cat(
         [upper, ~upper], 1
     )  # as if the second half had changed sides: that takes default slopes
-    both = kernels.relax(lines.hot, twice(mine, 1), ready, own, usual, before)
+    both = kernels.relax(lines.hot, twice(mine, 1), ready, own, (low, high), before)
+    assert both.intercept is not None, "kept"
     (same, default), slopes = both.intercept.chunk(2, 1), tuple(k.chunk(2, 1)[1] for k in both.slopes)
     return turned(same), tuple(map(turned, slopes)), turned(default)
 
