@@ -18,13 +18,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from whole_runs import whole_runs
 
-from genbab.kernels import Backend, Function, available, implementation
+from genbab.kernels import Backend, Function, Kernels, available, implementation
 from genbab.kernels.torch import reference
 
 SHAPES = ((4, 200, 200), (64, 9, 1000), (1024, 1, 600), (16, 256, 4096))
@@ -41,7 +40,7 @@ class Work:
     kernel: str
     shape: tuple[int, ...]
     moved: int
-    call: Callable[[ModuleType], object]
+    call: Callable[[Kernels], object]
 
 
 def seconds(call: Callable[[], object], device: torch.device) -> float:
@@ -116,45 +115,31 @@ def reading(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtyp
     box, mass = (middle - radius, middle + radius), random(batch, 1, size).abs()
     lower, upper = (((random(batch, 1, size),), random(batch, 1, size)) for _ in range(2))
     normal, level = random(batch, 2, size), random(batch, 2)
-    weight = reference.weights(a, box, normal, level)
+    weight = reference.weights(a, middle, radius, normal, level)
     return [
         Work("lines", shape, 2 * whole + 5 * thin, lambda m: m.lines(a, lower, upper, mass)),
         Work("concretise", shape, whole + 2 * thin, lambda m: m.concretise(a, box)),
         Work("concretise, corner", shape, 2 * whole + 2 * thin, lambda m: m.concretise(a, box, corner=True)),
-        Work("weights, 2 half-spaces", shape, whole + 4 * thin, lambda m: m.weights(a, box, normal, level)),
+        Work("weights, 2 half-spaces", shape, whole + 4 * thin,
+             lambda m: m.weights(a, middle, radius, normal, level)),
         Work("dual, 2 half-spaces", shape, whole + 4 * thin, lambda m: m.dual(a, box, normal, level, weight)),
-    ]
+    ]  # fmt: skip
 
 
 def splitting(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> list[Work]:
-    """Scores and children."""
+    """Scores."""
     batch, rows, size = shape
     number = torch.finfo(dtype).bits // 8
-    thin = batch * size * number
 
     def random(*dims: int) -> torch.Tensor:
         return torch.randn(*dims, device=device, dtype=dtype)
 
-    rows = min(rows, 9)
-    a, middle, radius = random(batch, rows, size), random(batch, 1, size), random(batch, 1, size).abs()
-    box, slope = (middle - radius, middle + radius), 0.5 * random(batch, rows, size)
-    sigmoid = Function("sigmoid")
-    lines = reference.relax(sigmoid, a, (box,), (slope,), ((slope[:, :1],), (slope[:, :1],)))
-    intercept = lines.intercept
-    flat = box[0][:, 0], box[1][:, 0]
-    count = 4 * batch
+    rows, count = min(rows, 9), 4 * batch
     forms, weights = random(count, rows, size), random(count, rows, 5)
     below, above = random(count, size), random(count, size)
-    which = torch.arange(batch, device=device)
-    neuron, hit = which % size, which >= 0
-    whole = a.nbytes
     return [
-        Work("free gains sigmoid", (batch, rows, size), 5 * whole + 3 * thin,
-             lambda m: m.free_gains(sigmoid, a, box, slope, intercept, middle)),
         Work("reach, 5 weights", (count, rows, size), (rows + 2) * count * size * number,
              lambda m: m.reach(forms, below, above, weights)),
-        Work("children", (batch, size), 6 * thin,
-             lambda m: m.children(flat, which, neuron, middle[:, 0, 0], hit)),
     ]  # fmt: skip
 
 

@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from genbab.branch.bound.neurons import child_intervals, freedom, neuron_root
 from genbab.config import Config
 from genbab.driver.root import cheap, optimised, tightened
 from genbab.driver.run import Run
-from genbab.kernels import Backend, available, implementation
+from genbab.kernels import DEFAULT, Backend, Kernels, available, implementation
 from genbab.kernels.torch import reference
 from genbab.specs import read_vnnlib
 from genbab.system.deadline import Deadline
@@ -47,9 +46,9 @@ def cases() -> dict[str, tuple[Path, Path]]:
     return {n: pair for n, pair in {**known, **found}.items() if all(path.exists() for path in pair)}
 
 
-def backends() -> dict[str, ModuleType | None]:
+def backends() -> dict[str, Kernels]:
     """Torch operations, the plain torch definition, and numba where it is installed."""
-    found: dict[str, ModuleType | None] = {"torch": None, "reference": reference}
+    found: dict[str, Kernels] = {"torch": DEFAULT, "reference": reference}
     if available(Backend.NUMBA):
         found["numba"] = implementation(Backend.NUMBA, torch.device("cpu"))
     return found
@@ -83,7 +82,7 @@ def steps(network: str, engine: Engine, relaxation: Relaxation, rows: Rows, box:
     """Slope steps a second for these rows."""
     moved = rows.to(engine.dtype)
 
-    def call(kernels: ModuleType | None) -> Callable[[], object]:
+    def call(kernels: Kernels) -> Callable[[], object]:
         fresh = Relaxation(engine.search, relaxation.intervals, engine.dtype, kernels=kernels)
         return lambda: optimise(engine.search, fresh, moved, engine.cast(box), Steps.of(STEPS))
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import enum
-import importlib
 import importlib.util
-from types import ModuleType
 
 import torch
 
+from genbab.kernels.protocol import Kernels
+from genbab.kernels.torch import operations
+
+DEFAULT: Kernels = operations
+"""What runs unless another backend is named, on every device."""
+
 
 class Backend(enum.Enum):
-    """AUTO looks at the device of the tensors: Triton on a GPU where it is installed, torch elsewhere."""
+    """What kernels are written in; AUTO: `DEFAULT`."""
 
     AUTO = "auto"
     TORCH = "torch"
     NUMBA = "numba"
     TRITON = "triton"
-
-
-_MODULES = {
-    Backend.TORCH: "genbab.kernels.torch.reference",
-    Backend.NUMBA: "genbab.kernels.cpu",
-    Backend.TRITON: "genbab.kernels.gpu",
-}
 
 
 def available(backend: Backend) -> bool:
@@ -32,16 +29,24 @@ def available(backend: Backend) -> bool:
     return named is None or importlib.util.find_spec(named) is not None
 
 
-def implementation(backend: Backend, device: torch.device) -> ModuleType:
-    """The module whose functions do the work; ValueError where its library is missing."""
-    if backend is Backend.AUTO:
-        on_gpu = device.type == "cuda" and available(Backend.TRITON)
-        backend = Backend.TRITON if on_gpu else Backend.TORCH
+def implementation(backend: Backend, device: torch.device) -> Kernels:
+    """The kernels of a backend, its library imported.
+
+    Raises ValueError where that is not installed or cannot compute on the device.
+    """
     if not available(backend):
         raise ValueError(
             f"kernels: backend '{backend.value}' needs the package {backend.value}, which is not installed; "
             f"accepted here: {', '.join(b.value for b in Backend if available(b))}"
         )
-    if backend is Backend.NUMBA and device.type != "cpu":
-        raise ValueError(f"kernels: backend 'numba' computes on the CPU, but the tensors are on '{device}'")
-    return importlib.import_module(_MODULES[backend])
+    if backend is Backend.NUMBA:
+        if device.type != "cpu":
+            raise ValueError(f"kernels: backend 'numba' computes on the CPU, the tensors are on '{device}'")
+        from genbab.kernels import cpu
+
+        return cpu
+    if backend is Backend.TRITON:
+        from genbab.kernels import gpu
+
+        return gpu
+    return DEFAULT

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from genbab.kernels.torch.splitting import Grid, points
+from genbab.kernels import DEFAULT, Kernels
+from genbab.kernels.torch.splitting import Grid
 
 WHOLE = 20000
 """Table entries are whole numbers of this part of an interval."""
@@ -85,14 +85,14 @@ class Table:
         l: Tensor,  # noqa: E741
         u: Tensor,
         weight: Tensor,
-        kernels: ModuleType | None = None,
+        kernels: Kernels = DEFAULT,
     ) -> Tensor:
         """Where to split [l, u] (..., N), float64: strictly inside wherever a number lies strictly inside.
 
         weight (..., N, 2) >= 0: how much the areas (below, above) the function matter. Infinite or empty
         intervals, and those that the table does not reach, give their middle. kernels: what computes it.
         """
-        return points(self.grid, l, u, weight) if kernels is None else kernels.points(self.grid, l, u, weight)
+        return kernels.points(self.grid, l, u, weight)
 
 
 def beside(stops: Tensor, turn: Tensor | float) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from genbab.bounds.relax.curvature import Linearised
 from genbab.bounds.relax.relaxation import Masses, Relaxation
 from genbab.config import Config
+from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Compose, Index, Network, rounded
 from genbab.network.interval import Interval
 from genbab.system.device import kernels_for
@@ -21,15 +21,14 @@ from genbab.system.device import kernels_for
 @dataclass(frozen=True, eq=False)
 class Engine:
     """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is kept.
-    Inner loops run in `kernels` (an implementation of `genbab.kernels`); None: in torch operations.
-    memory: bytes for bounds; check: called often, raises what ends the work.
+    Inner loops run in `kernels`. memory: bytes for bounds; check: called often, raises what ends the work.
     """
 
     exact: Network
     search: Network
     memory: int
     check: Callable[[], None] = field(default=lambda: None)
-    kernels: ModuleType | None = None
+    kernels: Kernels = DEFAULT
 
     @staticmethod
     def of(network: Network, config: Config, device: torch.device, check: Callable[[], None]) -> Engine:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from genbab.errors import ResourceError, UsageError
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     import torch
+
+    from genbab.kernels import Kernels
 
 
 def available() -> tuple[str, ...]:
@@ -54,17 +54,14 @@ def usual_torch() -> Iterator[None]:
         yield
 
 
-def kernels_for(backend: str, device: torch.device) -> ModuleType | None:
-    """The implementation of `genbab.kernels` that the setting `backend` means on this device.
+def kernels_for(backend: str, device: torch.device) -> Kernels:
+    """The kernels that the setting `backend` means on this device.
 
-    None: torch operations, which is what "auto" and "torch" mean. Raises `ResourceError` where a library is
-    missing, `UsageError` where it cannot compute on the device.
+    Raises `ResourceError` where a library is missing, `UsageError` where it cannot compute on the device.
     """
-    if backend in ("auto", "torch"):
-        return None
     from genbab.kernels import Backend, implementation
 
-    wanted = "cpu" if backend == "numba" else "cuda"
+    wanted = {"numba": "cpu", "triton": "cuda"}.get(backend, device.type)
     if device.type != wanted:
         raise UsageError(
             f"--backend {backend} computes on {wanted}, the device is {device}; "

@@ -15,19 +15,19 @@ from torch import Tensor
 from genbab.kernels.cpu import climbing, loops
 from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, several, tables_of
 from genbab.kernels.cpu.groups import softmax_planes, softmax_ready, softmax_values
-from genbab.kernels.cpu.splits import children, dual, envelope, free_gains, points, reach, weights
+from genbab.kernels.cpu.splits import dual, envelope, points, reach, weights
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
 from genbab.kernels.torch import reference
-from genbab.kernels.torch.reference import Box, Concrete, Line, Moments, Pace, Relaxed, Slopes
+from genbab.kernels.torch.reference import FUNCTIONS, Box, Concrete, Moments, Pace, Relaxed
+from genbab.kernels.torch.sums import Line, Slopes
 
 __all__ = [
+    "FUNCTIONS",
     "ascend",
-    "children",
     "concretise",
     "dual",
     "envelope",
-    "free_gains",
     "gradient",
     "lines",
     "points",

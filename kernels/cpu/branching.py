@@ -1,4 +1,4 @@
-"""Compiled loops of branch and bound: half-spaces, scores, branching points, children. See `splitting`."""
+"""Compiled loops of branch and bound: half-spaces, scores, branching points. See `splitting`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from genbab.kernels.cpu.elementary import PLAIN, compiled, num
-from genbab.kernels.cpu.loops import SUMS, at, unbounded
-from genbab.kernels.cpu.rows import row, values
+from genbab.kernels.cpu.loops import SUMS, at
 from genbab.kernels.torch.splitting import (
     CORNERS,
     FIRST_STOP,
@@ -19,7 +18,6 @@ from genbab.kernels.torch.splitting import (
     ONE_SIDED,
     SNAP,
     STEPS,
-    WORTH,
 )
 
 
@@ -130,38 +128,6 @@ def dual_rows(
         value[b, s], size[b, s] = total + least, wide + reach
 
 
-@compiled(**PLAIN)
-def _gain(a: Any, c: Any, before: Any, gain: Any) -> None:
-    zero, most = num(a[0], 0.0), num(a[0], WORTH)
-    for i in range(len(a)):
-        g = a[i] * (c[i] - before[i])
-        gain[i] = min(g, most) if g > zero else zero
-
-
-@compiled(**PLAIN)
-def free_rows(
-    begin: int, end: int, code: int, p: Any, table: Any, most: Any, reach: Any, any_open: bool,
-    a: Any, k: Any, c: Any, box: Any, no_line: Any, cut: Any, first: Any, second: Any,
-) -> None:  # fmt: skip
-    """`free_gains`; no_line: where there is no (lower, upper) line in the lower child, then in the upper."""
-    rows, size = first.shape[1], first.shape[2]
-    for r in range(begin, end):
-        b, s = r // rows, r % rows
-        mine, slope, before = at(a, b, s), at(k, b, s), at(c, b, s)
-        l, u, fl, fu = at(box[0], b, 0), at(box[1], b, 0), at(box[2], b, 0), at(box[3], b, 0)  # noqa: E741
-        point, fp, child = at(cut, b, 0), np.empty_like(mine), np.empty_like(mine)
-        x, spare = np.empty_like(mine), np.empty((3, size), mine.dtype)
-        values(code, p, point, fp)
-        row(code, p, table, most, reach, mine, slope, l, point, fl, fp, child, x, spare)
-        if any_open:
-            unbounded(mine, at(no_line[0], b, 0), at(no_line[1], b, 0), child)
-        _gain(mine, child, before, first[b, s])
-        row(code, p, table, most, reach, mine, slope, point, u, fp, fu, child, x, spare)
-        if any_open:
-            unbounded(mine, at(no_line[2], b, 0), at(no_line[3], b, 0), child)
-        _gain(mine, child, before, second[b, s])
-
-
 @compiled(**SUMS)
 def _reach(own: Any, side: Any, weight: Any) -> Any:
     """Σ |own + weight·side|."""
@@ -180,31 +146,6 @@ def reach_rows(begin: int, end: int, form: Any, below: Any, above: Any, weight: 
             for m in range(found.shape[2]):
                 w = weight[p, s, m]
                 found[p, s, m] = _reach(form[p, s], above[p] if w < zero else below[p], w)
-
-
-@compiled(**PLAIN)
-def child_rows(
-    begin: int,
-    end: int,
-    low: Any,
-    high: Any,
-    which: Any,
-    neuron: Any,
-    point: Any,
-    hit: Any,
-    lower: Any,
-    upper: Any,
-) -> None:
-    """`children` without marks."""
-    count = len(which)
-    for p in range(begin, end):
-        lower[p] = low[which[p]]
-        lower[count + p] = low[which[p]]
-        upper[p] = high[which[p]]
-        upper[count + p] = high[which[p]]
-        if hit[p]:
-            upper[p, neuron[p]] = point[p]
-            lower[count + p, neuron[p]] = point[p]
 
 
 @compiled(**PLAIN)

@@ -7,22 +7,21 @@ from torch import Tensor
 
 from genbab.kernels.cpu import branching
 from genbab.kernels.cpu import envelopes as compiled_envelopes
-from genbab.kernels.cpu.arrays import compact, empty, ends_of, full, full_rows, tables_of
+from genbab.kernels.cpu.arrays import compact, empty, full
 from genbab.kernels.cpu.threads import spread
 from genbab.kernels.functions import Function
-from genbab.kernels.torch import envelopes, reference, splitting
+from genbab.kernels.torch import envelopes, splitting
 from genbab.kernels.torch.splitting import Box, Grid
 
 SHORT = 32
 """Rows with fewer numbers are not worth a loop of their own."""
 
 
-def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
+def weights(form: Tensor, middle: Tensor, radius: Tensor, normal: Tensor, level: Tensor) -> Tensor:
     """`splitting.weights`."""
-    shape = (len(box[0]), form.shape[1], level.shape[1])
+    shape = (len(middle), form.shape[1], level.shape[1])
     if 0 in (*shape, form.shape[-1]):
-        return splitting.weights(form, box, normal, level)
-    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+        return splitting.weights(form, middle, radius, normal, level)
     found, array = empty(shape, form)
     spread(
         branching.weight_rows,
@@ -35,12 +34,12 @@ def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
     return found
 
 
-def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """`reference.dual`."""
+def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """`splitting.dual`."""
     shape = (len(box[0]), form.shape[1])
     if 0 in (*shape, form.shape[-1]):
-        return reference.dual(form, box, normal, level, weight)
-    given = (t.detach().contiguous().numpy() for t in (*box, normal, level, weight))
+        return splitting.dual(form, box, normal, level, weights)
+    given = (t.detach().contiguous().numpy() for t in (*box, normal, level, weights))
     value, size = empty(shape, form), empty(shape, form)
     spread(
         branching.dual_rows,
@@ -54,27 +53,6 @@ def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weight: Tensor) 
     return value[0], size[0]
 
 
-def free_gains(
-    fn: Function, a: Tensor, box: Box, slope: Tensor, intercept: Tensor, point: Tensor
-) -> tuple[Tensor, Tensor]:
-    """`splitting.free_gains`."""
-    if a.numel() == 0 or fn.name == "reciprocal":
-        return splitting.free_gains(fn, a, box, slope, intercept, point)
-    (l, u, fl, fu), _, _ = ends_of(fn, *box)  # noqa: E741
-    cut = point.masked_fill(~torch.isfinite(point), 1.0)
-    left, right = (~(torch.isfinite(end) & torch.isfinite(point)) for end in box)
-    none = tuple(full_rows(compact(t, 3), a) for t in (left, left, right, right))
-    first, second = empty(a.shape, a), empty(a.shape, a)
-    spread(
-        branching.free_rows, a.shape[0] * a.shape[1], 4 * a.shape[2],
-        fn.code, fn.parameter, *tables_of(fn, a), bool(any(t.any() for t in none)),
-        *(full_rows(compact(t, 3), a) for t in (a, slope, intercept)),
-        tuple(full_rows(t, a) for t in (l, u, fl, fu)), none, full_rows(compact(cut, 3), a),
-        first[1], second[1],
-    )  # fmt: skip
-    return first[0], second[0]
-
-
 def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
     """`splitting.reach`."""
     if 0 in (*weight.shape, form.shape[-1]):
@@ -83,24 +61,6 @@ def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
     given = (t.detach().contiguous().numpy() for t in (form, below, above, weight))
     spread(branching.reach_rows, len(array), array[0].size * form.shape[2], *given, array)
     return found
-
-
-def children(
-    box: Box, which: Tensor, neuron: Tensor, point: Tensor, hit: Tensor, marks: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`splitting.children`."""
-    shape = (2 * len(which), box[0].shape[1])
-    if 0 in shape:
-        return splitting.children(box, which, neuron, point, hit, marks)
-    lower, upper = empty(shape, box[0]), empty(shape, box[0])
-    given = (full(t, tuple(t.shape)) for t in (*box, which, neuron, point.to(box[0].dtype), hit))
-    spread(branching.child_rows, len(which), 4 * shape[1], *given, lower[1], upper[1])
-    if marks is None:
-        return lower[0], upper[0], None
-    marked = marks[which].repeat(2, 1)
-    rows = hit.nonzero().squeeze(-1)
-    marked[torch.cat([rows, len(which) + rows]), neuron[rows].repeat(2)] = True
-    return lower[0], upper[0], marked
 
 
 def points(grid: Grid, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa: E741

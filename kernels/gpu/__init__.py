@@ -14,18 +14,18 @@ from genbab.kernels.functions import LEAST_SQUARE, Function
 from genbab.kernels.gpu.groups import softmax_planes, softmax_ready, softmax_values
 from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of, total
 from genbab.kernels.gpu.relaxing import ascend_kernel, gradient_kernel, relax_kernel, relax_product_kernel
-from genbab.kernels.gpu.splits import children, dual, envelope, free_gains, points, reach, weights
+from genbab.kernels.gpu.splits import dual, envelope, points, reach, weights
 from genbab.kernels.gpu.summing import concretise_kernel, lines_kernel
 from genbab.kernels.torch import reference
-from genbab.kernels.torch.reference import Box, Concrete, Line, Moments, Pace, Relaxed, Slopes, prepare
+from genbab.kernels.torch.reference import FUNCTIONS, Box, Concrete, Moments, Pace, Relaxed, prepare
+from genbab.kernels.torch.sums import Line, Slopes
 
 __all__ = [
+    "FUNCTIONS",
     "ascend",
-    "children",
     "concretise",
     "dual",
     "envelope",
-    "free_gains",
     "gradient",
     "lines",
     "points",

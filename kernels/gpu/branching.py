@@ -1,4 +1,4 @@
-"""Triton kernels of branch and bound: half-spaces, scores, children. See `genbab.kernels.torch.splitting`.
+"""Triton kernels of branch and bound: half-spaces, scores. See `genbab.kernels.torch.splitting`.
 
 A program owns a row (or a candidate) and walks its inputs in blocks, so every sum has one fixed order.
 """
@@ -8,13 +8,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from genbab.kernels.gpu.conjugates import conjugate
-from genbab.kernels.gpu.launching import tuned
-from genbab.kernels.gpu.relaxing import place
-from genbab.kernels.torch.splitting import STEPS, WORTH
+from genbab.kernels.torch.splitting import STEPS
 
 TRIES = tl.constexpr(STEPS)
-MOST = tl.constexpr(WORTH)
 
 
 @triton.jit
@@ -133,56 +129,3 @@ def reach_kernel(
         high = tl.load(above + p * D + d, d < D, 0.0)[None, :]
         total += tl.abs(own + tl.maximum(w, 0.0) * low + tl.minimum(w, 0.0) * high)
     tl.store(found + (p * S + s) * M + m, tl.sum(total, 1), m < M)
-
-
-@triton.jit
-def children_kernel(
-    low, high, marks, which, neuron, point, hit, lower, upper, marked, P, N, sl, sh, sm,
-    MARKS: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    child = tl.program_id(0).to(tl.int64)
-    p = child % P
-    n = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    b, cut = tl.load(which + p), tl.load(point + p)
-    here = (n == tl.load(neuron + p)) & (tl.load(hit + p) != 0)
-    l, u = tl.load(low + b * sl + n, n < N, 0.0), tl.load(high + b * sh + n, n < N, 0.0)  # noqa: E741
-    tl.store(lower + child * N + n, tl.where(here & (child >= P), cut, l), n < N)
-    tl.store(upper + child * N + n, tl.where(here & (child < P), cut, u), n < N)
-    if MARKS:
-        was = tl.load(marks + b * sm + n, n < N, 0)
-        tl.store(marked + child * N + n, tl.where(here, 1, was).to(was.dtype), n < N)
-
-
-@triton.jit
-def gained(a, c, before):
-    """The gain, at least 0 and at most MOST; what is no number counts 0."""
-    g = a * (c - before)
-    return tl.where(g > 0.0, tl.minimum(g, MOST), 0.0)
-
-
-@tuned
-@triton.jit
-def free_kernel(
-    a, k, c, l, u, cut, table, lower, upper,  # noqa: E741
-    B, S, N, sa, ra, sk, rk, sc, rc, sx, sy, sp,
-    p: tl.constexpr, steepest: tl.constexpr, reach: tl.constexpr,
-    ROWS_KEY, COLUMNS_KEY,
-    CODE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
-):  # fmt: skip  # noqa: E741
-    b, s, has, start, end = place(S, N, ROWS, COLUMNS)
-    rows = s[:, None]
-    for first in range(start, end, COLUMNS):
-        n = first + tl.arange(0, COLUMNS)
-        m = n < end
-        both = has[:, None] & m[None, :]
-        mine = tl.load(a + b * sa + rows * ra + n[None, :], both, 0.0)
-        slope = tl.load(k + b * sk + rows * rk + n[None, :], both, 0.0)
-        before = tl.load(c + b * sc + rows * rc + n[None, :], both, 0.0)
-        at_l, at_u = tl.load(l + b * sx + n, m, 0.0)[None, :], tl.load(u + b * sy + n, m, 0.0)[None, :]
-        at_p = tl.load(cut + b * sp + n, m, 0.0)[None, :]
-        side = tl.where(mine < 0.0, -1.0, 1.0).to(mine.dtype)
-        out = (b * S + rows) * N + n[None, :]
-        c_low, _ = conjugate(slope, at_l, at_p, side, p, table, steepest, reach, CODE)
-        tl.store(lower + out, gained(mine, c_low, before), both)
-        c_high, _ = conjugate(slope, at_p, at_u, side, p, table, steepest, reach, CODE)
-        tl.store(upper + out, gained(mine, c_high, before), both)

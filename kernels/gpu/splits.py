@@ -8,16 +8,14 @@ from torch import Tensor
 
 from genbab.kernels.functions import Function
 from genbab.kernels.gpu.branching import (
-    children_kernel,
     dual_kernel,
-    free_kernel,
     reach_kernel,
     weights_kernel,
 )
 from genbab.kernels.gpu.envelopes import envelope_kernel
-from genbab.kernels.gpu.launching import grid, keys, laid_out, mask_of, on, shares, tables_of
+from genbab.kernels.gpu.launching import laid_out, on
 from genbab.kernels.gpu.tables import points_kernel
-from genbab.kernels.torch import envelopes, reference, splitting
+from genbab.kernels.torch import envelopes, splitting
 from genbab.kernels.torch.splitting import Box, Grid
 
 LONGEST = 1024
@@ -31,13 +29,12 @@ def _packed(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.detach().contiguous() for t in tensors)
 
 
-def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
+def weights(form: Tensor, middle: Tensor, radius: Tensor, normal: Tensor, level: Tensor) -> Tensor:
     """`splitting.weights`."""
-    shape = (batch, rows, inputs) = (len(box[0]), form.shape[1], form.shape[2])
+    shape = (batch, rows, inputs) = (len(middle), form.shape[1], form.shape[2])
     halves = level.shape[1]
     if 0 in (*shape, halves):
-        return splitting.weights(form, box, normal, level)
-    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
+        return splitting.weights(form, middle, radius, normal, level)
     mine, own, row = laid_out(form, shape)
     found, room = form.new_empty(batch, rows, halves), form.new_empty(shape)
     with on(form):
@@ -48,40 +45,19 @@ def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
     return found
 
 
-def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """`reference.dual`."""
+def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """`splitting.dual`."""
     shape = (batch, rows, inputs) = (len(box[0]), form.shape[1], form.shape[2])
     if 0 in shape:
-        return reference.dual(form, box, normal, level, weight)
+        return splitting.dual(form, box, normal, level, weights)
     mine, own, row = laid_out(form, shape)
     value, size = form.new_empty(batch, rows), form.new_empty(batch, rows)
     with on(form):
         dual_kernel[(batch * rows,)](
-            mine, *_packed(*box, normal, level, weight), value, size, rows, inputs, level.shape[1], own, row,
+            mine, *_packed(*box, normal, level, weights), value, size, rows, inputs, level.shape[1], own, row,
             BLOCK=_block(inputs),
         )  # fmt: skip
     return value, size
-
-
-def free_gains(
-    fn: Function, a: Tensor, box: Box, slope: Tensor, intercept: Tensor, point: Tensor
-) -> tuple[Tensor, Tensor]:
-    """`splitting.free_gains`."""
-    if a.numel() == 0:
-        return splitting.free_gains(fn, a, box, slope, intercept, point)
-    shape = (batch, rows, size) = tuple(a.shape)
-    mine, k, c = (laid_out(t, shape) for t in (a, slope, intercept))
-    l, u, cut = (laid_out(t, shape) for t in (*box, point))  # noqa: E741
-    table, steepest, reach = tables_of(fn, a)
-    gains = a.new_empty(shape), a.new_empty(shape)
-    many = shares(batch, rows, size)
-    with on(a):
-        free_kernel[grid(batch, rows, many)](
-            mine[0], k[0], c[0], l[0], u[0], cut[0], table, *gains, batch, rows, size,
-            *mine[1:], *k[1:], *c[1:], l[1], u[1], cut[1],
-            p=fn.parameter, steepest=steepest, reach=reach, **keys(rows, size), CODE=fn.code,
-        )  # fmt: skip
-    return gains
 
 
 def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
@@ -97,26 +73,6 @@ def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
             MANY=triton.next_power_of_2(many), BLOCK=_block(inputs),
         )  # fmt: skip
     return found
-
-
-def children(
-    box: Box, which: Tensor, neuron: Tensor, point: Tensor, hit: Tensor, marks: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`splitting.children`."""
-    count, size = len(which), box[0].shape[1]
-    if 0 in (count, size):
-        return splitting.children(box, which, neuron, point, hit, marks)
-    low, high = _packed(*box)
-    lower, upper = low.new_empty(2 * count, size), low.new_empty(2 * count, size)
-    was = mask_of(hit if marks is None else marks.contiguous())
-    marked = torch.empty(2 * count, size if marks is not None else 1, dtype=torch.bool, device=low.device)
-    block = _block(size)
-    with on(low):
-        children_kernel[(2 * count, triton.cdiv(size, block))](
-            low, high, was, *_packed(which, neuron, point.to(low.dtype), mask_of(hit)), lower, upper,
-            mask_of(marked), count, size, size, size, size, MARKS=marks is not None, BLOCK=block,
-        )  # fmt: skip
-    return lower, upper, marked if marks is not None else None
 
 
 def points(table: Grid, l: Tensor, u: Tensor, weight: Tensor) -> Tensor:  # noqa: E741

@@ -17,19 +17,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genbab.kernels.functions import LEAST_SQUARE, Function
+from genbab.kernels.functions import HOT, LEAST_SQUARE, Function
 from genbab.kernels.torch.conjugates import conjugate, product_conjugate
 from genbab.kernels.torch.envelopes import envelope
 from genbab.kernels.torch.softmax import softmax_planes, softmax_ready, softmax_values
-from genbab.kernels.torch.splitting import children, free_gains, points, reach, weights
+from genbab.kernels.torch.splitting import dual, points, reach, weights
+from genbab.kernels.torch.sums import Line, Slopes, dot, picked
 
 __all__ = [
+    "FUNCTIONS",
     "ascend",
-    "children",
     "concretise",
     "dual",
     "envelope",
-    "free_gains",
     "gradient",
     "lines",
     "points",
@@ -45,11 +45,7 @@ __all__ = [
 Box = tuple[Tensor, Tensor]
 """(lower, upper) ends."""
 
-Slopes = tuple[Tensor, ...]
-"""One tensor per argument of the function."""
-
-Line = tuple[Slopes, Tensor]
-"""(slopes, intercept)."""
+FUNCTIONS = frozenset((*HOT, "softmax"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,14 +216,9 @@ def lines(
     size: Σ |a|·mass where a mass is given. No rounding is accounted for: sums are of N products, in any
     order, so the caller's γ_N·size covers them.
     """
-    slopes, intercept = lower
-    if upper is not None:
-        negative = a < 0
-        slopes = tuple(torch.where(negative, high, low) for low, high in zip(slopes, upper[0], strict=True))
-        intercept = torch.where(negative, upper[1], intercept)
-    bias = torch.where(a == 0, 0.0, a * intercept).sum(-1)
-    size = None if mass is None else torch.where(a == 0, 0.0, a.abs() * mass).sum(-1)
-    return tuple(a * k for k in slopes), bias, size
+    slopes, intercept = lower if upper is None else picked(a, lower, upper)
+    size = None if mass is None else dot(a.abs(), mass)
+    return tuple(a * k for k in slopes), dot(a, intercept), size
 
 
 def concretise(
@@ -247,26 +238,3 @@ def concretise(
         at if corner else None,
         torch.where(form == 0, 0.0, form.abs() * reach).sum(-1) if size else None,
     )
-
-
-def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """(value, size), (B, R) each: <form, x> + Σ λ_h·(<normal_h, x> - level_h) at its least over each box.
-
-    For weights λ >= 0 (B, R, H) the value is, up to rounding, below <form, x> inside the half-spaces
-    <normal, x> <= level (weak duality). form (B or 1, R, D), box (B, D), normal (B, H, D), level (B, H).
-    size: the sum of what is added up, each term's absolute value at its largest over the box: γ_(D+2H)·size
-    covers the rounding.
-    """
-    low, high = box[0][:, None], box[1][:, None]
-    reach = torch.maximum(low.abs(), high.abs())
-    joint, mass = form.expand(len(low), -1, -1), form.abs().expand(len(low), -1, -1)
-    value, size = torch.zeros_like(joint[..., 0]), torch.zeros_like(joint[..., 0])
-    for h in range(level.shape[1]):
-        weight = weights[:, :, h, None]
-        joint = joint + weight * normal[:, None, h]
-        mass = mass + weight * normal[:, None, h].abs()
-        value = value - weights[:, :, h] * level[:, None, h]
-        size = size + weights[:, :, h] * level[:, None, h].abs()
-    corner = torch.where(joint > 0, low, high)
-    value = value + torch.where(joint == 0, 0.0, joint * corner).sum(-1)
-    return value, size + torch.where(mass == 0, 0.0, mass * reach).sum(-1)

@@ -1,22 +1,20 @@
-"""The definition of the kernels of branch and bound, in plain torch: weights of half-spaces, scores,
-branching points, children. Conventions as in `reference`.
+"""The definition of the kernels of branch and bound, in plain torch: weights of half-spaces, reach
+of forms, branching points. Conventions as in `reference`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from genbab.kernels.functions import Function
-from genbab.kernels.torch.conjugates import conjugate
-
 STEPS = 3
 """Steps of the search for the weight of one half-space."""
 
-WORTH = 1e6
-"""What an infinite gain counts."""
+ENTRIES = 1 << 18
+"""Numbers in one (B, R, D) tensor of half-spaces: about what stays in a processor's cache."""
 
 INTERPOLATE, NEAREST, MIDDLE, CORNERS, FIRST_STOP = 0, 1, 2, 3, 7
 """Rules of a table's cell; from CORNERS on one of the four corners, from FIRST_STOP on that stop."""
@@ -26,35 +24,45 @@ SNAP, ON, ONE_SIDED = 0.006, 1e-12, 4.0
 Box = tuple[Tensor, Tensor]
 
 
-def weights(form: Tensor, box: Box, normal: Tensor, level: Tensor) -> Tensor:
-    """λ >= 0 (B, R, H) that nearly maximise `reference.dual`, one half-space after the other; finite.
+def weights(form: Tensor, middle: Tensor, radius: Tensor, normal: Tensor, level: Tensor) -> Tensor:
+    """λ >= 0 (B, R, H) that nearly maximise `dual`, one half-space after the other; finite.
 
-    form (B or 1, R, D), box (B, D), normal (B, H, D), level (B, H). Each weight's dual is concave and
-    piecewise linear; the search goes where the best tangents of either slope cross (STEPS times).
+    form (B or 1, R, D), middle and radius (B, D) of the boxes, normal (B, H, D), level (B, H). Each weight's
+    dual is concave and piecewise linear; the search goes where the best tangents of either slope cross (STEPS
+    times).
     """
-    middle, radius = (box[0] + box[1]) / 2, (box[1] - box[0]) / 2
-    scaled = form * radius[:, None]
-    found = form.new_empty(*scaled.shape[:2], level.shape[1])
-    for h in range(level.shape[1]):
-        offset = ((normal[:, h] * middle).sum(-1) - level[:, h])[:, None]
-        side = (normal[:, h] * radius)[:, None]
-        best = _weight(scaled, side, offset)
-        found[..., h] = best
-        scaled = scaled + best[..., None] * side
-    return found
+
+    def searched(form: Tensor, middle: Tensor, radius: Tensor, normal: Tensor, level: Tensor) -> Tensor:
+        scaled = form * radius[:, None]
+        found = form.new_empty(*scaled.shape[:2], level.shape[1])
+        for h in range(level.shape[1]):
+            side, offset = normal[:, h] * radius, (normal[:, h] * middle).sum(-1) - level[:, h]
+            found[..., h] = _weight(scaled, side, offset)
+            scaled = torch.addcmul(scaled, found[..., h, None], side[:, None])
+        return found
+
+    return _in_parts(searched, form, (middle, radius, normal, level))
 
 
 def _weight(scaled: Tensor, side: Tensor, offset: Tensor) -> Tensor:
-    left, left_slope = -scaled.abs().sum(-1), offset - (scaled.sign() * side).sum(-1)
-    right, right_slope = -(scaled * side.sign()).sum(-1), offset - side.abs().sum(-1)
+    """λ (B, R) that nearly maximises λ·offset - Σ|scaled + λ·side|, concave and piecewise linear in λ >= 0.
+
+    By tangents: each point of the unit box gives a line a + λ·s above the dual; the next λ is where the best
+    lines of either slope cross.
+    """
+    column = side[..., None]
+    left, left_slope = -scaled.abs().sum(-1), offset[:, None] - (scaled.sign() @ column).squeeze(-1)
+    right = -(scaled @ side.sign()[..., None]).squeeze(-1)
+    right_slope = (offset - side.abs().sum(-1))[:, None].expand_as(right)
     best, value = torch.zeros_like(left), left
     rising = (left_slope > 0) & (right_slope < 0)
+    if not bool(rising.any()):
+        return best
     for _ in range(STEPS):
-        weight = torch.where(rising, (right - left) / (left_slope - right_slope), 0.0)
-        weight = torch.nan_to_num(weight, nan=0.0, posinf=0.0).clamp_min(0.0)
-        moved = scaled + weight[..., None] * side
-        slope = offset - (moved.sign() * side).sum(-1)
-        now = weight * offset - moved.abs().sum(-1)
+        weight = torch.where(rising, (right - left) / (left_slope - right_slope), 0.0).clamp_(min=0)
+        moved = torch.addcmul(scaled, weight[..., None], side[:, None])
+        slope = offset[:, None] - (moved.sign() @ column).squeeze(-1)
+        now = torch.addcmul(-moved.abs_().sum(-1), weight, offset[:, None])
         better = now > value
         best, value = torch.where(better, weight, best), torch.where(better, now, value)
         start, up = now - weight * slope, slope > 0
@@ -63,23 +71,52 @@ def _weight(scaled: Tensor, side: Tensor, offset: Tensor) -> Tensor:
     return best
 
 
-def free_gains(
-    fn: Function, a: Tensor, box: Box, slope: Tensor, intercept: Tensor, point: Tensor
-) -> tuple[Tensor, Tensor]:
-    """What the rows gain in both children of every neuron at the parent's slopes: (B, S, N) each, >= 0.
+def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """(value, size), (B, R) each: <form, x> + Σ λ_h·(<normal_h, x> - level_h) at its least over each box.
 
-    The child's box is [l, point] or [point, u]; its intercept minus the parent's, times a, is a certain gain
-    (up to rounding). box: ends (B or 1, 1, N), point (B or 1, 1, N) inside. Infinite gains count WORTH, what
-    is no number 0.
+    For weights λ >= 0 (B, R, H) the value is, up to rounding, below <form, x> inside the half-spaces
+    <normal, x> <= level (weak duality). form (B or 1, R, D), box (B, D) finite, normal (B, H, D), level (B,
+    H). size: the sum of what is added up, each term's absolute value at its largest over the box:
+    γ_(D+2H)·size covers the rounding.
     """
-    upper = a < 0
-    low, high, cut = (end.expand_as(a) for end in (*box, point))
-    gains = []
-    for l, u in ((low, cut), (cut, high)):  # noqa: E741
-        c, _ = conjugate(fn, slope.expand_as(a), l, u, upper)
-        gain = torch.nan_to_num(a * (c - intercept), nan=0.0, posinf=WORTH)
-        gains.append(gain.clamp(0.0, WORTH))
-    return gains[0], gains[1]
+
+    def valued(
+        form: Tensor, low: Tensor, high: Tensor, normal: Tensor, level: Tensor, weights: Tensor
+    ) -> Tensor:
+        middle, radius, far = (low + high) / 2, (high - low) / 2, torch.maximum(low.abs(), high.abs())
+        joint = form + weights @ normal if level.shape[1] else form.expand(len(low), -1, -1)
+        value = _times(joint, middle) - _times(joint.abs(), radius) - _times(weights, level)
+        heavy = _times(normal.abs(), far) + level.abs()
+        return torch.stack([value, _times(form.abs(), far) + _times(weights, heavy)], -1)
+
+    value, size = _in_parts(valued, form, (*box, normal, level), weights).unbind(-1)
+    return value, size
+
+
+def _times(form: Tensor, x: Tensor) -> Tensor:
+    """<form, x> (B, R); form (B or 1, R, D), x (B, D)."""
+    return (form @ x[..., None]).squeeze(-1)
+
+
+def _in_parts(
+    call: Callable[..., Tensor], form: Tensor, domains: tuple[Tensor, ...], *rows: Tensor
+) -> Tensor:
+    """What `call` says of all domains and rows, so many at a time that its tensors stay in a cache.
+
+    form (B or 1, R, D), domains (B, ...), rows (B, R, ...).
+    """
+    batch, (count, inputs) = len(domains[0]), form.shape[1:]
+    width = max(1, min(count, ENTRIES // max(1, inputs)))
+    height = max(1, ENTRIES // max(1, width * inputs))
+    found = []
+    for b in range(0, max(1, batch), height):
+        own, some = form if len(form) == 1 else form[b : b + height], [t[b : b + height] for t in domains]
+        parts = [
+            call(own[:, r : r + width], *some, *(t[b : b + height, r : r + width] for t in rows))
+            for r in range(0, max(1, count), width)
+        ]
+        found.append(torch.cat(parts, 1))
+    return torch.cat(found)
 
 
 def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
@@ -90,29 +127,11 @@ def reach(form: Tensor, below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
     """
     found = []
     for w in weight.unbind(-1):
-        high, low = w.clamp_min(0.0)[..., None], w.clamp_max(0.0)[..., None]
-        found.append((form + high * below[:, None] + low * above[:, None]).abs().sum(-1))
+        moved = torch.addcmul(form, w.clamp_min(0.0)[..., None], below[:, None])
+        if bool((w < 0).any()):
+            moved.addcmul_(w.clamp_max(0.0)[..., None], above[:, None])
+        found.append(moved.abs_().sum(-1))
     return torch.stack(found, -1) if found else weight.new_zeros(weight.shape)
-
-
-def children(
-    box: Box, which: Tensor, neuron: Tensor, point: Tensor, hit: Tensor, marks: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """(lower, upper) (2P, N) of both children of parents `which` (P,), first all lower children; and marks.
-
-    box (B, N); where hit (P,), neuron (P,) is cut at point (P,): [l, point] and [point, u]; elsewhere both
-    children are copies. marks (B, N) bool: gathered likewise, and set where something is cut.
-    """
-    count = len(which)
-    lower, upper = (end[which].repeat(2, 1) for end in box)
-    rows = hit.nonzero().squeeze(-1)
-    upper[rows, neuron[rows]] = point[rows].to(upper.dtype)
-    lower[count + rows, neuron[rows]] = point[rows].to(lower.dtype)
-    if marks is None:
-        return lower, upper, None
-    marked = marks[which].repeat(2, 1)
-    marked[torch.cat([rows, count + rows]), neuron[rows].repeat(2)] = True
-    return lower, upper, marked
 
 
 @dataclass(frozen=True, eq=False)

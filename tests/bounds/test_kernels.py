@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import pytest
 import torch
 
@@ -20,6 +18,7 @@ from genbab.bounds import (
     tighten_all,
 )
 from genbab.bounds.passes.backward import gradient, sweep
+from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Network
 from genbab.nonlinear import make
 from tests.bounds.exact import cancelling, double, least, linear_form, output_rows, rational
@@ -35,7 +34,7 @@ HOT = ["relu", "sigmoid", "tanh", "sin", "cos", "exp", "softplus", "gelu", "gelu
 SEEDS = range(1, 2 if INTERPRETED else 13)
 
 
-def engine_of(network: Network, kernels: ModuleType | None, dtype: torch.dtype = torch.float32) -> Engine:
+def engine_of(network: Network, kernels: Kernels = DEFAULT, dtype: torch.dtype = torch.float32) -> Engine:
     return Engine(network, network.to(dtype, CPU), 1 << 28, kernels=kernels)
 
 
@@ -48,7 +47,7 @@ def network_of(seed: int) -> Network:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_bounds_lie_below_what_is_reached(seed: int, kernels: ModuleType) -> None:
+def test_bounds_lie_below_what_is_reached(seed: int, kernels: Kernels) -> None:
     network, batch = network_of(seed), 1 + seed % 3
     box, rows = boxes(seed, network.input_size, batch), some_rows(network, seed, batch)
     engine = engine_of(network, kernels)
@@ -63,11 +62,11 @@ def test_bounds_lie_below_what_is_reached(seed: int, kernels: ModuleType) -> Non
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_passes_agree_with_those_in_torch(seed: int, kernels: ModuleType) -> None:
+def test_passes_agree_with_those_in_torch(seed: int, kernels: Kernels) -> None:
     """The same slopes give the same certified bounds, bounds of the search, and gradients."""
     network = network_of(seed)
     box, rows = boxes(seed, network.input_size, 2, 0.3), some_rows(network, seed, 2)
-    plain, fast = (engine_of(network, k, torch.float64) for k in (None, kernels))
+    plain, fast = (engine_of(network, k, torch.float64) for k in (DEFAULT, kernels))
     intervals, _ = cheap_forms(plain, box)
     usual, other = plain.certifying(intervals), fast.certifying(intervals)
     slopes = optimise(network, usual, rows, box, Steps(3))
@@ -84,11 +83,11 @@ def test_passes_agree_with_those_in_torch(seed: int, kernels: ModuleType) -> Non
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_rounding_is_paid_in_cancelling_networks(seed: int, kernels: ModuleType) -> None:
+def test_rounding_is_paid_in_cancelling_networks(seed: int, kernels: Kernels) -> None:
     """Without nonlinearities the least value is known exactly; the bound is never above it."""
     network, box = cancelling(seed, relu=False)
     rows = output_rows(network)
-    relaxation = engine_of(network, kernels).certifying(cheap_forms(engine_of(network, None), box)[0])
+    relaxation = engine_of(network, kernels).certifying(cheap_forms(engine_of(network), box)[0])
     bound, form, constant = certify(network, relaxation, rows, box, {})
     matrix, offset = linear_form(network)
     low, high = rational(box[0][0]), rational(box[1][0])
@@ -99,7 +98,7 @@ def test_rounding_is_paid_in_cancelling_networks(seed: int, kernels: ModuleType)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_rounding_at_the_input_is_paid(seed: int, kernels: ModuleType) -> None:
+def test_rounding_at_the_input_is_paid(seed: int, kernels: Kernels) -> None:
     """Rows on the input alone, over a box of one point: their exact value is the least one."""
     random = torch.Generator().manual_seed(seed)
     network = random_network(seed, inputs=40, depth=1, only=[make("relu")])
@@ -115,11 +114,11 @@ def test_rounding_at_the_input_is_paid(seed: int, kernels: ModuleType) -> None:
 
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("seed", SEEDS[:4])
-def test_attention(seed: int, known: bool, kernels: ModuleType) -> None:
+def test_attention(seed: int, known: bool, kernels: Kernels) -> None:
     """Softmax as one node: sound in float32, gaining by search, and a pass in float64 is that in torch."""
     network, box = attention(seed, 3, known, 2.0), boxes(seed, 4, 3)
     fast, x = engine_of(network, kernels), samples(box, 200, seed)
-    rows, intervals = some_rows(network, seed, 3), cheap_forms(engine_of(network, None), box)[0]
+    rows, intervals = some_rows(network, seed, 3), cheap_forms(engine_of(network), box)[0]
     exact = fast.certifying(intervals)
     before, (bound, slopes) = (
         certify(network, exact, rows, box, {}),
@@ -129,7 +128,7 @@ def test_attention(seed: int, known: bool, kernels: ModuleType) -> None:
     for start in ({}, slopes):
         assert_below(certify(network, exact, rows, box, start), rows, network, x, box)
         usual, other = (
-            Relaxation(network, intervals, torch.float64, kernels=given) for given in (None, kernels)
+            Relaxation(network, intervals, torch.float64, kernels=given) for given in (DEFAULT, kernels)
         )
         one, two = (descend(network, r, rows, box, start) for r in (usual, other))
         torch.testing.assert_close(two.bound, one.bound, rtol=1e-7, atol=1e-7)
@@ -139,7 +138,7 @@ def test_attention(seed: int, known: bool, kernels: ModuleType) -> None:
                 torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
 
 
-def test_infinite_and_missing_numbers_prove_nothing(kernels: ModuleType) -> None:
+def test_infinite_and_missing_numbers_prove_nothing(kernels: Kernels) -> None:
     network = random_network(3, inputs=2, depth=2, only=[make("relu")])
     for bad in (torch.inf, torch.nan):
         box = double(-1.0, -1.0)[None], torch.tensor([[1.0, bad]], dtype=torch.float64)

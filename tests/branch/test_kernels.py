@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ import genbab
 from genbab.bounds import Relaxation, plan
 from genbab.config import Config
 from genbab.errors import ResourceError, UsageError
-from genbab.kernels import Backend, available
+from genbab.kernels import Backend, Kernels, available
 from genbab.system.device import kernels_for
 from tests.branch.rooted import F64, SEEDS, all_exact, seen
 from tests.kernels.backends import INTERPRETED, NAMES, ROOT, interpret, loaded
@@ -28,7 +28,7 @@ ROUGHLY = Config(timeout=20.0 if INTERPRETED else 1.5, root_steps=3, child_steps
 
 
 @pytest.mark.parametrize("anchored", (False, True))
-def test_scores_are_the_same(anchored: bool, kernels: ModuleType) -> None:
+def test_scores_are_the_same(anchored: bool, kernels: Kernels) -> None:
     for seed in SEEDS[: 1 if INTERPRETED else None]:
         view, forms, *_ = seen(seed, rows=2)
         slow = view.relaxation
@@ -43,7 +43,7 @@ def test_scores_are_the_same(anchored: bool, kernels: ModuleType) -> None:
 @pytest.mark.parametrize("mode", ("input", "neuron"))
 def test_verdicts_agree_with_a_grid(
     mode: Any,
-    kernels: ModuleType,
+    kernels: Kernels,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(plan, "kernels_for", lambda *_: kernels)
@@ -61,7 +61,7 @@ def test_verdicts_agree_with_a_grid(
 @pytest.mark.parametrize("mode", ("input", "neuron"))
 def test_without_an_attack_nothing_false_is_proved(
     mode: Any,
-    kernels: ModuleType,
+    kernels: Kernels,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(plan, "kernels_for", lambda *_: kernels)
@@ -81,14 +81,15 @@ def test_all_of_this_in_the_interpreter() -> None:
 def test_the_setting_reaches_the_engine(word: str, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def noted(backend: str, device: torch.device) -> ModuleType | None:
+    def noted(backend: str, device: torch.device) -> Kernels:
         found = kernels_for(backend, device)
-        seen.append("operations" if found is None else found.__name__)
+        seen.append(cast(ModuleType, found).__name__)
         return found
 
     monkeypatch.setattr(plan, "kernels_for", noted)
     paths = EXAMPLES / "onnx/digits_gelu.onnx", EXAMPLES / f"vnnlib/digits_gelu_{word}.vnnlib"
-    names = {"numba": "genbab.kernels.cpu", "torch": "operations", "auto": "operations"}
+    plain = "genbab.kernels.torch.operations"
+    names = {"numba": "genbab.kernels.cpu", "torch": plain, "auto": plain}
     for backend, name in names.items():
         config = Config.from_text({"timeout": "60", "backend": backend})
         assert genbab.verify(*paths, config).verdict == verdict

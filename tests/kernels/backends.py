@@ -6,12 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
-from genbab.kernels import Backend, available, implementation
+from genbab.kernels import Backend, Kernels, available, implementation
 from genbab.kernels.torch import reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +21,7 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 NAMES = ("definition", "numba", "triton")
 
 
-def loaded(request: pytest.FixtureRequest) -> ModuleType:
+def loaded(request: pytest.FixtureRequest) -> Kernels:
     """A fixture with NAMES as parameters: the implementation of `genbab.kernels` of that name, on the CPU."""
     if (request.param == "triton") != INTERPRETED:
         pytest.skip("Triton's interpreter runs in a process of its own")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from genbab.kernels import Backend, available, implementation
+from genbab.kernels import Backend, Kernels, available, implementation
 from tests.kernels.backends import INTERPRETED
 
 
 @pytest.fixture(params=["numba", pytest.param("triton", marks=() if INTERPRETED else pytest.mark.gpu)])
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, str]:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Kernels, str]:
     """(implementation, device); memory that it gets is full of NaN."""
     backend = Backend(request.param)
     if not available(backend):

@@ -20,7 +20,7 @@ GROUPS = {
     "relaxing": "test_relax",
     "gradients": "test_gradient or test_lines or test_concretise or test_calls",
     "envelopes": "test_envelope",
-    "splitting": "test_half or test_free or test_reach or test_children or test_points or test_prepared",
+    "splitting": "test_half or test_reach or test_points or test_prepared",
     "softmax": "test_softmax",
 }
 

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import ModuleType
 
 import pytest
 import torch
 from torch import Tensor
 
-from genbab.kernels import SoftmaxFacts, SoftmaxPlanes
+from genbab.kernels import Kernels, SoftmaxFacts, SoftmaxPlanes
 from genbab.kernels.torch import reference
 from genbab.nonlinear.groups.softmax import Softmax, SoftmaxBox, by_rows
 from genbab.nonlinear.groups.softmax_planes import planes
@@ -65,7 +64,7 @@ def on(device: str, facts: SoftmaxFacts) -> SoftmaxFacts:
 
 
 def compare(
-    backend: tuple[ModuleType, str], facts: SoftmaxFacts, a: Tensor, at: Tensor, v: Tensor
+    backend: tuple[Kernels, str], facts: SoftmaxFacts, a: Tensor, at: Tensor, v: Tensor
 ) -> SoftmaxPlanes:
     """Run both and compare planes, lines and values."""
     module, device = backend
@@ -86,7 +85,7 @@ def compare(
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("shape", [*SHAPES, *EMPTY], ids=str)
-def test_softmax(backend: tuple[ModuleType, str], shape: Shape, dtype: torch.dtype, apart: bool) -> None:
+def test_softmax(backend: tuple[Kernels, str], shape: Shape, dtype: torch.dtype, apart: bool) -> None:
     batch, rows, groups, length = shape
     facts = box_of(shape, dtype, apart).facts
     a, v = (numbers(seed, dtype, batch, rows, groups * length) for seed in (3, 4))
@@ -97,7 +96,7 @@ def test_softmax(backend: tuple[ModuleType, str], shape: Shape, dtype: torch.dty
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_softmax_reads_any_memory(backend: tuple[ModuleType, str], apart: bool) -> None:
+def test_softmax_reads_any_memory(backend: tuple[Kernels, str], apart: bool) -> None:
     """Shared boxes, expanded and scattered rows; nothing is written to."""
     facts = box_of((1, 3, 4, 5), torch.float32, apart).facts
     a, v = (scattered(numbers(seed, torch.float32, 1, 3, 20)).expand(2, -1, -1) for seed in (3, 4))
@@ -107,7 +106,7 @@ def test_softmax_reads_any_memory(backend: tuple[ModuleType, str], apart: bool) 
     assert all(torch.equal(x, y) for x, y in zip((a, at, v), before, strict=True))
 
 
-def test_softmax_with_numbers_that_are_none(backend: tuple[ModuleType, str]) -> None:
+def test_softmax_with_numbers_that_are_none(backend: tuple[Kernels, str]) -> None:
     """NaN in a coefficient makes its row's bias NaN, in a point it counts 0; unbounded groups know little."""
     box = box_of((1, 3, 4, 5), torch.float64, False)
     box.l[0, 0, 7] = -torch.inf
@@ -123,7 +122,7 @@ def test_softmax_with_numbers_that_are_none(backend: tuple[ModuleType, str]) -> 
 
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("shape", SHAPES if not INTERPRETED else SHAPES[:1], ids=str)
-def test_softmax_lies_above_its_planes(backend: tuple[ModuleType, str], shape: Shape, apart: bool) -> None:
+def test_softmax_lies_above_its_planes(backend: tuple[Kernels, str], shape: Shape, apart: bool) -> None:
     batch, rows, groups, length = shape
     for wide in (0.3, 2.0, 8.0):
         facts = box_of(shape, torch.float64, apart, wide).facts
@@ -140,7 +139,7 @@ def test_softmax_lies_above_its_planes(backend: tuple[ModuleType, str], shape: S
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_softmax_values_are_the_gradient_to_the_coefficients(
-    backend: tuple[ModuleType, str], apart: bool
+    backend: tuple[Kernels, str], apart: bool
 ) -> None:
     """Against differences of <form, v> + bias; c is the best, so its own change counts nothing."""
     shape, step = (2, 3, 4, 5), 1e-6
@@ -165,7 +164,7 @@ def test_softmax_values_are_the_gradient_to_the_coefficients(
         torch.testing.assert_close(values[..., n], slope, rtol=1e-5, atol=1e-6)
 
 
-def test_softmax_repeats_itself(backend: tuple[ModuleType, str]) -> None:
+def test_softmax_repeats_itself(backend: tuple[Kernels, str]) -> None:
     shape = (2, 5, 3, 11)
     facts = on(backend[1], box_of(shape, torch.float32, True).facts)
     a, at = numbers(3, torch.float32, 2, 5, 33).to(backend[1]), inside(shape, torch.float32, 5).to(backend[1])

@@ -56,5 +56,7 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
     finally:
         torch.set_num_threads(before)
     one, other = found
+    assert one.intercept is not None and one.upper is not None
+    assert other.intercept is not None and other.upper is not None
     assert torch.equal(one.bias, other.bias) and torch.equal(one.forms[0], other.forms[0])
     assert torch.equal(one.intercept, other.intercept) and torch.equal(one.upper, other.upper)

@@ -124,7 +124,7 @@ class _Ascent(Sweep):
     def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Tensor]) -> Tensor:
         relaxation, line = self.one.relaxation, self.one.lines[i]
         lines, kernels = relaxation.lines(i), relaxation.kernels
-        if kernels is None or lines.hot is None or line.step is None:
+        if lines.hot is None or line.step is None:
             return super().nonlinear(i, node, x)
         moments = tuple(self.adam.moments((i, place), k) for place, k in enumerate(line.slopes))
         pace = Pace(self.rate * self.adam.correction, (self.adam.first, self.adam.second))
@@ -134,8 +134,7 @@ class _Ascent(Sweep):
             pace, free, lines.defaults,
         )  # fmt: skip
         self.climbed[i] = Start(slopes, line.upper)
-        found: Tensor = value
-        return found
+        return value
 
     def moved(self) -> dict[int, Start]:
         """The slopes of every node after the step."""

@@ -20,6 +20,7 @@ from genbab.bounds.passes.concretise import initial_forms, minimum
 from genbab.bounds.passes.taken import Pass, Rows, Start, Starts, TakenLine, TakenPlanes
 from genbab.bounds.relax.lines import Lines, Slopes
 from genbab.bounds.relax.relaxation import Relaxation
+from genbab.kernels.torch.sums import dot, side_of
 from genbab.network import Affine, Grouped, Meaning, Nonlinear, backward
 from genbab.network.interval import Interval
 from genbab.nonlinear.groups.grouped import Found, GroupBox, GroupPlanes, group_planes
@@ -72,12 +73,13 @@ def _through_lines(
 ) -> tuple[TakenLine, Slopes, Tensor]:
     """(the lines that a takes at nonlinear node i, the form it becomes per argument, Σ a·intercept)."""
     lines, kernels = relaxation.lines(i), relaxation.kernels
-    if kernels is None or lines.hot is None:
+    if lines.hot is None:
         taken = take_lines(lines, a, start, rigorous=False)
         return taken, tuple(a * k for k in taken.slopes), dot(a, taken.intercept)
     slopes = None if start is None else tuple(k.to(a.dtype) for k in start.slopes)
     before = None if start is None else start.upper
     step = kernels.relax(lines.hot, a, relaxation.ready(i), slopes, lines.defaults, before)
+    assert step.upper is not None and step.intercept is not None, "kept"
     taken = TakenLine(a, step.upper, step.slopes, step.intercept, step.touch, step=step)
     return taken, step.forms, step.bias
 
@@ -87,7 +89,7 @@ def _through_planes(
 ) -> tuple[TakenPlanes, Tensor, Tensor]:
     """(the planes that a takes at grouped node i, the form it becomes, the sum of their constants)."""
     box, kernels = relaxation.groups(i), relaxation.kernels
-    if kernels is None or not isinstance(box, SoftmaxBox):
+    if "softmax" not in kernels.FUNCTIONS or not isinstance(box, SoftmaxBox):
         planes = take_planes(box, a, start, rigorous=False)
         upper = planes.upper.flatten(-2).to(a.dtype)
         taken = TakenPlanes(a, upper, planes.at.expand(a.shape), planes)
@@ -118,16 +120,3 @@ def take_lines(lines: Lines, a: Tensor, start: Start | None, rigorous: bool) -> 
 def take_planes(box: GroupBox, a: Tensor, start: Start | None, rigorous: bool) -> GroupPlanes:
     """The planes for coefficients a (B, S, N), with the parameters of `start` or the default ones."""
     return group_planes(box, a, None if start is None else start.slopes[0].to(a.dtype), rigorous=rigorous)
-
-
-def side_of(a: Tensor) -> Tensor:
-    """1.0 where coefficients take the upper line, else 0.0."""
-    return torch.lt(a, 0.0, out=torch.empty_like(a, memory_format=torch.contiguous_format))
-
-
-def dot(a: Tensor, c: Tensor) -> Tensor:
-    """Σ a·c over the last axis, where 0 times infinity counts 0."""
-    total = (a @ c.mT).squeeze(-1) if c.shape[-2] == 1 else (a * c).sum(-1)
-    if bool(torch.isfinite(total).all()):
-        return total
-    return torch.where(a == 0, 0.0, a * c).sum(-1)

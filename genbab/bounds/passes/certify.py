@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.bounds.passes.backward import Sources, dot, side_of, take_lines, take_planes
+from genbab.bounds.passes.backward import Sources, take_lines, take_planes
 from genbab.bounds.passes.concretise import Minimum, initial_forms, minimum
 from genbab.bounds.passes.taken import Rows, Start, Starts
 from genbab.bounds.relax.contraction import Contracted
 from genbab.bounds.relax.curvature import Curvature, factors
-from genbab.bounds.relax.lines import Lines, Slopes
+from genbab.bounds.relax.lines import Slopes
 from genbab.bounds.relax.relaxation import Relaxation
+from genbab.kernels.torch.sums import dot, picked
 from genbab.network import Affine, Grouped, Meaning, Nonlinear, backward, contractions
 from genbab.network.interval import Interval, gamma
 from genbab.nonlinear.groups.grouped import group_roundings
@@ -96,8 +97,9 @@ class _Certification(Meaning[Tensor, Sources]):
     def nonlinear(self, i: int, node: Nonlinear, x: Tensor) -> Sources:
         pair = None if self.curvature is None or i in self.start else factors(self.relaxation.network, i)
         if self.curvature is not None and pair is not None:
-            slopes, intercept, mass = _lines(self.relaxation.lines(i), x, None)
-            forms, bias, size = _summed(x, slopes, intercept, mass)
+            low_slopes, high_slopes, low, high, mass = self.relaxation.lines(i).default_lines
+            slopes, intercept = picked(x, (low_slopes, low), (high_slopes, high))
+            forms, bias, size = tuple(x * k for k in slopes), dot(x, intercept), dot(x.abs(), mass)
             self.curvature.add(pair, x, slopes, intercept)
         else:
             forms, bias, size = _through_lines(self.relaxation, i, x, self.start.get(i))
@@ -133,35 +135,17 @@ def _through_lines(
 ) -> tuple[Slopes, Tensor, Tensor]:
     """From nonlinear node i to its arguments by rigorous lines: (form per argument, Σ a·intercept,
     Σ |a|·rounding scale), each sum of as many products as the node has numbers, in any order.
-    """
-    lines, kernels = relaxation.lines(i), relaxation.kernels
-    if kernels is None:
-        return _summed(a, *_lines(lines, a, start))
-    if start is None:
-        low_slopes, high_slopes, low, high, scale = lines.default_lines
-        found, bias, size = kernels.lines(a, (low_slopes, low), (high_slopes, high), scale)
-    else:
-        slopes, intercept, scale = _lines(lines, a, start)
-        found, bias, size = kernels.lines(a, (slopes, intercept), None, scale)
-    return found, bias, size
-
-
-def _summed(a: Tensor, slopes: Slopes, intercept: Tensor, scale: Tensor) -> tuple[Slopes, Tensor, Tensor]:
-    """(a·slope per argument, Σ a·intercept, Σ |a|·scale)."""
-    return tuple(a * k for k in slopes), dot(a, intercept), dot(a.abs(), scale)
-
-
-def _lines(lines: Lines, a: Tensor, start: Start | None) -> tuple[Slopes, Tensor, Tensor]:
-    """(slopes, rigorous intercept, rounding scale) for the side that each entry of a (B, S, N) takes.
 
     Default lines are computed once per box and picked per row; other slopes have their intercept computed
     per row.
     """
-    if start is not None:
+    lines, kernels = relaxation.lines(i), relaxation.kernels
+    if start is None:
+        low_slopes, high_slopes, low, high, scale = lines.default_lines
+        forms, bias, size = kernels.lines(a, (low_slopes, low), (high_slopes, high), scale)
+    else:
         taken = take_lines(lines, a, start, rigorous=True)
-        return taken.slopes, taken.intercept, lines.mass(taken.slopes, taken.intercept)
-    upper = side_of(a)
-    lower_slopes, upper_slopes, low, high, mass = lines.default_lines
-    slopes = tuple(torch.lerp(k, u, upper) for k, u in zip(lower_slopes, upper_slopes, strict=True))
-    finite = bool(torch.isfinite(low).all()) and bool(torch.isfinite(high).all())
-    return slopes, torch.lerp(low, high, upper) if finite else torch.where(a < 0, high, low), mass
+        scale = lines.mass(taken.slopes, taken.intercept)
+        forms, bias, size = kernels.lines(a, (taken.slopes, taken.intercept), None, scale)
+    assert size is not None, "a scale was given"
+    return forms, bias, size

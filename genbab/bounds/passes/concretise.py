@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genbab.bounds.passes.taken import Rows
 from genbab.bounds.relax.relaxation import Relaxation
-from genbab.network.interval import Interval, gamma, magnitude
+from genbab.network.interval import Interval, gamma
 from genbab.network.walk import Forms
 
 
@@ -48,10 +48,11 @@ def minimum(
     if form is None:
         form = like.new_zeros(*like.shape, box[0].shape[1])
     balls = relaxation.network.entry.within
-    if relaxation.kernels is not None and not balls:
-        found = relaxation.kernels.concretise(form, box, corner=True, size=size)
-        return Minimum(form, found.corner, found.bound, found.size, 0.0)
-    corner = torch.where(form > 0, box[0][:, None, :], box[1][:, None, :])
+    found = relaxation.kernels.concretise(form, box, corner=True, size=size)
+    corner = found.corner
+    assert corner is not None, "asked for"
+    if not balls:
+        return Minimum(form, corner, found.bound, found.size, 0.0)
     rounding: Tensor | float = 0.0
     for ball in balls:
         part, square = form[..., ball.columns], corner[..., ball.columns]
@@ -60,5 +61,4 @@ def minimum(
         corner = corner.index_copy(-1, ball.columns, torch.where(better, point, square))
         terms = 4 * part.shape[-1] + 64
         rounding = rounding + gamma(terms, form.dtype) * (part.abs() * ball.reach()).sum(-1)
-    wide = (form.abs() @ magnitude(box)[:, :, None]).squeeze(-1) if size else None
-    return Minimum(form, corner, (form * corner).sum(-1), wide, rounding)
+    return Minimum(form, corner, (form * corner).sum(-1), found.size, rounding)

@@ -170,7 +170,7 @@ def _mass(form: Tensor, radius: Tensor) -> Tensor:
 
 def _nonlinear_forms(node: Nonlinear, x: Sequence[Bounds], radius: Tensor, ask: Ask) -> Forms:
     boxes = tuple(shaped(interval, radius.dtype) for _, interval in x)
-    lines = Lines(node.fn, boxes, None, ask)
+    lines = Lines(node.fn, boxes, ask=ask)
     sides: list[Tensor] = []
     for upper, slopes in zip((False, True), lines.defaults, strict=True):
         constant, _ = lines.intercept(slopes, upper, rigorous=True)

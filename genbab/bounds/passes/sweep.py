@@ -56,7 +56,7 @@ def swept(one: Pass) -> Pass:
 def along(relaxation: Relaxation, i: int, line: TakenLine, point: Slopes) -> tuple[Tensor, TakenLine]:
     """(value of nonlinear node i on its lines at the point, the lines with it)."""
     lines, kernels = relaxation.lines(i), relaxation.kernels
-    if kernels is not None and lines.hot is not None and line.step is not None:
+    if lines.hot is not None and line.step is not None:
         value, uphill = kernels.gradient(lines.hot, line.coefficients, lines.boxes, line.step, point)
         return value, replace(line, point=point, uphill=uphill)
     value = line.intercept

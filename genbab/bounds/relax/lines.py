@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from genbab.kernels import S_SHAPED, Function, hot
+from genbab.kernels import DEFAULT, S_SHAPED, Function, Kernels, hot
 from genbab.network.interval import Ask, Interval
 from genbab.nonlinear import (
     Gate,
@@ -38,23 +37,24 @@ class Lines:
 
     fn: Nonlinearity | Product | Gate
     boxes: tuple[Interval, ...]
-    kernels: ModuleType | None = None
+    kernels: Kernels = DEFAULT
     ask: Ask = field(default=go_on, compare=False)
 
     @cached_property
     def hot(self) -> Function | None:
         """The function as kernels know it; None where they do not, or a box is not finite."""
-        if not self.bounded or isinstance(self.fn, Gate):
+        if isinstance(self.fn, Gate):
             return None
-        return Function("product") if isinstance(self.fn, Product) else hot(*self.fn.key)
+        found = Function("product") if isinstance(self.fn, Product) else hot(*self.fn.key)
+        known = found is not None and found.name in self.kernels.FUNCTIONS
+        return found if known and self.bounded else None
 
     @cached_property
     def envelope(self) -> tuple[Interval, Interval] | None:
         """Default slopes and spans by kernels; None where these have none."""
-        if self.kernels is None or self.hot is None or self.hot.name not in S_SHAPED:
+        if self.hot is None or self.hot.name not in S_SHAPED:
             return None
-        found: tuple[Interval, Interval] = self.kernels.envelope(self.hot, self.boxes[0])
-        return found
+        return self.kernels.envelope(self.hot, self.boxes[0])
 
     @cached_property
     def prepared(self) -> Prepared | Prepared2:

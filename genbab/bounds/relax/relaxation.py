@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 from genbab.bounds.relax.contraction import Contracted, contracted
 from genbab.bounds.relax.curvature import Linearised
 from genbab.bounds.relax.lines import Lines, shaped
+from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Network, contractions
 from genbab.network.interval import Ask, Interval, affine_doubt, affine_mass, gamma, underflow
 from genbab.nonlinear.groups.grouped import GroupBox, group_box
@@ -35,8 +35,7 @@ class Relaxation:
     """Lines of all nonlinear nodes of `network` on `intervals` (per node (B, N), float64), in `dtype`.
 
     masses: known ones of boxes that these lie in; linear: the arguments of products on the same boxes, where
-    they are known. Passes go through the lines by `kernels` (an implementation of `genbab.kernels`), or one
-    torch operation after the other where that is None. `ask` is called before each node of a pass, and
+    they are known. Passes go through the lines by `kernels`. `ask` is called before each node of a pass, and
     between pieces of long work at one; what it raises ends the work.
     """
 
@@ -45,7 +44,7 @@ class Relaxation:
     dtype: torch.dtype
     masses: Masses | None = None
     linear: Linearised | None = None
-    kernels: ModuleType | None = None
+    kernels: Kernels = DEFAULT
     ask: Ask = go_on
     _kept: dict[tuple[str, int], Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -96,7 +95,6 @@ class Relaxation:
         """
 
         def make() -> Any:
-            assert self.kernels is not None
             if i in self.network.grouped:
                 box = self.groups(i)
                 assert isinstance(box, SoftmaxBox)

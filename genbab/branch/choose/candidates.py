@@ -7,13 +7,13 @@ parent's slope with the child's own intercept (never worse), or the child's line
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from genbab.bounds import Interval, TakenLine
 from genbab.bounds.relax.lines import Lines, Slopes, shaped
+from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Nonlinear
 
 HUGE = 1e6
@@ -93,7 +93,7 @@ def read(
     node: int,
     cut: Interval,
     line: TakenLine,
-    kernels: ModuleType | None = None,
+    kernels: Kernels = DEFAULT,
 ) -> Reading:
     """What changes in the reader's contribution when the interval of one of its arguments, the node, becomes
     `cut`; boxes: of all its arguments; line: its swept line.
@@ -116,7 +116,7 @@ def read(
 def _both_lines(lines: Lines, line: TakenLine) -> tuple[Tensor, Slopes, Tensor]:
     """(intercept at the line's slopes, slopes of least area, their intercept) on other boxes."""
     a, kernels = line.coefficients, lines.kernels
-    if kernels is None or lines.hot is None:
+    if lines.hot is None:
         slopes = lines.default(line.upper)
         found = (lines.intercept(k, line.upper, rigorous=False)[0] for k in (line.slopes, slopes))
         return next(found), slopes, next(found)
@@ -128,9 +128,11 @@ def _both_lines(lines: Lines, line: TakenLine) -> tuple[Tensor, Slopes, Tensor]:
     boxes = tuple((turned(low), turned(high)) for low, high in lines.boxes)
     ready, mine = kernels.prepare(lines.hot, boxes), turned(a).contiguous()
     own = tuple(twice(turned(k.expand_as(a)), 1) for k in line.slopes)
-    usual, upper = tuple(tuple(map(turned, side)) for side in lines.defaults), mine < 0
+    low, high = (tuple(map(turned, side)) for side in lines.defaults)
+    upper = mine < 0
     before = torch.cat([upper, ~upper], 1)  # the second half seems to change sides: it takes default slopes
-    both = kernels.relax(lines.hot, twice(mine, 1), ready, own, usual, before)
+    both = kernels.relax(lines.hot, twice(mine, 1), ready, own, (low, high), before)
+    assert both.intercept is not None, "kept"
     (same, default), slopes = both.intercept.chunk(2, 1), tuple(k.chunk(2, 1)[1] for k in both.slopes)
     return turned(same), tuple(map(turned, slopes)), turned(default)
 

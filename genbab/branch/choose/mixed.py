@@ -138,8 +138,7 @@ class Mixed:
         found = dict(some.hidden)
         for i, kept in self.forms.nodes.items():
             if i in found:
-                rows = kept.form[None], kept.constant[None], kept.mass[None]
-                least = lowest(*rows, box, none, means)
+                least = lowest(kept.form[None], kept.constant[None], box, none, means)
                 every = torch.arange(len(kept.rows), device=least.device)
                 found[i] = self.forms.narrowed(i, every, least, found[i])
         return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
+from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Network
 from genbab.nonlinear import Nonlinearity
 
@@ -33,7 +33,7 @@ def table_point(
     lower: Tensor,
     upper: Tensor,
     weights: Mapping[int, Tensor],
-    kernels: ModuleType | None = None,
+    kernels: Kernels = DEFAULT,
 ) -> Tensor:
     """The point that leaves the least gap, by the table of the function that matters most to the rows.
 
@@ -54,7 +54,7 @@ def table_point(
 
 
 def split_points(
-    fn: Nonlinearity, low: Tensor, high: Tensor, weight: Tensor, kernels: ModuleType | None = None
+    fn: Nonlinearity, low: Tensor, high: Tensor, weight: Tensor, kernels: Kernels = DEFAULT
 ) -> Tensor:
     """Points strictly inside [low, high] (..., N), float64, wherever a number lies strictly inside.
 

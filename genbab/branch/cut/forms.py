@@ -21,7 +21,6 @@ from genbab.bounds import (
 )
 from genbab.bounds.plan import rows_that_matter
 from genbab.branch.cut.influence import Influence
-from genbab.network.interval import magnitude
 
 
 @dataclass(eq=False)
@@ -30,7 +29,7 @@ class NodeForms:
     -z_n.
 
     place (2N,): where a row is kept, -1 where it is not; rows (K,): the other way round; bound (K,): what the
-    form says on the root's box; form (K, D), constant (K,), mass (K,) >= Σ|form|·|x| + |constant| there.
+    form says on the root's box; form (K, D), constant (K,).
     """
 
     place: Tensor
@@ -38,7 +37,6 @@ class NodeForms:
     bound: Tensor
     form: Tensor
     constant: Tensor
-    mass: Tensor
 
 
 @dataclass(eq=False)
@@ -71,22 +69,13 @@ class HiddenForms:
         new = (good & (mine.place[rows] < 0)).nonzero().squeeze(-1)[: max(0, budget)]
         old = (good & (mine.place[rows] >= 0)).nonzero().squeeze(-1)
         old = old[bound[old] > mine.bound[mine.place[rows[old]]]]
-        mass = form.abs() @ magnitude(self.box)[0] + constant.abs()
         where = mine.place[rows[old]]
-        for kept, fresh in (
-            (mine.bound, bound),
-            (mine.form, form),
-            (mine.constant, constant),
-            (mine.mass, mass),
-        ):
+        for kept, fresh in ((mine.bound, bound), (mine.form, form), (mine.constant, constant)):
             kept[where] = fresh[old]
         mine.place[rows[new]] = len(mine.rows) + torch.arange(len(new), device=rows.device)
         mine.rows = torch.cat([mine.rows, rows[new]])
         mine.bound, mine.form = torch.cat([mine.bound, bound[new]]), torch.cat([mine.form, form[new]])
-        mine.constant, mine.mass = (
-            torch.cat([mine.constant, constant[new]]),
-            torch.cat([mine.mass, mass[new]]),
-        )
+        mine.constant = torch.cat([mine.constant, constant[new]])
 
     def complete(self, relaxations: Relaxations) -> None:
         """Add default forms of nodes of which none was kept: those so near the input that the root had none
@@ -125,4 +114,4 @@ class HiddenForms:
     def _empty(size: int, form: Tensor) -> NodeForms:
         nothing = form.new_zeros(0)
         place = torch.full((2 * size,), -1, device=form.device)
-        return NodeForms(place, place[:0], nothing, form[:0], nothing, nothing)
+        return NodeForms(place, place[:0], nothing, form[:0], nothing)

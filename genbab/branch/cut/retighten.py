@@ -115,9 +115,9 @@ class Retighten:
 
     def _rows(self, i: int, places: Tensor, box: Interval, halves: HalfSpaces) -> Tensor:
         kept = self.forms.nodes[i]
-        form, constant, mass = (t[places][None] for t in (kept.form, kept.constant, kept.mass))
+        form, constant = kept.form[places][None], kept.constant[places][None]
         means = Means(self.engine.dtype, self.engine.kernels)
-        return lowest(form, constant, mass, box, halves, means)
+        return lowest(form, constant, box, halves, means)
 
     def _weigh(self, search: Relaxation, weights: Mapping[int, Tensor], margins: Tensor) -> None:
         """Score of each hidden neuron: Σ over open rows of |coefficient| times the gap between its reader's

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from torch import Tensor
 
-from genbab.kernels import SoftmaxPlanes
+from genbab.kernels import Kernels, SoftmaxPlanes
 from genbab.nonlinear.groups.norm import Norm, NormBox
 from genbab.nonlinear.groups.norm_planes import NormPlanes, norm_lost, norm_planes, norm_roundings
 from genbab.nonlinear.groups.softmax import Softmax, SoftmaxBox, by_rows
@@ -22,7 +21,7 @@ GroupBox = SoftmaxBox | NormBox
 class Found:
     """Planes of a softmax that kernels found, with what these need to follow them."""
 
-    kernels: ModuleType
+    kernels: Kernels
     ready: Any
     planes: SoftmaxPlanes
 
@@ -46,8 +45,7 @@ class Found:
 
     def along(self, v: Tensor) -> Tensor:
         """As `Planes.along`."""
-        values: Tensor = self.kernels.softmax_values(self.ready, self.planes, v)
-        return values
+        return self.kernels.softmax_values(self.ready, self.planes, v)
 
 
 GroupPlanes = Planes | NormPlanes

@@ -17,8 +17,6 @@ well: a multiplier for it takes part.
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import torch
 from torch import Tensor
 
@@ -29,6 +27,7 @@ from genbab.branch.choose.view import DomainView
 from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.open.domains import Domains
 from genbab.branch.tally import balanced
+from genbab.kernels import Kernels
 from genbab.problem import Query
 
 ROUGH = (1 / 8, 48, 96)
@@ -108,16 +107,11 @@ def _estimated(forms: HiddenForms, view: DomainView, these: Candidates, anchored
     return found[0], found[1]
 
 
-def _least(
-    place: ScaledForms, own: Shortcut, rest: Tensor, coefficients: Tensor, kernels: ModuleType | None
-) -> Tensor:
+def _least(place: ScaledForms, own: Shortcut, rest: Tensor, coefficients: Tensor, kernels: Kernels) -> Tensor:
     """What the minimum over the box gains, (P, S, M), where the form is `rest` + coefficient·neuron."""
     centre = toward(coefficients, *(at[..., None] for at in (own.below[1], own.above[1])))
-    if kernels is None:
-        each = coefficients.unbind(-1)
-        size = torch.stack([own.added(rest, one).abs_().sum(-1) for one in each], -1)
-    else:  # forms are times radii, so the box is the unit box
-        size = kernels.reach(rest, own.below[0][:, 0], own.above[0][:, 0], coefficients)
+    # forms are times radii, so the box is the unit box
+    size = kernels.reach(rest, own.below[0][:, 0], own.above[0][:, 0], coefficients)
     return place.size[..., None] - size + centre
 
 
