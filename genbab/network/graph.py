@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import ModelError
-from genbab.network.maps.base import Compose, LinearMap
+from genbab.network.maps.base import LinearMap
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
 from genbab.nonlinear import Nonlinearity
 
@@ -121,6 +121,12 @@ class Network:
         parts = [torch.full((self.nodes[i].size,), weight.get(i, 0.0), dtype=torch.float64) for i in read]
         return read, torch.cat(parts), own
 
+    def with_nodes(self, changed: Mapping[int, Node]) -> Network:
+        """The same network where other nodes stand at these numbers; itself where there are none."""
+        if not changed:
+            return self
+        return replace(self, nodes=tuple(changed.get(i, node) for i, node in enumerate(self.nodes)))
+
     def sources(self, i: int) -> tuple[int, ...]:
         """The nodes that node i reads, in order, repeated where read twice."""
         return self.nodes[i].sources
@@ -181,7 +187,7 @@ class _Legal(Meaning[Network, None]):
 
 def _finite(one: LinearMap) -> bool:
     """Whether all weights of the map are finite numbers."""
-    weights = [part._weight() for part in (one.maps if isinstance(one, Compose) else (one,))]
+    weights = [part._weight() for part in one.parts]
     return all(w is None or bool(torch.isfinite(w).all()) for w in weights)
 
 
