@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAPPED = ("kernels", "lut", "specs")  # top-level folders installed inside genbab
 
 FLOOR = {
-    **dict.fromkeys(("errors", "kernels"), 1),
+    **dict.fromkeys(("errors", "kernels", "version"), 1),
     **dict.fromkeys(("config", "nonlinear", "result", "specs", "system"), 2),
     **dict.fromkeys(("lut", "network", "trace"), 3),
     **dict.fromkeys(("bounds", "plot", "problem", "reader"), 4),
@@ -57,6 +57,7 @@ NO_TORCH = (
     "result",
     "specs",
     "trace",
+    "version",
 )  # light: `genbab --version`, reading a property
 LEAF_LIBRARIES = {
     "kernels": {"numba", "numpy", "torch", "triton"},

@@ -9,10 +9,10 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genbab import __version__
 from genbab.errors import UsageError
 from genbab.reporting import charts
 from genbab.reporting.scales import number
+from genbab.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment

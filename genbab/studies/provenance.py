@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genbab import __version__
 from genbab.config import machine_memory
+from genbab.version import __version__
 
 if TYPE_CHECKING:
     from genbab.reader import Model

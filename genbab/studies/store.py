@@ -23,6 +23,7 @@ from genbab.result import plain
 from genbab.studies.provenance import facts, text_hash
 from genbab.studies.schema import check_record, connect
 from genbab.system.process import alive, identity
+from genbab.version import __version__
 
 COLUMNS = "i.id, kind, model, spec, model_hash, spec_hash, timeout, settings, details"
 ANSWER = ("verdict", "seconds", "bound", "reason", "peak_memory", "exit_code", "result")
@@ -50,8 +51,6 @@ class Question:
     @property
     def key(self) -> str:
         """A hash of all fields and of the version of genbab."""
-        from genbab import __version__
-
         return text_hash(json.dumps([__version__, plain(asdict(self))], sort_keys=True))
 
 

@@ -273,7 +273,7 @@ def _call(module: str) -> Command:
 
 
 def _version(options: argparse.Namespace) -> int:
-    from genbab import __version__
+    from genbab.version import __version__
 
     print(__version__)
     return 0
