@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from genbab.cli.options.parser import settings_of
 from genbab.cli.tools.layers import drawn, looked, plottable, shown
-from genbab.cli.tools.spec import Sizes
+from genbab.cli.tools.spec_text import Sizes
 from genbab.cli.verify.output import apart, write_json
 from genbab.cli.verify.question import readable
 from genbab.config import Config
