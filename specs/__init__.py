@@ -18,9 +18,10 @@ from genbab.specs.vnnlib1.writer import format_vnnlib, write_text, write_vnnlib
 from genbab.specs.vnnlib2.writer import format_vnnlib2, write_vnnlib2
 from genbab.specs.words.assemble import always, never
 from genbab.specs.words.builders import monotone, robustness
+from genbab.specs.words.networks import Input, Network
 from genbab.specs.words.regions import among_top, box, classified, l1, l2, linf
 from genbab.specs.words.statements import Statement, all_of, any_of
-from genbab.specs.words.terms import Input, Network, Terms
+from genbab.specs.words.terms import Terms
 
 __all__ = [
     "Ball",

@@ -15,8 +15,9 @@ from genbab.specs.lowering.formula import Dnf, TooLarge, conjunction, together
 from genbab.specs.lowering.literals import Literals
 from genbab.specs.lowering.lowering import lower
 from genbab.specs.numbers.exact import Ends
+from genbab.specs.words.networks import HiddenTensor, RunOutputs
 from genbab.specs.words.statements import All, InBall, Range, Relation, Some, Statement
-from genbab.specs.words.terms import Network, Terms
+from genbab.specs.words.terms import Terms
 from genbab.specs.words.variables import Source, Variable
 
 
@@ -48,7 +49,7 @@ def always(claim: Statement, on: Statement) -> Spec:
     Where `on` speaks of hidden tensors, `assumed` is the Spec that no input is in it.
     """
     spec = never(on & ~claim)
-    if not any(s.inside for s in _sources(on)):
+    if not any(isinstance(s, HiddenTensor) for s in _sources(on)):
         return spec
     return replace(spec, assumed=_spec(Layout(on, spec.hidden), on))
 
@@ -74,20 +75,19 @@ class Layout:
 
     def __init__(self, event: Statement, first: tuple[Hidden, ...] = ()) -> None:
         used = _sources(event)
-        outputs = [s.inside or s for s in used if s.network is not None]
-        networks = {id(s.network): s.network for s in outputs}
+        tensors = [s for s in used if isinstance(s, HiddenTensor)]
+        wanted = {s for s in used if isinstance(s, RunOutputs)} | {s.run for s in tensors}
+        networks = {run.network for run in wanted}
         if len(networks) != 1:
             found = "no network" if not networks else f"{len(networks)} networks"
             raise SpecError(
                 f"the property speaks of the outputs of {found}, expected one: f = Network(10), y = f(x)"
             )
-        network = next(iter(networks.values()))
-        assert isinstance(network, Network)
-        wanted = {id(s) for s in outputs}
-        self.outputs = [y.source for y in network._runs if y.source and id(y.source) in wanted]
+        (network,) = networks
+        self.outputs = [run for run in network.runs if run in wanted]
         self.inputs = self._inputs(used)
         self.input_size = sum(s.size for s in self.inputs)
-        self.hidden = _hidden(used, first)
+        self.hidden = _hidden(tensors, first)
         size = network.size + sum(h.size for h in self.hidden)
         self.output_size = size * len(self.outputs)
         starts = np.cumsum([0, *(s.size for s in self.inputs)]).tolist()
@@ -95,7 +95,7 @@ class Layout:
         self._start |= {id(s): self.input_size + size * k for k, s in enumerate(self.outputs)}
         before = np.cumsum([network.size, *(h.size for h in self.hidden)]).tolist()
         place = {h.name: start for h, start in zip(self.hidden, before, strict=False)}
-        self._start |= {id(s): self._start[id(s.inside)] + place[s.name] for s in used if s.inside}
+        self._start |= {id(s): self._start[id(s.run)] + place[s.name] for s in tensors}
         self.runs = self._runs()
 
     def column(self, variable: Variable) -> int:
@@ -114,10 +114,10 @@ class Layout:
         found: dict[int, Source] = {}
         for argument in chain.from_iterable(s.arguments for s in self.outputs):
             for source in _sources_of(argument):
-                if source.network is not None:
+                if source.computed:
                     raise SpecError("a network is run on outputs of a network; use one model for both")
                 found.setdefault(id(source), source)
-        lost = [s.name for s in used if s.network is None and id(s) not in found]
+        lost = [s.name for s in used if not s.computed and id(s) not in found]
         if lost:
             raise SpecError(
                 f"the input {', '.join(lost)} is not an input of a run whose outputs the property speaks of; "
@@ -137,7 +137,7 @@ class Layout:
                 return ()
         return runs
 
-    def _run(self, source: Source) -> Run:
+    def _run(self, source: RunOutputs) -> Run:
         rows: list[int] = []
         columns: list[int] = []
         values: list[float] = []
@@ -172,12 +172,10 @@ class Layout:
         return offset
 
 
-def _hidden(used: list[Source], first: tuple[Hidden, ...]) -> tuple[Hidden, ...]:
+def _hidden(tensors: list[HiddenTensor], first: tuple[Hidden, ...]) -> tuple[Hidden, ...]:
     """These hidden tensors, then those that the property speaks of, of any run, in order."""
     found = {one.name: one for one in first}
-    for source in used:
-        if source.inside is None:
-            continue
+    for source in tensors:
         one = found.setdefault(source.name, Hidden(source.name, source.size))
         if one.size != source.size:
             raise SpecError(f"the hidden tensor '{one.name}' has {one.size} numbers and {source.size}")

@@ -11,9 +11,10 @@ from genbab.errors import SpecError
 from genbab.specs.form.spec import Spec
 from genbab.specs.numbers.exact import exact_array
 from genbab.specs.words.assemble import always
+from genbab.specs.words.networks import Input, Network
 from genbab.specs.words.regions import Clip, box, classified, l1, l2, linf
 from genbab.specs.words.statements import Statement
-from genbab.specs.words.terms import Input, Network, Terms
+from genbab.specs.words.terms import Terms
 
 BALLS = {"inf": linf, "2": l2, "1": l1}
 """The regions around a centre, by the name of their norm."""

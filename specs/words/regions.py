@@ -81,7 +81,7 @@ def _class(y: Terms, label: int) -> int:
 def _centred(x: Terms, centre: Any) -> tuple[list[Variable], Floats]:
     """The variables of x and the centre as float64, both flat."""
     variables = x.variables()
-    if variables is None or any(v.source.network is not None for v in variables):
+    if variables is None or any(v.source.computed for v in variables):
         raise SpecError("a ball is around inputs: x = Input(5), or a part of it")
     if len(set(variables)) != len(variables):
         raise SpecError("an input occurs twice in a ball")

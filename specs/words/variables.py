@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.numbers import polynomials
 
-if TYPE_CHECKING:
-    from genbab.specs.words.terms import Network, Terms
-
 
 class Source:
-    """Where variables come from: an input, one run of a network on `arguments`, or a tensor inside of a run.
+    """An array of unknowns of which a property speaks: an input, unless a subclass says more.
 
-    inside: the run whose hidden tensor `name` this is, None for the others.
+    size: how many numbers it has; name: what people call it. Two sources are the same only where they are
+    one object.
     """
 
-    def __init__(
-        self,
-        size: int,
-        name: str,
-        network: Network | None,
-        arguments: tuple[Terms, ...],
-        inside: Source | None = None,
-    ) -> None:
-        self.size, self.name, self.network, self.arguments = size, name, network, arguments
-        self.inside = inside
+    computed: ClassVar[bool] = False
+    """Whether a network computes it; an input is given."""
+
+    def __init__(self, size: int, name: str) -> None:
+        self.size, self.name = size, name
+
+    def hidden(self, name: str, shape: tuple[int, ...]) -> Source:
+        """The tensor of this name and shape inside the run whose outputs these are; raises SpecError."""
+        raise no_outputs(name)
+
+
+def no_outputs(name: str) -> SpecError:
+    """What is wrong with a hidden tensor, of this name, of anything but the outputs of a run."""
+    return SpecError(f"'{name}': hidden tensors belong to the outputs of a run: f(x).hidden(name, 64)")
 
 
 class Variable(NamedTuple):
