@@ -10,7 +10,7 @@ if __name__ != "genbab.specs":
 from genbab.specs.form.clauses import Clause
 from genbab.specs.form.declarations import NetworkName, TensorName, joint, own_models
 from genbab.specs.form.describe import describe
-from genbab.specs.form.parts import Ball, Hidden, Run
+from genbab.specs.form.elements import Ball, Hidden, Run
 from genbab.specs.form.premises import assuming
 from genbab.specs.form.spec import Spec
 from genbab.specs.reader import parse_vnnlib, read_vnnlib, satisfies, version_of

@@ -16,7 +16,7 @@ from genbab.network import Network, evaluate
 from genbab.network.interval import Interval, interval_rows, propagate
 from genbab.specs import Clause, Spec
 from genbab.specs.form.clauses import Clauses
-from genbab.specs.form.parts import Ints
+from genbab.specs.numbers.arrays import Ints
 
 PRECISION = 1e-9
 """Rows that are known to this part of their size are known well enough to call them equal."""

@@ -9,9 +9,10 @@ import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.form.clauses import Clause
-from genbab.specs.form.parts import Floats, Hidden
+from genbab.specs.form.elements import Hidden
+from genbab.specs.form.rows import Row
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.formula import Row
+from genbab.specs.numbers.arrays import Floats
 
 Interval = tuple[str, Floats, Floats]
 """A hidden tensor's name, and the ends (n,), (n,) of its values; infinite where nothing is said."""

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from genbab.errors import SpecError
 from genbab.specs.form.clauses import Clause, Clauses, checked, satisfied
 from genbab.specs.form.declarations import NetworkName
-from genbab.specs.form.parts import Ball, Bools, Floats, Hidden, Run
+from genbab.specs.form.elements import Ball, Hidden, Run
+from genbab.specs.numbers.arrays import Bools, Floats
 
 
 @dataclass(frozen=True, eq=False)

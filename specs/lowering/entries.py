@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Bools, Floats, Ints
-from genbab.specs.lowering.formula import Row
+from genbab.specs.form.rows import Row
+from genbab.specs.numbers.arrays import Bools, Floats, Ints
 from genbab.specs.numbers.numbers import round_up
 
 Objects = NDArray[np.object_]

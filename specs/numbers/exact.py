@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Bools, Floats
+from genbab.specs.numbers.arrays import Bools, Floats
 from genbab.specs.numbers.numbers import NUMBER, round_up, why_not_a_number
 
 Fractions = NDArray[np.object_]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from genbab.specs.lowering.formula import Dnf, Linear
+from genbab.specs.form.rows import Linear
+from genbab.specs.lowering.formula import Dnf
 
 EXPECTED = {
     "command": "a command: (declare-const X_0 Real), (assert ...)",

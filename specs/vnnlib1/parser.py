@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from genbab.specs.lowering.formula import Dnf, Linear, NotLinear, Row, TooLarge, combine, conjunction, rows_of
+from genbab.specs.form.rows import Linear, NotLinear, Row, combine, rows_of
+from genbab.specs.lowering.formula import Dnf, TooManyClauses, conjunction
 from genbab.specs.numbers.numbers import why_not_a_number
 from genbab.specs.vnnlib1.frames import EXPECTED, And, Assert, Frame, Misplaced, Or, Terms, Words
 from genbab.specs.vnnlib1.tokens import VARIABLE, Source, Token
@@ -69,7 +70,7 @@ class Parser:
                 raise Misplaced(f"'({self.stack[-1].head}' is never closed: a ')' is missing")
             self.out.common = self.whole.plain
             self.out.terms = conjunction([], self.whole.factors)
-        except (Misplaced, TooLarge, NotLinear) as problem:
+        except (Misplaced, TooManyClauses, NotLinear) as problem:
             raise self.source.error(str(problem), k) from None
         return self.out
 
@@ -141,7 +142,7 @@ class Parser:
         outer = self.stack[-1] if self.stack else self.whole
         try:
             self._finish(frame, outer)
-        except (Misplaced, TooLarge, NotLinear) as problem:
+        except (Misplaced, TooManyClauses, NotLinear) as problem:
             raise self.source.error(str(problem), frame.at) from None
 
     def _finish(self, frame: Frame, outer: Frame) -> None:

@@ -18,19 +18,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from genbab.errors import SpecError, UsageError
-from genbab.specs.form.parts import Ints
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.atoms import Simple, pairs_of, single_of
 from genbab.specs.lowering.entries import NO_BOUNDS
-from genbab.specs.lowering.formula import Dnf, Packed, TooLarge, together
+from genbab.specs.lowering.formula import Dnf, PackedDnf, TooManyClauses, conjoined
 from genbab.specs.lowering.literals import Literals
-from genbab.specs.lowering.lowering import lower
+from genbab.specs.lowering.lower import lower
+from genbab.specs.lowering.relations import Simple, pairs_of, single_of
+from genbab.specs.numbers.arrays import Ints
+from genbab.specs.vnnlib2.assertions import NOTHING, Printed, read_printed
 from genbab.specs.vnnlib2.complaints import beyond, explained, foreign, no_entry
 from genbab.specs.vnnlib2.declared import Declared, NoEntry
-from genbab.specs.vnnlib2.judged import Judge
-from genbab.specs.vnnlib2.operands import Relations
-from genbab.specs.vnnlib2.printed import NOTHING, Printed, read_printed
-from genbab.specs.vnnlib2.walked import Walk
+from genbab.specs.vnnlib2.evaluation import Evaluator
+from genbab.specs.vnnlib2.relations import Relations
+from genbab.specs.vnnlib2.tree import TreeWalk
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def satisfied(text: str, values: Mapping[str, Sequence[float]], name: str = "spe
         tensors = [t for n in query.networks for t in (*n.inputs, *n.hidden, *n.outputs)]
         if lost := [t.name for t in tensors if t.name not in values]:
             raise SpecError(f"no values of {', '.join(lost)} are given", name)
-        judge = Judge(tree, values, {t.name: list(t.shape) for t in tensors})
+        judge = Evaluator(tree, values, {t.name: list(t.shape) for t in tensors})
         return all(judge.true(assertion.expr) for assertion in query.assertions)
 
     return _with_tree(text, name, judged)
@@ -141,7 +141,7 @@ class _Reader:
         self._relations(printed.relations, literals)
         try:
             common, terms = self._formula(printed, nodes, literals)
-        except TooLarge as problem:
+        except TooManyClauses as problem:
             raise self.error(str(problem)) from None
         other = sorted(t for t in self.declared.types if t != "Real")
         notes = (f"the text is about {', '.join(other)}, decided over the real numbers",) if other else ()
@@ -203,10 +203,10 @@ class _Reader:
         pairs = Simple(number[two], code[two], left[two], columns[found.right[two]])
         literals.many(NO_BOUNDS, pairs_of(pairs))
 
-    def _formula(self, printed: Printed, nodes: list[Node], literals: Literals) -> tuple[Ints, Packed]:
+    def _formula(self, printed: Printed, nodes: list[Node], literals: Literals) -> tuple[Ints, PackedDnf]:
         """(literals that must hold, disjunctions that must hold as one), in the order of the text."""
-        walk = Walk(self.tree, self.declared, literals, self.source)
-        factors: list[tuple[int, Dnf | Packed]] = list(printed.factors)
+        walk = TreeWalk(self.tree, self.declared, literals, self.source)
+        factors: list[tuple[int, Dnf | PackedDnf]] = list(printed.factors)
         places, more = [printed.common], [printed.common]
         for number, node, whole in nodes:
             if not whole:
@@ -221,4 +221,4 @@ class _Reader:
         walk.finish()
         order = np.argsort(np.concatenate(places), kind="stable")
         factors.sort(key=itemgetter(0))
-        return np.concatenate(more)[order], together([factor for _, factor in factors])
+        return np.concatenate(more)[order], conjoined([factor for _, factor in factors])

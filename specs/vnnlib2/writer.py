@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Ball, Hidden
+from genbab.specs.form.elements import Ball, Hidden
 from genbab.specs.form.spec import Spec
 from genbab.specs.vnnlib1.writer import Notation, refuse_networks, write_text
 

@@ -9,11 +9,12 @@ from itertools import chain
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Ball, Floats, Hidden, Ints, Run
+from genbab.specs.form.elements import Ball, Hidden, Run
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.formula import Dnf, TooLarge, conjunction, together
+from genbab.specs.lowering.formula import Dnf, TooManyClauses, conjoined, conjunction
 from genbab.specs.lowering.literals import Literals
-from genbab.specs.lowering.lowering import lower
+from genbab.specs.lowering.lower import lower
+from genbab.specs.numbers.arrays import Floats, Ints
 from genbab.specs.numbers.exact import Ends
 from genbab.specs.words.networks import HiddenTensor, RunOutputs
 from genbab.specs.words.statements import All, InBall, Range, Relation, Some, Statement
@@ -34,8 +35,8 @@ def _spec(layout: Layout, event: Statement) -> Spec:
     literals = Literals(layout.input_size, layout.output_size)
     try:
         common, factors = _conjunction(event, layout, literals)
-        terms = together(factors)
-    except TooLarge as problem:
+        terms = conjoined(factors)
+    except TooManyClauses as problem:
         raise SpecError(str(problem)) from None
     first = layout.inputs[0].name
     more = {"name": layout.name, "example": f"(0 <= {first}) & ({first} <= 1)"}
@@ -204,7 +205,7 @@ def _sources_of(argument: Terms) -> list[Source]:
 
 
 def _terms(event: Statement, layout: Layout, literals: Literals) -> Dnf:
-    """The disjunctive normal form; the leaves become literals on the way. Raises TooLarge."""
+    """The disjunctive normal form; the leaves become literals on the way. Raises TooManyClauses."""
     if isinstance(event, Some):
         return list(chain.from_iterable(_terms(part, layout, literals) for part in event.parts))
     if isinstance(event, All):
@@ -226,7 +227,7 @@ def _terms(event: Statement, layout: Layout, literals: Literals) -> Dnf:
 
 
 def _conjunction(event: Statement, layout: Layout, literals: Literals) -> tuple[list[int], list[Dnf]]:
-    """(literals that must hold, disjunctive normal forms that must hold, too). Raises TooLarge."""
+    """(literals that must hold, disjunctive normal forms that must hold, too). Raises TooManyClauses."""
     plain: list[int] = []
     factors: list[Dnf] = []
     for part in event.parts if isinstance(event, All) else (event,):

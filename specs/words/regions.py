@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Floats
 from genbab.specs.lowering.formula import MAX_CLAUSES
+from genbab.specs.numbers.arrays import Floats
 from genbab.specs.numbers.exact import Ends, around, exact, exact_array
 from genbab.specs.words.statements import InBall, Range, Statement, all_of, any_of
 from genbab.specs.words.terms import Terms

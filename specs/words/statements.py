@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Floats
+from genbab.specs.numbers.arrays import Floats
 from genbab.specs.numbers.exact import Ends
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Ints
+from genbab.specs.numbers.arrays import Ints
 from genbab.specs.numbers.exact import exact_array
 from genbab.specs.numbers.polynomials import plus, times
 from genbab.specs.words.statements import Range, Statement, all_of, relation

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from genbab.specs import Spec, parse_vnnlib, read_vnnlib
-from genbab.specs.lowering.lowering import lower_text
+from genbab.specs.lowering.lower import lower
+from genbab.specs.vnnlib1.content import content_of
 from genbab.specs.vnnlib1.parser import Parser
 from genbab.specs.vnnlib1.tokens import Source
 
@@ -230,4 +231,4 @@ def test_parsed_form_keeps_common_literals_apart() -> None:
     parsed = Parser(Source.of("t", "(declare-const X_0 Real)(declare-const Y_0 Real)" + text)).run()
     assert len(parsed.common) == 1 and len(parsed.terms) == 2
     with pytest.raises(Exception, match="no lower bound"):
-        lower_text(parsed)
+        lower(content_of(parsed))

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genbab.specs.form.parts import Bools, Ints
-from genbab.specs.lowering.atoms import CODES
-from genbab.specs.lowering.formula import Packed
+from genbab.specs.lowering.formula import PackedDnf
+from genbab.specs.lowering.relations import CODES
+from genbab.specs.numbers.arrays import Bools, Ints
 from genbab.specs.numbers.decimals import Text
-from genbab.specs.vnnlib2.operands import Marks, Relations, Tensors, read_relations
+from genbab.specs.vnnlib2.relations import Marks, Relations, Tensors, read_relations
 
 MAX_TENSORS = 64
 """Texts that declare more tensors are left to the walk."""
@@ -58,7 +58,7 @@ class Printed(NamedTuple):
     total: int
     relations: Relations
     common: Ints
-    factors: list[tuple[int, Packed]]
+    factors: list[tuple[int, PackedDnf]]
     held: Bools
     others: list[tuple[int, bytes, bool]]
 
@@ -73,7 +73,7 @@ class Printed(NamedTuple):
         return self._replace(
             relations=self.relations._replace(number=self.relations.number + by),
             common=self.common + by,
-            factors=[(n + by, Packed(one.literal + by, one.length)) for n, one in self.factors],
+            factors=[(n + by, PackedDnf(one.literal + by, one.length)) for n, one in self.factors],
             others=[(n + by, data, whole) for n, data, whole in self.others],
         )
 
@@ -206,7 +206,7 @@ def _nodes(text: Text, marks: Marks) -> _Nodes | None:
     return _Nodes(mark, kind, where)
 
 
-def _formula(nodes: _Nodes, relations: Ints, taken: Bools) -> tuple[Ints, list[tuple[int, Packed]]]:
+def _formula(nodes: _Nodes, relations: Ints, taken: Bools) -> tuple[Ints, list[tuple[int, PackedDnf]]]:
     """(relations that must hold, disjunctions that must hold with their first relation), of those taken."""
     where = nodes.where
     starts_or = (nodes.kind == _OR) & (where == _TOP)
@@ -226,7 +226,7 @@ def _formula(nodes: _Nodes, relations: Ints, taken: Bools) -> tuple[Ints, list[t
         if count == 1:
             common[literals] = True
         else:
-            factors.append((int(literals[0]), Packed(literals, length)))
+            factors.append((int(literals[0]), PackedDnf(literals, length)))
     return np.flatnonzero(common), factors
 
 
