@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from genbab.errors import UsageError
 from genbab.network import evaluate
 from genbab.reader import Activated, Model, activated, load_onnx, showing
-from genbab.specs import Spec, Statement, Terms, all_of, assuming, robustness
+from genbab.specs import Spec, Statement, Terms, all_of, robustness, with_premises
 from genbab.specs.words.regions import Clip
 
 Floats = NDArray[np.float64]
@@ -103,7 +103,7 @@ class Pattern:
 
         Raises `SpecError` for a spec of several runs, or one that speaks of hidden tensors already.
         """
-        return assuming(spec, [(one.name, one.lower, one.upper) for one in self.layers])
+        return with_premises(spec, [(one.name, one.lower, one.upper) for one in self.layers])
 
     def robustness(
         self, x: ArrayLike, n_classes: int, epsilon: Any, clip: Clip = None, norm: str | float = "inf"

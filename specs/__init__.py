@@ -11,7 +11,7 @@ from genbab.specs.form.clauses import Clause
 from genbab.specs.form.declarations import NetworkName, TensorName, joint, own_models
 from genbab.specs.form.describe import describe
 from genbab.specs.form.elements import Ball, Hidden, Run
-from genbab.specs.form.premises import assuming
+from genbab.specs.form.premises import with_premises
 from genbab.specs.form.spec import Spec
 from genbab.specs.reader import parse_vnnlib, read_vnnlib, satisfies, version_of
 from genbab.specs.vnnlib1.writer import format_vnnlib, write_text, write_vnnlib
@@ -39,7 +39,6 @@ __all__ = [
     "always",
     "among_top",
     "any_of",
-    "assuming",
     "box",
     "classified",
     "describe",
@@ -57,6 +56,7 @@ __all__ = [
     "robustness",
     "satisfies",
     "version_of",
+    "with_premises",
     "write_text",
     "write_vnnlib",
     "write_vnnlib2",

@@ -34,7 +34,7 @@ class Spec:
     its output; else the model is run once for each, and y are the outputs of all runs, O in all. products:
     P products of variables, each a tuple of at least two columns (inputs 0 ... D - 1, outputs D ...
     D + O - 1); rows have O + P columns, the last P of which are these. hidden: tensors inside the model whose
-    values follow, in this order, the outputs of every run: they count among the O outputs. assumed: the spec
+    values follow, in this order, the outputs of every run: they count among the O outputs. premises: the spec
     whose unsafe set is what this one takes for granted about hidden tensors, if it does: where nothing
     violates that one, this one says nothing. declared: what a VNN-LIB 2 text calls its networks; where
     several of them have a model of their own, x and y are the inputs and outputs of all models, one after
@@ -50,7 +50,7 @@ class Spec:
     runs: tuple[Run, ...] = ()
     products: tuple[tuple[int, ...], ...] = ()
     hidden: tuple[Hidden, ...] = ()
-    assumed: Spec | None = None
+    premises: Spec | None = None
     declared: tuple[NetworkName, ...] = ()
     lower_open: Bools | None = None
     upper_open: Bools | None = None

@@ -47,12 +47,12 @@ def _spec(layout: Layout, event: Statement) -> Spec:
 def always(claim: Statement, on: Statement) -> Spec:
     """The Spec that `claim` is true of every input in the region `on`.
 
-    Where `on` speaks of hidden tensors, `assumed` is the Spec that no input is in it.
+    Where `on` speaks of hidden tensors, `premises` is the Spec that no input is in it.
     """
     spec = never(on & ~claim)
     if not any(isinstance(s, HiddenTensor) for s in _sources(on)):
         return spec
-    return replace(spec, assumed=_spec(Layout(on, spec.hidden), on))
+    return replace(spec, premises=_spec(Layout(on, spec.hidden), on))
 
 
 def leaves_of(statement: Statement) -> Iterator[Range | InBall | Relation]:

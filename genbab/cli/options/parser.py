@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
-from genbab.cli.options.nap import add_assumption, add_nap
+from genbab.cli.options.nap import add_nap, add_premise
 from genbab.cli.options.report import add_report
 from genbab.cli.options.spec import add_spec
 from genbab.config import Config
@@ -140,7 +140,7 @@ def _add_verify(commands: argparse._SubParsersAction[Parser]) -> None:
         action="store_true",
         help="read floating-point types in the query as real, instead of refusing them",
     )
-    add_assumption(verify)
+    add_premise(verify)
     verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
     verify.add_argument(
         "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"

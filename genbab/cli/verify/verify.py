@@ -17,7 +17,7 @@ from genbab.cli.options.parser import settings_of
 from genbab.cli.verify.assignment import Assignment
 from genbab.cli.verify.display import Display
 from genbab.cli.verify.output import Emitter, Outputs
-from genbab.cli.verify.premise import Assumption
+from genbab.cli.verify.premise import PatternPremise
 from genbab.cli.verify.question import Question
 from genbab.cli.verify.strict import exactly
 from genbab.config import Config
@@ -35,11 +35,11 @@ LAST_WAIT = 10.0  # seconds given to another thread that is writing the result
 
 def command(options: argparse.Namespace) -> int:
     """Verify, write the result, return the exit code; errors are raised, and then no verdict was written."""
-    question, assumed = Question.of(options), Assumption.of(options)
+    question, premise = Question.of(options), PatternPremise.of(options)
     config = Config.from_text(settings_of(options))
     question.check_files()
-    if assumed is not None:
-        assumed.check_file()
+    if premise is not None:
+        premise.check_file()
     outputs = Outputs(
         _path(options.json),
         _path(options.counterexample),
@@ -49,8 +49,8 @@ def command(options: argparse.Namespace) -> int:
         question.standard,
         _path(options.serialise),
     )
-    outputs.prepare(question.files if assumed is None else (*question.files, assumed.path))
-    session = Session(question, config, outputs, assumed)
+    outputs.prepare(question.files if premise is None else (*question.files, premise.path))
+    session = Session(question, config, outputs, premise)
     with Guard(session.deadline, session.late, busy=lambda: session.emitter.begun) as guard:
         try:
             verdict = session.conclude(session.outcome())
@@ -66,9 +66,9 @@ class Session:
     """One run: what is being decided, how far it is, and where its result goes."""
 
     def __init__(
-        self, question: Question, config: Config, outputs: Outputs, assumed: Assumption | None = None
+        self, question: Question, config: Config, outputs: Outputs, premise: PatternPremise | None = None
     ) -> None:
-        self.question, self.config, self.assumed = question, config, assumed
+        self.question, self.config, self.premise = question, config, premise
         self.outputs: int | None = None  # of the model, once it is known
         self.deadline = Deadline(config.timeout, process_start())
         self.emitter = Emitter(outputs)
@@ -139,8 +139,8 @@ class Session:
         self.deadline.check()
         self._expect(spec, model)
         self.outputs = model.network.output_size
-        if self.assumed is not None:
-            spec = self.assumed.within(spec)
+        if self.premise is not None:
+            spec = self.premise.within(spec)
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
         config = self.config.with_(timeout=left)
         if question.standard:  # an assignment near the region is no answer to a query
@@ -185,8 +185,8 @@ class Session:
 
     def finished(self, result: Result) -> Result:
         """The result with what only the command knows: time since the start, peak memory, file names."""
-        if self.assumed is not None:
-            result = self.assumed.told(result, self.outputs)
+        if self.premise is not None:
+            result = self.premise.told(result, self.outputs)
         return dataclasses.replace(
             result,
             seconds=self.deadline.elapsed(),
