@@ -34,7 +34,7 @@ SHOWN = 8
 """Inputs that a sentence shows."""
 
 
-class Range(NamedTuple):
+class PointRange(NamedTuple):
     """A box (1, D) of inputs, and an interval (1, O) of the outputs there."""
 
     box: Interval
@@ -121,7 +121,7 @@ class Reals:
         value = value if clause.inputs is None else value + clause.inputs @ point
         return not bool((value > clause.rhs + CLOSE * (1.0 + abs(clause.rhs) + abs(value))).any())
 
-    def _touched(self, clause: Clause, point: Range, excluded: bool) -> bool:
+    def _touched(self, clause: Clause, point: PointRange, excluded: bool) -> bool:
         """Whether all rows are at most their right-hand sides at the point, and one that is excluded there
         is not surely below.
         """
@@ -152,12 +152,12 @@ class Reals:
         ends = self.spec.lower[placed.box], self.spec.upper[placed.box]
         return np.where(none, ends[0], middle), np.where(none, ends[1], middle)
 
-    def _range(self, low: Floats, high: Floats) -> Range:
+    def _range(self, low: Floats, high: Floats) -> PointRange:
         """What is certain of the outputs for low <= x <= high, both (D,)."""
         box: Interval = self._tensor(low), self._tensor(high)
-        return Range(box, propagate(self.network, box)[self.network.output])
+        return PointRange(box, propagate(self.network, box)[self.network.output])
 
-    def _rows(self, clause: Clause, known: Range) -> tuple[Floats, Floats]:
+    def _rows(self, clause: Clause, known: PointRange) -> tuple[Floats, Floats]:
         """Bounds (R,), (R,) of outputs·y + inputs·x of the clause's rows where that is known."""
         missing = self.network.output_size - clause.outputs.shape[1]
         matrix = self._tensor(np.pad(clause.outputs, ((0, 0), (0, missing))))

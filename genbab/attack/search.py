@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from genbab.attack.descent import Deadline, Field
-from genbab.attack.hunt import QUICK, Confirm, Effort, Hunt, Outcome
+from genbab.attack.descent import Field
+from genbab.attack.hunt import QUICK, AttackEffort, AttackOutcome, Confirm, Hunt
 from genbab.attack.targets import Floats, gather, search_box
 from genbab.network import Network
 from genbab.specs import Spec
+from genbab.system.deadline import Deadline
 
 
 class Attacker:
@@ -39,8 +40,11 @@ class Attacker:
         """Clauses whose box holds a number of the search's dtype; the others cannot be attacked."""
 
     def run(
-        self, effort: Effort = QUICK, deadline: Deadline | None = None, clauses: Sequence[int] | None = None
-    ) -> Outcome:
+        self,
+        effort: AttackEffort = QUICK,
+        deadline: Deadline | None = None,
+        clauses: Sequence[int] | None = None,
+    ) -> AttackOutcome:
         """Sample all boxes, then descend; `clauses` narrows the attack to some. Raises `DeadlineReached`."""
         wanted = self.reachable if clauses is None else tuple(sorted(set(clauses) & set(self.reachable)))
         hunt = self._hunt(deadline, effort.seed + effort.first)
@@ -52,7 +56,7 @@ class Attacker:
 
     def refine(
         self, points: Floats, clauses: Sequence[int], steps: int = 8, deadline: Deadline | None = None
-    ) -> Outcome:
+    ) -> AttackOutcome:
         """Descend from points (M, D), each towards its clause of `clauses` (M,), inside that clause's box.
 
         Points are clipped to their boxes, those of unreachable clauses left out. May raise `DeadlineReached`.
