@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.attack.doubt import Doubts, doubts, points, unavailable
+from genbab.attack.doubt import Doubts, ProofCheck, points, unavailable
 from genbab.attack.hunt import AttackEffort
 from genbab.attack.rational import RationalRefuter
 from genbab.attack.reals import Reals
 from genbab.attack.replay import Replayer
 from genbab.attack.search import Attacker
-from genbab.attack.targets import Floats
+from genbab.attack.targets import Floats, SearchNumbers
 from genbab.config import Config
 from genbab.errors import DeadlineReached
 from genbab.network import Network, evaluate, without_domains
@@ -62,9 +62,10 @@ class Challenge:
         self.reals = Reals(network, spec, self.device)
         self.certain = self.reals.violated if config.witness == "nearest" else None
         double = any(kind == np.float64 for kind in model.input_dtypes)
-        memory, dtype = max(1 << 26, config.memory // 8), torch.float64 if double else torch.float32
+        numbers = SearchNumbers(torch.float64 if double else torch.float32, self.device, nearest=True)
         self.guessed = False
-        self.attacker = Attacker(network, spec, self.confirm, self.device, memory, dtype, nearest=True)
+        memory = max(1 << 26, config.memory // 8)
+        self.attacker = Attacker(network, spec, self.confirm, numbers, memory)
 
     def confirm(self, x: np.ndarray) -> Counterexample | None:
         """The counterexample at x (D,), replayed, or None."""
@@ -163,7 +164,8 @@ class Challenge:
         def judge(x: Floats) -> None:
             self._judge(self.confirm(x))
 
-        return doubts(self.replayer, self.spec, ours, self.deadline, self.config.seed, judge)
+        check = ProofCheck(self.replayer, self.spec, ours, judge)
+        return check.doubts(self.deadline, self.config.seed)
 
     def remark(self, found: Counterexample) -> str:
         """What people should know of onnxruntime's default session at a counterexample, or ""."""

@@ -9,10 +9,13 @@ import torch
 
 from genbab.attack.descent import Field
 from genbab.attack.hunt import QUICK, AttackEffort, AttackOutcome, Confirm, Hunt
-from genbab.attack.targets import Floats, gather, search_box
+from genbab.attack.targets import Floats, SearchNumbers, gather, search_box
 from genbab.network import Network
 from genbab.specs import Spec
 from genbab.system.deadline import Deadline
+
+CPU_FLOATS = SearchNumbers()
+"""float32 on the CPU."""
 
 
 class Attacker:
@@ -21,20 +24,18 @@ class Attacker:
     Every result is a function of the arguments and the seed of the effort, unless the deadline strikes.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         network: Network,
         spec: Spec,
         confirm: Confirm,
-        device: torch.device | str = "cpu",
+        numbers: SearchNumbers = CPU_FLOATS,
         memory: int = 1 << 29,
-        dtype: torch.dtype = torch.float32,
-        nearest: bool = False,
     ) -> None:
-        """memory in bytes; dtype float64 for models whose inputs are float64; nearest as in `search_box`."""
-        self._network = network.to(dtype, torch.device(device))
+        """network: what the spec speaks of, in any dtype; memory: the bytes that one pass may take."""
+        self._network = network.to(numbers.dtype, numbers.device)
         self._spec, self._confirm, self._memory = spec, confirm, memory
-        self._low, self._high = search_box(spec, dtype, torch.device(device), nearest)
+        self._low, self._high = search_box(spec, numbers)
         holds = (self._low <= self._high).all(-1).cpu()
         self.reachable = tuple(i for i, c in enumerate(spec.clauses) if bool(holds[c.box]))
         """Clauses whose box holds a number of the search's dtype; the others cannot be attacked."""
