@@ -26,7 +26,7 @@ from genbab.specs.form.spec import Spec
 from genbab.specs.lowering.lower import lower
 from genbab.specs.vnnlib1.content import content_of
 from genbab.specs.vnnlib1.parser import Parser
-from genbab.specs.vnnlib1.tokens import Source
+from genbab.specs.vnnlib1.tokens import SourceText
 from genbab.specs.vnnlib2.reader import VERSION_2, parse_vnnlib2, satisfied
 
 MAX_BYTES = 1 << 30
@@ -63,7 +63,7 @@ def parse_vnnlib(text: str, name: str = "specification") -> Spec:
     collecting = gc.isenabled()
     gc.disable()  # hundreds of thousands of small tuples, none of them garbage
     try:
-        return lower(content_of(Parser(Source.of(name, text)).run()))
+        return lower(content_of(Parser(SourceText.of(name, text)).run()))
     finally:
         if collecting:
             gc.enable()

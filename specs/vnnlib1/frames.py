@@ -121,7 +121,7 @@ class Or(Frame):
         self.terms.extend(dnf)
 
 
-class Terms(Frame):
+class Operands(Frame):
     """A relation or an arithmetic operator with its terms."""
 
     __slots__ = ("terms",)

@@ -54,7 +54,7 @@ def parse_vnnlib2(text: str, name: str = "specification") -> Spec:
     Raises SpecError, with line and column where the package gives them, and UsageError where the package
     `vnnlib` is not installed.
     """
-    return _with_tree(text, name, lambda tree, query: _Reader(tree, query, name).spec())
+    return _with_tree(text, name, lambda tree, query: _QueryReader(tree, query, name).spec())
 
 
 def satisfied(text: str, values: Mapping[str, Sequence[float]], name: str = "specification") -> bool:
@@ -119,7 +119,7 @@ def _depth(text: str) -> int:
     return int(np.cumsum(81 - 2 * found.astype(np.int32)).max(initial=0))
 
 
-class _Reader:
+class _QueryReader:
     """The Spec of a text: relations become literals in arrays where they can, by a walk of the tree else."""
 
     def __init__(self, vnnlib: Any, query: Any, source: str) -> None:

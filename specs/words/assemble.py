@@ -19,7 +19,7 @@ from genbab.specs.numbers.exact import Ends
 from genbab.specs.words.networks import HiddenTensor, RunOutputs
 from genbab.specs.words.statements import All, InBall, Range, Relation, Some, Statement
 from genbab.specs.words.terms import Terms
-from genbab.specs.words.variables import Source, Variable
+from genbab.specs.words.variables import Source, SourceVariable
 
 
 def never(event: Statement) -> Spec:
@@ -99,7 +99,7 @@ class Layout:
         self._start |= {id(s): self._start[id(s.run)] + place[s.name] for s in tensors}
         self.runs = self._runs()
 
-    def column(self, variable: Variable) -> int:
+    def column(self, variable: SourceVariable) -> int:
         """The column of a variable."""
         return int(self._start[id(variable.source)]) + variable.place
 

@@ -15,7 +15,7 @@ from genbab.specs.numbers.arrays import Floats
 from genbab.specs.numbers.exact import Ends, around, exact, exact_array
 from genbab.specs.words.statements import InBall, Range, Statement, all_of, any_of
 from genbab.specs.words.terms import Terms
-from genbab.specs.words.variables import Variable
+from genbab.specs.words.variables import SourceVariable
 
 Clip = tuple[Any, Any] | None
 """The lowest and highest value of an input, numbers or arrays."""
@@ -78,7 +78,7 @@ def _class(y: Terms, label: int) -> int:
     return int(label)
 
 
-def _centred(x: Terms, centre: Any) -> tuple[list[Variable], Floats]:
+def _centred(x: Terms, centre: Any) -> tuple[list[SourceVariable], Floats]:
     """The variables of x and the centre as float64, both flat."""
     variables = x.variables()
     if variables is None or any(v.source.computed for v in variables):

@@ -21,7 +21,7 @@ from genbab.specs.words.variables import (
     ONE,
     Polynomial,
     Source,
-    Variable,
+    SourceVariable,
     array_of,
     checked_shape,
     no_outputs,
@@ -67,13 +67,13 @@ class Terms:
         assert self.source is not None
         made = np.empty(self.shape, object)
         one = Fraction(1)
-        made.reshape(-1)[:] = [{(Variable(self.source, i),): one} for i in self._index.ravel().tolist()]
+        made.reshape(-1)[:] = [{(SourceVariable(self.source, i),): one} for i in self._index.ravel().tolist()]
         return made
 
-    def variables(self) -> list[Variable] | None:
+    def variables(self) -> list[SourceVariable] | None:
         """The variables in flat order, where every entry is a plain one, else None."""
         if self._index is not None and self.source is not None:
-            return [Variable(self.source, i) for i in self._index.ravel().tolist()]
+            return [SourceVariable(self.source, i) for i in self._index.ravel().tolist()]
         found = []
         for cell in self._cells.ravel():
             products = list(cell)

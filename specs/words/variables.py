@@ -34,17 +34,17 @@ def no_outputs(name: str) -> SpecError:
     return SpecError(f"'{name}': hidden tensors belong to the outputs of a run: f(x).hidden(name, 64)")
 
 
-class Variable(NamedTuple):
+class SourceVariable(NamedTuple):
     """Entry number `place` of a source, in flat order."""
 
     source: Source
     place: int
 
 
-Polynomial = polynomials.Polynomial[Variable]
+Polynomial = polynomials.Polynomial[SourceVariable]
 """An exact polynomial in variables."""
 
-ONE: tuple[Variable, ...] = ()
+ONE: tuple[SourceVariable, ...] = ()
 """The product of no variables, to which the constant of a polynomial belongs."""
 
 
@@ -69,6 +69,6 @@ def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(n) for n in shape)
 
 
-def order(variable: Variable) -> tuple[int, int]:
+def order(variable: SourceVariable) -> tuple[int, int]:
     """What the variables of a product are sorted by."""
     return id(variable.source), variable.place

@@ -18,7 +18,7 @@ from genbab.cli.verify.assignment import Assignment
 from genbab.cli.verify.display import Display
 from genbab.cli.verify.output import Emitter, Outputs
 from genbab.cli.verify.premise import PatternPremise
-from genbab.cli.verify.question import Question
+from genbab.cli.verify.question import VerifyQuestion
 from genbab.cli.verify.strict import exactly
 from genbab.config import Config
 from genbab.errors import DeadlineReached, SpecError, UsageError
@@ -35,7 +35,7 @@ LAST_WAIT = 10.0  # seconds given to another thread that is writing the result
 
 def command(options: argparse.Namespace) -> int:
     """Verify, write the result, return the exit code; errors are raised, and then no verdict was written."""
-    question, premise = Question.of(options), PatternPremise.of(options)
+    question, premise = VerifyQuestion.of(options), PatternPremise.of(options)
     config = Config.from_text(settings_of(options))
     question.check_files()
     if premise is not None:
@@ -50,7 +50,7 @@ def command(options: argparse.Namespace) -> int:
         _path(options.serialise),
     )
     outputs.prepare(question.files if premise is None else (*question.files, premise.path))
-    session = Session(question, config, outputs, premise)
+    session = VerifySession(question, config, outputs, premise)
     with Guard(session.deadline, session.late, busy=lambda: session.emitter.begun) as guard:
         try:
             verdict = session.conclude(session.outcome())
@@ -62,11 +62,15 @@ def command(options: argparse.Namespace) -> int:
     return 0 if verdict in (Verdict.VERIFIED, Verdict.FALSIFIED) else guard.exit_code
 
 
-class Session:
+class VerifySession:
     """One run: what is being decided, how far it is, and where its result goes."""
 
     def __init__(
-        self, question: Question, config: Config, outputs: Outputs, premise: PatternPremise | None = None
+        self,
+        question: VerifyQuestion,
+        config: Config,
+        outputs: Outputs,
+        premise: PatternPremise | None = None,
     ) -> None:
         self.question, self.config, self.premise = question, config, premise
         self.outputs: int | None = None  # of the model, once it is known
