@@ -122,8 +122,9 @@ class Reals:
         return not bool((value > clause.rhs + CLOSE * (1.0 + abs(clause.rhs) + abs(value))).any())
 
     def _touched(self, clause: Clause, point: PointRange, excluded: bool) -> bool:
-        """Whether all rows are at most their right-hand sides at the point, and one that is excluded there
-        is not surely below.
+        """Whether all rows are at most their right-hand sides at the point, and one is excluded there.
+
+        That one is not surely below its right-hand side.
         """
         below, above = self._rows(clause, point)
         odd = np.full(len(below), excluded)

@@ -228,8 +228,9 @@ def _met(spec: Spec, placed: Placed, y: Floats) -> int | None:
 
 
 def _distance(x: Floats, low: Floats, high: Floats) -> float:
-    """The largest distance of x from intervals that hold [low, high], rounded up; where low > high, the
-    interval lies between these.
+    """The largest distance of x from intervals that hold [low, high], rounded up.
+
+    Where low > high, the interval lies between these.
     """
     first, last = np.minimum(low, high), np.maximum(low, high)
     away = np.where(low > high, np.maximum(abs(x - first), abs(x - last)), np.maximum(low - x, x - high))

@@ -47,8 +47,10 @@ class ShownPoint:
 
 @dataclass(frozen=True, eq=False)
 class StudyInstance:
-    """One question of a study with its answer. verdict "open": none yet. steps: of a bisection, (radius,
-    verdict, seconds); gap: (clause, bound, value) as `genbab.result` has it.
+    """One question of a study with its answer.
+
+    verdict "open": none yet. steps: of a bisection, (radius, verdict, seconds); gap: (clause, bound, value)
+    as `genbab.result` has it; history: (seconds, bound); stages: (name, seconds).
     """
 
     number: int
@@ -72,26 +74,32 @@ class StudyInstance:
 
     @property
     def kind(self) -> str:
+        """The kind of question: robustness, radius, range or instance."""
         return str(self.record["kind"])
 
     @property
     def model(self) -> str:
+        """The model's name, its invisible characters shown."""
         return visible(str(self.record["model"]))
 
     @property
     def spec(self) -> str:
+        """The specification's name, its invisible characters shown."""
         return visible(str(self.record["spec"]))
 
     @property
     def reason(self) -> str:
+        """Why the verdict is what it is, in words."""
         return visible(str(self.record["reason"] or ""))
 
     @property
     def details(self) -> Mapping[str, Any]:
+        """What belongs to this kind of question, by name."""
         return self.record["details"] or {}
 
     @property
     def result(self) -> Mapping[str, Any]:
+        """What else came out, by name."""
         return self.record["result"] or {}
 
     @property

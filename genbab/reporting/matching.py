@@ -13,8 +13,9 @@ Key = Callable[[StudyInstance], Hashable]
 
 @dataclass(frozen=True)
 class Pair:
-    """The same question in both studies. same: whether model and specification are the same, so that
-    different verdicts contradict each other.
+    """The same question in both studies.
+
+    same: whether model and specification are the same, so that different verdicts contradict each other.
     """
 
     here: StudyInstance

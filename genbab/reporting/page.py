@@ -1,5 +1,6 @@
-"""The report as one HTML text: nothing is loaded from anywhere, every name is escaped, and a policy in the
-page keeps both so.
+"""The report as one HTML text, which loads nothing from anywhere.
+
+Every name is escaped, and a policy in the page keeps both so.
 """
 
 from __future__ import annotations

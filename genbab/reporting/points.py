@@ -30,10 +30,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class PointView:
-    """What is shown of a point. size: width and height of the pictures; rows: (input, low, high, original,
-    value, change) as texts; hidden: inputs that are not listed; outputs: (output, value, where its bar from 0
-    starts and how long it is on a scale of 100, notes); zero: where 0 is; largest: change from `origin`;
-    said: what the network answers, in words.
+    """What is shown of a point.
+
+    size: width and height of the pictures; rows: (input, low, high, original, value, change) as texts;
+    hidden: inputs that are not listed; outputs: (output, value, where its bar from 0 starts and how long it
+    is on a scale of 100, notes); zero: where 0 is; largest: change from `origin`; said: what the network
+    answers, in words.
     """
 
     title: str

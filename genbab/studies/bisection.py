@@ -36,8 +36,11 @@ SHARE = 0.34
 
 @dataclass
 class Bracket:
-    """certified <= the true radius; broken: a counterexample is that far; undecided: the search gave up
-    there."""
+    """What is known of the radius around one sample.
+
+    certified <= the true radius; broken: a counterexample is that far; undecided: the search gave up there;
+    steps: [radius, verdict, seconds] of each verification; found: the counterexample, for JSON.
+    """
 
     certified: float
     broken: float

@@ -43,8 +43,9 @@ def _processor() -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file and, for a model, of the files in which it keeps tensors; "" if one is missing or is
-    no plain file (a device, say).
+    """SHA-256 of a file and, for a model, of the files in which it keeps tensors.
+
+    "" if one is missing or is no plain file (a device, say).
     """
     digest = hashlib.sha256()
     try:

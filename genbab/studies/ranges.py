@@ -88,8 +88,7 @@ def output_range(  # noqa: PLR0913
     study: Study | str | Path | None = None,
     workers: int = 1,
 ) -> OutputRange:
-    """Enclosures of the least and the greatest value of each output (None: all) on the box lower <= x <=
-    upper.
+    """Enclosures of the least and greatest value of each output (None: all) on the box lower <= x <= upper.
 
     Each end is bisected by verification until certified and seen values are within `tolerance`, relative to
     the gap before bisecting, or its timeout (seconds per end) is up. Raises `UsageError` for what makes no

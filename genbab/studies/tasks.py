@@ -59,7 +59,10 @@ def _sample(question: Question, model: Model, x: Floats, config: Config) -> Answ
 
 
 def prediction(model: Model, x: Floats) -> tuple[int, bool]:
-    """The class of x (D,) as onnxruntime has it (or genbab, where it cannot run the model); is it tied?"""
+    """The class of x (D,) as onnxruntime has it, and whether it is tied with another.
+
+    Where onnxruntime cannot run the model, the class that genbab computes.
+    """
     if model.replayable:
         y = Replayer(model).replay(x)
     else:

@@ -93,8 +93,9 @@ class Spec:
 
     @cached_property
     def inner(self) -> tuple[Floats, Floats]:
-        """The smallest and largest float64 that lie in each box as it was given, (K, D); lower > upper where
-        none does.
+        """The smallest and largest float64 that lie in each box as it was given, (K, D) each.
+
+        lower > upper where there is none.
         """
         lower, upper = self.lower, self.upper
         if self.lower_open is not None:
@@ -118,8 +119,9 @@ class Spec:
         return self.met(inside, point, y)
 
     def met(self, boxes: Bools, x: ArrayLike, y: ArrayLike) -> int | None:
-        """The first clause of these boxes (K,) whose rows (x, y) satisfies, as `violation`, or None; x may
-        lie anywhere.
+        """The first clause of these boxes (K,) whose rows (x, y) satisfies, or None; x may lie anywhere.
+
+        Rows are decided as in `violation`, which says what is raised.
         """
         point = self._flat(x, self.input_size, "inputs")
         output = self._flat(y, self.output_size, "outputs")

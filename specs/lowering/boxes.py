@@ -148,8 +148,9 @@ def _intersect(ends: tuple[Floats, Floats], bounds: Bounds, said: _Said) -> tupl
 
 
 def _compare(content: Content, boxes: Boxes, shared: _Said, own: _Said) -> None:
-    """Notes the intervals without a float64 between their ends that hold no real number either: both ends
-    were rounded, and the numbers that were written are in the wrong order.
+    """Notes the intervals without a float64 between their ends that hold no real number either.
+
+    Both ends were rounded, and the numbers that were written are in the wrong order.
     """
     thin = boxes.open[0] & boxes.open[1] & (np.nextafter(boxes.lower, np.inf) >= boxes.upper)
     if not thin.any():

@@ -162,8 +162,9 @@ def _nearest(value: Fraction) -> float:
 
 
 def _bound(row: Row) -> tuple[int, bool, float, bool, bool, Fraction] | None:
-    """(input, whether upper, value rounded outward, strict, rounded, the limit) of a row about a single
-    input, else None.
+    """The bound that a row about a single input is, else None.
+
+    (input, whether upper, value rounded outward, strict, rounded, the limit).
     """
     if len(row.coefficients) != 1:
         return None

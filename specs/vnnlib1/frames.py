@@ -63,9 +63,11 @@ class Assert(Frame):
         self.dnf: Dnf = []
 
     def literal(self, token: int) -> None:
+        """Take a relation."""
         self.formula([(token,)])
 
     def formula(self, dnf: Dnf) -> None:
+        """Take the only formula; raises Misplaced for a second one."""
         if self.dnf:
             raise Misplaced("an (assert ...) takes one formula; join several by (and ...); is a ')' missing?")
         self.dnf = dnf
@@ -89,9 +91,11 @@ class And(Frame):
         return len(self.plain) + len(self.factors)
 
     def literal(self, token: int) -> None:
+        """Take a relation."""
         self.plain.append(token)
 
     def formula(self, dnf: Dnf) -> None:
+        """Take a formula that is finished."""
         if len(dnf) == 1:
             self.plain.extend(dnf[0])
         else:
@@ -115,9 +119,11 @@ class Or(Frame):
         return len(self.terms)
 
     def literal(self, token: int) -> None:
+        """Take a relation."""
         self.terms.append((token,))
 
     def formula(self, dnf: Dnf) -> None:
+        """Take a formula that is finished."""
         self.terms.extend(dnf)
 
 
@@ -132,4 +138,5 @@ class Operands(Frame):
         self.terms: list[Linear] = []
 
     def term(self, term: Linear) -> None:
+        """Take a linear term that is finished."""
         self.terms.append(term)

@@ -92,8 +92,10 @@ NOTHING = Printed(
 
 
 class _Nodes(NamedTuple):
-    """The nodes `assert`, `and`, `or` and relations, in order: the mark of their '(', what they are,
-    and where they stand (one of `_TOP` ...)."""
+    """The nodes `assert`, `and`, `or` and relations, in order.
+
+    mark: that of their '('; kind: what they are; where they stand: one of `_TOP` ...
+    """
 
     mark: Ints
     kind: NDArray[np.int8]

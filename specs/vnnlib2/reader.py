@@ -58,10 +58,10 @@ def parse_vnnlib2(text: str, name: str = "specification") -> Spec:
 
 
 def satisfied(text: str, values: Mapping[str, Sequence[float]], name: str = "specification") -> bool:
-    """Whether all assertions of a VNN-LIB 2 text are true at these values, decided exactly, strict ones as
-    strict.
+    """Whether all assertions of a VNN-LIB 2 text are true at these values, decided exactly.
 
-    values: of every tensor that the text declares, flat in row-major order. Raises as `parse_vnnlib2`.
+    Strict ones are strict. values: of every tensor that the text declares, flat in row-major order. Raises as
+    `parse_vnnlib2`.
     """
 
     def judged(tree: Any, query: Any) -> bool:

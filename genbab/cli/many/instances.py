@@ -99,8 +99,9 @@ def _instance(row: list[str], folder: Path) -> ListedInstance:
 
 
 def _file(folder: Path, name: str) -> Path:
-    """The path of this name, or its gzipped neighbour when only that exists; ValueError where no file can
-    have this name.
+    """The path of this name, or its gzipped neighbour when only that exists.
+
+    Raises ValueError where no file can have this name.
     """
     path = folder / name
     if "\0" in name or not path.name:

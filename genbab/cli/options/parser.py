@@ -39,6 +39,7 @@ class CommandParser(argparse.ArgumentParser):
     """argparse, but errors are one line with a suggestion, raised as `UsageError`."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise `UsageError` with what is wrong and where help is."""
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 

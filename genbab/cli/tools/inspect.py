@@ -90,8 +90,9 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def asked(model: Model, spec: str | None, config: Config) -> tuple[Engine, Query]:
-    """The engine and the question as `verify` has them; without a specification every input varies and there
-    is one row per output.
+    """The engine and the question as `verify` has them.
+
+    Without a specification every input varies and there is one row per output. Raises `SpecError`.
     """
     from genbab.bounds import Engine
     from genbab.driver import unspecified

@@ -185,6 +185,7 @@ def scaled(samples: Floats, scale: str) -> Floats:
 
 
 def whole(flag: str, text: str | None) -> int | None:
+    """The whole number from 1 that a flag was given, None without the flag; raises `UsageError`."""
     if text is None:
         return None
     if not text.isdecimal() or not int(text):

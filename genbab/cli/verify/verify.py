@@ -1,5 +1,4 @@
-"""`genbab verify MODEL SPEC`, `genbab verify QUERY --network NAME=MODEL`: one verdict, on time, whatever
-happens."""
+"""`genbab verify`, of MODEL SPEC or QUERY --network NAME=MODEL: one verdict, on time, whatever happens."""
 
 from __future__ import annotations
 
