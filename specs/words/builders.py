@@ -20,7 +20,7 @@ BALLS = {"inf": linf, "2": l2, "1": l1}
 """The regions around a centre, by the name of their norm."""
 
 
-def robustness(  # noqa: PLR0913
+def robustness(
     x: ArrayLike,
     label: int,
     n_classes: int,
