@@ -186,7 +186,10 @@ def mine(
 
 
 def hidden_values(model: Model, names: Sequence[str], x: ArrayLike) -> tuple[Floats, list[Floats]]:
-    """(outputs (B, O), values (B, n) of each named tensor) at inputs x (B, ...), in float64."""
+    """(outputs (B, O), values (B, n) of each named tensor) at inputs x (B, ...), in float64.
+
+    Raises `UsageError` for samples that do not fit the model, `SpecError` for a tensor that is not there.
+    """
     rows = _rows(x)
     size = model.network.input_size
     if rows.shape[1] != size:
@@ -202,7 +205,7 @@ def hidden_values(model: Model, names: Sequence[str], x: ArrayLike) -> tuple[Flo
 
 
 def save(patterns: Mapping[int, Pattern], path: str | os.PathLike[str]) -> None:
-    """Write patterns as JSON; `load` reads them, numbers exactly."""
+    """Write patterns as JSON; `load` reads them, numbers exactly. Raises `UsageError` where it cannot."""
     data = {"schema": SCHEMA, "patterns": [patterns[k].to_dict() for k in sorted(patterns)]}
     try:
         Path(path).write_text(json.dumps(data, allow_nan=False) + "\n")

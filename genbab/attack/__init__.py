@@ -5,7 +5,7 @@ Nothing found here counts until `Replayer.confirm` has replayed it.
 
 from genbab.attack.challenge import Challenge, Falsified
 from genbab.attack.hunt import FULL, QUICK, AttackEffort, AttackOutcome
-from genbab.attack.replay import Replayer, confirm
+from genbab.attack.replay import Replayer
 from genbab.attack.search import Attacker
 
 __all__ = [
@@ -17,5 +17,4 @@ __all__ = [
     "Challenge",
     "Falsified",
     "Replayer",
-    "confirm",
 ]

@@ -212,11 +212,6 @@ def _opened(model: Model, optimised: bool) -> Session:
     return _Together({name: session(proto, optimised) for name, proto in model.given.items()})
 
 
-def confirm(model: Model, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
-    """`Replayer(model).confirm(spec, x)`, for a single use."""
-    return Replayer(model).confirm(spec, x)
-
-
 def _met(spec: Spec, placed: Placed, y: Floats) -> int | None:
     """The clause that finite outputs y meet, if any: one of the placed point's box where it lies outside."""
     y = y[: spec.output_size]

@@ -49,7 +49,8 @@ def answer_all(
 
     study: a file, an open study, or None for nothing kept. Several workers are processes that share the file.
     An instance that fails, or whose process dies, is answered by "error" with the reason, and asked again
-    next time.
+    next time. Raises `UsageError` for a wrong number of workers, and where workers cannot start or do not
+    know the model.
     """
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers = {workers!r}: must be a whole number from 1")

@@ -77,7 +77,10 @@ class Claim:
 
 
 class Study:
-    """A study file, or (without a path) a study in memory. Safe for threads and for several processes."""
+    """A study file, or (without a path) a study in memory. Safe for threads and for several processes.
+
+    Raises `UsageError` for a file that is no study of this version, or cannot be used.
+    """
 
     def __init__(self, path: str | Path | None = None) -> None:
         if path is not None and not isinstance(path, str | Path):

@@ -28,7 +28,8 @@ WRONG = "misclassified"
 def perform(question: Question, model: Model, x: Floats) -> Answer:
     """The answer to a question about this model; x (D,) for samples, (2, D) for boxes.
 
-    Counterexamples lie in their boxes exactly: distances and attained values are taken from them.
+    Counterexamples lie in their boxes exactly: distances and attained values are taken from them. Raises
+    `UsageError` for a kind of question that this version does not know.
     """
     config = Config(**question.settings).with_(timeout=question.timeout, witness="exact")
     started = time.monotonic()

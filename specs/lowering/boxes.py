@@ -85,7 +85,10 @@ class _Said(NamedTuple):
 
 
 def boxes_of(content: Content, literals: ClauseLiterals) -> Boxes:
-    """The box of every clause: number 0 is that of all clauses without bounds of their own."""
+    """The box of every clause: number 0 is that of all clauses without bounds of their own.
+
+    Raises the content's error where there are too many.
+    """
     d, bounds = content.sizes[0], content.bounds
     everywhere = np.zeros(int(bounds.literal.max(initial=literals.common.max(initial=0))) + 1, bool)
     everywhere[literals.common] = True

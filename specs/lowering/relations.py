@@ -95,7 +95,10 @@ def pairs_of(simple: Simple) -> Entries:
 def dense(
     parts: list[Entries], sizes: tuple[int, int], error: Callable[[str], SpecError]
 ) -> tuple[DenseRows, Ints]:
-    """All rows as dense arrays, ordered by literal, and the literals of the rows that no point satisfies."""
+    """All rows as dense arrays, ordered by literal, and the literals of the rows that no point satisfies.
+
+    sizes: (D, O), with a column per product. Raises error(message) for more than `MAX_ENTRIES` numbers.
+    """
     d, o = sizes
     starts = np.cumsum([0, *(len(p.literal) for p in parts)])
     literal, rhs, strict = (np.concatenate([p[i] for p in parts]) for i in range(3))

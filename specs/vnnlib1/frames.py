@@ -30,15 +30,15 @@ class Frame:
         self.head, self.at = head, at
 
     def literal(self, token: int) -> None:
-        """Take a relation."""
+        """Take a relation, the literal of this token; raises Misplaced where none may stand."""
         raise Misplaced(f"found a relation where ({self.head} ...) takes {EXPECTED[self.wants]}")
 
     def formula(self, dnf: Dnf) -> None:
-        """Take a formula that is finished."""
+        """Take a formula that is finished; only frames that want formulas do."""
         raise NotImplementedError
 
     def term(self, term: Linear) -> None:
-        """Take a linear term that is finished."""
+        """Take a linear term that is finished; only frames that want terms do."""
         raise NotImplementedError
 
 

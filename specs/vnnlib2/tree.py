@@ -21,7 +21,11 @@ from genbab.specs.vnnlib2.declared import Declared
 
 
 class TreeWalk:
-    """Takes formulas of a syntax tree (package `tree`) and makes the literals that they are made of."""
+    """Takes formulas of a syntax tree (package `tree`) and makes the literals that they are made of.
+
+    Every method raises SpecError for numbers out of range and NoEntry for indices below 0, where it meets
+    them.
+    """
 
     def __init__(self, tree: Any, declared: Declared, literals: Literals, source: str) -> None:
         self.tree, self.declared, self.literals, self.source = tree, declared, literals, source

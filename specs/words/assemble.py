@@ -45,7 +45,7 @@ def _spec(layout: Layout, event: Statement) -> Spec:
 
 
 def always(claim: Statement, on: Statement) -> Spec:
-    """The Spec that `claim` is true of every input in the region `on`.
+    """The Spec that `claim` is true of every input in the region `on`; raises SpecError as `never`.
 
     Where `on` speaks of hidden tensors, `premises` is the Spec that no input is in it.
     """
@@ -56,7 +56,7 @@ def always(claim: Statement, on: Statement) -> Spec:
 
 
 def leaves_of(statement: Statement) -> Iterator[Range | InBall | Relation]:
-    """The parts that are not put together from others, in order."""
+    """The parts that are not put together from others, in order; raises SpecError for what is none."""
     stack = [statement]
     while stack:
         one = stack.pop()
@@ -72,6 +72,7 @@ class Layout:
     """Columns of variables: inputs 0 ... D - 1, outputs of all runs after them; the runs of the network.
 
     The outputs of a run are followed by its hidden tensors: `first`, then others that the event speaks of.
+    Raises SpecError for an event about no network or several, or about inputs that no run has.
     """
 
     def __init__(self, event: Statement, first: tuple[Hidden, ...] = ()) -> None:

@@ -22,7 +22,7 @@ Clip = tuple[Any, Any] | None
 
 
 def box(x: Terms, lower: Any, upper: Any) -> Statement:
-    """lower <= x <= upper; numbers or arrays of the shape of x."""
+    """lower <= x <= upper; numbers or arrays of the shape of x. Raises SpecError for other shapes."""
     return all_of([x >= lower, x <= upper])
 
 
@@ -42,24 +42,30 @@ def linf(x: Terms, centre: Any, radius: Any, clip: Clip = None) -> Statement:
 
 
 def l2(x: Terms, centre: Any, radius: Any, clip: Clip = None) -> Statement:
-    """The Euclidean distance of x from the centre is at most the radius, and clip[0] <= x <= clip[1]."""
+    """The Euclidean distance of x from the centre is at most the radius, and clip[0] <= x <= clip[1].
+
+    Raises SpecError as `linf`, and for a negative radius.
+    """
     return _ball(x, centre, radius, clip, 2)
 
 
 def l1(x: Terms, centre: Any, radius: Any, clip: Clip = None) -> Statement:
-    """The sum of |x - centre| is at most the radius, and clip[0] <= x <= clip[1]."""
+    """The sum of |x - centre| is at most the radius, and clip[0] <= x <= clip[1]; raises as `l2`."""
     return _ball(x, centre, radius, clip, 1)
 
 
 def classified(y: Terms, label: int) -> Statement:
-    """The output `label` is larger than every other."""
+    """The output `label` is larger than every other; raises SpecError for a label that is not there."""
     label = _class(y, label)
     flat = y.reshape(y.size)
     return all_of([flat[label] > flat[j] for j in range(y.size) if j != label])
 
 
 def among_top(y: Terms, label: int, k: int) -> Statement:
-    """Fewer than k of the other outputs are as large as the output `label`."""
+    """Fewer than k of the other outputs are as large as the output `label`.
+
+    Raises SpecError for a label that is not there, k out of 1 <= k < number of outputs, and too many choices.
+    """
     label, n = _class(y, label), y.size
     if not 1 <= k < n:
         raise SpecError(f"k is {k}, expected 1 <= k < {n}")

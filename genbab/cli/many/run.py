@@ -100,7 +100,10 @@ class Crew:
         self.done = 0
 
     def run(self, workers: int) -> int:
-        """Work until all is answered: 0; or until a signal: 130 or 143, and open instances stay open."""
+        """Work until all is answered: 0; or until a signal: 130 or 143, and open instances stay open.
+
+        Raises what went wrong in a thread.
+        """
         ends = [threading.Event() for _ in range(workers)]  # an interrupted join() believes that all is over
         threads = [
             threading.Thread(target=self._work, args=(str(n), end), daemon=True) for n, end in enumerate(ends)

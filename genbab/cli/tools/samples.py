@@ -31,7 +31,7 @@ READING = (
 
 
 def loaded(data: Path, labels: str | None) -> tuple[Floats, NDArray[np.int64]]:
-    """Samples (N, D) and labels (N,)."""
+    """Samples (N, D) and labels (N,); raises `UsageError` for files that cannot be read or do not fit."""
     if data.is_dir():
         samples = _images(data)
     elif data.suffix == ".npy":
