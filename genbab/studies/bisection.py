@@ -21,8 +21,8 @@ from genbab.result import Counterexample, Verdict
 from genbab.specs import Spec
 from genbab.studies.balls import ball
 from genbab.studies.data import Floats
+from genbab.studies.questions import Answer
 from genbab.studies.radius import distance
-from genbab.studies.store import Answer
 
 GRID = 16
 """Radii bounded at once before anything is bisected."""

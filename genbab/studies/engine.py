@@ -16,7 +16,8 @@ from genbab.config import Config
 from genbab.errors import GenbabError, UsageError
 from genbab.reader import Model
 from genbab.studies.data import Floats
-from genbab.studies.store import Answer, Question, Study
+from genbab.studies.questions import Answer, Question
+from genbab.studies.store import Study
 from genbab.studies.tasks import WRONG, perform
 from genbab.system.process import brief_waits
 

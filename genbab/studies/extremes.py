@@ -17,7 +17,7 @@ from genbab.reader import Model
 from genbab.result import Verdict
 from genbab.specs import Clause, Spec
 from genbab.studies.data import Floats
-from genbab.studies.store import Answer
+from genbab.studies.questions import Answer
 
 SHARE = 0.34
 """Share of the time left that one verification may take."""

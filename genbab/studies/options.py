@@ -10,7 +10,8 @@ from typing import Any, TypedDict
 from genbab.config import Config
 from genbab.nap import Pattern
 from genbab.studies.engine import Follow, Job, answer_all
-from genbab.studies.store import Answer, Study
+from genbab.studies.questions import Answer
+from genbab.studies.store import Study
 
 SECONDS = 60.0
 """The time limit of a question where the settings have none."""

@@ -21,8 +21,8 @@ from genbab.studies.data import Floats
 from genbab.studies.engine import Job, chosen_settings, packed
 from genbab.studies.options import RangeOptions, Work, check_names
 from genbab.studies.provenance import model_hash, text_hash
+from genbab.studies.questions import Answer, Question
 from genbab.studies.results import SCHEMA, Row, aligned
-from genbab.studies.store import Answer, Question
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from genbab.studies.data import Samples, fitted, valid_range
 from genbab.studies.engine import Job, chosen_settings, packed
 from genbab.studies.options import RadiusOptions, SampleOptions, Work, check_names
 from genbab.studies.provenance import model_hash, text_hash
+from genbab.studies.questions import Answer, Question
 from genbab.studies.radius import norm_of, radius_of
 from genbab.studies.results import (
     STATUS,
@@ -30,7 +31,6 @@ from genbab.studies.results import (
     Radius,
     Sample,
 )
-from genbab.studies.store import Answer, Question
 
 TOLERANCE = 0.02
 

@@ -19,7 +19,7 @@ from genbab.result import Result, Verdict
 from genbab.studies import bisection, extremes
 from genbab.studies.balls import ball
 from genbab.studies.data import Floats
-from genbab.studies.store import Answer, Question
+from genbab.studies.questions import Answer, Question
 
 WRONG = "misclassified"
 """The verdict of samples that the model gets wrong as they are: nothing is asked about their neighbours."""

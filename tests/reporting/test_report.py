@@ -15,7 +15,8 @@ from genbab.cli import main
 from genbab.errors import UsageError
 from genbab.reporting.facts import instances
 from genbab.reporting.page import TEMPLATES
-from genbab.studies.store import Answer, Study
+from genbab.studies.questions import Answer
+from genbab.studies.store import Study
 from genbab.studies.tasks import prediction
 
 from .conftest import EVIL, fill, sample

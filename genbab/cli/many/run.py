@@ -22,7 +22,8 @@ from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.studies.export import to_vnncomp
 from genbab.studies.provenance import file_hash, text_hash
-from genbab.studies.store import Answer, Claim, Question, Study
+from genbab.studies.questions import Answer, Claim, Question
+from genbab.studies.store import Study
 from genbab.system.files import write_atomically
 
 MOST_WORKERS = 1024
