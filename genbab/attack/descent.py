@@ -107,7 +107,7 @@ def descend(
             break
         velocity = MOMENTUM * velocity + gradient / gradient.abs().amax(-1, keepdim=True).clamp_min(1e-30)
         size = first * DECAY ** (k / max(1, steps - 1))
-        x = inside(field.network, x - size * velocity.sign(), low, high)
+        x = projected(field.network, x - size * velocity.sign(), low, high)
     return best
 
 
@@ -141,11 +141,11 @@ def diversify(
         gradient = _gradient(total, x)
         if gradient is None:
             return start
-        x = inside(network, x.detach() + (high - low) / 4 * gradient.sign(), low, high)
+        x = projected(network, x.detach() + (high - low) / 4 * gradient.sign(), low, high)
     return x
 
 
-def inside(network: Network, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def projected(network: Network, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """x (C, P, D) moved into the boxes, and into the balls of the network's input."""
     x = torch.minimum(torch.maximum(x, low), high)
     for ball in network.entry.within:

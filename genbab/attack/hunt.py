@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.attack.descent import Best, Field, descend, diversify, inside
+from genbab.attack.descent import Best, Field, descend, diversify, projected
 from genbab.attack.targets import Floats, Targets, gather
 from genbab.result import Counterexample
 from genbab.specs import Spec
@@ -122,7 +122,7 @@ class Hunt:
     def descend(self, targets: Targets, x: Tensor, steps: int) -> None:
         """Descend from x (C, P, D), clipped to the boxes, and keep the best point of every clause."""
         low, high = self._around(targets.box)
-        x = inside(self.field.network, x, low, high)
+        x = projected(self.field.network, x, low, high)
         self._keep(targets.index, descend(self.field, targets, (low, high), x, steps, self.watch))
 
     def watch(self, x: Tensor, margins: Tensor) -> bool:
@@ -206,7 +206,7 @@ class Hunt:
         for place, value in enumerate((0.5, 0.0, 1.0)):
             weight[:, place] = value
         weight = weight.to(low.device)
-        return inside(self.field.network, low * (1 - weight) + high * weight, low, high)
+        return projected(self.field.network, low * (1 - weight) + high * weight, low, high)
 
     def _starts(self, targets: Targets, points: Tensor, restarts: int) -> Tensor:
         """Starts (C, restarts, D): half of them screened, the rest random, half of those diversified."""

@@ -65,7 +65,7 @@ class StudyInstance:
     domains: int | None
     steps: tuple[tuple[float, str, float], ...]
     shape: tuple[int, ...]
-    found: ShownPoint | None
+    point: ShownPoint | None
 
     @property
     def anchor(self) -> str:

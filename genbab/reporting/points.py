@@ -54,7 +54,7 @@ class PointView:
 
 def view(one: StudyInstance, shape: tuple[int, ...] | None = None) -> PointView | None:
     """The point of an instance, or None. shape: of the pictures, in the place of the model's; () for none."""
-    found = one.found
+    found = one.point
     if found is None:
         return None
     box = None if found.lower is None or found.upper is None else (found.lower, found.upper)

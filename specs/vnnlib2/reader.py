@@ -25,7 +25,7 @@ from genbab.specs.lowering.literals import Literals
 from genbab.specs.lowering.lower import lower
 from genbab.specs.lowering.relations import Simple, pairs_of, single_of
 from genbab.specs.numbers.arrays import Ints
-from genbab.specs.vnnlib2.assertions import NOTHING, Printed, read_printed
+from genbab.specs.vnnlib2.assertions import NOTHING, Assertions, read_assertions
 from genbab.specs.vnnlib2.complaints import beyond, explained, foreign, no_entry
 from genbab.specs.vnnlib2.declared import Declared, NoEntry
 from genbab.specs.vnnlib2.evaluation import Evaluator
@@ -134,8 +134,8 @@ class _QueryReader:
     def spec(self) -> Spec:
         """The Spec of the text."""
         printed, nodes = self._read()
-        held = [node for number, node, whole in nodes if whole or printed.held[number]]
-        self.declared.tie(np.concatenate([printed.ties(), self._ties(held)]))
+        required = [node for number, node, whole in nodes if whole or printed.required[number]]
+        self.declared.tie(np.concatenate([printed.ties(), self._ties(required)]))
         literals = Literals(*self.declared.sizes)
         literals.block(printed.total)
         self._relations(printed.relations, literals)
@@ -159,7 +159,7 @@ class _QueryReader:
         )
         return lower(content)
 
-    def _read(self) -> tuple[Printed, list[Node]]:
+    def _read(self) -> tuple[Assertions, list[Node]]:
         """What is read in arrays, and the nodes of what is not."""
         text = str(self.query)
         version = _PRINTED.match(text)
@@ -168,13 +168,13 @@ class _QueryReader:
             if version and text.startswith(head):
                 data, begin = text.encode(), len(head.encode())
                 self.text = data
-                if found := read_printed(data, begin, self.declared.tensors):
+                if found := read_assertions(data, begin, self.declared.tensors):
                     return found, self._nodes(found, data[:begin])
         except ValueError as problem:
             raise self.error(str(problem)) from None
         return NOTHING, [(i, a.expr, True) for i, a in enumerate(self.query.assertions)]
 
-    def _nodes(self, printed: Printed, head: bytes) -> list[Node]:
+    def _nodes(self, printed: Assertions, head: bytes) -> list[Node]:
         """The nodes of what was not read in arrays: it is parsed once more."""
         numbers, texts, whole = zip(*printed.others, strict=True) if printed.others else ((), (), ())
         if not texts:
@@ -203,7 +203,7 @@ class _QueryReader:
         pairs = Simple(number[two], code[two], left[two], columns[found.right[two]])
         literals.many(NO_BOUNDS, pairs_of(pairs))
 
-    def _formula(self, printed: Printed, nodes: list[Node], literals: Literals) -> tuple[Ints, PackedDnf]:
+    def _formula(self, printed: Assertions, nodes: list[Node], literals: Literals) -> tuple[Ints, PackedDnf]:
         """(literals that must hold, disjunctions that must hold as one), in the order of the text."""
         walk = TreeWalk(self.tree, self.declared, literals, self.source)
         factors: list[tuple[int, Dnf | PackedDnf]] = list(printed.factors)

@@ -18,7 +18,7 @@ from genbab.specs.numbers.numbers import directed
 from genbab.specs.vnnlib2 import assertions
 from genbab.specs.vnnlib2 import reader as reader2
 from genbab.specs.vnnlib2 import relations as simple
-from genbab.specs.vnnlib2.assertions import read_printed
+from genbab.specs.vnnlib2.assertions import read_assertions
 
 pytest.importorskip("vnnlib")
 
@@ -103,7 +103,7 @@ def outcome(text: str) -> list[Any] | str:
 def walked(text: str) -> list[Any] | str:
     """The same by the walk alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader2, "read_printed", lambda *_: None)
+        patch.setattr(reader2, "read_assertions", lambda *_: None)
         return outcome(text)
 
 
@@ -149,13 +149,13 @@ def test_nested_formulas_agree(formula: str) -> None:
 
 
 def test_most_of_a_text_is_read_in_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[assertions.Printed | None] = []
+    seen: list[assertions.Assertions | None] = []
 
     def spied(*arguments: Any) -> Any:
-        seen.append(read_printed(*arguments))
+        seen.append(read_assertions(*arguments))
         return seen[-1]
 
-    monkeypatch.setattr(reader2, "read_printed", spied)
+    monkeypatch.setattr(reader2, "read_assertions", spied)
     body = "(assert (or (and (<= Y[0] 1.5) (<= (+ Y[0] Y[1]) 2.5)) (<= Z 0.0) (and (>= Y[1] Y[0]))))"
     parse_vnnlib(f"{HEAD}{BOX}{body}(assert (!= Y[0] 0.0))")
     (found,) = seen
