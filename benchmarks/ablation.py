@@ -26,7 +26,7 @@ from typing import Any
 from ablation_instances import DIGITS, instances
 
 from genbab.cli.many.child import verify_apart
-from genbab.cli.many.instances import Instance
+from genbab.cli.many.instances import ListedInstance
 from genbab.errors import UsageError
 from genbab.result import plain
 from genbab.system.files import write_atomically
@@ -63,7 +63,7 @@ def words(setting: str) -> list[str]:
     return [word for name, value in pairs if value != "-" for word in (f"--{name}", value)]
 
 
-def measured(family: str, one: Instance, setting: str, options: argparse.Namespace) -> Row:
+def measured(family: str, one: ListedInstance, setting: str, options: argparse.Namespace) -> Row:
     """One process: what it said, and the seconds that the verification itself took."""
     given = [str(one.model_path), str(one.spec_path), *words(setting), *options.words]
     outcome = verify_apart(given, options.timeout)
@@ -114,7 +114,7 @@ class Store:
         self.known: dict[tuple[str, ...], Row] = {identity(row): row for row in rows}
         self.file, self.options, self.lock = file, options, threading.Lock()
 
-    def row(self, family: str, one: Instance, setting: str) -> Row:
+    def row(self, family: str, one: ListedInstance, setting: str) -> Row:
         """The run's row, measured now unless it is known."""
         key = (family, one.spec, setting, str(self.options.timeout), str(self.options.words))
         if key not in self.known:

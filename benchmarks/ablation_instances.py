@@ -17,7 +17,7 @@ import torch
 
 from genbab import Config, verify
 from genbab.api import load
-from genbab.cli.many.instances import Instance, read_instances
+from genbab.cli.many.instances import ListedInstance, read_instances
 from genbab.errors import UsageError
 from genbab.reader import Model
 from genbab.specs import Spec, read_vnnlib, robustness, write_vnnlib
@@ -28,7 +28,7 @@ WANTED = (0.3, 0.6)
 ROUNDS = 8
 
 
-def instances(family: str, folders: list[Path], output: Path, images: int) -> list[Instance]:
+def instances(family: str, folders: list[Path], output: Path, images: int) -> list[ListedInstance]:
     """The instances of a family by its name, made and written below `output` where they must be."""
     if family in DIGITS:
         folder = output / "instances" / f"{family}-{images}"
@@ -43,7 +43,7 @@ def instances(family: str, folders: list[Path], output: Path, images: int) -> li
     return listed if not factor else [enlarged(one, float(factor), output / "instances") for one in listed]
 
 
-def enlarged(one: Instance, factor: float, folder: Path) -> Instance:
+def enlarged(one: ListedInstance, factor: float, folder: Path) -> ListedInstance:
     """The instance with its boxes enlarged about their centres."""
     path = folder / f"{one.spec_path.name.split('.vnnlib')[0]}_x{factor:g}.vnnlib"
     if not path.exists():

@@ -26,8 +26,8 @@ from typing import Any
 from report import markdown, troubles
 
 from genbab import __version__
-from genbab.cli.many.child import Outcome, verify_apart
-from genbab.cli.many.instances import Instance, read_instances
+from genbab.cli.many.child import ChildOutcome, verify_apart
+from genbab.cli.many.instances import ListedInstance, read_instances
 from genbab.errors import UsageError
 from genbab.result import plain
 from genbab.system.files import write_atomically
@@ -77,7 +77,7 @@ def expectations(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
         return {(row["onnx"], row["vnnlib"]): row for row in csv.DictReader(file)}
 
 
-def measure(family: str, one: Instance, known: dict[str, str], options: argparse.Namespace) -> Row:
+def measure(family: str, one: ListedInstance, known: dict[str, str], options: argparse.Namespace) -> Row:
     """Run one instance and replay its counterexample."""
     name = f"{family}__{Path(one.model).stem}__{Path(one.spec).stem}.counterexample"
     witness = Path(options.output) / "counterexamples" / name
@@ -102,7 +102,7 @@ def measure(family: str, one: Instance, known: dict[str, str], options: argparse
     )
 
 
-def replayed(one: Instance, witness: Path, outcome: Outcome) -> str:
+def replayed(one: ListedInstance, witness: Path, outcome: ChildOutcome) -> str:
     """What an independent replay says of a counterexample, in a process of its own."""
     if outcome.verdict != "falsified":
         return ""

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from run import folders
 
-from genbab.cli.many.instances import Instance, read_instances
+from genbab.cli.many.instances import ListedInstance, read_instances
 
 DECIDED = ("verified", "falsified")
 
@@ -59,7 +59,7 @@ class Pair:
         return self.old.verdict in DECIDED and self.new.verdict != self.old.verdict
 
 
-def verify(checkout: Path, instance: Instance, timeout: float) -> Run:
+def verify(checkout: Path, instance: ListedInstance, timeout: float) -> Run:
     """One process of this checkout with one thread."""
     environment = {
         **os.environ,
@@ -90,7 +90,7 @@ def verify(checkout: Path, instance: Instance, timeout: float) -> Run:
     return Run(words[0] if words else (done.stderr.strip() or "no answer")[-200:], processor, wall)
 
 
-def compared(old: Path, new: Path, instance: Instance, family: str, timeout: float, turn: int) -> Pair:
+def compared(old: Path, new: Path, instance: ListedInstance, family: str, timeout: float, turn: int) -> Pair:
     """Both processes, the old one first in even turns."""
     order = (old, new) if turn % 2 == 0 else (new, old)
     runs = {checkout: verify(checkout, instance, timeout) for checkout in order}

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from genbab.version import __version__
+
 if TYPE_CHECKING:
     from genbab.api import attack as find_counterexample
     from genbab.api import bounds as output_bounds
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from genbab.studies.results import CertifiedAccuracy, CertifiedRadius, Comparison
     from genbab.studies.robustness import certified_accuracy, certified_radius, compare
     from genbab.studies.store import Study
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CertifiedAccuracy",

@@ -46,8 +46,9 @@ class UnsupportedError(ModelError):
 
 
 class SpecError(GenbabError):
-    """The specification is unreadable or does not fit the model; carries line and column (from 1) when
-    known.
+    """The specification is unreadable or does not fit the model.
+
+    Carries line and column (from 1) when known, 0 otherwise.
     """
 
     exit_code = 2

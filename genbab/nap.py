@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from genbab.errors import UsageError
 from genbab.network import evaluate
 from genbab.reader import Activated, Model, activated, load_onnx, showing
-from genbab.specs import Spec, Statement, Terms, all_of, assuming, robustness
+from genbab.specs import Spec, Statement, Terms, all_of, robustness, with_premises
 from genbab.specs.words.regions import Clip
 
 Floats = NDArray[np.float64]
@@ -103,7 +103,7 @@ class Pattern:
 
         Raises `SpecError` for a spec of several runs, or one that speaks of hidden tensors already.
         """
-        return assuming(spec, [(one.name, one.lower, one.upper) for one in self.layers])
+        return with_premises(spec, [(one.name, one.lower, one.upper) for one in self.layers])
 
     def robustness(
         self, x: ArrayLike, n_classes: int, epsilon: Any, clip: Clip = None, norm: str | float = "inf"
@@ -186,7 +186,10 @@ def mine(
 
 
 def hidden_values(model: Model, names: Sequence[str], x: ArrayLike) -> tuple[Floats, list[Floats]]:
-    """(outputs (B, O), values (B, n) of each named tensor) at inputs x (B, ...), in float64."""
+    """(outputs (B, O), values (B, n) of each named tensor) at inputs x (B, ...), in float64.
+
+    Raises `UsageError` for samples that do not fit the model, `SpecError` for a tensor that is not there.
+    """
     rows = _rows(x)
     size = model.network.input_size
     if rows.shape[1] != size:
@@ -202,7 +205,7 @@ def hidden_values(model: Model, names: Sequence[str], x: ArrayLike) -> tuple[Flo
 
 
 def save(patterns: Mapping[int, Pattern], path: str | os.PathLike[str]) -> None:
-    """Write patterns as JSON; `load` reads them, numbers exactly."""
+    """Write patterns as JSON; `load` reads them, numbers exactly. Raises `UsageError` where it cannot."""
     data = {"schema": SCHEMA, "patterns": [patterns[k].to_dict() for k in sorted(patterns)]}
     try:
         Path(path).write_text(json.dumps(data, allow_nan=False) + "\n")

@@ -116,14 +116,14 @@ def _stack(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
     """(matrix, on_input, rhs, clause numbers) of the rows of these clauses.
 
-    A clause without rows is unsafe everywhere: it gets the row 0 <= 0, which nothing refutes. Rows that the
-    network takes as given are left out: what refutes the others refutes the clause.
+    A clause without rows is unsafe everywhere: it gets the row 0 <= 0, which nothing refutes. Rows that are
+    premises of the network are left out: what refutes the others refutes the clause.
     """
     outputs = network.output_size
     matrices, inputs, sides, numbers = [], [], [], []
     any_inputs = any(spec.clauses[n].inputs is not None for n in members)
     for number in members:
-        clause = _with_row(_without_given(spec.clauses[number], network), spec.width)
+        clause = _with_row(_without_premises(spec.clauses[number], network), spec.width)
         count = clause.rhs.shape[0]
         matrices.append(np.pad(clause.outputs, ((0, 0), (0, outputs - clause.outputs.shape[1]))))
         sides.append(clause.rhs)
@@ -134,12 +134,12 @@ def _stack(
     return np.concatenate(matrices), joined, np.concatenate(sides), np.concatenate(numbers)
 
 
-def _without_given(clause: Clause, network: Network) -> Clause:
-    given = implied(network, clause)
-    if not given.any():
+def _without_premises(clause: Clause, network: Network) -> Clause:
+    premise = implied(network, clause)
+    if not premise.any():
         return clause
-    inputs = None if clause.inputs is None else clause.inputs[~given]
-    return Clause(clause.box, clause.outputs[~given], inputs, clause.rhs[~given])
+    inputs = None if clause.inputs is None else clause.inputs[~premise]
+    return Clause(clause.box, clause.outputs[~premise], inputs, clause.rhs[~premise])
 
 
 def _with_row(clause: Clause, outputs: int) -> Clause:

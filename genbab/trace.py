@@ -27,6 +27,7 @@ from typing import Any
 
 from genbab.errors import UsageError
 from genbab.result import Result, plain
+from genbab.version import __version__
 
 VERSION = 1
 NO_TRACE = "{} is no trace: its first line is not what `genbab verify --trace` begins with"
@@ -51,8 +52,6 @@ class TraceFile:
 
     def begin(self, model: str, spec: str, settings: Mapping[str, Any]) -> None:
         """The first line."""
-        from genbab import __version__
-
         about = {"genbab": __version__, "model": model, "spec": spec, "settings": dict(settings)}
         self.write("run", trace=VERSION, **about)
 

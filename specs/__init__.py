@@ -10,17 +10,18 @@ if __name__ != "genbab.specs":
 from genbab.specs.form.clauses import Clause
 from genbab.specs.form.declarations import NetworkName, TensorName, joint, own_models
 from genbab.specs.form.describe import describe
-from genbab.specs.form.parts import Ball, Hidden, Run
-from genbab.specs.form.premises import assuming
+from genbab.specs.form.elements import Ball, Hidden, Run
+from genbab.specs.form.premises import with_premises
 from genbab.specs.form.spec import Spec
 from genbab.specs.reader import parse_vnnlib, read_vnnlib, satisfies, version_of
 from genbab.specs.vnnlib1.writer import format_vnnlib, write_text, write_vnnlib
 from genbab.specs.vnnlib2.writer import format_vnnlib2, write_vnnlib2
 from genbab.specs.words.assemble import always, never
 from genbab.specs.words.builders import monotone, robustness
+from genbab.specs.words.networks import Input, Network
 from genbab.specs.words.regions import among_top, box, classified, l1, l2, linf
 from genbab.specs.words.statements import Statement, all_of, any_of
-from genbab.specs.words.terms import Input, Network, Terms
+from genbab.specs.words.terms import Terms
 
 __all__ = [
     "Ball",
@@ -38,7 +39,6 @@ __all__ = [
     "always",
     "among_top",
     "any_of",
-    "assuming",
     "box",
     "classified",
     "describe",
@@ -56,6 +56,7 @@ __all__ = [
     "robustness",
     "satisfies",
     "version_of",
+    "with_premises",
     "write_text",
     "write_vnnlib",
     "write_vnnlib2",

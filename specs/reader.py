@@ -1,4 +1,4 @@
-"""Reading VNN-LIB: version 2 by `reader2`, and here version 1.0, as the VNN-COMP benchmarks use it.
+"""Reading VNN-LIB: version 2 by `vnnlib2`, and here version 1.0, as the VNN-COMP benchmarks use it.
 
 Accepted: `declare-const` / `declare-fun` of X_i and Y_j (Real), `assert` of and / or in any nesting over the
 relations <= >= < > = == of linear terms (+ - * /, constants on either side, chains); comments; gzip;
@@ -23,9 +23,10 @@ from pathlib import Path
 
 from genbab.errors import SpecError
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.lowering import lower_text
+from genbab.specs.lowering.lower import lower
+from genbab.specs.vnnlib1.content import content_of
 from genbab.specs.vnnlib1.parser import Parser
-from genbab.specs.vnnlib1.tokens import Source
+from genbab.specs.vnnlib1.tokens import SourceText
 from genbab.specs.vnnlib2.reader import VERSION_2, parse_vnnlib2, satisfied
 
 MAX_BYTES = 1 << 30
@@ -62,7 +63,7 @@ def parse_vnnlib(text: str, name: str = "specification") -> Spec:
     collecting = gc.isenabled()
     gc.disable()  # hundreds of thousands of small tuples, none of them garbage
     try:
-        return lower_text(Parser(Source.of(name, text)).run())
+        return lower(content_of(Parser(SourceText.of(name, text)).run()))
     finally:
         if collecting:
             gc.enable()

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from genbab.api import verify
-from genbab.attack import Attacker, Effort, Outcome, Replayer
+from genbab.attack import AttackEffort, Attacker, AttackOutcome, Replayer
 from genbab.branch.open import pool
 from genbab.branch.open.spill import Spill, SpillFull
 from genbab.config import SMALLEST_MEMORY, Config
@@ -33,8 +33,8 @@ SECONDS = 1.5
 def no_attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The attack finds nothing."""
 
-    def nothing(*_: object, **__: object) -> Outcome:
-        return Outcome(None, np.zeros((0, 1)), np.zeros(0), np.zeros(0, dtype=np.int64))
+    def nothing(*_: object, **__: object) -> AttackOutcome:
+        return AttackOutcome(None, np.zeros((0, 1)), np.zeros(0), np.zeros(0, dtype=np.int64))
 
     monkeypatch.setattr(Attacker, "run", nothing)
     monkeypatch.setattr(Attacker, "refine", nothing)
@@ -302,11 +302,11 @@ def test_the_verdict_is_the_same_every_time() -> None:
 
 @pytest.mark.parametrize("restarts", [0, 3])
 def test_the_settings_bound_the_attack(monkeypatch: pytest.MonkeyPatch, restarts: int) -> None:
-    efforts: list[Effort] = []
+    efforts: list[AttackEffort] = []
 
-    def note(_: Attacker, effort: Effort, *__: object) -> Outcome:
+    def note(_: Attacker, effort: AttackEffort, *__: object) -> AttackOutcome:
         efforts.append(effort)
-        return Outcome(None, np.zeros((0, 1)), np.zeros(0), np.zeros(0, dtype=np.int64))
+        return AttackOutcome(None, np.zeros((0, 1)), np.zeros(0), np.zeros(0, dtype=np.int64))
 
     monkeypatch.setattr(Attacker, "run", note)
     model, _ = tiny(0)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from genbab.api import verify
-from genbab.attack.exactly import Exactly
+from genbab.attack.rational import RationalRefuter
 from genbab.config import Config
 from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear
 from genbab.nonlinear import make
@@ -113,7 +113,7 @@ def test_affine_networks_are_decided_exactly() -> None:
         whole = torch.tensor(weight, dtype=torch.float64)
         terms = (Affine(((0, Dense(first)),), torch.zeros(2, dtype=torch.float64)),)
         last = Affine(((1, Dense(whole @ second)),), torch.tensor(bias, dtype=torch.float64))
-        found = Exactly(Network((Input(2), *terms, last), 2), spec).refuted([0])
+        found = RationalRefuter(Network((Input(2), *terms, last), 2), spec).refuted([0])
         real = truth(weight.tolist(), bias.tolist(), spec)
         assert (0 in found) == (not real)
         count[real] += 1
@@ -139,7 +139,7 @@ def test_networks_with_relu_are_refuted_only_where_no_point_violates() -> None:
         )
         layers = (dense(0, *first.astype(float).tolist(), bias=tuple(bias.astype(float).tolist())),)
         more = (Nonlinear(make("relu"), (1,), 3), dense(2, *last.astype(float).tolist()))
-        if 0 not in Exactly(Network((Input(2), *layers, *more), 3), spec).refuted([0]):
+        if 0 not in RationalRefuter(Network((Input(2), *layers, *more), 3), spec).refuted([0]):
             continue
         refuted += 1
         for p, q in itertools.product(range(-8, 9), range(9)):
@@ -152,6 +152,6 @@ def test_networks_with_relu_are_refuted_only_where_no_point_violates() -> None:
 def test_what_is_not_understood_is_not_refuted() -> None:
     spec = Spec(np.zeros((1, 1)), np.ones((1, 1)), (Clause(0, np.ones((1, 1)), None, np.array([-9.0])),), 1)
     smooth = Network((Input(1), dense(0, (1.0,)), Nonlinear(make("tanh"), (1,), 1)), 2)
-    assert Exactly(smooth, spec).refuted([0]) == frozenset()
+    assert RationalRefuter(smooth, spec).refuted([0]) == frozenset()
     wide = Network((Input(1), dense(0, *[(1.0,)] * 60_000), dense(1, (1.0,) * 60_000)), 2)
-    assert Exactly(wide, spec).refuted([0]) == frozenset()
+    assert RationalRefuter(wide, spec).refuted([0]) == frozenset()

@@ -88,13 +88,13 @@ def test_the_statement_is_what_follows_says(activation: str) -> None:
     variables = Input(4)
     outputs = Network(CLASSES)(variables)
     spec = always(outputs[0] <= 1e6, on=box(variables, -1, 2) & pattern.statement(outputs))
-    assert spec.assumed is not None
+    assert spec.premises is not None
     shown = exposed(model, spec.hidden)
     _, hidden = nap.hidden_values(model, [h.name for h in spec.hidden], x)
     values, _ = nap.hidden_values(model, [], x)
     assert [h.size for h in spec.hidden] == [10, 10] and shown.hidden == tuple(h.name for h in spec.hidden)
     found = [
-        spec.assumed.violation(a, np.concatenate(b)) is not None
+        spec.premises.violation(a, np.concatenate(b)) is not None
         for a, *b in zip(x, values, *hidden, strict=True)
     ]
     follows = pattern.follows(model, x)
@@ -146,7 +146,7 @@ def test_a_finished_spec_within_a_pattern_is_the_statement(strict: bool) -> None
     assert found == [whole.violation(a, b) is not None for a, b in zip(x, rows, strict=True)]
     without = [plain.violation(a, b) is not None for a, b in zip(x, values, strict=True)]
     assert any(found) and sum(found) < sum(without)
-    assert spec.assumed is not None and len(spec.assumed.clauses) == len(plain.lower) == 2
+    assert spec.premises is not None and len(spec.premises.clauses) == len(plain.lower) == 2
     with pytest.raises(SpecError, match="without any of them"):
         pattern.within(spec)
 

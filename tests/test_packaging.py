@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAPPED = ("kernels", "lut", "specs")  # top-level folders installed inside genbab
 
 FLOOR = {
-    **dict.fromkeys(("errors", "kernels"), 1),
+    **dict.fromkeys(("errors", "kernels", "version"), 1),
     **dict.fromkeys(("config", "nonlinear", "result", "specs", "system"), 2),
     **dict.fromkeys(("lut", "network", "trace"), 3),
     **dict.fromkeys(("bounds", "plot", "problem", "reader"), 4),
@@ -57,7 +57,9 @@ NO_TORCH = (
     "result",
     "specs",
     "trace",
+    "version",
 )  # light: `genbab --version`, reading a property
+KNOWN_CIRCLES = {frozenset(("genbab.driver.run", "genbab.driver.vacuity"))}
 LEAF_LIBRARIES = {
     "kernels": {"numba", "numpy", "torch", "triton"},
     "lut": {"numpy", "torch"},
@@ -100,11 +102,12 @@ def imports() -> Iterator[Import]:
                 yield from (Import(module, node.lineno, name.name) for name in node.names)
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}:{node.lineno}: relative import"
-                for name in node.names:  # `from genbab import bounds` may name a submodule
-                    inside = node.module == "genbab"
-                    yield Import(module, node.lineno, f"genbab.{name.name}" if inside else str(node.module))
+                for name in node.names:  # `from genbab.reporting import charts` names a module
+                    full = f"{node.module}.{name.name}"
+                    yield Import(module, node.lineno, full if full in MODULES else str(node.module))
 
 
+MODULES = {f"genbab.{module}".rstrip(".") for module, _ in sources()}
 IMPORTS = tuple(imports())
 EXTERNAL = tuple(
     i for i in IMPORTS if i.target.split(".")[0] not in {*sys.stdlib_module_names, "genbab", "__future__"}
@@ -157,6 +160,30 @@ def test_imports_go_down_only() -> None:
         if FLOOR[rest[0]] >= FLOOR.get(here, 0):
             wrong.append(i)
     assert not wrong, listed(wrong)
+
+
+def circles() -> set[frozenset[str]]:
+    """The groups of modules that import each other, in functions and for type checkers, too."""
+    after: dict[str, set[str]] = {}
+    for i in IMPORTS:
+        if i.target in MODULES:
+            after.setdefault(f"genbab.{i.module}".rstrip("."), set()).add(i.target)
+
+    def reached(start: str) -> set[str]:
+        found, todo = set[str](), list(after.get(start, ()))
+        while todo:
+            if (module := todo.pop()) not in found:
+                found.add(module)
+                todo.extend(after.get(module, ()))
+        return found
+
+    reach = {module: reached(module) for module in MODULES}
+    groups = {frozenset(n for n in reach[m] if m in reach[n]) for m in MODULES}
+    return {group for group in groups if group}
+
+
+def test_no_circles_between_modules() -> None:
+    assert circles() == KNOWN_CIRCLES
 
 
 def test_tables_use_nonlinear_in_their_generator_only() -> None:

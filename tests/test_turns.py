@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from genbab.attack import FULL, Challenge, Effort
+from genbab.attack import FULL, AttackEffort, Challenge
 from genbab.driver import turns
 from genbab.driver.turns import LATE, Turns
 
@@ -26,9 +26,9 @@ class Fake:
     """An attack that takes `cost` seconds a round and finds nothing."""
 
     def __init__(self, clock: Clock, cost: float) -> None:
-        self.clock, self.cost, self.efforts = clock, cost, list[Effort]()
+        self.clock, self.cost, self.efforts = clock, cost, list[AttackEffort]()
 
-    def attack(self, effort: Effort, clauses: Sequence[int] | None, share: float) -> None:
+    def attack(self, effort: AttackEffort, clauses: Sequence[int] | None, share: float) -> None:
         self.clock.now += self.cost
         self.efforts.append(effort)
 

@@ -4,8 +4,17 @@ Nothing found here counts until `Replayer.confirm` has replayed it.
 """
 
 from genbab.attack.challenge import Challenge, Falsified
-from genbab.attack.hunt import FULL, QUICK, Effort, Outcome
-from genbab.attack.replay import Replayer, confirm
+from genbab.attack.hunt import FULL, QUICK, AttackEffort, AttackOutcome
+from genbab.attack.replay import Replayer
 from genbab.attack.search import Attacker
 
-__all__ = ["FULL", "QUICK", "Attacker", "Challenge", "Effort", "Falsified", "Outcome", "Replayer", "confirm"]
+__all__ = [
+    "FULL",
+    "QUICK",
+    "AttackEffort",
+    "AttackOutcome",
+    "Attacker",
+    "Challenge",
+    "Falsified",
+    "Replayer",
+]

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.attack.doubt import Doubts, doubts, points, unavailable
-from genbab.attack.exactly import Exactly
-from genbab.attack.hunt import Effort
+from genbab.attack.doubt import Doubts, ProofCheck, points, unavailable
+from genbab.attack.hunt import AttackEffort
+from genbab.attack.rational import RationalRefuter
 from genbab.attack.reals import Reals
 from genbab.attack.replay import Replayer
 from genbab.attack.search import Attacker
-from genbab.attack.targets import Floats
+from genbab.attack.targets import Floats, SearchNumbers
 from genbab.config import Config
 from genbab.errors import DeadlineReached
-from genbab.network import Affine, Network, evaluate, without_domains
+from genbab.network import Network, evaluate, without_domains
 from genbab.reader import Model
 from genbab.result import Counterexample
 from genbab.specs import Spec
@@ -62,9 +62,10 @@ class Challenge:
         self.reals = Reals(network, spec, self.device)
         self.certain = self.reals.violated if config.witness == "nearest" else None
         double = any(kind == np.float64 for kind in model.input_dtypes)
-        memory, dtype = max(1 << 26, config.memory // 8), torch.float64 if double else torch.float32
+        numbers = SearchNumbers(torch.float64 if double else torch.float32, self.device, nearest=True)
         self.guessed = False
-        self.attacker = Attacker(network, spec, self.confirm, self.device, memory, dtype, nearest=True)
+        memory = max(1 << 26, config.memory // 8)
+        self.attacker = Attacker(network, spec, self.confirm, numbers, memory)
 
     def confirm(self, x: np.ndarray) -> Counterexample | None:
         """The counterexample at x (D,), replayed, or None."""
@@ -94,12 +95,12 @@ class Challenge:
 
         They are `settled` then; equality is looked for in others only.
         """
-        found = Exactly(self.network, self.spec).refuted(clauses) - self.settled
+        found = RationalRefuter(self.network, self.spec).refuted(clauses) - self.settled
         self.settled |= found
         self.hopeless = "" if found else self.hopeless
         return bool(found)
 
-    def attack(self, effort: Effort, clauses: Sequence[int] | None = None, share: float = 1.0) -> None:
+    def attack(self, effort: AttackEffort, clauses: Sequence[int] | None = None, share: float = 1.0) -> None:
         """Attack the clauses (default: all) for at most this share of the time that is left.
 
         The settings bound the effort's restarts and steps (no restarts: no attack) and give the seed. Raises
@@ -127,10 +128,11 @@ class Challenge:
             self.hopeless = self.hopeless or self.reals.equality(x, self.settled)
 
     def _guess(self) -> None:
-        """Once, some points of the boxes in onnxruntime, where gradients of a network without the file's
-        conversions see nothing of what these round off; raises `Falsified`.
+        """Once, some points of the boxes in onnxruntime, for models that convert numbers; raises `Falsified`.
+
+        Gradients of a network without the file's conversions see nothing of what these round off.
         """
-        weights = any(isinstance(n, Affine) and n.uncertainty.weights for n in self.network.nodes)
+        weights = any(node.uncertainty.weights for node in self.network.affine.values())
         if not weights or self.guessed:
             return
         self.guessed = True
@@ -162,7 +164,8 @@ class Challenge:
         def judge(x: Floats) -> None:
             self._judge(self.confirm(x))
 
-        return doubts(self.replayer, self.spec, ours, self.deadline, self.config.seed, judge)
+        check = ProofCheck(self.replayer, self.spec, ours, judge)
+        return check.doubts(self.deadline, self.config.seed)
 
     def remark(self, found: Counterexample) -> str:
         """What people should know of onnxruntime's default session at a counterexample, or ""."""

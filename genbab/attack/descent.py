@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from genbab.attack.targets import Targets
-from genbab.network import Affine, Input, Network, evaluate
+from genbab.network import Network, evaluate
+from genbab.system.deadline import Deadline
 
 BATCH_WORK = 1_000_000_000
 """Multiply-adds in one pass at most, so that a deadline is looked at a few times a second."""
@@ -28,16 +28,6 @@ to 200 were measured on one core."""
 
 DIVERSIFY = 3
 """Steps along random output directions before the descent."""
-
-
-class Deadline(Protocol):
-    """The time a run has."""
-
-    def check(self) -> None:
-        """Raise `DeadlineReached` when the time is up."""
-
-    def left(self) -> float:
-        """Seconds left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +41,8 @@ class Field:
     @cached_property
     def work(self) -> int:
         """The cost of one evaluation in multiply-adds; a number that passes through memory counts as many."""
-        affine = [node for node in self.network.nodes if isinstance(node, Affine)]
-        return sum(one.cost for node in affine for _, one in node.terms) + PASS * self.width
+        maps = (one for node in self.network.affine.values() for _, one in node.terms)
+        return sum(one.cost for one in maps) + PASS * self.width
 
     @cached_property
     def width(self) -> int:
@@ -117,7 +107,7 @@ def descend(
             break
         velocity = MOMENTUM * velocity + gradient / gradient.abs().amax(-1, keepdim=True).clamp_min(1e-30)
         size = first * DECAY ** (k / max(1, steps - 1))
-        x = inside(field.network, x - size * velocity.sign(), low, high)
+        x = projected(field.network, x - size * velocity.sign(), low, high)
     return best
 
 
@@ -151,15 +141,14 @@ def diversify(
         gradient = _gradient(total, x)
         if gradient is None:
             return start
-        x = inside(network, x.detach() + (high - low) / 4 * gradient.sign(), low, high)
+        x = projected(network, x.detach() + (high - low) / 4 * gradient.sign(), low, high)
     return x
 
 
-def inside(network: Network, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def projected(network: Network, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """x (C, P, D) moved into the boxes, and into the balls of the network's input."""
     x = torch.minimum(torch.maximum(x, low), high)
-    first = network.nodes[0]
-    for ball in first.within if isinstance(first, Input) else ():
+    for ball in network.entry.within:
         x = ball.moved(x)
     return x
 

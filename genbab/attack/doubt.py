@@ -38,7 +38,9 @@ SECOND = 8
 
 @dataclass(frozen=True)
 class Doubts:
-    """reason: why the proof cannot be trusted, or ""; runtime: what people should know of onnxruntime's
+    """What speaks against a proof, and what people should know of the sessions that it was compared in.
+
+    reason: why the proof cannot be trusted, or ""; runtime: what people should know of onnxruntime's
     sessions, or ""; count: points that were compared.
     """
 
@@ -47,48 +49,85 @@ class Doubts:
     count: int = 0
 
 
-def doubts(  # noqa: PLR0913
-    replayer: Replayer,
-    spec: Spec,
-    ours: Callable[[Floats], Floats],
-    deadline: Deadline,
-    seed: int,
-    judge: Callable[[Floats], None],
-) -> Doubts:
-    """What onnxruntime says against a proof about a network.
+@dataclass(frozen=True, eq=False)
+class ProofCheck:
+    """Compares the network of a proof with onnxruntime.
 
-    ours: the network's outputs at a batch of points of the spec's variables, first those that the spec
-    speaks of. `judge` is called with every point whose outputs in onnxruntime violate the spec. One round of
-    points is compared, or what the deadline leaves of it (one point at least), and more while they cost
-    little beside the proof.
+    ours: the network's outputs (B, O) at a batch of points (B, D) of the spec's variables, first those that
+    the spec speaks of. judge: called with every point whose outputs in onnxruntime violate the spec.
     """
-    spoken, end = spoken_of(spec), time.monotonic() + min(PART * deadline.elapsed(), MORE_SECONDS)
-    seen: list[tuple[Floats, Floats]] = []
-    for x, mine in _beside(replayer, spec, ours, points(spec, seed)):
-        late = len(seen) >= PER_BOX * min(BOXES, len(spec.lower)) and time.monotonic() > end
-        if seen and (late or deadline.expired):
-            break
-        y, why = replayer.answer(spec, x)
-        if y is None:
-            reason = f"the bounds are proved, but onnxruntime fails on an input of the property: {why}"
-            return Doubts(reason, count=len(seen))
-        seen.append((x, y))
-        if bool(np.isfinite(y).all()) and spec.violation(x, y[: spec.output_size]) is not None:
-            judge(x)
-        if reason := _against(replayer, spec, spoken, seen[-1], mine[: len(y)]):
-            return Doubts(reason, count=len(seen))
-    return Doubts("", _second(replayer, spec, seen[:SECOND]), len(seen))
 
+    replayer: Replayer
+    spec: Spec
+    ours: Callable[[Floats], Floats]
+    judge: Callable[[Floats], None]
 
-def _beside(
-    replayer: Replayer, spec: Spec, ours: Callable[[Floats], Floats], stream: Iterator[Floats]
-) -> Iterator[tuple[Floats, Floats]]:
-    """The points rounded to the model's numbers in their boxes (where these hold any), with our outputs."""
-    while True:
-        some = [next(stream) for _ in range(BATCH)]
-        placed = [(replayer.placed(spec, x), x) for x in some]
-        found = [x.astype(np.float32).astype(np.float64) if at is None else at.x for at, x in placed]
-        yield from zip(found, ours(np.stack(found)), strict=True)
+    def doubts(self, deadline: Deadline, seed: int) -> Doubts:
+        """What onnxruntime says against the proof.
+
+        One round of points is compared, or what the deadline leaves of it (one point at least), and more
+        while they cost little beside the proof. Raises what `judge` raises.
+        """
+        spec, end = self.spec, time.monotonic() + min(PART * deadline.elapsed(), MORE_SECONDS)
+        spoken, seen = spoken_of(spec), list[tuple[Floats, Floats]]()
+        for x, mine in self._beside(points(spec, seed)):
+            late = len(seen) >= PER_BOX * min(BOXES, len(spec.lower)) and time.monotonic() > end
+            if seen and (late or deadline.expired):
+                break
+            y, why = self.replayer.answer(spec, x)
+            if y is None:
+                reason = f"the bounds are proved, but onnxruntime fails on an input of the property: {why}"
+                return Doubts(reason, count=len(seen))
+            seen.append((x, y))
+            if self._violated(x, y):
+                self.judge(x)
+            if reason := self._against(spoken, seen[-1], mine[: len(y)]):
+                return Doubts(reason, count=len(seen))
+        return Doubts("", self._second(seen[:SECOND]), len(seen))
+
+    def _violated(self, x: Floats, y: Floats) -> bool:
+        finite = bool(np.isfinite(y).all())
+        return finite and self.spec.violation(x, y[: self.spec.output_size]) is not None
+
+    def _beside(self, stream: Iterator[Floats]) -> Iterator[tuple[Floats, Floats]]:
+        """The points as numbers of the model in their boxes (where these hold any), with our outputs."""
+        while True:
+            some = [next(stream) for _ in range(BATCH)]
+            placed = [(self.replayer.placed(self.spec, x), x) for x in some]
+            found = [x.astype(np.float32).astype(np.float64) if at is None else at.x for at, x in placed]
+            yield from zip(found, self.ours(np.stack(found)), strict=True)
+
+    def _against(self, spoken: np.ndarray, seen: tuple[Floats, Floats], ours: Floats) -> str:
+        """Why this point speaks against the proof, or ""."""
+        x, y = seen
+        undefined = ~np.isfinite(y[: self.spec.output_size]) & spoken
+        if undefined.any():
+            i = int(np.flatnonzero(undefined)[0])
+            return (
+                f"the bounds are proved, but on inputs of the property output {i} of onnxruntime is {y[i]}: "
+                "the model is undefined there, or its numbers are beyond what float32 holds"
+            )
+        if (k := self.replayer.apart(self.spec, x, y, ours)) is None:
+            return ""
+        return (
+            "the bounds are proved, but on inputs of the property the network as understood differs from "
+            f"onnxruntime: output {k} is {ours[k]:.6g} here and {y[k]:.6g} there, which is more than float32 "
+            "rounding explains; the model may have been misread"
+        )
+
+    def _second(self, seen: Sequence[tuple[Floats, Floats]]) -> str:
+        """What people should know of onnxruntime's default session, or ""."""
+        for x, y in seen:
+            z, why = self.replayer.answer(self.spec, x, optimised=True)
+            if z is None:
+                return unavailable(why)
+            if (i := self.replayer.apart(self.spec, x, y, z)) is not None:
+                return (
+                    "onnxruntime's default session, which rewrites the model, disagrees with the file as "
+                    f"written: output {i} is {z[i]:.6g} instead of {y[i]:.6g} at an input of the property"
+                    + (", which violates it there" if self._violated(x, z) else "")
+                )
+        return ""
 
 
 def spoken_of(spec: Spec) -> np.ndarray:
@@ -101,8 +140,10 @@ def spoken_of(spec: Spec) -> np.ndarray:
 
 
 def points(spec: Spec, seed: int) -> Iterator[Floats]:
-    """Points of the boxes without end, in rounds: first middles, random ones and two opposite corners of
-    boxes spread over all; then of random boxes corners, edges, points near corners and random ones.
+    """Points (D,) of the boxes without end, in rounds.
+
+    First middles, random ones and two opposite corners of boxes spread over all; then of random boxes
+    corners, edges, points near corners and random ones.
     """
     random = np.random.default_rng(seed)
     count, first = len(spec.lower), True
@@ -135,43 +176,6 @@ def _within(spec: Spec, box: int, x: Floats) -> Floats:
                 break
             x = middle + 0.5 * (x - middle)
     return x
-
-
-def _against(
-    replayer: Replayer, spec: Spec, spoken: np.ndarray, seen: tuple[Floats, Floats], ours: Floats
-) -> str:
-    """Why this point speaks against the proof, or ""."""
-    x, y = seen
-    undefined = ~np.isfinite(y[: spec.output_size]) & spoken
-    if undefined.any():
-        i = int(np.flatnonzero(undefined)[0])
-        return (
-            f"the bounds are proved, but on inputs of the property output {i} of onnxruntime is {y[i]}: the "
-            "model is undefined there, or its numbers are beyond what float32 holds"
-        )
-    if (k := replayer.apart(spec, x, y, ours)) is None:
-        return ""
-    return (
-        "the bounds are proved, but on inputs of the property the network as understood differs from "
-        f"onnxruntime: output {k} is {ours[k]:.6g} here and {y[k]:.6g} there, which is more than float32 "
-        "rounding explains; the model may have been misread"
-    )
-
-
-def _second(replayer: Replayer, spec: Spec, seen: Sequence[tuple[Floats, Floats]]) -> str:
-    """What people should know of onnxruntime's default session, or ""."""
-    for x, y in seen:
-        z, why = replayer.answer(spec, x, optimised=True)
-        if z is None:
-            return unavailable(why)
-        if (i := replayer.apart(spec, x, y, z)) is not None:
-            met = np.isfinite(z).all() and spec.violation(x, z[: spec.output_size]) is not None
-            return (
-                "onnxruntime's default session, which rewrites the model, disagrees with the file as "
-                f"written: output {i} is {z[i]:.6g} instead of {y[i]:.6g} at an input of the property"
-                + (", which violates it there" if met else "")
-            )
-    return ""
 
 
 def unavailable(why: str) -> str:

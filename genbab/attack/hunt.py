@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.attack.descent import Best, Field, descend, diversify, inside
+from genbab.attack.descent import Best, Field, descend, diversify, projected
 from genbab.attack.targets import Floats, Targets, gather
 from genbab.result import Counterexample
 from genbab.specs import Spec
@@ -38,7 +38,7 @@ REPLAYS = 256
 
 
 @dataclass(frozen=True)
-class Effort:
+class AttackEffort:
     """How hard an attack tries.
 
     samples: points of the first phase over all boxes (three per box at least); clauses: how many clauses get
@@ -57,15 +57,15 @@ class Effort:
     first: int = 0
 
 
-QUICK = Effort(samples=4096, clauses=64, restarts=2048, steps=40, rounds=1, work=3e9)
+QUICK = AttackEffort(samples=4096, clauses=64, restarts=2048, steps=40, rounds=1, work=3e9)
 """Before any bound is computed: a fifth of a second on small networks where there is nothing to find."""
 
-FULL = Effort(samples=16384, clauses=256, restarts=4096, steps=80, rounds=4, work=2e10)
+FULL = AttackEffort(samples=16384, clauses=256, restarts=4096, steps=80, rounds=4, work=2e10)
 """About ten times as much."""
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class AttackOutcome:
     """A confirmed counterexample or None, and the best points of the attack, the most promising first.
 
     points (M, D) lie in their boxes and are numbers of the search's dtype; margins (M,) are the largest row
@@ -100,7 +100,7 @@ class Hunt:
     _replays: int = 0
     _kept: list[tuple[Tensor, Tensor, Tensor]] = dataclasses.field(default_factory=list)
 
-    def play(self, effort: Effort, wanted: Sequence[int], number: int) -> None:
+    def play(self, effort: AttackEffort, wanted: Sequence[int], number: int) -> None:
         """Both phases once; every round draws new points and moves on to the next most promising clauses."""
         if number == 0:
             self._screen(dataclasses.replace(effort, samples=GLANCE, work=effort.work / 20), wanted)
@@ -122,7 +122,7 @@ class Hunt:
     def descend(self, targets: Targets, x: Tensor, steps: int) -> None:
         """Descend from x (C, P, D), clipped to the boxes, and keep the best point of every clause."""
         low, high = self._around(targets.box)
-        x = inside(self.field.network, x, low, high)
+        x = projected(self.field.network, x, low, high)
         self._keep(targets.index, descend(self.field, targets, (low, high), x, steps, self.watch))
 
     def watch(self, x: Tensor, margins: Tensor) -> bool:
@@ -137,14 +137,14 @@ class Hunt:
                     break
         return self.found is not None
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> AttackOutcome:
         """What is known now."""
         size = self.spec.input_size
         if not self._kept:
-            return Outcome(self.found, np.zeros((0, size)), np.zeros(0), np.zeros(0, dtype=np.int64))
+            return AttackOutcome(self.found, np.zeros((0, size)), np.zeros(0), np.zeros(0, dtype=np.int64))
         points, margins, clauses = (torch.cat(parts).cpu() for parts in zip(*self._kept, strict=True))
         order = margins.argsort(stable=True)
-        return Outcome(
+        return AttackOutcome(
             self.found,
             points[order].double().numpy(),
             margins[order].double().numpy(),
@@ -160,7 +160,7 @@ class Hunt:
         """The boxes (C,) as (C, 1, D), (C, 1, D)."""
         return self.box[0][box].unsqueeze(1), self.box[1][box].unsqueeze(1)
 
-    def _screen(self, effort: Effort, wanted: Sequence[int]) -> Screened | None:
+    def _screen(self, effort: AttackEffort, wanted: Sequence[int]) -> Screened | None:
         """Evaluate sample points of every box; rank clauses by best margin / spread; None: found."""
         boxes = len({self.spec.clauses[i].box for i in wanted})
         dense = min(effort.samples, effort.work / self.field.work)
@@ -206,7 +206,7 @@ class Hunt:
         for place, value in enumerate((0.5, 0.0, 1.0)):
             weight[:, place] = value
         weight = weight.to(low.device)
-        return inside(self.field.network, low * (1 - weight) + high * weight, low, high)
+        return projected(self.field.network, low * (1 - weight) + high * weight, low, high)
 
     def _starts(self, targets: Targets, points: Tensor, restarts: int) -> Tensor:
         """Starts (C, restarts, D): half of them screened, the rest random, half of those diversified."""

@@ -16,7 +16,7 @@ from genbab.network import Network, evaluate
 from genbab.network.interval import Interval, interval_rows, propagate
 from genbab.specs import Clause, Spec
 from genbab.specs.form.clauses import Clauses
-from genbab.specs.form.parts import Ints
+from genbab.specs.numbers.arrays import Ints
 
 PRECISION = 1e-9
 """Rows that are known to this part of their size are known well enough to call them equal."""
@@ -34,7 +34,7 @@ SHOWN = 8
 """Inputs that a sentence shows."""
 
 
-class Range(NamedTuple):
+class PointRange(NamedTuple):
     """A box (1, D) of inputs, and an interval (1, O) of the outputs there."""
 
     box: Interval
@@ -121,9 +121,10 @@ class Reals:
         value = value if clause.inputs is None else value + clause.inputs @ point
         return not bool((value > clause.rhs + CLOSE * (1.0 + abs(clause.rhs) + abs(value))).any())
 
-    def _touched(self, clause: Clause, point: Range, excluded: bool) -> bool:
-        """Whether all rows are at most their right-hand sides at the point, and one that is excluded there
-        is not surely below.
+    def _touched(self, clause: Clause, point: PointRange, excluded: bool) -> bool:
+        """Whether all rows are at most their right-hand sides at the point, and one is excluded there.
+
+        That one is not surely below its right-hand side.
         """
         below, above = self._rows(clause, point)
         odd = np.full(len(below), excluded)
@@ -152,12 +153,12 @@ class Reals:
         ends = self.spec.lower[placed.box], self.spec.upper[placed.box]
         return np.where(none, ends[0], middle), np.where(none, ends[1], middle)
 
-    def _range(self, low: Floats, high: Floats) -> Range:
+    def _range(self, low: Floats, high: Floats) -> PointRange:
         """What is certain of the outputs for low <= x <= high, both (D,)."""
         box: Interval = self._tensor(low), self._tensor(high)
-        return Range(box, propagate(self.network, box)[self.network.output])
+        return PointRange(box, propagate(self.network, box)[self.network.output])
 
-    def _rows(self, clause: Clause, known: Range) -> tuple[Floats, Floats]:
+    def _rows(self, clause: Clause, known: PointRange) -> tuple[Floats, Floats]:
         """Bounds (R,), (R,) of outputs·y + inputs·x of the clause's rows where that is known."""
         missing = self.network.output_size - clause.outputs.shape[1]
         matrix = self._tensor(np.pad(clause.outputs, ((0, 0), (0, missing))))

@@ -212,11 +212,6 @@ def _opened(model: Model, optimised: bool) -> Session:
     return _Together({name: session(proto, optimised) for name, proto in model.given.items()})
 
 
-def confirm(model: Model, spec: Spec, x: npt.NDArray[Any]) -> Counterexample | None:
-    """`Replayer(model).confirm(spec, x)`, for a single use."""
-    return Replayer(model).confirm(spec, x)
-
-
 def _met(spec: Spec, placed: Placed, y: Floats) -> int | None:
     """The clause that finite outputs y meet, if any: one of the placed point's box where it lies outside."""
     y = y[: spec.output_size]
@@ -228,8 +223,9 @@ def _met(spec: Spec, placed: Placed, y: Floats) -> int | None:
 
 
 def _distance(x: Floats, low: Floats, high: Floats) -> float:
-    """The largest distance of x from intervals that hold [low, high], rounded up; where low > high, the
-    interval lies between these.
+    """The largest distance of x from intervals that hold [low, high], rounded up.
+
+    Where low > high, the interval lies between these.
     """
     first, last = np.minimum(low, high), np.maximum(low, high)
     away = np.where(low > high, np.maximum(abs(x - first), abs(x - last)), np.maximum(low - x, x - high))

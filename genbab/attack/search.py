@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from genbab.attack.descent import Deadline, Field
-from genbab.attack.hunt import QUICK, Confirm, Effort, Hunt, Outcome
-from genbab.attack.targets import Floats, gather, search_box
+from genbab.attack.descent import Field
+from genbab.attack.hunt import QUICK, AttackEffort, AttackOutcome, Confirm, Hunt
+from genbab.attack.targets import Floats, SearchNumbers, gather, search_box
 from genbab.network import Network
 from genbab.specs import Spec
+from genbab.system.deadline import Deadline
+
+CPU_FLOATS = SearchNumbers()
+"""float32 on the CPU."""
 
 
 class Attacker:
@@ -20,27 +24,28 @@ class Attacker:
     Every result is a function of the arguments and the seed of the effort, unless the deadline strikes.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         network: Network,
         spec: Spec,
         confirm: Confirm,
-        device: torch.device | str = "cpu",
+        numbers: SearchNumbers = CPU_FLOATS,
         memory: int = 1 << 29,
-        dtype: torch.dtype = torch.float32,
-        nearest: bool = False,
     ) -> None:
-        """memory in bytes; dtype float64 for models whose inputs are float64; nearest as in `search_box`."""
-        self._network = network.to(dtype, torch.device(device))
+        """network: what the spec speaks of, in any dtype; memory: the bytes that one pass may take."""
+        self._network = network.to(numbers.dtype, numbers.device)
         self._spec, self._confirm, self._memory = spec, confirm, memory
-        self._low, self._high = search_box(spec, dtype, torch.device(device), nearest)
+        self._low, self._high = search_box(spec, numbers)
         holds = (self._low <= self._high).all(-1).cpu()
         self.reachable = tuple(i for i, c in enumerate(spec.clauses) if bool(holds[c.box]))
         """Clauses whose box holds a number of the search's dtype; the others cannot be attacked."""
 
     def run(
-        self, effort: Effort = QUICK, deadline: Deadline | None = None, clauses: Sequence[int] | None = None
-    ) -> Outcome:
+        self,
+        effort: AttackEffort = QUICK,
+        deadline: Deadline | None = None,
+        clauses: Sequence[int] | None = None,
+    ) -> AttackOutcome:
         """Sample all boxes, then descend; `clauses` narrows the attack to some. Raises `DeadlineReached`."""
         wanted = self.reachable if clauses is None else tuple(sorted(set(clauses) & set(self.reachable)))
         hunt = self._hunt(deadline, effort.seed + effort.first)
@@ -52,7 +57,7 @@ class Attacker:
 
     def refine(
         self, points: Floats, clauses: Sequence[int], steps: int = 8, deadline: Deadline | None = None
-    ) -> Outcome:
+    ) -> AttackOutcome:
         """Descend from points (M, D), each towards its clause of `clauses` (M,), inside that clause's box.
 
         Points are clipped to their boxes, those of unreachable clauses left out. May raise `DeadlineReached`.

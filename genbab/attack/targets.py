@@ -47,16 +47,24 @@ def closest(ends: tuple[Floats, Floats], numbers: tuple[Floats, Floats]) -> Floa
     return found
 
 
-def search_box(
-    spec: Spec, dtype: torch.dtype, device: torch.device, nearest: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Boxes (K, D), (K, D) of numbers of `dtype` inside the spec's; empty (low > high) if there are none.
+@dataclass(frozen=True)
+class SearchNumbers:
+    """The numbers that a search computes with: float32 or, for models whose inputs are, float64.
 
-    nearest: an interval that holds no such number is the one next to it.
+    nearest: an interval that holds no such number is the one next to it, instead of empty.
     """
+
+    dtype: torch.dtype = torch.float32
+    device: torch.device = torch.device("cpu")
+    nearest: bool = False
+
+
+def search_box(spec: Spec, numbers: SearchNumbers) -> tuple[Tensor, Tensor]:
+    """Boxes (K, D), (K, D) of these numbers inside the spec's; empty (low > high) if there are none."""
+    dtype, device = numbers.dtype, numbers.device
     kind = np.dtype(np.float64 if dtype == torch.float64 else np.float32)
     low, high = representable(*spec.inner, kind)
-    if nearest and (none := low > high).any():
+    if numbers.nearest and (none := low > high).any():
         near = closest((spec.lower, spec.upper), (low, high))
         low, high = np.where(none, near, low), np.where(none, near, high)
     return torch.tensor(low, dtype=dtype, device=device), torch.tensor(high, dtype=dtype, device=device)

@@ -40,8 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_streams() -> None:
-    """Where stdout or stderr was closed, nothing said there goes anywhere else, such as into a file opened
-    later."""
+    """Let what is said where stdout or stderr was closed go nowhere.
+
+    Else it would go into a file opened later.
+    """
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             opened = os.open(os.devnull, os.O_WRONLY)

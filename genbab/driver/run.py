@@ -108,9 +108,9 @@ class Run:
     def _verified(self) -> Result:
         """The verdict with the reason, and whether what the specification takes for granted can happen."""
         reason, facts = refuted(len(self.challenge.settled)), dict[str, Any]()
-        if self.spec.assumed is not None:
+        if self.spec.premises is not None:
             with self.ledger.timed("vacuity"):
-                said, facts = vacuity(Run, self.model, self.spec.assumed, self.config, self.deadline)
+                said, facts = vacuity(Run, self.model, self.spec.premises, self.config, self.deadline)
             reason = said if facts["vacuous"] else f"{reason}; {said}"
         result = self.ledger.result(Verdict.VERIFIED, reason)
         return replace(result, statistics={**result.statistics, **facts})

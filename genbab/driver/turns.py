@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from genbab.attack import FULL, Challenge, Effort
+from genbab.attack import FULL, AttackEffort, Challenge
 
 SHARE = 0.1
 """Share of the time left that one round may take."""
@@ -33,7 +33,7 @@ class Turns:
         """The clauses are others from now on."""
         self._round = 0
 
-    def attack(self, effort: Effort, clauses: Sequence[int] | None = None) -> None:
+    def attack(self, effort: AttackEffort, clauses: Sequence[int] | None = None) -> None:
         """One attack, whatever time was used so far; raises `Falsified` or `DeadlineReached`."""
         begun = time.monotonic()
         try:

@@ -28,7 +28,7 @@ OPEN = "whether an input of the region follows the constraints on hidden neurons
 
 
 def vacuity(
-    run: Callable[..., Run], model: Model, assumed: Spec, config: Config, deadline: Deadline
+    run: Callable[..., Run], model: Model, premises: Spec, config: Config, deadline: Deadline
 ) -> tuple[str, dict[str, Any]]:
     """(a sentence, statistics): whether some input does what is taken for granted, by attack and by bounds.
 
@@ -36,7 +36,7 @@ def vacuity(
     """
     limit = Deadline(min(SECONDS, SHARE * deadline.left()))
     try:
-        found: Result = run(model, assumed, config, limit, time.monotonic(), lambda _: None).decide()
+        found: Result = run(model, premises, config, limit, time.monotonic(), lambda _: None).decide()
     except GenbabError:
         return OPEN, {"vacuous": None}
     if found.verdict is Verdict.VERIFIED:

@@ -72,7 +72,7 @@ def plot_relaxation(  # noqa: PLR0913 - the question has this many parts
 
 
 def understood(fn: Function) -> Nonlinearity:
-    """The record of whatever a person names a function by."""
+    """The record of whatever a person names a function by; raises `UsageError` for anything else."""
     if isinstance(fn, Nonlinearity):
         return fn
     if isinstance(fn, str):

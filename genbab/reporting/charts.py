@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genbab.reporting.facts import SOLVED, Floats, Instance
+from genbab.reporting.facts import SOLVED, Floats, StudyInstance
 from genbab.reporting.matching import Pair
 from genbab.reporting.scales import Axis, duration, linear, logarithmic, number, onward, signed, whole
 
@@ -55,12 +55,14 @@ class Chart:
     lines: tuple[tuple[float, float, float, float, str], ...] = field(default=())
 
 
-def cactus(some: Sequence[Instance], other: Sequence[Instance], names: tuple[str, str]) -> Chart | None:
+def cactus(
+    some: Sequence[StudyInstance], other: Sequence[StudyInstance], names: tuple[str, str]
+) -> Chart | None:
     """How many instances were decided within how many seconds; None where none was.
 
     Of one study also the proofs and the counterexamples alone; of two the decided ones of each.
     """
-    groups: list[tuple[str, str, Sequence[Instance], tuple[str, ...]]]
+    groups: list[tuple[str, str, Sequence[StudyInstance], tuple[str, ...]]]
     groups = [("decided", names[0] if other else "decided", some, SOLVED)]
     if other:
         groups.append(("other", names[1], other, SOLVED))
@@ -85,7 +87,7 @@ def cactus(some: Sequence[Instance], other: Sequence[Instance], names: tuple[str
     return Chart(told, "instances decided", "seconds each", x, y, tuple(curves), tuple(marks))
 
 
-def _times(group: Sequence[Instance], wanted: Sequence[str]) -> list[tuple[float, Instance]]:
+def _times(group: Sequence[StudyInstance], wanted: Sequence[str]) -> list[tuple[float, StudyInstance]]:
     found = [(one.seconds, one) for one in group if one.verdict in wanted and one.seconds is not None]
     return sorted(found, key=lambda pair: pair[0])
 
@@ -132,7 +134,7 @@ OUTCOMES = (
 )
 
 
-def radii(some: Sequence[Instance]) -> Chart | None:
+def radii(some: Sequence[StudyInstance]) -> Chart | None:
     """Per sample the radius that is certified and the one that is broken, sorted; None without any."""
     known = [(one.value("certified"), one.value("broken"), one) for one in some if one.kind == "radius"]
     told = [(c, b, one) for c, b, one in known if c is not None]
@@ -156,7 +158,7 @@ def radii(some: Sequence[Instance]) -> Chart | None:
     return Chart(summary, "samples, sorted", "radius", x, y, curves, tuple(marks), legend)
 
 
-def bound(one: Instance) -> Chart | None:
+def bound(one: StudyInstance) -> Chart | None:
     """The certified bound against time, as steps; None where fewer than one moment is known."""
     history = list(one.history)
     if not history:

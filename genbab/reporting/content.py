@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genbab.reporting import charts
-from genbab.reporting.facts import Instance, real
+from genbab.reporting.facts import StudyInstance, real
 from genbab.reporting.matching import Pair, conflicts, doubts, pairs
 from genbab.reporting.names import short
 from genbab.reporting.points import view
@@ -22,8 +22,8 @@ Pairs = Sequence[tuple[str, str]]
 
 
 def content(
-    some: Sequence[Instance],
-    others: Sequence[Instance] | None,
+    some: Sequence[StudyInstance],
+    others: Sequence[StudyInstance] | None,
     names: tuple[str, str],
     title: str,
     shape: tuple[int, ...] | None,
@@ -51,11 +51,11 @@ def content(
     }
 
 
-def _several(some: Sequence[Instance]) -> bool:
+def _several(some: Sequence[StudyInstance]) -> bool:
     return len({one.model for one in some}) > 1
 
 
-def _lead(some: Sequence[Instance]) -> str:
+def _lead(some: Sequence[StudyInstance]) -> str:
     models = list(dict.fromkeys(one.model for one in some))
     told = models[0] if len(models) == 1 else f"{len(models)} models"
     last = max((str(one.record["finished"]) for one in some if one.record["finished"]), default="")
@@ -63,7 +63,7 @@ def _lead(some: Sequence[Instance]) -> str:
     return f"{told}{ended}" if some else "an empty study"
 
 
-def _tiles(some: Sequence[Instance]) -> Pairs:
+def _tiles(some: Sequence[StudyInstance]) -> Pairs:
     solved = [one.seconds or 0.0 for one in some if one.solved]
     middle = duration(sorted(solved)[len(solved) // 2]) if solved else "–"
     total = duration(sum(one.seconds or 0.0 for one in some))
@@ -73,8 +73,8 @@ def _tiles(some: Sequence[Instance]) -> Pairs:
 
 
 def _drawings(
-    some: Sequence[Instance],
-    others: Sequence[Instance],
+    some: Sequence[StudyInstance],
+    others: Sequence[StudyInstance],
     matched: Sequence[Pair],
     names: tuple[str, str],
     how: str,
@@ -95,7 +95,7 @@ def _drawings(
     return [(name, note, drawn) for name, note, drawn in found if drawn is not None]
 
 
-def _columns(some: Sequence[Instance], paired: bool, other: str) -> Pairs:
+def _columns(some: Sequence[StudyInstance], paired: bool, other: str) -> Pairs:
     names = [
         ("#", "number"),
         *([("model", "")] if _several(some) else []),
@@ -110,7 +110,7 @@ def _columns(some: Sequence[Instance], paired: bool, other: str) -> Pairs:
     return names + ([(f"in {other}", ""), ("its seconds", "number")] if paired else [])
 
 
-def _rows(some: Sequence[Instance], matched: Sequence[Pair]) -> list[dict[str, Any]]:
+def _rows(some: Sequence[StudyInstance], matched: Sequence[Pair]) -> list[dict[str, Any]]:
     other = {pair.here.number: pair.there for pair in matched}
     radii = any(one.kind == "radius" for one in some)
     rows, names = [], short(one.model for one in some)
@@ -128,7 +128,7 @@ def _rows(some: Sequence[Instance], matched: Sequence[Pair]) -> list[dict[str, A
     return rows
 
 
-def _counted(some: Sequence[Instance]) -> bool:
+def _counted(some: Sequence[StudyInstance]) -> bool:
     return any(one.domains is not None for one in some)
 
 
@@ -143,7 +143,7 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _page(some: Sequence[Instance], place: int, shape: tuple[int, ...] | None) -> dict[str, Any]:
+def _page(some: Sequence[StudyInstance], place: int, shape: tuple[int, ...] | None) -> dict[str, Any]:
     one = some[place]
     gaps = [layer.gap or 0.0 for layer in one.layers]
     lost, widest = sum(gaps), max((layer.mean for layer in one.layers), default=0.0)
@@ -169,7 +169,7 @@ def _page(some: Sequence[Instance], place: int, shape: tuple[int, ...] | None) -
 LOOSE = "How wide the arguments of each layer's functions were before branching, on the least refuted box."
 
 
-def _loss(one: Instance, lost: float) -> str:
+def _loss(one: StudyInstance, lost: float) -> str:
     """The account of the gap in words."""
     assert one.gap is not None
     clause, bound, value = one.gap
@@ -183,7 +183,7 @@ def _loss(one: Instance, lost: float) -> str:
     )
 
 
-def _facts(one: Instance) -> Pairs:
+def _facts(one: StudyInstance) -> Pairs:
     known: list[tuple[str, Any]] = [("model", one.model), ("specification", one.spec)]
     known += [
         (name, one.details.get(name)) for name in ("sample", "label", "eps", "norm", "bounds", "output")
@@ -210,7 +210,7 @@ def _place(at: Any) -> str | None:
     return ", ".join(number(real(v)) for v in at)
 
 
-def _origin(one: Instance) -> Pairs:
+def _origin(one: StudyInstance) -> Pairs:
     record = one.record
     names = ("settings", "model_hash", "spec_hash", "attempts", "exit_code", "finished")
     known = [(name.replace("_", " "), record[name]) for name in names]
@@ -226,7 +226,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _origins(some: Sequence[Instance]) -> list[str]:
+def _origins(some: Sequence[StudyInstance]) -> list[str]:
     """Which versions on which machines gave the answers."""
     counts: Counter[str] = Counter()
     for one in some:

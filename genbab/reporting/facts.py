@@ -19,7 +19,7 @@ SOLVED = ("verified", "falsified")
 
 
 @dataclass(frozen=True)
-class Layer:
+class RelaxedLayer:
     """A relaxed node at the root: widths of its arguments; gap: its part of the lost bound, if known."""
 
     name: str
@@ -31,7 +31,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ShownPoint:
     """A point that is drawn: x (D,), what the network gives there y (O,), the input it began with, the box.
 
     `counterexample`: whether x refutes the specification (else it is only where the question began).
@@ -46,9 +46,11 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
-    """One question of a study with its answer. verdict "open": none yet. steps: of a bisection, (radius,
-    verdict, seconds); gap: (clause, bound, value) as `genbab.result` has it.
+class StudyInstance:
+    """One question of a study with its answer.
+
+    verdict "open": none yet. steps: of a bisection, (radius, verdict, seconds); gap: (clause, bound, value)
+    as `genbab.result` has it; history: (seconds, bound); stages: (name, seconds).
     """
 
     number: int
@@ -57,13 +59,13 @@ class Instance:
     seconds: float | None
     bound: float | None
     history: tuple[tuple[float, float], ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[RelaxedLayer, ...]
     gap: tuple[int, float, float] | None
     stages: tuple[tuple[str, float], ...]
     domains: int | None
     steps: tuple[tuple[float, str, float], ...]
     shape: tuple[int, ...]
-    found: Found | None
+    point: ShownPoint | None
 
     @property
     def anchor(self) -> str:
@@ -72,26 +74,32 @@ class Instance:
 
     @property
     def kind(self) -> str:
+        """The kind of question: robustness, radius, range or instance."""
         return str(self.record["kind"])
 
     @property
     def model(self) -> str:
+        """The model's name, its invisible characters shown."""
         return visible(str(self.record["model"]))
 
     @property
     def spec(self) -> str:
+        """The specification's name, its invisible characters shown."""
         return visible(str(self.record["spec"]))
 
     @property
     def reason(self) -> str:
+        """Why the verdict is what it is, in words."""
         return visible(str(self.record["reason"] or ""))
 
     @property
     def details(self) -> Mapping[str, Any]:
+        """What belongs to this kind of question, by name."""
         return self.record["details"] or {}
 
     @property
     def result(self) -> Mapping[str, Any]:
+        """What else came out, by name."""
         return self.record["result"] or {}
 
     @property
@@ -104,7 +112,7 @@ class Instance:
         return real(self.result.get(name))
 
 
-def instances(study: Study) -> list[Instance]:
+def instances(study: Study) -> list[StudyInstance]:
     """All of a study, in the order in which it was asked."""
     return [_instance(study, number, record) for number, record in enumerate(study.records(), 1)]
 
@@ -126,12 +134,12 @@ def finite(value: Any) -> float | None:
     return found if found is not None and math.isfinite(found) else None
 
 
-def _instance(study: Study, number: int, record: Mapping[str, Any]) -> Instance:
+def _instance(study: Study, number: int, record: Mapping[str, Any]) -> StudyInstance:
     result = _mapping(record["result"])
     facts = _mapping(result.get("statistics"))
     stages = [(k.removeprefix("seconds "), finite(v)) for k, v in facts.items() if k.startswith("seconds ")]
     domains = finite(facts.get("domains"))
-    return Instance(
+    return StudyInstance(
         number,
         record,
         record["verdict"] or "open",
@@ -171,13 +179,13 @@ def _steps(value: Any) -> Iterable[tuple[float, str, float]]:
             yield radius, str(row[1]), seconds
 
 
-def _layers(value: Any) -> Iterable[Layer]:
+def _layers(value: Any) -> Iterable[RelaxedLayer]:
     for layer in value if isinstance(value, list) else ():
         facts = _mapping(layer)
         mean, widest, neurons = (real(facts.get(name)) for name in ("mean", "widest", "neurons"))
         if mean is not None and widest is not None and neurons is not None:
             name = str(facts.get("name") or f"node {facts.get('node')}")
-            yield Layer(
+            yield RelaxedLayer(
                 name, str(facts.get("function")), int(neurons), mean, widest, finite(facts.get("gap"))
             )
 
@@ -198,17 +206,17 @@ def _shape(result: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[int, ..
 
 def _found(
     study: Study, record: Mapping[str, Any], result: Mapping[str, Any], facts: Mapping[str, Any]
-) -> Found | None:
+) -> ShownPoint | None:
     """The counterexample with what it began with; of a misclassified sample the sample."""
     known, box = _mapping(result.get("counterexample")), _mapping(facts.get("box"))
     x = _numbers(known.get("x"))
     start = _kept(study, record)
     if x is None:
-        return None if start is None else Found(start, None, None, None, None, False)
+        return None if start is None else ShownPoint(start, None, None, None, None, False)
     lower, upper = (_numbers(box.get(end), x.size) for end in ("lower", "upper"))
     if start is not None and start.size != x.size:
         start = None
-    return Found(x, _numbers(known.get("y")), start, lower, upper, True)
+    return ShownPoint(x, _numbers(known.get("y")), start, lower, upper, True)
 
 
 def _kept(study: Study, record: Mapping[str, Any]) -> Floats | None:

@@ -6,19 +6,20 @@ import json
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from genbab.reporting.facts import Instance
+from genbab.reporting.facts import StudyInstance
 
-Key = Callable[[Instance], Hashable]
+Key = Callable[[StudyInstance], Hashable]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The same question in both studies. same: whether model and specification are the same, so that
-    different verdicts contradict each other.
+    """The same question in both studies.
+
+    same: whether model and specification are the same, so that different verdicts contradict each other.
     """
 
-    here: Instance
-    there: Instance
+    here: StudyInstance
+    there: StudyInstance
     same: bool
 
     @property
@@ -30,7 +31,7 @@ class Pair:
         return "here" if self.here.solved else "there" if self.there.solved else "neither"
 
 
-def pairs(some: Sequence[Instance], others: Sequence[Instance]) -> tuple[list[Pair], str]:
+def pairs(some: Sequence[StudyInstance], others: Sequence[StudyInstance]) -> tuple[list[Pair], str]:
     """(the instances of both studies, how they were matched in words).
 
     By the contents of model and specification; if none match, by their names; then by the specification
@@ -45,20 +46,20 @@ def pairs(some: Sequence[Instance], others: Sequence[Instance]) -> tuple[list[Pa
     return [], "no instance of the one is in the other"
 
 
-def _contents(one: Instance) -> Hashable:
+def _contents(one: StudyInstance) -> Hashable:
     model, spec = one.record["model_hash"], one.record["spec_hash"]
     return (one.kind, model, spec, _asked(one)) if model and spec else None
 
 
-def _names(one: Instance) -> Hashable:
+def _names(one: StudyInstance) -> Hashable:
     return one.kind, one.model, one.spec, _asked(one)
 
 
-def _spec(one: Instance) -> Hashable:
+def _spec(one: StudyInstance) -> Hashable:
     return one.kind, one.record["spec_hash"] or one.spec, _asked(one)
 
 
-def _asked(one: Instance) -> str:
+def _asked(one: StudyInstance) -> str:
     details = {name: value for name, value in one.details.items() if name not in ("sample", "tolerance")}
     return json.dumps(details, sort_keys=True)
 
@@ -75,9 +76,9 @@ def conflicts(found: Sequence[Pair]) -> list[Pair]:
     return [p for p in found if p.outcome == "conflict"]
 
 
-def doubts(some: Sequence[Instance]) -> list[tuple[Instance, Instance]]:
+def doubts(some: Sequence[StudyInstance]) -> list[tuple[StudyInstance, StudyInstance]]:
     """Instances of one study that ask the same, with contradicting verdicts."""
-    first: dict[Hashable, Instance] = {}
+    first: dict[Hashable, StudyInstance] = {}
     found = []
     for one in some:
         name = _contents(one)

@@ -1,5 +1,6 @@
-"""The report as one HTML text: nothing is loaded from anywhere, every name is escaped, and a policy in the
-page keeps both so.
+"""The report as one HTML text, which loads nothing from anywhere.
+
+Every name is escaped, and a policy in the page keeps both so.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genbab import __version__
 from genbab.errors import UsageError
 from genbab.reporting import charts
 from genbab.reporting.scales import number
+from genbab.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment

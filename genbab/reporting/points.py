@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genbab.reporting.charts import Chart, series
-from genbab.reporting.facts import Floats, Found, Instance
+from genbab.reporting.facts import Floats, ShownPoint, StudyInstance
 from genbab.reporting.pixels import change, layout, picture
 from genbab.reporting.scales import number
 
@@ -29,11 +29,13 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class View:
-    """What is shown of a point. size: width and height of the pictures; rows: (input, low, high, original,
-    value, change) as texts; hidden: inputs that are not listed; outputs: (output, value, where its bar from 0
-    starts and how long it is on a scale of 100, notes); zero: where 0 is; largest: change from `origin`;
-    said: what the network answers, in words.
+class PointView:
+    """What is shown of a point.
+
+    size: width and height of the pictures; rows: (input, low, high, original, value, change) as texts;
+    hidden: inputs that are not listed; outputs: (output, value, where its bar from 0 starts and how long it
+    is on a scale of 100, notes); zero: where 0 is; largest: change from `origin`; said: what the network
+    answers, in words.
     """
 
     title: str
@@ -50,9 +52,9 @@ class View:
     said: str
 
 
-def view(one: Instance, shape: tuple[int, ...] | None = None) -> View | None:
+def view(one: StudyInstance, shape: tuple[int, ...] | None = None) -> PointView | None:
     """The point of an instance, or None. shape: of the pictures, in the place of the model's; () for none."""
-    found = one.found
+    found = one.point
     if found is None:
         return None
     box = None if found.lower is None or found.upper is None else (found.lower, found.upper)
@@ -68,10 +70,10 @@ def view(one: Instance, shape: tuple[int, ...] | None = None) -> View | None:
     rows = tuple(_row(int(k), found, start, box) for k in listed)
     (outputs, zero), hidden = _outputs(one, found), found.x.size - len(rows)
     said = _said(one, found)
-    return View(title, panels, size, guessed, line, rows, hidden, outputs, zero, largest, origin, said)
+    return PointView(title, panels, size, guessed, line, rows, hidden, outputs, zero, largest, origin, said)
 
 
-def _start(found: Found, box: tuple[Floats, Floats] | None) -> Floats | None:
+def _start(found: ShownPoint, box: tuple[Floats, Floats] | None) -> Floats | None:
     """The input that a counterexample began with; where only its box is known, its middle."""
     if not found.counterexample:
         return None
@@ -81,7 +83,7 @@ def _start(found: Found, box: tuple[Floats, Floats] | None) -> Floats | None:
 
 
 def _panels(
-    one: Instance, found: Found, start: Floats | None, shape: tuple[int, ...] | None
+    one: StudyInstance, found: ShownPoint, start: Floats | None, shape: tuple[int, ...] | None
 ) -> tuple[tuple[Panel, ...], tuple[int, int], str]:
     wanted = one.shape if shape is None else shape
     if shape is not None and math.prod(shape) != found.x.size:
@@ -107,7 +109,9 @@ def _panels(
     return tuple(panels), (width, height), f"{height} × {width}" if guess else ""
 
 
-def _row(k: int, found: Found, start: Floats | None, box: tuple[Floats, Floats] | None) -> tuple[str, ...]:
+def _row(
+    k: int, found: ShownPoint, start: Floats | None, box: tuple[Floats, Floats] | None
+) -> tuple[str, ...]:
     low, high = ("", "") if box is None else (number(float(box[0][k])), number(float(box[1][k])))
     value = float(found.x[k])
     if start is None:
@@ -123,7 +127,9 @@ def _row(k: int, found: Found, start: Floats | None, box: tuple[Floats, Floats] 
     )
 
 
-def _outputs(one: Instance, found: Found) -> tuple[tuple[tuple[int, str, float, float, str], ...], float]:
+def _outputs(
+    one: StudyInstance, found: ShownPoint
+) -> tuple[tuple[tuple[int, str, float, float, str], ...], float]:
     """The largest outputs, in order of their numbers, as bars; where 0 is among them."""
     y = found.y
     if y is None:
@@ -142,7 +148,7 @@ def _outputs(one: Instance, found: Found) -> tuple[tuple[tuple[int, str, float, 
     return tuple(rows), round(-low * scale, 1)
 
 
-def _said(one: Instance, found: Found) -> str:
+def _said(one: StudyInstance, found: ShownPoint) -> str:
     """The class that the network takes a counterexample for."""
     label, y = one.details.get("label"), found.y
     if y is None or not isinstance(label, int) or not found.counterexample or y.size < 2:

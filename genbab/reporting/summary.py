@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genbab.reporting.facts import Instance
+from genbab.reporting.facts import StudyInstance
 from genbab.reporting.names import short
 from genbab.reporting.scales import duration, number
 
@@ -35,7 +35,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Group:
-    """One model under one question: a name, what was asked, and cells for `Table.columns`."""
+    """One model under one question: a name, what was asked, and cells for `SummaryTable.columns`."""
 
     model: str
     asked: str
@@ -43,7 +43,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Table:
+class SummaryTable:
     """Groups of one kind."""
 
     title: str
@@ -52,7 +52,7 @@ class Table:
     groups: tuple[Group, ...]
 
 
-def verdicts(some: Sequence[Instance]) -> tuple[Share, ...]:
+def verdicts(some: Sequence[StudyInstance]) -> tuple[Share, ...]:
     """The verdicts in their usual order."""
     counts, shares, start = Counter(one.verdict for one in some), [], 0.0
     for verdict in [*ORDER, *sorted(set(counts) - set(ORDER))]:
@@ -64,7 +64,7 @@ def verdicts(some: Sequence[Instance]) -> tuple[Share, ...]:
     return tuple(shares)
 
 
-def tables(some: Sequence[Instance]) -> tuple[Table, ...]:
+def tables(some: Sequence[StudyInstance]) -> tuple[SummaryTable, ...]:
     """One table per kind of question in the study."""
     makers = {
         "robustness": ("Certified accuracy", ROBUST_NOTE, ROBUST, _robust),
@@ -74,13 +74,13 @@ def tables(some: Sequence[Instance]) -> tuple[Table, ...]:
     }
     found, names = [], short(one.model for one in some)
     for kind, (title, note, columns, maker) in makers.items():
-        groups: dict[tuple[str, str], list[Instance]] = {}
+        groups: dict[tuple[str, str], list[StudyInstance]] = {}
         for one in some:
             if one.kind == kind:
                 groups.setdefault((one.model, _asked(one)), []).append(one)
         rows = tuple(Group(names[model], asked, maker(members)) for (model, asked), members in groups.items())
         if rows:
-            found.append(Table(title, note, columns, rows))
+            found.append(SummaryTable(title, note, columns, rows))
     return tuple(found)
 
 
@@ -95,7 +95,7 @@ RANGE = ("ends", "enclosed", "open", "time")
 INSTANCE = ("instances", "verified", "falsified", "not decided", "errors", "time")
 
 
-def _asked(one: Instance) -> str:
+def _asked(one: StudyInstance) -> str:
     details = one.details
     if one.kind == "robustness":
         return f"eps {number(details.get('eps'))}, norm {details.get('norm')}"
@@ -104,7 +104,7 @@ def _asked(one: Instance) -> str:
     return ""
 
 
-def _robust(some: Sequence[Instance]) -> tuple[str, ...]:
+def _robust(some: Sequence[StudyInstance]) -> tuple[str, ...]:
     counts = Counter(one.verdict for one in some)
     wrong, broken, proved = counts["misclassified"], counts["falsified"], counts["verified"]
     rest = len(some) - wrong - broken - proved
@@ -113,7 +113,7 @@ def _robust(some: Sequence[Instance]) -> tuple[str, ...]:
     return str(len(some)), *shares, _time(some)
 
 
-def _radius(some: Sequence[Instance]) -> tuple[str, ...]:
+def _radius(some: Sequence[StudyInstance]) -> tuple[str, ...]:
     right = [one for one in some if one.value("certified") is not None]
     certified = sorted(one.value("certified") or 0.0 for one in right)
     broken = sorted(b for one in right if (b := one.value("broken")) is not None)
@@ -121,21 +121,21 @@ def _radius(some: Sequence[Instance]) -> tuple[str, ...]:
     return str(len(some)), _share(len(right), some), *middles, _time(some)
 
 
-def _range(some: Sequence[Instance]) -> tuple[str, ...]:
+def _range(some: Sequence[StudyInstance]) -> tuple[str, ...]:
     done = sum(one.verdict == "verified" for one in some)
     return str(len(some)), str(done), str(len(some) - done), _time(some)
 
 
-def _instance(some: Sequence[Instance]) -> tuple[str, ...]:
+def _instance(some: Sequence[StudyInstance]) -> tuple[str, ...]:
     counts = Counter(one.verdict for one in some)
     known = (counts["verified"], counts["falsified"])
     rest = len(some) - sum(known) - counts["error"]
     return tuple(map(str, (len(some), *known, rest, counts["error"]))) + (_time(some),)
 
 
-def _share(count: int, some: Sequence[Instance]) -> str:
+def _share(count: int, some: Sequence[StudyInstance]) -> str:
     return f"{100 * count / len(some):.1f} %"
 
 
-def _time(some: Sequence[Instance]) -> str:
+def _time(some: Sequence[StudyInstance]) -> str:
     return duration(sum(one.seconds or 0.0 for one in some))

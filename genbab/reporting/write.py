@@ -7,7 +7,7 @@ from pathlib import Path
 
 from genbab.errors import UsageError
 from genbab.reporting.content import content
-from genbab.reporting.facts import Instance, instances
+from genbab.reporting.facts import StudyInstance, instances
 from genbab.reporting.page import page
 from genbab.studies.store import Study
 from genbab.system.files import write_atomically
@@ -48,7 +48,7 @@ def report(
     return place
 
 
-def _read(stack: ExitStack, study: Study | str | Path) -> tuple[list[Instance], str]:
+def _read(stack: ExitStack, study: Study | str | Path) -> tuple[list[StudyInstance], str]:
     """The instances of a study, and what to call it."""
     if not isinstance(study, Study):
         place = Path(study)

@@ -1,4 +1,5 @@
 """Studies: many questions about models, answered one after the other and kept in one file.
 
-`store` keeps, `engine` works, the other modules ask. Importing this package loads no torch.
+`questions` and their answers are values, `store` keeps them, `engine` works, the other modules ask. Importing
+this package loads no torch.
 """

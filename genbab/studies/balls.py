@@ -12,8 +12,11 @@ from genbab.studies.data import Floats
 
 
 def ball(model: Model, x: Floats, details: Mapping[str, Any], eps: float) -> Spec:
-    """Unsafe: another class reaches the output of details["label"] within eps of x, inside
-    details["bounds"], where the hidden values follow details["pattern"], if there is one."""
+    """Unsafe: another class reaches the output of details["label"] within eps of x (D,).
+
+    Inside details["bounds"], where the hidden values follow details["pattern"], if there is one. Raises
+    `SpecError` for what `genbab.specs.robustness` refuses.
+    """
     clip = None if details["bounds"] is None else (details["bounds"][0], details["bounds"][1])
     spec = robustness(x, int(details["label"]), model.network.output_size, eps, clip, details["norm"])
     return Pattern.from_dict(details["pattern"]).within(spec) if "pattern" in details else spec

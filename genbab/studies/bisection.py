@@ -21,8 +21,8 @@ from genbab.result import Counterexample, Verdict
 from genbab.specs import Spec
 from genbab.studies.balls import ball
 from genbab.studies.data import Floats
+from genbab.studies.questions import Answer
 from genbab.studies.radius import distance
-from genbab.studies.store import Answer
 
 GRID = 16
 """Radii bounded at once before anything is bisected."""
@@ -36,8 +36,11 @@ SHARE = 0.34
 
 @dataclass
 class Bracket:
-    """certified <= the true radius; broken: a counterexample is that far; undecided: the search gave up
-    there."""
+    """What is known of the radius around one sample.
+
+    certified <= the true radius; broken: a counterexample is that far; undecided: the search gave up there;
+    steps: [radius, verdict, seconds] of each verification; found: the counterexample, for JSON.
+    """
 
     certified: float
     broken: float

@@ -64,8 +64,10 @@ def samples(x: Any, y: Any = None, count: int | None = None) -> Samples:
 
 
 def _pairs(source: Any, count: int | None) -> tuple[Any, Any]:
-    """Inputs and labels of a dataset, a loader, or a pair of arrays; torch's random numbers stay as they
-    were."""
+    """Inputs and labels of a dataset, a loader, or a pair of arrays.
+
+    torch's random numbers stay as they were.
+    """
     if isinstance(source, tuple | list) and len(source) == 2 and not isinstance(source[0], tuple):
         return source[0], source[1]
     with torch.random.fork_rng(devices=[]):
@@ -96,8 +98,10 @@ def _pair(item: Any) -> tuple[Any, Any]:
 
 
 def _split(batch: Any, batched: bool) -> Iterator[tuple[Any, Any]]:
-    """The pairs of a loader's batch; a loader without a batch size may give single pairs, or batches of its
-    own."""
+    """The pairs of a loader's batch.
+
+    A loader without a batch size may give single pairs, or batches of its own.
+    """
     inputs, labels = _pair(batch)
     if not batched and np.ndim(labels) == 0:
         return iter([(inputs, labels)])

@@ -16,7 +16,8 @@ from genbab.config import Config
 from genbab.errors import GenbabError, UsageError
 from genbab.reader import Model
 from genbab.studies.data import Floats
-from genbab.studies.store import Answer, Question, Study
+from genbab.studies.questions import Answer, Question
+from genbab.studies.store import Study
 from genbab.studies.tasks import WRONG, perform
 from genbab.system.process import brief_waits
 
@@ -49,7 +50,8 @@ def answer_all(
 
     study: a file, an open study, or None for nothing kept. Several workers are processes that share the file.
     An instance that fails, or whose process dies, is answered by "error" with the reason, and asked again
-    next time.
+    next time. Raises `UsageError` for a wrong number of workers, and where workers cannot start or do not
+    know the model.
     """
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers = {workers!r}: must be a whole number from 1")

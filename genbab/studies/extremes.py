@@ -17,7 +17,7 @@ from genbab.reader import Model
 from genbab.result import Verdict
 from genbab.specs import Clause, Spec
 from genbab.studies.data import Floats
-from genbab.studies.store import Answer
+from genbab.studies.questions import Answer
 
 SHARE = 0.34
 """Share of the time left that one verification may take."""
@@ -25,8 +25,11 @@ SHARE = 0.34
 
 @dataclass
 class Enclosure:
-    """attained <= the maximum <= certified; values between low and high were asked about in vain (at first
-    there are none: low > high)."""
+    """attained <= the maximum <= certified.
+
+    Values between low and high were asked about in vain (at first there are none: low > high); at (D,): the
+    input that gives `attained`.
+    """
 
     certified: float
     attained: float
@@ -55,6 +58,7 @@ class Enclosure:
         self._forget()
 
     def undecided(self, value: float) -> None:
+        """Whether some input gives more than this was not decided."""
         self.low, self.high = min(self.low, value), max(self.high, value)
 
     def _forget(self) -> None:
@@ -115,8 +119,10 @@ def _answer(known: Enclosure, first: float, sign: float, tolerance: float, steps
 
 
 def _outer(model: Model, box: tuple[Floats, Floats], row: Floats, config: Config, end: float) -> float:
-    """The least upper bound of the row that is proved until the time is up; the first method has all it
-    takes."""
+    """The least upper bound of the row that is proved until the time is up.
+
+    The first method has all the time it takes.
+    """
     best = float(bounds(model, *box, "interval", config.with_(timeout=None), C=row)[1])
     best = float("inf") if np.isnan(best) else best
     for method in ("backward", "optimised"):

@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genbab import __version__
 from genbab.config import machine_memory
+from genbab.version import __version__
 
 if TYPE_CHECKING:
     from genbab.reader import Model
@@ -43,8 +43,9 @@ def _processor() -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file and, for a model, of the files in which it keeps tensors; "" if one is missing or is
-    no plain file (a device, say).
+    """SHA-256 of a file and, for a model, of the files in which it keeps tensors.
+
+    "" if one is missing or is no plain file (a device, say).
     """
     digest = hashlib.sha256()
     try:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -19,13 +18,11 @@ from genbab.errors import UsageError
 from genbab.reader import Model
 from genbab.result import plain
 from genbab.studies.data import Floats
-from genbab.studies.engine import Job, answer_all, chosen_settings, packed
+from genbab.studies.engine import Job, chosen_settings, packed
+from genbab.studies.options import RangeOptions, Work, check_names
 from genbab.studies.provenance import model_hash, text_hash
+from genbab.studies.questions import Answer, Question
 from genbab.studies.results import SCHEMA, Row, aligned
-from genbab.studies.store import Answer, Question, Study
-
-SECONDS = 60.0
-"""The time limit of one end where the settings have none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,38 +72,33 @@ class OutputRange:
         return aligned(lines)
 
 
-def output_range(  # noqa: PLR0913
+def output_range(
     model: Any,
     lower: Any,
     upper: Any,
     outputs: Sequence[int] | None = None,
     *,
     tolerance: float = 0.01,
-    example: Any = None,
-    timeout: float | None = None,
-    config: Config | None = None,
-    study: Study | str | Path | None = None,
-    workers: int = 1,
+    **options: Unpack[RangeOptions],
 ) -> OutputRange:
-    """Enclosures of the least and the greatest value of each output (None: all) on the box lower <= x <=
-    upper.
+    """Enclosures of the least and greatest value of each output (None: all) on the box lower <= x <= upper.
 
-    Each end is bisected by verification until certified and seen values are within `tolerance`, relative to
-    the gap before bisecting, or its timeout (seconds per end) is up. Raises `UsageError` for what makes no
-    sense.
+    lower, upper: D numbers each. An end is bisected by verification until certified and seen values are
+    within `tolerance`, relative to the gap before bisecting, or its timeout (seconds per end) is up. options:
+    example (as `load` takes it), timeout, config, study, workers, follow, as
+    `genbab.studies.options.RangeOptions` says. Raises `UsageError` for what makes no sense, `ModelError`.
     """
-    loaded = load(model, example)
+    check_names(options, RangeOptions, "output_range")
+    loaded = load(model, options.get("example"))
     box = np.stack([_end(loaded, name, value) for name, value in (("lower", lower), ("upper", upper))])
     if (box[0] > box[1]).any():
         raise UsageError(f"lower is above upper at input {int(np.argmax(box[0] > box[1]))}")
     if not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
         raise UsageError(f"tolerance = {tolerance!r}: must be above 0 and below 1")
     wanted = _wanted(loaded, outputs)
-    config = Config.of(config)
-    chosen = timeout if timeout is not None else config.timeout
-    config = replace(config, timeout=SECONDS if chosen is None else chosen)
-    jobs = [_job(loaded, box, i, sign, (float(tolerance), config)) for i in wanted for sign in (-1.0, 1.0)]
-    answers = answer_all(jobs, study, workers)
+    work = Work.of(options)
+    how = float(tolerance), work.config
+    answers = work.answers([_job(loaded, box, i, sign, how) for i in wanted for sign in (-1.0, 1.0)])
     pairs = zip(wanted, answers[::2], answers[1::2], strict=True)
     return OutputRange(tuple(_output(i, low, high, box) for i, low, high in pairs))
 

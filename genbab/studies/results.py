@@ -83,8 +83,10 @@ class CertifiedAccuracy:
 
     @property
     def attacked_accuracy(self) -> float:
-        """The share that is not known to be wrong, as it is or after a change: the robust accuracy is at most
-        this."""
+        """The share that is not known to be wrong, as it is or after a change.
+
+        The robust accuracy is at most this.
+        """
         return float(self._where(lambda s: s.status not in ("misclassified", "attacked")).mean())
 
     @property

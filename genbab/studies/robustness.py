@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from genbab.api import load
-from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.nap import Pattern
 from genbab.reader import Model
 from genbab.studies import data as loaders
 from genbab.studies.data import Samples, fitted, valid_range
-from genbab.studies.engine import Follow, Job, answer_all, chosen_settings, packed
+from genbab.studies.engine import Job, chosen_settings, packed
+from genbab.studies.options import RadiusOptions, SampleOptions, Work, check_names
 from genbab.studies.provenance import model_hash, text_hash
+from genbab.studies.questions import Answer, Question
 from genbab.studies.radius import norm_of, radius_of
 from genbab.studies.results import (
     STATUS,
@@ -30,125 +31,84 @@ from genbab.studies.results import (
     Radius,
     Sample,
 )
-from genbab.studies.store import Answer, Question, Study
-
-SECONDS = 60.0
-"""The time limit of a sample where the settings have none."""
 
 TOLERANCE = 0.02
 
 
-def certified_accuracy(  # noqa: PLR0913
-    model: Any,
-    x: Any,
-    y: Any = None,
-    eps: Any = None,
-    norm: Any = "inf",
-    *,
-    bounds: tuple[float, float] | None = (0.0, 1.0),
-    preprocessing: Mapping[str, Any] | None = None,
-    samples: int | None = None,
-    timeout: float | None = None,
-    config: Config | None = None,
-    study: Study | str | Path | None = None,
-    workers: int = 1,
-    follow: Follow | None = None,
+def certified_accuracy(
+    model: Any, x: Any, y: Any = None, eps: Any = None, norm: Any = "inf", **options: Unpack[SampleOptions]
 ) -> CertifiedAccuracy:
     """For each sample whether the model is right, and stays right for every input within eps of it.
 
-    model: whatever `load` takes; a torch module is traced with the first sample. x, y: arrays, tensors or
-    lists, or as x a torch Dataset or DataLoader (see `samples` for how many of them). eps: a number or
-    "8/255", in units of x. bounds: the valid range of x, to which balls are clipped. preprocessing: {"mean",
-    "std", "axis"}, applied to x inside of the model. timeout: seconds per sample. study: a file that keeps
-    every answer, from which the same call goes on after an interruption. workers: processes. Raises
-    `UsageError`, `ModelError`, `ResourceError`.
+    model: whatever `load` takes; a torch module is traced with the first sample. x (B, ...), y (B,): arrays,
+    tensors or lists, or as x a torch Dataset or DataLoader. eps: a number or "8/255", in units of x. norm:
+    "inf", "2" or "1". options: bounds, preprocessing, samples, timeout, config, study, workers, follow, as
+    `genbab.studies.options.SampleOptions` says. Raises `UsageError`, `ModelError`, `ResourceError`.
     """
-    data = loaders.samples(x, y, samples)
-    asked = _Asked("robustness", radius_of(_given(eps)), norm_of(norm), valid_range(bounds))
-    loaded = _load(model, data, preprocessing)
-    return _accuracy(_name(model), loaded, data, asked, (_settings(config, timeout), study, workers, follow))
+    check_names(options, SampleOptions, "certified_accuracy")
+    data, asked = _asked("robustness", (x, y), radius_of(_given(eps)), norm, options)
+    loaded = _load(model, data, options.get("preprocessing"))
+    return _accuracy(_name(model), loaded, data, asked, Work.of(options))
 
 
-def compare(  # noqa: PLR0913
+def compare(
     models: Mapping[str, Any],
     x: Any,
     y: Any = None,
     eps: Any = None,
     norm: Any = "inf",
-    *,
-    bounds: tuple[float, float] | None = (0.0, 1.0),
-    preprocessing: Mapping[str, Any] | None = None,
-    samples: int | None = None,
-    timeout: float | None = None,
-    config: Config | None = None,
-    study: Study | str | Path | None = None,
-    workers: int = 1,
-    follow: Follow | None = None,
+    **options: Unpack[SampleOptions],
 ) -> Comparison:
     """`certified_accuracy` of several models, by name, on the same samples; arguments and errors as there."""
+    check_names(options, SampleOptions, "compare")
     if not isinstance(models, Mapping) or not models:
         raise UsageError('models: give them by name, as {"small": model, "large": "large.onnx"}')
-    data = loaders.samples(x, y, samples)
-    asked = _Asked("robustness", radius_of(_given(eps)), norm_of(norm), valid_range(bounds))
-    loaded = {str(name): _load(model, data, preprocessing) for name, model in models.items()}
-    how = (_settings(config, timeout), study, workers, follow)
-    return Comparison({name: _accuracy(name, one, data, asked, how) for name, one in loaded.items()})
+    data, asked = _asked("robustness", (x, y), radius_of(_given(eps)), norm, options)
+    loaded = {str(name): _load(model, data, options.get("preprocessing")) for name, model in models.items()}
+    work = Work.of(options)
+    return Comparison({name: _accuracy(name, one, data, asked, work) for name, one in loaded.items()})
 
 
-def certified_radius(  # noqa: PLR0913
+def certified_radius(
     model: Any,
     x: Any,
     y: Any = None,
     largest: Any = 1.0,
     norm: Any = "inf",
-    *,
-    tolerance: float = TOLERANCE,
-    patterns: Mapping[int, Pattern] | None = None,
-    bounds: tuple[float, float] | None = (0.0, 1.0),
-    preprocessing: Mapping[str, Any] | None = None,
-    samples: int | None = None,
-    timeout: float | None = None,
-    config: Config | None = None,
-    study: Study | str | Path | None = None,
-    workers: int = 1,
-    follow: Follow | None = None,
+    **options: Unpack[RadiusOptions],
 ) -> CertifiedRadius:
     """For each sample a radius within which the model is proved to stay right, and one at which it does not.
 
-    Bisection up to `largest` until both are within `tolerance` (relative) of each other or the sample's
-    timeout is up; it begins at the best of a grid of radii bounded together. patterns: what `genbab.nap`
-    mined, by label; for samples of these classes only inputs that follow the pattern count. Other arguments
-    as in `certified_accuracy`.
+    Bisection up to `largest` until both are within the option `tolerance` (relative) of each other or the
+    sample's timeout is up; it begins at the best of a grid of radii bounded together. Another option more
+    than in `certified_accuracy` is patterns: what `genbab.nap` mined, by label; for samples of these classes
+    only inputs that follow the pattern count. Other arguments and errors as there.
     """
+    check_names(options, RadiusOptions, "certified_radius")
+    tolerance = options.get("tolerance", TOLERANCE)
     if not isinstance(tolerance, int | float) or not 1e-6 <= tolerance < 1:
         raise UsageError(f"tolerance = {tolerance!r}: must be from 1e-6 to below 1")
-    data = loaders.samples(x, y, samples)
     top = radius_of(largest, "largest")
     if top == 0:
         raise UsageError("largest = 0: must be above 0")
-    more, known = {"tolerance": float(tolerance)}, _patterns(patterns)
-    asked = _Asked("radius", top, norm_of(norm), valid_range(bounds), more, known)
-    loaded = _load(model, data, preprocessing)
-    how = (_settings(config, timeout), study, workers, follow)
-    answers = _answers(_name(model), loaded, data, asked, how)
+    data, asked = _asked("radius", (x, y), top, norm, options)
+    asked = replace(asked, more={"tolerance": float(tolerance)}, patterns=_patterns(options.get("patterns")))
+    loaded = _load(model, data, options.get("preprocessing"))
+    answers = _answers(_name(model), loaded, data, asked, Work.of(options))
     found = tuple(_radius(i, int(data.y[i]), answer) for i, answer in enumerate(answers))
     return CertifiedRadius(_name(model), asked.eps, asked.norm, found)
 
 
+@dataclass(frozen=True)
 class _Asked:
     """What is asked about every sample."""
 
-    def __init__(
-        self,
-        kind: str,
-        eps: float,
-        norm: str,
-        valid: tuple[float, float] | None,
-        more: Mapping[str, Any] | None = None,
-        patterns: Mapping[int, Any] | None = None,
-    ) -> None:
-        self.kind, self.eps, self.norm, self.valid, self.more = kind, eps, norm, valid, more or {}
-        self.patterns = patterns or {}
+    kind: str
+    eps: float
+    norm: str
+    valid: tuple[float, float] | None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    patterns: Mapping[int, Any] = field(default_factory=dict)
 
     def details(self, sample: int, label: int) -> dict[str, Any]:
         """The part of the question that depends on the sample."""
@@ -158,27 +118,31 @@ class _Asked:
         return {"sample": sample, "label": label, **ball, **self.more, **pattern}
 
 
-_How = tuple[Config, Study | str | Path | None, int, Follow | None]
+def _asked(
+    kind: str, pairs: tuple[Any, Any], eps: float, norm: Any, options: SampleOptions
+) -> tuple[Samples, _Asked]:
+    """The samples, and what is asked about each."""
+    data = loaders.samples(*pairs, options.get("samples"))
+    return data, _Asked(kind, eps, norm_of(norm), valid_range(options.get("bounds", (0.0, 1.0))))
 
 
-def _accuracy(name: str, model: Model, data: Samples, asked: _Asked, how: _How) -> CertifiedAccuracy:
-    answers = _answers(name, model, data, asked, how)
+def _accuracy(name: str, model: Model, data: Samples, asked: _Asked, work: Work) -> CertifiedAccuracy:
+    answers = _answers(name, model, data, asked, work)
     found = tuple(_sample(i, int(data.y[i]), answer) for i, answer in enumerate(answers))
     return CertifiedAccuracy(name, asked.eps, asked.norm, found)
 
 
-def _answers(name: str, model: Model, data: Samples, asked: _Asked, how: _How) -> list[Answer]:
-    config, study, workers, follow = how
+def _answers(name: str, model: Model, data: Samples, asked: _Asked, work: Work) -> list[Answer]:
     flat = fitted(data, model, asked.valid)
-    known, settings = model_hash(model), chosen_settings(config)
+    known, settings = model_hash(model), chosen_settings(work.config)
     jobs = []
     for i, x in enumerate(flat):
         details = asked.details(i, int(data.y[i]))
         spec = f"sample {i}: class {details['label']} within {asked.eps:.6g} ({asked.norm})"
         hashes = (known, text_hash(packed(x)))
-        question = Question(asked.kind, name, spec, *hashes, config.timeout, settings, details)
+        question = Question(asked.kind, name, spec, *hashes, work.config.timeout, settings, details)
         jobs.append(Job(question, model, x))
-    return answer_all(jobs, study, workers, follow)
+    return work.answers(jobs)
 
 
 def _sample(index: int, label: int, answer: Answer) -> Sample:
@@ -219,12 +183,6 @@ def _given(eps: Any) -> Any:
     if eps is None:
         raise UsageError('eps is missing: a number in units of x, or a text as "8/255"')
     return eps
-
-
-def _settings(config: Config | None, timeout: float | None) -> Config:
-    config = Config.of(config)
-    chosen = timeout if timeout is not None else config.timeout
-    return replace(config, timeout=SECONDS if chosen is None else chosen)
 
 
 def _load(model: Any, data: Samples, preprocessing: Mapping[str, Any] | None) -> Model:

@@ -10,9 +10,8 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ from typing import Any
 from genbab.errors import UsageError
 from genbab.result import plain
 from genbab.studies.provenance import facts, text_hash
+from genbab.studies.questions import Answer, Claim, Question
 from genbab.studies.schema import check_record, connect
 from genbab.system.process import alive, identity
 
@@ -30,55 +30,11 @@ QUEUED = "queue q JOIN instance i ON i.id = q.instance"
 LEASE = 3600.0  # seconds that a claim from another machine counts beyond the instance's own limit
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked: two questions that are equal in every field have one answer."""
-
-    kind: str
-    model: str
-    spec: str
-    model_hash: str = ""
-    spec_hash: str = ""
-    timeout: float | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Numbers as the file gives them back."""
-        object.__setattr__(self, "timeout", None if self.timeout is None else float(self.timeout))
-
-    @property
-    def key(self) -> str:
-        """A hash of all fields and of the version of genbab."""
-        from genbab import __version__
-
-        return text_hash(json.dumps([__version__, plain(asdict(self))], sort_keys=True))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came out: a verdict or "error", seconds, bound, reason; `result` is anything else, for JSON."""
-
-    verdict: str
-    seconds: float
-    bound: float | None = None
-    reason: str = ""
-    peak_memory: int | None = None
-    exit_code: int | None = None
-    result: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """An instance that a worker has taken: its number in the file, its attempt, the question."""
-
-    instance: int
-    attempt: int
-    question: Question
-
-
 class Study:
-    """A study file, or (without a path) a study in memory. Safe for threads and for several processes."""
+    """A study file, or (without a path) a study in memory. Safe for threads and for several processes.
+
+    Raises `UsageError` for a file that is no study of this version, or cannot be used.
+    """
 
     def __init__(self, path: str | Path | None = None) -> None:
         if path is not None and not isinstance(path, str | Path):

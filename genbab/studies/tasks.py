@@ -19,7 +19,7 @@ from genbab.result import Result, Verdict
 from genbab.studies import bisection, extremes
 from genbab.studies.balls import ball
 from genbab.studies.data import Floats
-from genbab.studies.store import Answer, Question
+from genbab.studies.questions import Answer, Question
 
 WRONG = "misclassified"
 """The verdict of samples that the model gets wrong as they are: nothing is asked about their neighbours."""
@@ -28,7 +28,8 @@ WRONG = "misclassified"
 def perform(question: Question, model: Model, x: Floats) -> Answer:
     """The answer to a question about this model; x (D,) for samples, (2, D) for boxes.
 
-    Counterexamples lie in their boxes exactly: distances and attained values are taken from them.
+    Counterexamples lie in their boxes exactly: distances and attained values are taken from them. Raises
+    `UsageError` for a kind of question that this version does not know.
     """
     config = Config(**question.settings).with_(timeout=question.timeout, witness="exact")
     started = time.monotonic()
@@ -59,7 +60,10 @@ def _sample(question: Question, model: Model, x: Floats, config: Config) -> Answ
 
 
 def prediction(model: Model, x: Floats) -> tuple[int, bool]:
-    """The class of x (D,) as onnxruntime has it (or genbab, where it cannot run the model); is it tied?"""
+    """The class of x (D,) as onnxruntime has it, and whether it is tied with another.
+
+    Where onnxruntime cannot run the model, the class that genbab computes.
+    """
     if model.replayable:
         y = Replayer(model).replay(x)
     else:

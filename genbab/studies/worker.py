@@ -11,7 +11,8 @@ import torch
 
 from genbab.reader import Model, load_onnx
 from genbab.studies.engine import Job, work
-from genbab.studies.store import Question, Study
+from genbab.studies.questions import Question
+from genbab.studies.store import Study
 from genbab.system.process import end_with
 
 

@@ -37,8 +37,10 @@ def resolve(name: str) -> torch.device:
 
 @contextmanager
 def usual_torch() -> Iterator[None]:
-    """Inside, new tensors are float32 and on the CPU unless more is said, and nothing is autocast, whatever
-    the caller has set; afterwards all is as it was."""
+    """Inside, torch is as usual, whatever the caller has set; afterwards all is as it was.
+
+    New tensors are float32 and on the CPU unless more is said, and nothing is autocast.
+    """
     import torch
 
     dtype = torch.get_default_dtype()

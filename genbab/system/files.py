@@ -38,10 +38,9 @@ def _put(path: Path, data: bytes) -> None:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """The file holds `content` (text as UTF-8), or what it held before; raises `UsageError` when it cannot be
-    written.
+    """The file holds `content` (text as UTF-8), or what it held before.
 
-    What is not `replaceable` is written to instead.
+    What is not `replaceable` is written to instead. Raises `UsageError` when it cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = ""

@@ -19,11 +19,10 @@ SPINS = "1000"  # turns of an idle thread, some ten microseconds
 
 
 def brief_waits(environment: MutableMapping[str, str]) -> None:
-    """Let idle threads of GNU OpenMP, which torch is built with, spin briefly before they sleep, unless the
-    environment says how they wait. It is read when torch is loaded.
+    """Let idle threads of GNU OpenMP, which torch is built with, spin briefly before they sleep.
 
-    Waking a sleeping thread takes longer than many of torch's operations; threads that spin for long take the
-    core from a neighbour.
+    Not where the environment says how they wait, which is read when torch is loaded. Waking a sleeping thread
+    takes longer than many of torch's operations; threads that spin for long take the core from a neighbour.
     """
     if "OMP_WAIT_POLICY" not in environment:
         environment["OMP_WAIT_POLICY"] = "PASSIVE"

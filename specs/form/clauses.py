@@ -15,8 +15,8 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Bools, Floats, Ints
-from genbab.specs.lowering.formula import Row
+from genbab.specs.form.rows import Row
+from genbab.specs.numbers.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from genbab.specs.form.clauses import Clause
 from genbab.specs.form.declarations import own_models
-from genbab.specs.form.parts import Floats
 from genbab.specs.form.spec import Spec
+from genbab.specs.numbers.arrays import Floats
 
 SHOWN = 6
 """Clauses that are written out."""

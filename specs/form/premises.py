@@ -1,4 +1,4 @@
-"""A finished specification, restricted to inputs whose hidden values lie in intervals."""
+"""Premises: a finished specification, asked only of inputs whose hidden values lie in intervals."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.form.clauses import Clause
-from genbab.specs.form.parts import Floats, Hidden
+from genbab.specs.form.elements import Hidden
+from genbab.specs.form.rows import Row
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.formula import Row
+from genbab.specs.numbers.arrays import Floats
 
 Interval = tuple[str, Floats, Floats]
 """A hidden tensor's name, and the ends (n,), (n,) of its values; infinite where nothing is said."""
 
 
-def assuming(spec: Spec, intervals: Sequence[Interval]) -> Spec:
+def with_premises(spec: Spec, intervals: Sequence[Interval]) -> Spec:
     """The spec that asks the same of those inputs only whose hidden values lie in all intervals.
 
     Raises SpecError for a spec of several runs, or one that speaks of hidden tensors already.
@@ -46,7 +47,7 @@ def assuming(spec: Spec, intervals: Sequence[Interval]) -> Spec:
         clauses.append(Clause(one.box, outputs, inputs, both, strict, rounded, written))
     boxes = tuple(Clause(box, rows, None, rhs) for box in sorted({c.box for c in spec.clauses}))
     asked = replace(spec, clauses=tuple(clauses), output_size=size, hidden=hidden)
-    return replace(asked, assumed=replace(asked, clauses=boxes))
+    return replace(asked, premises=replace(asked, clauses=boxes))
 
 
 def _moved(row: Row, before: int, after: int) -> Row:

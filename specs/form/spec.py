@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from genbab.errors import SpecError
 from genbab.specs.form.clauses import Clause, Clauses, checked, satisfied
 from genbab.specs.form.declarations import NetworkName
-from genbab.specs.form.parts import Ball, Bools, Floats, Hidden, Run
+from genbab.specs.form.elements import Ball, Hidden, Run
+from genbab.specs.numbers.arrays import Bools, Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Spec:
     its output; else the model is run once for each, and y are the outputs of all runs, O in all. products:
     P products of variables, each a tuple of at least two columns (inputs 0 ... D - 1, outputs D ...
     D + O - 1); rows have O + P columns, the last P of which are these. hidden: tensors inside the model whose
-    values follow, in this order, the outputs of every run: they count among the O outputs. assumed: the spec
+    values follow, in this order, the outputs of every run: they count among the O outputs. premises: the spec
     whose unsafe set is what this one takes for granted about hidden tensors, if it does: where nothing
     violates that one, this one says nothing. declared: what a VNN-LIB 2 text calls its networks; where
     several of them have a model of their own, x and y are the inputs and outputs of all models, one after
@@ -49,7 +50,7 @@ class Spec:
     runs: tuple[Run, ...] = ()
     products: tuple[tuple[int, ...], ...] = ()
     hidden: tuple[Hidden, ...] = ()
-    assumed: Spec | None = None
+    premises: Spec | None = None
     declared: tuple[NetworkName, ...] = ()
     lower_open: Bools | None = None
     upper_open: Bools | None = None
@@ -92,8 +93,9 @@ class Spec:
 
     @cached_property
     def inner(self) -> tuple[Floats, Floats]:
-        """The smallest and largest float64 that lie in each box as it was given, (K, D); lower > upper where
-        none does.
+        """The smallest and largest float64 that lie in each box as it was given, (K, D) each.
+
+        lower > upper where there is none.
         """
         lower, upper = self.lower, self.upper
         if self.lower_open is not None:
@@ -117,8 +119,9 @@ class Spec:
         return self.met(inside, point, y)
 
     def met(self, boxes: Bools, x: ArrayLike, y: ArrayLike) -> int | None:
-        """The first clause of these boxes (K,) whose rows (x, y) satisfies, as `violation`, or None; x may
-        lie anywhere.
+        """The first clause of these boxes (K,) whose rows (x, y) satisfies, or None; x may lie anywhere.
+
+        Rows are decided as in `violation`, which says what is raised.
         """
         point = self._flat(x, self.input_size, "inputs")
         output = self._flat(y, self.output_size, "outputs")

@@ -9,19 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from genbab.specs.form.parts import Ball, Bools, Floats, Ints
-from genbab.specs.lowering.atoms import MAX_ENTRIES
+from genbab.specs.form.elements import Ball
+from genbab.specs.lowering.content import Content
 from genbab.specs.lowering.entries import Bounds, exact_number
+from genbab.specs.lowering.relations import MAX_ENTRIES
+from genbab.specs.numbers.arrays import Bools, Floats, Ints
 
-if TYPE_CHECKING:
-    from genbab.specs.lowering.lowering import Content
 
-
-class Literals(NamedTuple):
+class ClauseLiterals(NamedTuple):
     """The literals of all clauses: those of every clause, and (literal, clause) pairs of the others."""
 
     common: Ints
@@ -85,8 +84,11 @@ class _Said(NamedTuple):
     bound: Ints
 
 
-def boxes_of(content: Content, literals: Literals) -> Boxes:
-    """The box of every clause: number 0 is that of all clauses without bounds of their own."""
+def boxes_of(content: Content, literals: ClauseLiterals) -> Boxes:
+    """The box of every clause: number 0 is that of all clauses without bounds of their own.
+
+    Raises the content's error where there are too many.
+    """
     d, bounds = content.sizes[0], content.bounds
     everywhere = np.zeros(int(bounds.literal.max(initial=literals.common.max(initial=0))) + 1, bool)
     everywhere[literals.common] = True
@@ -118,7 +120,7 @@ def _unbounded(n: int, d: int) -> tuple[Floats, Floats]:
     return np.full((n, d), -np.inf), np.full((n, d), np.inf)
 
 
-def _balls(content: Content, literals: Literals, of_clause: Ints) -> list[tuple[Ball, ...]]:
+def _balls(content: Content, literals: ClauseLiterals, of_clause: Ints) -> list[tuple[Ball, ...]]:
     """The balls of every box."""
     count = int(of_clause.max(initial=0)) + 1
     balls: list[tuple[Ball, ...]] = [()] * count
@@ -149,8 +151,9 @@ def _intersect(ends: tuple[Floats, Floats], bounds: Bounds, said: _Said) -> tupl
 
 
 def _compare(content: Content, boxes: Boxes, shared: _Said, own: _Said) -> None:
-    """Notes the intervals without a float64 between their ends that hold no real number either: both ends
-    were rounded, and the numbers that were written are in the wrong order.
+    """Notes the intervals without a float64 between their ends that hold no real number either.
+
+    Both ends were rounded, and the numbers that were written are in the wrong order.
     """
     thin = boxes.open[0] & boxes.open[1] & (np.nextafter(boxes.lower, np.inf) >= boxes.upper)
     if not thin.any():

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Bools, Floats, Ints
-from genbab.specs.lowering.formula import Row
+from genbab.specs.form.rows import Row
+from genbab.specs.numbers.arrays import Bools, Floats, Ints
 from genbab.specs.numbers.numbers import round_up
 
 Objects = NDArray[np.object_]
@@ -162,8 +162,9 @@ def _nearest(value: Fraction) -> float:
 
 
 def _bound(row: Row) -> tuple[int, bool, float, bool, bool, Fraction] | None:
-    """(input, whether upper, value rounded outward, strict, rounded, the limit) of a row about a single
-    input, else None.
+    """The bound that a row about a single input is, else None.
+
+    (input, whether upper, value rounded outward, strict, rounded, the limit).
     """
     if len(row.coefficients) != 1:
         return None

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Ball, Ints
-from genbab.specs.lowering.atoms import dense
+from genbab.specs.form.elements import Ball
+from genbab.specs.form.rows import Row
+from genbab.specs.lowering.balls import hull
+from genbab.specs.lowering.content import Content
 from genbab.specs.lowering.entries import Bounds, Entries, entries_of
-from genbab.specs.lowering.formula import Packed, Row
-from genbab.specs.lowering.lowering import Content
-from genbab.specs.numbers.exact import Ends, around
+from genbab.specs.lowering.formula import PackedDnf
+from genbab.specs.lowering.relations import dense
+from genbab.specs.numbers.arrays import Ints
+from genbab.specs.numbers.exact import Ends
 from genbab.specs.numbers.polynomials import Polynomial
 
 
@@ -63,7 +66,7 @@ class Literals:
     def content(
         self,
         common: Sequence[int] | Ints,
-        terms: Packed,
+        terms: PackedDnf,
         error: Callable[[str, int | None], SpecError],
         **more: Any,
     ) -> Content:
@@ -95,10 +98,3 @@ class Literals:
             products=products,
             **more,
         )
-
-
-def hull(ball: Ball) -> tuple[Ends, Ends]:
-    """The smallest box of float64 around a ball: lower and upper ends (n,)."""
-    radius = np.empty(1, object)
-    radius[0] = ball.radius
-    return around(ball.centre, radius)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genbab.specs.form.parts import Bools, Floats, Ints
+from genbab.specs.numbers.arrays import Bools, Floats, Ints
 from genbab.specs.numbers.numbers import POWERS, directed, first_bad, residual
 
 _WORD = 8

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Bools, Floats
+from genbab.specs.numbers.arrays import Bools, Floats
 from genbab.specs.numbers.numbers import NUMBER, round_up, why_not_a_number
 
 Fractions = NDArray[np.object_]
@@ -102,7 +102,10 @@ class Ends(NamedTuple):
 
 
 def around(centre: Floats, radius: Floats | Fractions) -> tuple[Ends, Ends]:
-    """centre - radius rounded down and centre + radius rounded up; centre (D,), radius (1,) or (D,)."""
+    """centre - radius rounded down and centre + radius rounded up; centre (D,), radius (1,) or (D,).
+
+    Raises SpecError out of the range of float64.
+    """
     pairs: dict[tuple[float, Any], tuple[tuple[float, Fraction, bool], ...]] = {}
     value = np.empty((2, len(centre)))
     said = np.empty((2, len(centre)), object)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from genbab.specs.lowering.formula import Dnf, Linear
+from genbab.specs.form.rows import Linear
+from genbab.specs.lowering.formula import Dnf
 
 EXPECTED = {
     "command": "a command: (declare-const X_0 Real), (assert ...)",
@@ -29,15 +30,15 @@ class Frame:
         self.head, self.at = head, at
 
     def literal(self, token: int) -> None:
-        """Take a relation."""
+        """Take a relation, the literal of this token; raises Misplaced where none may stand."""
         raise Misplaced(f"found a relation where ({self.head} ...) takes {EXPECTED[self.wants]}")
 
     def formula(self, dnf: Dnf) -> None:
-        """Take a formula that is finished."""
+        """Take a formula that is finished; only frames that want formulas do."""
         raise NotImplementedError
 
     def term(self, term: Linear) -> None:
-        """Take a linear term that is finished."""
+        """Take a linear term that is finished; only frames that want terms do."""
         raise NotImplementedError
 
 
@@ -62,9 +63,11 @@ class Assert(Frame):
         self.dnf: Dnf = []
 
     def literal(self, token: int) -> None:
+        """Take a relation."""
         self.formula([(token,)])
 
     def formula(self, dnf: Dnf) -> None:
+        """Take the only formula; raises Misplaced for a second one."""
         if self.dnf:
             raise Misplaced("an (assert ...) takes one formula; join several by (and ...); is a ')' missing?")
         self.dnf = dnf
@@ -88,9 +91,11 @@ class And(Frame):
         return len(self.plain) + len(self.factors)
 
     def literal(self, token: int) -> None:
+        """Take a relation."""
         self.plain.append(token)
 
     def formula(self, dnf: Dnf) -> None:
+        """Take a formula that is finished."""
         if len(dnf) == 1:
             self.plain.extend(dnf[0])
         else:
@@ -114,13 +119,15 @@ class Or(Frame):
         return len(self.terms)
 
     def literal(self, token: int) -> None:
+        """Take a relation."""
         self.terms.append((token,))
 
     def formula(self, dnf: Dnf) -> None:
+        """Take a formula that is finished."""
         self.terms.extend(dnf)
 
 
-class Terms(Frame):
+class Operands(Frame):
     """A relation or an arithmetic operator with its terms."""
 
     __slots__ = ("terms",)
@@ -131,4 +138,5 @@ class Terms(Frame):
         self.terms: list[Linear] = []
 
     def term(self, term: Linear) -> None:
+        """Take a linear term that is finished."""
         self.terms.append(term)

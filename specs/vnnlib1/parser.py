@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from genbab.specs.lowering.formula import Dnf, Linear, NotLinear, Row, TooLarge, combine, conjunction, rows_of
+from genbab.specs.form.rows import Linear, NotLinear, Row, combine, rows_of
+from genbab.specs.lowering.formula import Dnf, TooManyClauses, conjunction
 from genbab.specs.numbers.numbers import why_not_a_number
-from genbab.specs.vnnlib1.frames import EXPECTED, And, Assert, Frame, Misplaced, Or, Terms, Words
-from genbab.specs.vnnlib1.tokens import VARIABLE, Source, Token
+from genbab.specs.vnnlib1.frames import EXPECTED, And, Assert, Frame, Misplaced, Operands, Or, Words
+from genbab.specs.vnnlib1.tokens import VARIABLE, SourceText, Token
 
 RELATIONS = ("<=", ">=", "<", ">", "=", "==")
 IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model", "exit")
@@ -31,7 +32,7 @@ class Parsed:
     `uses` has the token of the first use of each variable outside the simple relations.
     """
 
-    source: Source
+    source: SourceText
     tokens: list[Token]
     declared: dict[str, int] = field(default_factory=dict)
     common: list[int] = field(default_factory=list)
@@ -43,7 +44,7 @@ class Parsed:
 class Parser:
     """One pass over the tokens of a source with an explicit stack of open parentheses."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceText) -> None:
         self.source = source
         self.out = Parsed(source, source.tokens())
         self.stack: list[Frame] = []
@@ -69,7 +70,7 @@ class Parser:
                 raise Misplaced(f"'({self.stack[-1].head}' is never closed: a ')' is missing")
             self.out.common = self.whole.plain
             self.out.terms = conjunction([], self.whole.factors)
-        except (Misplaced, TooLarge, NotLinear) as problem:
+        except (Misplaced, TooManyClauses, NotLinear) as problem:
             raise self.source.error(str(problem), k) from None
         return self.out
 
@@ -106,14 +107,14 @@ class Parser:
         elif head == "or":
             frame = Or(head, k, outer if isinstance(outer, Or) else None)
         else:
-            frame = Assert(head, k) if wants == "command" else Terms(head, k)
+            frame = Assert(head, k) if wants == "command" else Operands(head, k)
         self.stack.append(frame)
 
     def _symbol(self, k: int, word: str) -> None:
         frame = self.stack[-1] if self.stack else None
         if isinstance(frame, Words):
             frame.words.append(word)
-        elif not isinstance(frame, Terms):
+        elif not isinstance(frame, Operands):
             raise Misplaced(f"found '{word}', expected {EXPECTED[frame.wants if frame else 'command']}")
         elif _VARIABLE.fullmatch(word):
             self.out.uses.setdefault(word, k)
@@ -141,13 +142,13 @@ class Parser:
         outer = self.stack[-1] if self.stack else self.whole
         try:
             self._finish(frame, outer)
-        except (Misplaced, TooLarge, NotLinear) as problem:
+        except (Misplaced, TooManyClauses, NotLinear) as problem:
             raise self.source.error(str(problem), frame.at) from None
 
     def _finish(self, frame: Frame, outer: Frame) -> None:
         if isinstance(frame, (And, Or)):
             self._close_formula(frame, outer)
-        elif isinstance(frame, Terms):
+        elif isinstance(frame, Operands):
             self._close_terms(frame, outer)
         elif isinstance(frame, Assert):
             if not frame.dnf:
@@ -162,7 +163,7 @@ class Parser:
         if frame.outer is None:
             outer.formula(conjunction(frame.plain, frame.factors) if isinstance(frame, And) else frame.terms)
 
-    def _close_terms(self, frame: Terms, outer: Frame) -> None:
+    def _close_terms(self, frame: Operands, outer: Frame) -> None:
         relation = frame.head in RELATIONS
         if len(frame.terms) < (2 if relation else 1):
             raise Misplaced(

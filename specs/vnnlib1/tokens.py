@@ -30,19 +30,19 @@ _COMMENT = re.compile(r";[^\n]*")
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceText:
     """A text without its comments, and the name that error messages give it."""
 
     name: str
     text: str
 
     @staticmethod
-    def of(name: str, text: str) -> Source:
+    def of(name: str, text: str) -> SourceText:
         """The source for a text as it was read: any newline convention, comments, byte order mark."""
         text = text.removeprefix("\ufeff")
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        return Source(name, _COMMENT.sub("", text) if ";" in text else text)
+        return SourceText(name, _COMMENT.sub("", text) if ";" in text else text)
 
     def tokens(self) -> list[Token]:
         """All tokens in order; every character that is not white space belongs to one."""

@@ -18,8 +18,8 @@ import numpy as np
 from genbab.errors import SpecError
 from genbab.specs.form.clauses import Clause
 from genbab.specs.form.declarations import own_models
+from genbab.specs.form.rows import Row
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.formula import Row
 from genbab.specs.numbers.numbers import text_of
 
 MAX_PLACES = 400

@@ -10,7 +10,8 @@ import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.form.declarations import NetworkName, TensorName, joint
-from genbab.specs.form.parts import Hidden, Ints, Run
+from genbab.specs.form.elements import Hidden, Run
+from genbab.specs.numbers.arrays import Ints
 
 FLOATS = {"Real": "real", "F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16"}
 """Element types that are accepted, and VNN-LIB's words for them; all are read as real numbers."""

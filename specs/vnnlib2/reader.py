@@ -18,19 +18,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from genbab.errors import SpecError, UsageError
-from genbab.specs.form.parts import Ints
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.atoms import Simple, pairs_of, single_of
 from genbab.specs.lowering.entries import NO_BOUNDS
-from genbab.specs.lowering.formula import Dnf, Packed, TooLarge, together
+from genbab.specs.lowering.formula import Dnf, PackedDnf, TooManyClauses, conjoined
 from genbab.specs.lowering.literals import Literals
-from genbab.specs.lowering.lowering import lower
+from genbab.specs.lowering.lower import lower
+from genbab.specs.lowering.relations import Simple, pairs_of, single_of
+from genbab.specs.numbers.arrays import Ints
+from genbab.specs.vnnlib2.assertions import NOTHING, Assertions, read_assertions
 from genbab.specs.vnnlib2.complaints import beyond, explained, foreign, no_entry
 from genbab.specs.vnnlib2.declared import Declared, NoEntry
-from genbab.specs.vnnlib2.judged import Judge
-from genbab.specs.vnnlib2.operands import Relations
-from genbab.specs.vnnlib2.printed import NOTHING, Printed, read_printed
-from genbab.specs.vnnlib2.walked import Walk
+from genbab.specs.vnnlib2.evaluation import Evaluator
+from genbab.specs.vnnlib2.relations import Relations
+from genbab.specs.vnnlib2.tree import TreeWalk
 
 T = TypeVar("T")
 
@@ -54,21 +54,21 @@ def parse_vnnlib2(text: str, name: str = "specification") -> Spec:
     Raises SpecError, with line and column where the package gives them, and UsageError where the package
     `vnnlib` is not installed.
     """
-    return _with_tree(text, name, lambda tree, query: _Reader(tree, query, name).spec())
+    return _with_tree(text, name, lambda tree, query: _QueryReader(tree, query, name).spec())
 
 
 def satisfied(text: str, values: Mapping[str, Sequence[float]], name: str = "specification") -> bool:
-    """Whether all assertions of a VNN-LIB 2 text are true at these values, decided exactly, strict ones as
-    strict.
+    """Whether all assertions of a VNN-LIB 2 text are true at these values, decided exactly.
 
-    values: of every tensor that the text declares, flat in row-major order. Raises as `parse_vnnlib2`.
+    Strict ones are strict. values: of every tensor that the text declares, flat in row-major order. Raises as
+    `parse_vnnlib2`.
     """
 
     def judged(tree: Any, query: Any) -> bool:
         tensors = [t for n in query.networks for t in (*n.inputs, *n.hidden, *n.outputs)]
         if lost := [t.name for t in tensors if t.name not in values]:
             raise SpecError(f"no values of {', '.join(lost)} are given", name)
-        judge = Judge(tree, values, {t.name: list(t.shape) for t in tensors})
+        judge = Evaluator(tree, values, {t.name: list(t.shape) for t in tensors})
         return all(judge.true(assertion.expr) for assertion in query.assertions)
 
     return _with_tree(text, name, judged)
@@ -119,7 +119,7 @@ def _depth(text: str) -> int:
     return int(np.cumsum(81 - 2 * found.astype(np.int32)).max(initial=0))
 
 
-class _Reader:
+class _QueryReader:
     """The Spec of a text: relations become literals in arrays where they can, by a walk of the tree else."""
 
     def __init__(self, vnnlib: Any, query: Any, source: str) -> None:
@@ -134,14 +134,14 @@ class _Reader:
     def spec(self) -> Spec:
         """The Spec of the text."""
         printed, nodes = self._read()
-        held = [node for number, node, whole in nodes if whole or printed.held[number]]
-        self.declared.tie(np.concatenate([printed.ties(), self._ties(held)]))
+        required = [node for number, node, whole in nodes if whole or printed.required[number]]
+        self.declared.tie(np.concatenate([printed.ties(), self._ties(required)]))
         literals = Literals(*self.declared.sizes)
         literals.block(printed.total)
         self._relations(printed.relations, literals)
         try:
             common, terms = self._formula(printed, nodes, literals)
-        except TooLarge as problem:
+        except TooManyClauses as problem:
             raise self.error(str(problem)) from None
         other = sorted(t for t in self.declared.types if t != "Real")
         notes = (f"the text is about {', '.join(other)}, decided over the real numbers",) if other else ()
@@ -159,7 +159,7 @@ class _Reader:
         )
         return lower(content)
 
-    def _read(self) -> tuple[Printed, list[Node]]:
+    def _read(self) -> tuple[Assertions, list[Node]]:
         """What is read in arrays, and the nodes of what is not."""
         text = str(self.query)
         version = _PRINTED.match(text)
@@ -168,13 +168,13 @@ class _Reader:
             if version and text.startswith(head):
                 data, begin = text.encode(), len(head.encode())
                 self.text = data
-                if found := read_printed(data, begin, self.declared.tensors):
+                if found := read_assertions(data, begin, self.declared.tensors):
                     return found, self._nodes(found, data[:begin])
         except ValueError as problem:
             raise self.error(str(problem)) from None
         return NOTHING, [(i, a.expr, True) for i, a in enumerate(self.query.assertions)]
 
-    def _nodes(self, printed: Printed, head: bytes) -> list[Node]:
+    def _nodes(self, printed: Assertions, head: bytes) -> list[Node]:
         """The nodes of what was not read in arrays: it is parsed once more."""
         numbers, texts, whole = zip(*printed.others, strict=True) if printed.others else ((), (), ())
         if not texts:
@@ -203,10 +203,10 @@ class _Reader:
         pairs = Simple(number[two], code[two], left[two], columns[found.right[two]])
         literals.many(NO_BOUNDS, pairs_of(pairs))
 
-    def _formula(self, printed: Printed, nodes: list[Node], literals: Literals) -> tuple[Ints, Packed]:
+    def _formula(self, printed: Assertions, nodes: list[Node], literals: Literals) -> tuple[Ints, PackedDnf]:
         """(literals that must hold, disjunctions that must hold as one), in the order of the text."""
-        walk = Walk(self.tree, self.declared, literals, self.source)
-        factors: list[tuple[int, Dnf | Packed]] = list(printed.factors)
+        walk = TreeWalk(self.tree, self.declared, literals, self.source)
+        factors: list[tuple[int, Dnf | PackedDnf]] = list(printed.factors)
         places, more = [printed.common], [printed.common]
         for number, node, whole in nodes:
             if not whole:
@@ -221,4 +221,4 @@ class _Reader:
         walk.finish()
         order = np.argsort(np.concatenate(places), kind="stable")
         factors.sort(key=itemgetter(0))
-        return np.concatenate(more)[order], together([factor for _, factor in factors])
+        return np.concatenate(more)[order], conjoined([factor for _, factor in factors])

@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Ball, Hidden
+from genbab.specs.form.elements import Ball, Hidden
 from genbab.specs.form.spec import Spec
 from genbab.specs.vnnlib1.writer import Notation, refuse_networks, write_text
 
@@ -34,9 +34,8 @@ def format_vnnlib2(spec: Spec, inputs: Shapes | None = None, outputs: Shapes | N
 
     inputs, outputs: the shapes of the model's tensors; flat vectors where they are not given. Exceptions: a
     row on one input only is read back as a bound, a vacuous spec without its boxes, a ball whose centre
-    has no short form as one with the same points; what the spec takes for granted (`assumed`) is not told
-    apart. Raises SpecError for what the language cannot say: balls
-    of norm 1, runs that are not made of plain inputs.
+    has no short form as one with the same points; `premises` are not told apart. Raises SpecError for what
+    the language cannot say: balls of norm 1, runs that are not made of plain inputs.
     """
     refuse_networks(spec)
     runs = _columns(spec)

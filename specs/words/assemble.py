@@ -9,15 +9,17 @@ from itertools import chain
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Ball, Floats, Hidden, Ints, Run
+from genbab.specs.form.elements import Ball, Hidden, Run
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.formula import Dnf, TooLarge, conjunction, together
+from genbab.specs.lowering.formula import Dnf, TooManyClauses, conjoined, conjunction
 from genbab.specs.lowering.literals import Literals
-from genbab.specs.lowering.lowering import lower
+from genbab.specs.lowering.lower import lower
+from genbab.specs.numbers.arrays import Floats, Ints
 from genbab.specs.numbers.exact import Ends
+from genbab.specs.words.networks import HiddenTensor, RunOutputs
 from genbab.specs.words.statements import All, InBall, Range, Relation, Some, Statement
-from genbab.specs.words.terms import Network, Terms
-from genbab.specs.words.variables import Source, Variable
+from genbab.specs.words.terms import Terms
+from genbab.specs.words.variables import Source, SourceVariable
 
 
 def never(event: Statement) -> Spec:
@@ -33,8 +35,8 @@ def _spec(layout: Layout, event: Statement) -> Spec:
     literals = Literals(layout.input_size, layout.output_size)
     try:
         common, factors = _conjunction(event, layout, literals)
-        terms = together(factors)
-    except TooLarge as problem:
+        terms = conjoined(factors)
+    except TooManyClauses as problem:
         raise SpecError(str(problem)) from None
     first = layout.inputs[0].name
     more = {"name": layout.name, "example": f"(0 <= {first}) & ({first} <= 1)"}
@@ -43,18 +45,18 @@ def _spec(layout: Layout, event: Statement) -> Spec:
 
 
 def always(claim: Statement, on: Statement) -> Spec:
-    """The Spec that `claim` is true of every input in the region `on`.
+    """The Spec that `claim` is true of every input in the region `on`; raises SpecError as `never`.
 
-    Where `on` speaks of hidden tensors, `assumed` is the Spec that no input is in it.
+    Where `on` speaks of hidden tensors, `premises` is the Spec that no input is in it.
     """
     spec = never(on & ~claim)
-    if not any(s.inside for s in _sources(on)):
+    if not any(isinstance(s, HiddenTensor) for s in _sources(on)):
         return spec
-    return replace(spec, assumed=_spec(Layout(on, spec.hidden), on))
+    return replace(spec, premises=_spec(Layout(on, spec.hidden), on))
 
 
 def leaves_of(statement: Statement) -> Iterator[Range | InBall | Relation]:
-    """The parts that are not put together from others, in order."""
+    """The parts that are not put together from others, in order; raises SpecError for what is none."""
     stack = [statement]
     while stack:
         one = stack.pop()
@@ -70,24 +72,24 @@ class Layout:
     """Columns of variables: inputs 0 ... D - 1, outputs of all runs after them; the runs of the network.
 
     The outputs of a run are followed by its hidden tensors: `first`, then others that the event speaks of.
+    Raises SpecError for an event about no network or several, or about inputs that no run has.
     """
 
     def __init__(self, event: Statement, first: tuple[Hidden, ...] = ()) -> None:
         used = _sources(event)
-        outputs = [s.inside or s for s in used if s.network is not None]
-        networks = {id(s.network): s.network for s in outputs}
+        tensors = [s for s in used if isinstance(s, HiddenTensor)]
+        wanted = {s for s in used if isinstance(s, RunOutputs)} | {s.run for s in tensors}
+        networks = {run.network for run in wanted}
         if len(networks) != 1:
             found = "no network" if not networks else f"{len(networks)} networks"
             raise SpecError(
                 f"the property speaks of the outputs of {found}, expected one: f = Network(10), y = f(x)"
             )
-        network = next(iter(networks.values()))
-        assert isinstance(network, Network)
-        wanted = {id(s) for s in outputs}
-        self.outputs = [y.source for y in network._runs if y.source and id(y.source) in wanted]
+        (network,) = networks
+        self.outputs = [run for run in network.runs if run in wanted]
         self.inputs = self._inputs(used)
         self.input_size = sum(s.size for s in self.inputs)
-        self.hidden = _hidden(used, first)
+        self.hidden = _hidden(tensors, first)
         size = network.size + sum(h.size for h in self.hidden)
         self.output_size = size * len(self.outputs)
         starts = np.cumsum([0, *(s.size for s in self.inputs)]).tolist()
@@ -95,10 +97,10 @@ class Layout:
         self._start |= {id(s): self.input_size + size * k for k, s in enumerate(self.outputs)}
         before = np.cumsum([network.size, *(h.size for h in self.hidden)]).tolist()
         place = {h.name: start for h, start in zip(self.hidden, before, strict=False)}
-        self._start |= {id(s): self._start[id(s.inside)] + place[s.name] for s in used if s.inside}
+        self._start |= {id(s): self._start[id(s.run)] + place[s.name] for s in tensors}
         self.runs = self._runs()
 
-    def column(self, variable: Variable) -> int:
+    def column(self, variable: SourceVariable) -> int:
         """The column of a variable."""
         return int(self._start[id(variable.source)]) + variable.place
 
@@ -114,10 +116,10 @@ class Layout:
         found: dict[int, Source] = {}
         for argument in chain.from_iterable(s.arguments for s in self.outputs):
             for source in _sources_of(argument):
-                if source.network is not None:
+                if source.computed:
                     raise SpecError("a network is run on outputs of a network; use one model for both")
                 found.setdefault(id(source), source)
-        lost = [s.name for s in used if s.network is None and id(s) not in found]
+        lost = [s.name for s in used if not s.computed and id(s) not in found]
         if lost:
             raise SpecError(
                 f"the input {', '.join(lost)} is not an input of a run whose outputs the property speaks of; "
@@ -137,7 +139,7 @@ class Layout:
                 return ()
         return runs
 
-    def _run(self, source: Source) -> Run:
+    def _run(self, source: RunOutputs) -> Run:
         rows: list[int] = []
         columns: list[int] = []
         values: list[float] = []
@@ -172,12 +174,10 @@ class Layout:
         return offset
 
 
-def _hidden(used: list[Source], first: tuple[Hidden, ...]) -> tuple[Hidden, ...]:
+def _hidden(tensors: list[HiddenTensor], first: tuple[Hidden, ...]) -> tuple[Hidden, ...]:
     """These hidden tensors, then those that the property speaks of, of any run, in order."""
     found = {one.name: one for one in first}
-    for source in used:
-        if source.inside is None:
-            continue
+    for source in tensors:
         one = found.setdefault(source.name, Hidden(source.name, source.size))
         if one.size != source.size:
             raise SpecError(f"the hidden tensor '{one.name}' has {one.size} numbers and {source.size}")
@@ -206,7 +206,7 @@ def _sources_of(argument: Terms) -> list[Source]:
 
 
 def _terms(event: Statement, layout: Layout, literals: Literals) -> Dnf:
-    """The disjunctive normal form; the leaves become literals on the way. Raises TooLarge."""
+    """The disjunctive normal form; the leaves become literals on the way. Raises TooManyClauses."""
     if isinstance(event, Some):
         return list(chain.from_iterable(_terms(part, layout, literals) for part in event.parts))
     if isinstance(event, All):
@@ -228,7 +228,7 @@ def _terms(event: Statement, layout: Layout, literals: Literals) -> Dnf:
 
 
 def _conjunction(event: Statement, layout: Layout, literals: Literals) -> tuple[list[int], list[Dnf]]:
-    """(literals that must hold, disjunctive normal forms that must hold, too). Raises TooLarge."""
+    """(literals that must hold, disjunctive normal forms that must hold, too). Raises TooManyClauses."""
     plain: list[int] = []
     factors: list[Dnf] = []
     for part in event.parts if isinstance(event, All) else (event,):

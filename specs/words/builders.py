@@ -11,15 +11,16 @@ from genbab.errors import SpecError
 from genbab.specs.form.spec import Spec
 from genbab.specs.numbers.exact import exact_array
 from genbab.specs.words.assemble import always
+from genbab.specs.words.networks import Input, Network
 from genbab.specs.words.regions import Clip, box, classified, l1, l2, linf
 from genbab.specs.words.statements import Statement
-from genbab.specs.words.terms import Input, Network, Terms
+from genbab.specs.words.terms import Terms
 
 BALLS = {"inf": linf, "2": l2, "1": l1}
 """The regions around a centre, by the name of their norm."""
 
 
-def robustness(  # noqa: PLR0913
+def robustness(
     x: ArrayLike,
     label: int,
     n_classes: int,
@@ -49,7 +50,7 @@ def robustness(  # noqa: PLR0913
 
 
 def ball(x: Terms, centre: Any, radius: Any, clip: Clip = None, norm: str | float = "inf") -> Statement:
-    """`linf`, `l2` or `l1` by the name of the norm."""
+    """`linf`, `l2` or `l1` by the name of the norm; raises SpecError for another norm, and as these."""
     name = f"{norm:g}" if isinstance(norm, int | float) else norm.lower().removeprefix("l")
     if name not in BALLS:
         raise SpecError(f"the norm {norm!r} is not one of {', '.join(BALLS)}")
@@ -67,8 +68,10 @@ def monotone(  # noqa: PLR0913
 ) -> Spec:
     """On the box, `output` of `outputs` falls (falling: rises) by less than `tolerance` when `feature` grows.
 
-    Two runs of the network that share all inputs but one: variable D is the other value of the feature. A
-    tolerance of 0 can be refuted, also by rounding in float32, but not proved: equal values touch it.
+    lower, upper: D numbers each, of any shape. Two runs of the network that share all inputs but one:
+    variable D is the other value of the feature. A tolerance of 0 can be refuted, also by rounding in
+    float32, but not proved: equal values touch it. Raises SpecError for a feature or an output that is not
+    there.
     """
     low, high = np.asarray(lower).reshape(-1), np.asarray(upper).reshape(-1)
     if low.shape != high.shape or not 0 <= feature < low.size or not 0 <= output < outputs:

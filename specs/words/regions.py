@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Floats
 from genbab.specs.lowering.formula import MAX_CLAUSES
+from genbab.specs.numbers.arrays import Floats
 from genbab.specs.numbers.exact import Ends, around, exact, exact_array
 from genbab.specs.words.statements import InBall, Range, Statement, all_of, any_of
 from genbab.specs.words.terms import Terms
-from genbab.specs.words.variables import Variable
+from genbab.specs.words.variables import SourceVariable
 
 Clip = tuple[Any, Any] | None
 """The lowest and highest value of an input, numbers or arrays."""
 
 
 def box(x: Terms, lower: Any, upper: Any) -> Statement:
-    """lower <= x <= upper; numbers or arrays of the shape of x."""
+    """lower <= x <= upper; numbers or arrays of the shape of x. Raises SpecError for other shapes."""
     return all_of([x >= lower, x <= upper])
 
 
@@ -42,24 +42,30 @@ def linf(x: Terms, centre: Any, radius: Any, clip: Clip = None) -> Statement:
 
 
 def l2(x: Terms, centre: Any, radius: Any, clip: Clip = None) -> Statement:
-    """The Euclidean distance of x from the centre is at most the radius, and clip[0] <= x <= clip[1]."""
+    """The Euclidean distance of x from the centre is at most the radius, and clip[0] <= x <= clip[1].
+
+    Raises SpecError as `linf`, and for a negative radius.
+    """
     return _ball(x, centre, radius, clip, 2)
 
 
 def l1(x: Terms, centre: Any, radius: Any, clip: Clip = None) -> Statement:
-    """The sum of |x - centre| is at most the radius, and clip[0] <= x <= clip[1]."""
+    """The sum of |x - centre| is at most the radius, and clip[0] <= x <= clip[1]; raises as `l2`."""
     return _ball(x, centre, radius, clip, 1)
 
 
 def classified(y: Terms, label: int) -> Statement:
-    """The output `label` is larger than every other."""
+    """The output `label` is larger than every other; raises SpecError for a label that is not there."""
     label = _class(y, label)
     flat = y.reshape(y.size)
     return all_of([flat[label] > flat[j] for j in range(y.size) if j != label])
 
 
 def among_top(y: Terms, label: int, k: int) -> Statement:
-    """Fewer than k of the other outputs are as large as the output `label`."""
+    """Fewer than k of the other outputs are as large as the output `label`.
+
+    Raises SpecError for a label that is not there, k out of 1 <= k < number of outputs, and too many choices.
+    """
     label, n = _class(y, label), y.size
     if not 1 <= k < n:
         raise SpecError(f"k is {k}, expected 1 <= k < {n}")
@@ -78,10 +84,10 @@ def _class(y: Terms, label: int) -> int:
     return int(label)
 
 
-def _centred(x: Terms, centre: Any) -> tuple[list[Variable], Floats]:
+def _centred(x: Terms, centre: Any) -> tuple[list[SourceVariable], Floats]:
     """The variables of x and the centre as float64, both flat."""
     variables = x.variables()
-    if variables is None or any(v.source.network is not None for v in variables):
+    if variables is None or any(v.source.computed for v in variables):
         raise SpecError("a ball is around inputs: x = Input(5), or a part of it")
     if len(set(variables)) != len(variables):
         raise SpecError("an input occurs twice in a ball")

@@ -11,11 +11,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Floats
+from genbab.specs.numbers.arrays import Floats
 from genbab.specs.numbers.exact import Ends
 
 if TYPE_CHECKING:
-    from genbab.specs.words.variables import Polynomial, Variable
+    from genbab.specs.words.variables import Polynomial, SourceVariable
 
 
 class Statement:
@@ -55,7 +55,7 @@ class Range(Statement):
     numbers (n,): float64, Fractions, or `Ends`.
     """
 
-    variables: tuple[Variable, ...]
+    variables: tuple[SourceVariable, ...]
     numbers: Any
     upper: bool
     strict: bool
@@ -71,7 +71,7 @@ class Range(Statement):
 class InBall(Statement):
     """The variables are at a distance of at most `radius` from the centre (n,), in the norm 1 or 2."""
 
-    variables: tuple[Variable, ...]
+    variables: tuple[SourceVariable, ...]
     centre: Floats
     radius: Fraction
     norm: int

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.form.parts import Ints
+from genbab.specs.numbers.arrays import Ints
 from genbab.specs.numbers.exact import exact_array
 from genbab.specs.numbers.polynomials import plus, times
 from genbab.specs.words.statements import Range, Statement, all_of, relation
@@ -21,9 +21,10 @@ from genbab.specs.words.variables import (
     ONE,
     Polynomial,
     Source,
-    Variable,
+    SourceVariable,
     array_of,
     checked_shape,
+    no_outputs,
     order,
     single,
 )
@@ -37,6 +38,11 @@ class Terms:
 
     def __init__(self, cells: Any = None, source: Source | None = None, index: Ints | None = None) -> None:
         self.source, self._index, self._cells = source, index, cells
+
+    @staticmethod
+    def of(source: Source, shape: tuple[int, ...]) -> Terms:
+        """All entries of a source, in this shape."""
+        return Terms(source=source, index=np.arange(source.size).reshape(shape))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,13 +67,13 @@ class Terms:
         assert self.source is not None
         made = np.empty(self.shape, object)
         one = Fraction(1)
-        made.reshape(-1)[:] = [{(Variable(self.source, i),): one} for i in self._index.ravel().tolist()]
+        made.reshape(-1)[:] = [{(SourceVariable(self.source, i),): one} for i in self._index.ravel().tolist()]
         return made
 
-    def variables(self) -> list[Variable] | None:
+    def variables(self) -> list[SourceVariable] | None:
         """The variables in flat order, where every entry is a plain one, else None."""
         if self._index is not None and self.source is not None:
-            return [Variable(self.source, i) for i in self._index.ravel().tolist()]
+            return [SourceVariable(self.source, i) for i in self._index.ravel().tolist()]
         found = []
         for cell in self._cells.ravel():
             products = list(cell)
@@ -107,10 +113,10 @@ class Terms:
         name: of a tensor of the model, or of a node, which stands for its first output. Asked for twice, it
         is the same tensor. Raises SpecError for anything but the outputs of a run, and for two shapes.
         """
-        run = self.source
-        if run is None or run.network is None or run.inside is not None or self.size != run.size:
-            raise SpecError(f"'{name}': hidden tensors belong to the outputs of a run: f(x).hidden(name, 64)")
-        return run.network._hidden_of(run, name, checked_shape(shape))
+        if self.source is None or self.size != self.source.size:
+            raise no_outputs(name)
+        full = checked_shape(shape)
+        return Terms.of(self.source.hidden(name, full), full)
 
     def sum(self) -> Terms:
         """The sum of all entries."""
@@ -185,54 +191,6 @@ class Terms:
         return ~equal
 
 
-class Network:
-    """A network of which a property speaks; calling it on inputs gives its outputs there.
-
-    `outputs` is the shape of its output. The same inputs give the same outputs; different ones another run
-    of the same network.
-    """
-
-    def __init__(self, *outputs: int, name: str = "y") -> None:
-        self.shape, self.name = checked_shape(outputs), name
-        self._runs: list[Terms] = []
-        self._hidden: dict[tuple[int, str], Terms] = {}
-
-    @property
-    def size(self) -> int:
-        """How many outputs there are."""
-        return int(np.prod(self.shape))
-
-    def __call__(self, *inputs: Terms) -> Terms:
-        if not inputs or not all(isinstance(x, Terms) for x in inputs):
-            raise SpecError("a network is called on Terms: y = f(x) with x = Input(5)")
-        for y in self._runs:
-            before = y.source.arguments if y.source else ()
-            if len(before) == len(inputs) and all(a is b for a, b in zip(before, inputs, strict=True)):
-                return y
-        name = self.name + "'" * len(self._runs)
-        source = Source(self.size, name, self, inputs)
-        self._runs.append(Terms(source=source, index=np.arange(self.size).reshape(self.shape)))
-        return self._runs[-1]
-
-    def _hidden_of(self, run: Source, name: str, shape: tuple[int, ...]) -> Terms:
-        size = int(np.prod(shape))
-        key = id(run), name
-        known = self._hidden.get(key)
-        if known is None:
-            source = Source(size, name, self, run.arguments, run)
-            self._hidden[key] = known = Terms(source=source, index=np.arange(size).reshape(shape))
-        if known.size != size:
-            raise SpecError(f"the hidden tensor '{name}' has the shapes {known.shape} and {shape}")
-        return known.reshape(*shape)
-
-
-def Input(*shape: int, name: str = "x") -> Terms:  # noqa: N802 - reads like the class of its result
-    """An unknown input of this shape, e.g. `Input(1, 28, 28)`."""
-    full = checked_shape(shape)
-    size = int(np.prod(full))
-    return Terms(source=Source(size, name, None, ()), index=np.arange(size).reshape(full))
-
-
 def constants(value: Any) -> Any:
     """Numbers as an array of float64 or Fractions; raises SpecError."""
     if isinstance(value, Terms):
@@ -261,7 +219,7 @@ def _zip(left: Terms, other: Any, how: Callable[[Polynomial, Polynomial], Polyno
 
 def _compared(left: Terms, other: Any, operator: str) -> Statement:
     """The statement that the relation holds in every entry."""
-    if not isinstance(other, Terms) and left.source is not None and left.source.network is None:
+    if not isinstance(other, Terms) and left.source is not None and not left.source.computed:
         variables = left.variables()
         assert variables is not None
         try:

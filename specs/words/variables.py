@@ -3,46 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from genbab.errors import SpecError
 from genbab.specs.numbers import polynomials
 
-if TYPE_CHECKING:
-    from genbab.specs.words.terms import Network, Terms
-
 
 class Source:
-    """Where variables come from: an input, one run of a network on `arguments`, or a tensor inside of a run.
+    """An array of unknowns of which a property speaks: an input, unless a subclass says more.
 
-    inside: the run whose hidden tensor `name` this is, None for the others.
+    size: how many numbers it has; name: what people call it. Two sources are the same only where they are
+    one object.
     """
 
-    def __init__(
-        self,
-        size: int,
-        name: str,
-        network: Network | None,
-        arguments: tuple[Terms, ...],
-        inside: Source | None = None,
-    ) -> None:
-        self.size, self.name, self.network, self.arguments = size, name, network, arguments
-        self.inside = inside
+    computed: ClassVar[bool] = False
+    """Whether a network computes it; an input is given."""
+
+    def __init__(self, size: int, name: str) -> None:
+        self.size, self.name = size, name
+
+    def hidden(self, name: str, shape: tuple[int, ...]) -> Source:
+        """The tensor of this name and shape inside the run whose outputs these are; raises SpecError."""
+        raise no_outputs(name)
 
 
-class Variable(NamedTuple):
+def no_outputs(name: str) -> SpecError:
+    """What is wrong with a hidden tensor, of this name, of anything but the outputs of a run."""
+    return SpecError(f"'{name}': hidden tensors belong to the outputs of a run: f(x).hidden(name, 64)")
+
+
+class SourceVariable(NamedTuple):
     """Entry number `place` of a source, in flat order."""
 
     source: Source
     place: int
 
 
-Polynomial = polynomials.Polynomial[Variable]
+Polynomial = polynomials.Polynomial[SourceVariable]
 """An exact polynomial in variables."""
 
-ONE: tuple[Variable, ...] = ()
+ONE: tuple[SourceVariable, ...] = ()
 """The product of no variables, to which the constant of a polynomial belongs."""
 
 
@@ -67,6 +69,6 @@ def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(n) for n in shape)
 
 
-def order(variable: Variable) -> tuple[int, int]:
+def order(variable: SourceVariable) -> tuple[int, int]:
     """What the variables of a product are sorted by."""
     return id(variable.source), variable.place

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from genbab.attack import FULL, QUICK, Attacker, Effort
+from genbab.attack import FULL, QUICK, AttackEffort, Attacker
 from genbab.attack.targets import Floats
 from genbab.errors import DeadlineReached
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
@@ -18,7 +18,7 @@ from genbab.result import Counterexample
 from genbab.specs import Clause, Spec
 from genbab.system.deadline import Deadline
 
-SMALL = Effort(samples=256, clauses=16, restarts=8, steps=20, rounds=1, work=1e8)
+SMALL = AttackEffort(samples=256, clauses=16, restarts=8, steps=20, rounds=1, work=1e8)
 
 
 def function(name: str) -> Nonlinearity:

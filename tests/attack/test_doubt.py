@@ -13,7 +13,7 @@ import torch
 
 import genbab
 from genbab.attack import Replayer, doubt
-from genbab.attack.doubt import BOXES, PER_BOX, Doubts, doubts
+from genbab.attack.doubt import BOXES, PER_BOX, Doubts, ProofCheck
 from genbab.attack.targets import Floats
 from genbab.config import Config
 from genbab.network import evaluate
@@ -54,8 +54,8 @@ def said(
     def ours(x: Floats) -> Floats:
         return np.asarray(change(evaluate(one.network, torch.from_numpy(x)).numpy()))
 
-    found = doubts(replayer or Replayer(one), spec, ours, deadline or Deadline(), 0, judged.append)
-    return found, judged
+    check = ProofCheck(replayer or Replayer(one), spec, ours, judged.append)
+    return check.doubts(deadline or Deadline(), 0), judged
 
 
 HUGE = "k = Constant<value=float {1e30}>() "

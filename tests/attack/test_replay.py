@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from genbab.attack import Replayer, confirm
+from genbab.attack import Replayer
 from genbab.attack.targets import representable
 from genbab.network import evaluate
 from genbab.reader import Model, load_onnx
+from genbab.result import Counterexample
 from genbab.specs import Clause, Spec
 
 FLOAT32 = np.dtype(np.float32)
@@ -43,6 +44,11 @@ def below(low: list[float], high: list[float], side: float, rows: int = 1) -> Sp
     """Unsafe: y_0 <= side, for x in the box."""
     clause = Clause(0, np.eye(rows)[:1], None, np.array([side]))
     return Spec(np.array([low]), np.array([high]), (clause,), rows)
+
+
+def confirm(model: Model, spec: Spec, x: np.ndarray) -> Counterexample | None:
+    """The counterexample at x, if it is one."""
+    return Replayer(model).confirm(spec, x)
 
 
 @given(st.floats(-1e30, 1e30), st.floats(0, 1e3))

@@ -69,8 +69,8 @@ def rooted(seed: int) -> tuple[Engine, RootState, Query, torch.Tensor, torch.Ten
     around = np.random.default_rng(seed + 100).uniform(-0.5, 0.5, (20000, 4))
     points = torch.from_numpy(middle + around)
     outputs = evaluate(engine.exact, points)
-    assert spec.assumed is not None
-    clause = spec.assumed.clauses[0]
+    assert spec.premises is not None
+    clause = spec.premises.clauses[0]
     rows, rhs = torch.from_numpy(clause.outputs), torch.from_numpy(clause.rhs)
     follows = (outputs @ rows.T <= rhs).all(1)
     return engine, state, query, points[follows], outputs[follows]

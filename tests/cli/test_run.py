@@ -17,7 +17,7 @@ import pytest
 
 from genbab.cli import main
 from genbab.cli.many import child, run
-from genbab.cli.many.child import Children, Outcome, run_child, understood
+from genbab.cli.many.child import ChildOutcome, Children, run_child, understood
 from genbab.cli.many.instances import read_instances
 from genbab.errors import UsageError
 from genbab.result import Result, Verdict
@@ -38,11 +38,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Children that answer at once; those for b.onnx q.vnnlib fail."""
     made: Calls = []
 
-    def verify_apart(words: Sequence[str], timeout: float | None, children: Children) -> Outcome:
+    def verify_apart(words: Sequence[str], timeout: float | None, children: Children) -> ChildOutcome:
         made.append((list(words), timeout))
         failed = "q.vnnlib" in words[1]
         verdict = "error" if failed else "verified"
-        return Outcome(verdict, 1.0, None if failed else 0.5, "why", 10**8, 2 if failed else 0, None)
+        return ChildOutcome(verdict, 1.0, None if failed else 0.5, "why", 10**8, 2 if failed else 0, None)
 
     monkeypatch.setattr(run, "verify_apart", verify_apart)
     return made
@@ -159,9 +159,9 @@ def test_resuming_skips_what_has_a_verdict(listed: Path, tmp_path: Path, calls: 
 def test_an_interrupted_run_keeps_what_it_has(
     listed: Path, tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole: Callable[..., Outcome] = getattr(run, "verify_apart")  # noqa: B009 - the stand-in
+    whole: Callable[..., ChildOutcome] = getattr(run, "verify_apart")  # noqa: B009 - the stand-in
 
-    def broken(words: Sequence[str], timeout: float | None, children: Children) -> Outcome:
+    def broken(words: Sequence[str], timeout: float | None, children: Children) -> ChildOutcome:
         if len(calls) == 1:
             os.kill(os.getpid(), signal.SIGINT)
             while not children.ended:

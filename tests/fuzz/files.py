@@ -159,7 +159,8 @@ def sound_study() -> bytes:
     """A study file with one instance that was answered."""
     import tempfile
 
-    from genbab.studies.store import Answer, Question, Study
+    from genbab.studies.questions import Answer, Question
+    from genbab.studies.store import Study
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "s.db"

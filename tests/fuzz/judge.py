@@ -23,7 +23,7 @@ import numpy as np
 import genbab.cli.many.run as run_command
 import genbab.cli.verify.verify as verify_command
 from genbab import cli
-from genbab.cli.many.child import Outcome as Ended
+from genbab.cli.many.child import ChildOutcome as Ended
 from genbab.specs import read_vnnlib
 from tests.fuzz.front import Case
 from tests.fuzz.runtime import outputs, session_of

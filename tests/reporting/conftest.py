@@ -11,7 +11,8 @@ import pytest
 
 from genbab.studies.engine import packed
 from genbab.studies.provenance import text_hash
-from genbab.studies.store import Answer, Question, Study
+from genbab.studies.questions import Answer, Question
+from genbab.studies.store import Study
 
 EVIL = '<script>alert("1")</script>&amp;</style><img src=x onerror=alert(1)> \'"`${1}{{ 7*7 }}'
 """A name that is a page of its own where it is not escaped."""

@@ -11,7 +11,8 @@ from genbab.reporting.facts import instances
 from genbab.reporting.names import short, visible
 from genbab.reporting.points import view
 from genbab.reporting.summary import tables
-from genbab.studies.store import Answer, Question, Study
+from genbab.studies.questions import Answer, Question
+from genbab.studies.store import Study
 
 from .conftest import fill
 

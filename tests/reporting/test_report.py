@@ -15,7 +15,8 @@ from genbab.cli import main
 from genbab.errors import UsageError
 from genbab.reporting.facts import instances
 from genbab.reporting.page import TEMPLATES
-from genbab.studies.store import Answer, Study
+from genbab.studies.questions import Answer
+from genbab.studies.store import Study
 from genbab.studies.tasks import prediction
 
 from .conftest import EVIL, fill, sample
@@ -127,11 +128,11 @@ def test_a_real_study_draws_what_was_broken(tmp_path: Path) -> None:
     assert [s.status for s in found.samples] == ["attacked", "misclassified"]
     with Study(tmp_path / "a.db") as study:
         broken, wrong = instances(study)
-    assert broken.found is not None and broken.found.start is not None and wrong.found is not None
-    assert np.array_equal(broken.found.start, x[0]) and np.array_equal(wrong.found.x, x[1])
-    assert broken.found.lower is not None and broken.found.upper is not None
-    assert (broken.found.lower <= broken.found.x + 1e-6).all() and (
-        broken.found.x <= broken.found.upper + 1e-6
+    assert broken.point is not None and broken.point.start is not None and wrong.point is not None
+    assert np.array_equal(broken.point.start, x[0]) and np.array_equal(wrong.point.x, x[1])
+    assert broken.point.lower is not None and broken.point.upper is not None
+    assert (broken.point.lower <= broken.point.x + 1e-6).all() and (
+        broken.point.x <= broken.point.upper + 1e-6
     ).all()
     text = genbab.report(tmp_path / "a.db").read_text(encoding="utf-8")
     assert text.count("data:image/png") == 4, (

@@ -37,7 +37,7 @@ def no_attack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The bounds and the branching stand alone: the attack finds nothing."""
 
     def nothing(self: object, *_: object, **__: object) -> object:
-        return attack.Outcome(None, np.zeros((0, 1)), np.zeros(0), np.zeros(0, dtype=np.int64))
+        return attack.AttackOutcome(None, np.zeros((0, 1)), np.zeros(0), np.zeros(0, dtype=np.int64))
 
     monkeypatch.setattr(attack.Attacker, "run", nothing)
     monkeypatch.setattr(attack.Attacker, "refine", nothing)

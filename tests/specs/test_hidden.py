@@ -106,8 +106,8 @@ def test_the_spec_says_at_every_point_what_the_statement_says(seed: int) -> None
     assert unsafe.any() and not unsafe.all()
     found = [spec.violation(a, b) is not None for a, b in zip(points, values, strict=True)]
     assert found == unsafe.tolist()
-    assert spec.assumed is not None and spec.assumed.hidden == spec.hidden
-    taken = [spec.assumed.violation(a, b) is not None for a, b in zip(points, values, strict=True)]
+    assert spec.premises is not None and spec.premises.hidden == spec.hidden
+    taken = [spec.premises.violation(a, b) is not None for a, b in zip(points, values, strict=True)]
     assert taken == within.tolist()
 
 

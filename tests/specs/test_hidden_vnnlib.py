@@ -70,7 +70,7 @@ def test_arrays_and_walk_agree_whatever_the_name(monkeypatch: pytest.MonkeyPatch
     text = f'{HEAD}(declare-hidden H real [2, 2] "a(b [.) (assert (<= é"){TAIL}{BOX}'
     text += "(assert (or (and (<= H[1,0] 0.5) (>= Y[0] H[0,1])) (== H[1,1] 0.1)))"
     first = parse_vnnlib(text)
-    monkeypatch.setattr(reader2, "read_printed", lambda *_: None)
+    monkeypatch.setattr(reader2, "read_assertions", lambda *_: None)
     same_points(first, parse_vnnlib(text), 0)
     assert first.hidden == (Hidden("a(b [.) (assert (<= é", 4),)
 

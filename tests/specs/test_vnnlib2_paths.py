@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from genbab.errors import SpecError
 from genbab.specs import Spec, parse_vnnlib
-from genbab.specs.lowering import lowering
+from genbab.specs.lowering import lower
 from genbab.specs.numbers.decimals import Text
 from genbab.specs.numbers.numbers import directed
-from genbab.specs.vnnlib2 import operands, printed
+from genbab.specs.vnnlib2 import assertions
 from genbab.specs.vnnlib2 import reader as reader2
-from genbab.specs.vnnlib2.printed import read_printed
+from genbab.specs.vnnlib2 import relations as simple
+from genbab.specs.vnnlib2.assertions import read_assertions
 
 pytest.importorskip("vnnlib")
 
@@ -102,7 +103,7 @@ def outcome(text: str) -> list[Any] | str:
 def walked(text: str) -> list[Any] | str:
     """The same by the walk alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader2, "read_printed", lambda *_: None)
+        patch.setattr(reader2, "read_assertions", lambda *_: None)
         return outcome(text)
 
 
@@ -124,8 +125,8 @@ def test_arrays_and_walk_agree(
     body.insert(where, BOX + BOX2 * twice)
     text = HEAD + SECOND * twice + gap.join(body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(printed, "_TOGETHER", together)
-        patch.setattr(operands, "_TOGETHER", relations)
+        patch.setattr(assertions, "_TOGETHER", together)
+        patch.setattr(simple, "_TOGETHER", relations)
         assert outcome(text) == walked(text)
 
 
@@ -148,13 +149,13 @@ def test_nested_formulas_agree(formula: str) -> None:
 
 
 def test_most_of_a_text_is_read_in_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[printed.Printed | None] = []
+    seen: list[assertions.Assertions | None] = []
 
     def spied(*arguments: Any) -> Any:
-        seen.append(read_printed(*arguments))
+        seen.append(read_assertions(*arguments))
         return seen[-1]
 
-    monkeypatch.setattr(reader2, "read_printed", spied)
+    monkeypatch.setattr(reader2, "read_assertions", spied)
     body = "(assert (or (and (<= Y[0] 1.5) (<= (+ Y[0] Y[1]) 2.5)) (<= Z 0.0) (and (>= Y[1] Y[0]))))"
     parse_vnnlib(f"{HEAD}{BOX}{body}(assert (!= Y[0] 0.0))")
     (found,) = seen
@@ -201,8 +202,8 @@ def test_equal_rows_are_found_whatever_the_hash(rows: list[list[int]], useless: 
     table = np.array(rows, np.int64)
     with pytest.MonkeyPatch.context() as patch:
         if useless:
-            patch.setattr(lowering, "_hashes", lambda table: np.zeros(len(table), np.uint64))
-        first, group = lowering._groups(table)
+            patch.setattr(lower, "_hashes", lambda table: np.zeros(len(table), np.uint64))
+        first, group = lower._groups(table)
     assert (table[first][group] == table).all() and len(first) == len(set(map(tuple, rows)))
     assert sorted(first.tolist()) == first.tolist()
 

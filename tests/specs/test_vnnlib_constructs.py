@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from genbab.specs import Spec, parse_vnnlib, read_vnnlib
-from genbab.specs.lowering.lowering import lower_text
+from genbab.specs.lowering.lower import lower
+from genbab.specs.vnnlib1.content import content_of
 from genbab.specs.vnnlib1.parser import Parser
-from genbab.specs.vnnlib1.tokens import Source
+from genbab.specs.vnnlib1.tokens import SourceText
 
 
 def parse(body: str, d: int = 2, o: int = 2, box: bool = True) -> Spec:
@@ -227,7 +228,7 @@ def test_arrays_are_read_only_and_literals_shared() -> None:
 
 def test_parsed_form_keeps_common_literals_apart() -> None:
     text = "(assert (<= X_0 1)) (assert (or (<= Y_0 1) (<= Y_0 2)))"
-    parsed = Parser(Source.of("t", "(declare-const X_0 Real)(declare-const Y_0 Real)" + text)).run()
+    parsed = Parser(SourceText.of("t", "(declare-const X_0 Real)(declare-const Y_0 Real)" + text)).run()
     assert len(parsed.common) == 1 and len(parsed.terms) == 2
     with pytest.raises(Exception, match="no lower bound"):
-        lower_text(parsed)
+        lower(content_of(parsed))

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 from genbab.cli import main
 from genbab.cli.many import child, run
-from genbab.cli.many.child import Children, Outcome
+from genbab.cli.many.child import ChildOutcome, Children
 
 SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(0.03)"]
 
 
-def verify_apart(words: Sequence[str], timeout: float | None, children: Children) -> Outcome:
+def verify_apart(words: Sequence[str], timeout: float | None, children: Children) -> ChildOutcome:
     """An outcome that depends on the file names only."""
     end = child.run_child(SLEEP, 20.0, children=children)
     number = zlib.crc32("/".join(w.rpartition("/")[2] for w in words[:2]).encode())
     verdict = ("verified", "falsified", "unknown")[number % 3]
-    return Outcome(verdict, number % 97 / 10, number % 89 / 10, "why", None, end.code, None)
+    return ChildOutcome(verdict, number % 97 / 10, number % 89 / 10, "why", None, end.code, None)
 
 
 vars(run)["verify_apart"] = verify_apart

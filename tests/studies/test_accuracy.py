@@ -322,6 +322,18 @@ def test_other_studies_refuse_too() -> None:
             genbab.output_range(LOADED, low, high, **more)
 
 
+def test_options_that_do_not_exist_are_refused_by_name() -> None:
+    low, high = np.zeros(12), np.ones(12)
+    for ask in (
+        lambda **more: genbab.certified_accuracy(LOADED, X, Y, 0.1, **more),
+        lambda **more: genbab.certified_radius(LOADED, X, Y, **more),
+        lambda **more: genbab.compare({"a": LOADED}, X, Y, 0.1, **more),
+        lambda **more: genbab.output_range(LOADED, low, high, **more),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'worker'"):
+            ask(worker=2)
+
+
 def test_the_attack_alone() -> None:
     spec = robustness(X[0], 0, 3, 0.5)
     found = genbab.find_counterexample(LOADED, spec)

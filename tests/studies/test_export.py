@@ -15,7 +15,8 @@ from onnx import helper, numpy_helper
 from genbab.cli import main
 from genbab.studies.export import to_csv, to_jsonl, to_vnncomp
 from genbab.studies.provenance import file_hash
-from genbab.studies.store import Answer, Question, Study
+from genbab.studies.questions import Answer, Question
+from genbab.studies.store import Study
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import genbab
 from genbab import UsageError
 from genbab.studies import engine
 from genbab.studies.data import samples
+from genbab.studies.questions import Question
 from genbab.studies.results import CertifiedAccuracy, Sample
-from genbab.studies.store import Question
 
 X = torch.rand(4, 3, generator=torch.Generator().manual_seed(0))
 Y = [0, 1, 1, 0]

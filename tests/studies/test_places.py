@@ -13,7 +13,8 @@ import pytest
 import genbab
 from genbab import UsageError
 from genbab.studies import schema
-from genbab.studies.store import Answer, Question, Study
+from genbab.studies.questions import Answer, Question
+from genbab.studies.store import Study
 
 QUESTION = Question("instance", "m.onnx", "s.vnnlib")
 

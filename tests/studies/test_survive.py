@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from genbab import UsageError
-from genbab.studies.store import Answer, Question, Study
+from genbab.studies.questions import Answer, Question
+from genbab.studies.store import Study
 from genbab.system.process import alive, identity
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,5 +1,4 @@
-"""`python -m genbab.cli.many.attached PARENT WORD...`: the command line, ended at the latest with process
-PARENT."""
+"""`python -m genbab.cli.many.attached PARENT WORD...`: the command line, ended with process PARENT."""
 
 from __future__ import annotations
 

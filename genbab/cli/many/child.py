@@ -34,7 +34,7 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChildOutcome:
     """What came of one instance: one of the four verdicts, or "error" with the message as `reason`."""
 
     verdict: str
@@ -130,7 +130,7 @@ def verify_apart(
     timeout: float | None,
     env: Mapping[str, str] | None = None,
     children: Children | None = None,
-) -> Outcome:
+) -> ChildOutcome:
     """`genbab verify` with these words (and `timeout`, if any) in its own process, and what came of it.
 
     That process ends with this one, even when this one is killed.
@@ -145,7 +145,7 @@ def verify_apart(
         return understood(end, file)
 
 
-def understood(end: Exit, file: Path) -> Outcome:
+def understood(end: Exit, file: Path) -> ChildOutcome:
     """The outcome of a process that should have left its result in `file` and its verdict on stdout."""
     said = end.stdout.splitlines()[0].strip() if end.stdout.strip() else ""
     problem = ""
@@ -155,7 +155,7 @@ def understood(end: Exit, file: Path) -> Outcome:
         result = None
     if end.killed:
         result, reason = None, "killed: it did not end on time"
-        return Outcome(Verdict.TIMEOUT.value, end.seconds, None, reason, end.peak_memory, end.code, None)
+        return ChildOutcome(Verdict.TIMEOUT.value, end.seconds, None, reason, end.peak_memory, end.code, None)
     if end.code < 0:
         problem = f"the process was ended by {_signal_name(-end.code)}; memory may have run out"
     elif result is None or end.code not in (0, 130, 143):
@@ -163,8 +163,8 @@ def understood(end: Exit, file: Path) -> Outcome:
     elif said not in (result.verdict.value, STANDARD[result.verdict]):
         problem = f"stdout says {said!r}, the result file {result.verdict.value!r}"
     if problem or result is None:
-        return Outcome("error", end.seconds, None, problem, end.peak_memory, end.code, None)
-    return Outcome(
+        return ChildOutcome("error", end.seconds, None, problem, end.peak_memory, end.code, None)
+    return ChildOutcome(
         result.verdict.value, end.seconds, result.bound, result.reason, end.peak_memory, end.code, result
     )
 

@@ -21,7 +21,7 @@ COLUMNS = ("onnx", "vnnlib", "timeout")
 
 
 @dataclass(frozen=True)
-class Instance:
+class ListedInstance:
     """One row: model and specification as the list has them, their files, seconds (None: not said).
 
     networks: the files of the models of several networks by name, () for one model; model_path is the first.
@@ -42,7 +42,7 @@ class Instance:
         return [plain(self.model_path), plain(self.spec_path)]
 
 
-def read_instances(path: Path) -> list[Instance]:
+def read_instances(path: Path) -> list[ListedInstance]:
     """The rows in order, without a header; raises `UsageError` that lists every line that makes no sense."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -53,7 +53,7 @@ def read_instances(path: Path) -> list[Instance]:
         raise UsageError(f"{path} is not a CSV list: {error}") from error
     rows = [(n, row) for n, row in rows if any(row)]
     order, rows = _header(rows)
-    found: list[Instance] = []
+    found: list[ListedInstance] = []
     wrong: list[str] = []
     for number, row in rows:
         try:
@@ -83,7 +83,7 @@ def _whole(row: list[str]) -> list[str]:
     return row if last is None else [*row[:first], ",".join(row[first : last + 1]), *row[last + 1 :]]
 
 
-def _instance(row: list[str], folder: Path) -> Instance:
+def _instance(row: list[str], folder: Path) -> ListedInstance:
     model, spec, limit = row
     if not model or not spec:
         raise ValueError("needs a model and a specification")
@@ -95,12 +95,13 @@ def _instance(row: list[str], folder: Path) -> Instance:
         raise ValueError(f"timeout {limit[:80]!r} is not a positive number of seconds")
     several = tuple((name, _file(folder, path)) for name, path in networks(model))
     own = several[0][1] if several else _file(folder, model)
-    return Instance(model, spec, seconds, own, _file(folder, spec), several)
+    return ListedInstance(model, spec, seconds, own, _file(folder, spec), several)
 
 
 def _file(folder: Path, name: str) -> Path:
-    """The path of this name, or its gzipped neighbour when only that exists; ValueError where no file can
-    have this name.
+    """The path of this name, or its gzipped neighbour when only that exists.
+
+    Raises ValueError where no file can have this name.
     """
     path = folder / name
     if "\0" in name or not path.name:

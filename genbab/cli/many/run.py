@@ -14,15 +14,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from genbab.cli.many.child import Children, Ended, Outcome, verify_apart
-from genbab.cli.many.instances import Instance, read_instances
+from genbab.cli.many.child import ChildOutcome, Children, Ended, verify_apart
+from genbab.cli.many.instances import ListedInstance, read_instances
 from genbab.cli.many.table import print_table
 from genbab.cli.options.parser import settings_of
 from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.studies.export import to_vnncomp
 from genbab.studies.provenance import file_hash, text_hash
-from genbab.studies.store import Answer, Claim, Question, Study
+from genbab.studies.questions import Answer, Claim, Question
+from genbab.studies.store import Study
 from genbab.system.files import write_atomically
 
 MOST_WORKERS = 1024
@@ -69,7 +70,7 @@ class _Words:
 
     threads: int | None = None
 
-    def __init__(self, rows: Mapping[str, tuple[int, Instance]], keep: Path | None) -> None:
+    def __init__(self, rows: Mapping[str, tuple[int, ListedInstance]], keep: Path | None) -> None:
         self.rows, self.keep = rows, keep
 
     def __call__(self, question: Question) -> list[str]:
@@ -100,7 +101,10 @@ class Crew:
         self.done = 0
 
     def run(self, workers: int) -> int:
-        """Work until all is answered: 0; or until a signal: 130 or 143, and open instances stay open."""
+        """Work until all is answered: 0; or until a signal: 130 or 143, and open instances stay open.
+
+        Raises what went wrong in a thread.
+        """
         ends = [threading.Event() for _ in range(workers)]  # an interrupted join() believes that all is over
         threads = [
             threading.Thread(target=self._work, args=(str(n), end), daemon=True) for n, end in enumerate(ends)
@@ -152,7 +156,7 @@ class Crew:
 
 
 def _question(
-    one: Instance, limit: float | None, settings: Mapping[str, str], hashed: Callable[[Path], str]
+    one: ListedInstance, limit: float | None, settings: Mapping[str, str], hashed: Callable[[Path], str]
 ) -> Question:
     chosen = {k: v for k, v in sorted(settings.items()) if k != "timeout"}
     models = "".join(f"{name}={hashed(path)}\n" for name, path in one.networks)
@@ -160,7 +164,7 @@ def _question(
     return Question("instance", one.model, one.spec, *hashes, limit, chosen)
 
 
-def _answer(outcome: Outcome) -> Answer:
+def _answer(outcome: ChildOutcome) -> Answer:
     return Answer(
         outcome.verdict,
         outcome.seconds,
@@ -207,6 +211,6 @@ def _share(workers: int) -> int:
     return max(1, (os.cpu_count() or 1) // workers)
 
 
-def _limit(one: Instance, cap: float | None) -> float | None:
+def _limit(one: ListedInstance, cap: float | None) -> float | None:
     given = [t for t in (one.timeout, cap) if t is not None]
     return min(given) if given else None

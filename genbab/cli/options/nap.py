@@ -58,7 +58,7 @@ def add_nap(commands: Any, kind: type[argparse.ArgumentParser], command: Command
         action.set_defaults(command=command)
 
 
-def add_assumption(verify: argparse.ArgumentParser) -> None:
+def add_premise(verify: argparse.ArgumentParser) -> None:
     """Give `verify` its options about a pattern."""
     group = verify.add_argument_group("activation patterns")
     group.add_argument(

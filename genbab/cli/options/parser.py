@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
-from genbab.cli.options.nap import add_assumption, add_nap
+from genbab.cli.options.nap import add_nap, add_premise
 from genbab.cli.options.report import add_report
 from genbab.cli.options.spec import add_spec
 from genbab.config import Config
@@ -35,10 +35,11 @@ CAPABILITIES = (
 """What the VNN-LIB standard lets ask of a solver."""
 
 
-class Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """argparse, but errors are one line with a suggestion, raised as `UsageError`."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise `UsageError` with what is wrong and where help is."""
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
@@ -62,13 +63,13 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="genbab", description="Prove or refute statements about neural networks.", allow_abbrev=False
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("--name", dest="full_name", action="store_true", help="print the name of the solver")
-    commands = parser.add_subparsers(dest="name", metavar="COMMAND", parser_class=Parser)
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", parser_class=CommandParser)
 
     _add_verify(commands)
     _add_supports(commands)
@@ -102,12 +103,12 @@ def _parser() -> Parser:
     _add_plot_trace(commands)
     _add_relax(commands)
     _add_lut(commands)
-    add_spec(commands, Parser, _call("genbab.cli.tools.spec"))
-    add_nap(commands, Parser, _call("genbab.cli.tools.nap"))
+    add_spec(commands, CommandParser, _call("genbab.cli.tools.spec"))
+    add_nap(commands, CommandParser, _call("genbab.cli.tools.nap"))
     return parser
 
 
-def _add_verify(commands: argparse._SubParsersAction[Parser]) -> None:
+def _add_verify(commands: argparse._SubParsersAction[CommandParser]) -> None:
     verify = commands.add_parser(
         "verify",
         help="decide one specification of one model, or a VNN-LIB query",
@@ -140,7 +141,7 @@ def _add_verify(commands: argparse._SubParsersAction[Parser]) -> None:
         action="store_true",
         help="read floating-point types in the query as real, instead of refusing them",
     )
-    add_assumption(verify)
+    add_premise(verify)
     verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
     verify.add_argument(
         "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"
@@ -153,7 +154,7 @@ def _add_verify(commands: argparse._SubParsersAction[Parser]) -> None:
     _finish(verify, _call("genbab.cli.verify.verify"))
 
 
-def _add_supports(commands: argparse._SubParsersAction[Parser]) -> None:
+def _add_supports(commands: argparse._SubParsersAction[CommandParser]) -> None:
     about = "say what is supported, as the VNN-LIB standard asks it"
     supports = commands.add_parser("supports", help=about, description=about, allow_abbrev=False)
     which = supports.add_mutually_exclusive_group()
@@ -163,7 +164,7 @@ def _add_supports(commands: argparse._SubParsersAction[Parser]) -> None:
     supports.set_defaults(command=_call("genbab.cli.verify.supports"))
 
 
-def _add_inspect(commands: argparse._SubParsersAction[Parser]) -> None:
+def _add_inspect(commands: argparse._SubParsersAction[CommandParser]) -> None:
     about = "show what was understood of a model, and what verify would do"
     inspect = commands.add_parser("inspect", help=about, allow_abbrev=False)
     inspect.add_argument("model", metavar="MODEL", help="ONNX file")
@@ -174,7 +175,7 @@ def _add_inspect(commands: argparse._SubParsersAction[Parser]) -> None:
     _finish(inspect, _call("genbab.cli.tools.inspect"))
 
 
-def _add_plot_trace(commands: argparse._SubParsersAction[Parser]) -> None:
+def _add_plot_trace(commands: argparse._SubParsersAction[CommandParser]) -> None:
     plot = commands.add_parser("plot-trace", help="draw a run that was traced", allow_abbrev=False)
     plot.add_argument("trace", metavar="FILE", help="what `genbab verify --trace` wrote")
     plot.add_argument(
@@ -199,7 +200,7 @@ class _Alone(argparse.Action):
             action.required = False
 
 
-def _add_relax(commands: argparse._SubParsersAction[Parser]) -> None:
+def _add_relax(commands: argparse._SubParsersAction[CommandParser]) -> None:
     relax = commands.add_parser(
         "relax",
         help="show a function and the lines that bound it",
@@ -227,14 +228,14 @@ def _add_relax(commands: argparse._SubParsersAction[Parser]) -> None:
     relax.set_defaults(command=_call("genbab.cli.tools.relax"))
 
 
-def _add_lut(commands: argparse._SubParsersAction[Parser]) -> None:
+def _add_lut(commands: argparse._SubParsersAction[CommandParser]) -> None:
     lut = commands.add_parser(
         "lut",
         help="tables of branching points: make them, look at one",
         description="Tables of the points at which intervals of a function are best split.",
         allow_abbrev=False,
     )
-    actions = lut.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser, required=True)
+    actions = lut.add_subparsers(dest="action", metavar="ACTION", parser_class=CommandParser, required=True)
     build = actions.add_parser("build", help="make the tables that are shipped", allow_abbrev=False)
     about = "functions without parameters (default: all that profit)"
     build.add_argument("functions", metavar="FUNCTION", nargs="*", help=about)
@@ -273,7 +274,7 @@ def _call(module: str) -> Command:
 
 
 def _version(options: argparse.Namespace) -> int:
-    from genbab import __version__
+    from genbab.version import __version__
 
     print(__version__)
     return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from genbab.cli.options.parser import settings_of
 from genbab.cli.tools.layers import drawn, looked, plottable, shown
-from genbab.cli.tools.spec import Sizes
+from genbab.cli.tools.spec_text import Sizes
 from genbab.cli.verify.output import apart, write_json
 from genbab.cli.verify.question import readable
 from genbab.config import Config
@@ -90,8 +90,9 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def asked(model: Model, spec: str | None, config: Config) -> tuple[Engine, Query]:
-    """The engine and the question as `verify` has them; without a specification every input varies and there
-    is one row per output.
+    """The engine and the question as `verify` has them.
+
+    Without a specification every input varies and there is one row per output. Raises `SpecError`.
     """
     from genbab.bounds import Engine
     from genbab.driver import unspecified

@@ -19,7 +19,7 @@ DIGITS = 9
 
 
 def command(options: argparse.Namespace) -> int:
-    """Print the functions asked for, or list the library; returns 0."""
+    """Print the functions asked for, or list the library; returns 0. Raises `UsageError`."""
     if options.list:
         return _library(options)
     l, u = (_number(options, end) for end in ("lower", "upper"))  # noqa: E741

@@ -31,7 +31,7 @@ READING = (
 
 
 def loaded(data: Path, labels: str | None) -> tuple[Floats, NDArray[np.int64]]:
-    """Samples (N, D) and labels (N,)."""
+    """Samples (N, D) and labels (N,); raises `UsageError` for files that cannot be read or do not fit."""
     if data.is_dir():
         samples = _images(data)
     elif data.suffix == ".npy":
@@ -185,6 +185,7 @@ def scaled(samples: Floats, scale: str) -> Floats:
 
 
 def whole(flag: str, text: str | None) -> int | None:
+    """The whole number from 1 that a flag was given, None without the flag; raises `UsageError`."""
     if text is None:
         return None
     if not text.isdecimal() or not int(text):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genbab.cli.tools.samples import loaded, scaled, whole
-from genbab.cli.tools.spec import Sizes, size, sizes_of, text_in
+from genbab.cli.tools.spec_text import Sizes, size, sizes_of, text_in
 from genbab.errors import SpecError, UsageError
 
 MAX_CLASSES = 14_000  # a specification holds a number per pair of classes

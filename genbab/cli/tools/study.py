@@ -14,7 +14,7 @@ from genbab.system.files import write_atomically
 
 
 def command(options: argparse.Namespace) -> int:
-    """Write the files asked for, print the table; returns 0."""
+    """Write the files asked for, print the table; returns 0. Raises `UsageError`."""
     place = Path(options.study)
     if not place.is_file():
         raise UsageError(f"cannot read the study {place}: no such file")

@@ -78,7 +78,7 @@ class Assignment:
             write_atomically(folder / f"{tensor.name}.pb", tensor_bytes(numbers, written, tensor.shape))
 
     def clear(self, folder: Path) -> None:
-        """Remove what an earlier run left in these places: it would mislead."""
+        """Remove what an earlier run left in these places: it would mislead. Raises `UsageError`."""
         for name in self.names:
             try:
                 (folder / f"{name}.pb").unlink(missing_ok=True)

@@ -65,7 +65,10 @@ class Outputs:
     serialise: Path | None = None
 
     def prepare(self, inputs: Sequence[Path]) -> None:
-        """Refuse places that cannot be written to; remove what an earlier run left (it would mislead)."""
+        """Refuse places that cannot be written to; remove what an earlier run left (it would mislead).
+
+        Raises `UsageError` that names them all.
+        """
         chosen = [p for p in (self.json, self.counterexample, self.result, self.trace) if p is not None]
         apart(chosen, inputs)
         wrong = [str(p) for p in chosen if not _writable(p)]

@@ -1,4 +1,4 @@
-"""What `genbab verify --nap` takes for granted: that inputs follow the pattern of a class."""
+"""The premise of `genbab verify --nap`: that inputs follow the pattern of a class."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Assumption:
-    """The pattern of class `label` in the file `path`."""
+class PatternPremise:
+    """That inputs follow the pattern of class `label` in the file `path`."""
 
     path: Path
     label: int
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Assumption | None:
-        """What a command line assumes; raises `UsageError` for options that say no such thing."""
+    def of(cls, options: argparse.Namespace) -> PatternPremise | None:
+        """The premise of a command line, if it has one; raises `UsageError` for options that make none."""
         if options.nap is None and options.nap_class is None:
             return None
         if options.nap is None or options.nap_class is None:
@@ -53,8 +53,10 @@ class Assumption:
         return patterns[self.label].within(spec)
 
     def told(self, result: Result, outputs: int | None) -> Result:
-        """The result in words that say what it was asked of. Of the counterexample's y only the `outputs` of
-        the model stay, what follows them is "hidden" in the statistics.
+        """The result in words that say what it was asked of.
+
+        Of the counterexample's y only the `outputs` of the model stay, what follows them is "hidden" in the
+        statistics.
         """
         about = f"asked only of inputs that follow the pattern of class {self.label} in {self.path}"
         facts = {**result.statistics, "pattern": {"file": str(self.path), "class": self.label}}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Question:
+class VerifyQuestion:
     """A specification and what it is about: `model`, or (None) one model for each of `networks` by name.
 
     over_reals: floating-point types in the query are read as `real`.
@@ -28,7 +28,7 @@ class Question:
     over_reals: bool = False
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Question:
+    def of(cls, options: argparse.Namespace) -> VerifyQuestion:
         """The question of a command line; raises `UsageError` for words that make none."""
         if options.network is None:
             if options.spec is None:

@@ -1,5 +1,4 @@
-"""`genbab verify MODEL SPEC`, `genbab verify QUERY --network NAME=MODEL`: one verdict, on time, whatever
-happens."""
+"""`genbab verify`, of MODEL SPEC or QUERY --network NAME=MODEL: one verdict, on time, whatever happens."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from genbab.cli.options.parser import settings_of
 from genbab.cli.verify.assignment import Assignment
 from genbab.cli.verify.display import Display
 from genbab.cli.verify.output import Emitter, Outputs
-from genbab.cli.verify.premise import Assumption
-from genbab.cli.verify.question import Question
+from genbab.cli.verify.premise import PatternPremise
+from genbab.cli.verify.question import VerifyQuestion
 from genbab.cli.verify.strict import exactly
 from genbab.config import Config
 from genbab.errors import DeadlineReached, SpecError, UsageError
@@ -35,11 +34,11 @@ LAST_WAIT = 10.0  # seconds given to another thread that is writing the result
 
 def command(options: argparse.Namespace) -> int:
     """Verify, write the result, return the exit code; errors are raised, and then no verdict was written."""
-    question, assumed = Question.of(options), Assumption.of(options)
+    question, premise = VerifyQuestion.of(options), PatternPremise.of(options)
     config = Config.from_text(settings_of(options))
     question.check_files()
-    if assumed is not None:
-        assumed.check_file()
+    if premise is not None:
+        premise.check_file()
     outputs = Outputs(
         _path(options.json),
         _path(options.counterexample),
@@ -49,8 +48,8 @@ def command(options: argparse.Namespace) -> int:
         question.standard,
         _path(options.serialise),
     )
-    outputs.prepare(question.files if assumed is None else (*question.files, assumed.path))
-    session = Session(question, config, outputs, assumed)
+    outputs.prepare(question.files if premise is None else (*question.files, premise.path))
+    session = VerifySession(question, config, outputs, premise)
     with Guard(session.deadline, session.late, busy=lambda: session.emitter.begun) as guard:
         try:
             verdict = session.conclude(session.outcome())
@@ -62,13 +61,17 @@ def command(options: argparse.Namespace) -> int:
     return 0 if verdict in (Verdict.VERIFIED, Verdict.FALSIFIED) else guard.exit_code
 
 
-class Session:
+class VerifySession:
     """One run: what is being decided, how far it is, and where its result goes."""
 
     def __init__(
-        self, question: Question, config: Config, outputs: Outputs, assumed: Assumption | None = None
+        self,
+        question: VerifyQuestion,
+        config: Config,
+        outputs: Outputs,
+        premise: PatternPremise | None = None,
     ) -> None:
-        self.question, self.config, self.assumed = question, config, assumed
+        self.question, self.config, self.premise = question, config, premise
         self.outputs: int | None = None  # of the model, once it is known
         self.deadline = Deadline(config.timeout, process_start())
         self.emitter = Emitter(outputs)
@@ -139,8 +142,8 @@ class Session:
         self.deadline.check()
         self._expect(spec, model)
         self.outputs = model.network.output_size
-        if self.assumed is not None:
-            spec = self.assumed.within(spec)
+        if self.premise is not None:
+            spec = self.premise.within(spec)
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
         config = self.config.with_(timeout=left)
         if question.standard:  # an assignment near the region is no answer to a query
@@ -185,8 +188,8 @@ class Session:
 
     def finished(self, result: Result) -> Result:
         """The result with what only the command knows: time since the start, peak memory, file names."""
-        if self.assumed is not None:
-            result = self.assumed.told(result, self.outputs)
+        if self.premise is not None:
+            result = self.premise.told(result, self.outputs)
         return dataclasses.replace(
             result,
             seconds=self.deadline.elapsed(),

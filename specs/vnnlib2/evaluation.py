@@ -11,7 +11,7 @@ from typing import Any
 from genbab.specs.vnnlib2.declared import NoEntry
 
 
-class Judge:
+class Evaluator:
     """Evaluates the formulas of a query (syntax tree `tree`) at given values.
 
     values: per tensor its numbers, flat in row-major order; shapes: per tensor its shape.

@@ -1,4 +1,4 @@
-"""The parts of a specification beside its clauses: arrays, balls, runs of the network, hidden tensors."""
+"""What a specification has beside boxes and clauses: balls, runs of the network, hidden tensors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+from genbab.specs.numbers.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +55,10 @@ class Run:
 
 
 class Hidden(NamedTuple):
-    """A tensor inside the model, by its name or by that of the node it comes from, and how many numbers it
-    has."""
+    """A tensor inside the model and how many numbers it has.
+
+    name: its own, or that of the node it comes from.
+    """
 
     name: str
     size: int

@@ -10,17 +10,22 @@ from typing import Any
 import numpy as np
 
 from genbab.errors import SpecError
-from genbab.specs.lowering.atoms import CODES, FLIPPED, Simple, pairs_of, single_of
+from genbab.specs.lowering.balls import ball_of
 from genbab.specs.lowering.entries import NO_BOUNDS
 from genbab.specs.lowering.formula import Dnf, conjunction
 from genbab.specs.lowering.literals import Literals
+from genbab.specs.lowering.relations import CODES, FLIPPED, Simple, pairs_of, single_of
 from genbab.specs.numbers.numbers import directed, first_bad, why_not_a_number
-from genbab.specs.numbers.polynomials import Polynomial, ball_of, plus, times
+from genbab.specs.numbers.polynomials import Polynomial, plus, times
 from genbab.specs.vnnlib2.declared import Declared
 
 
-class Walk:
-    """Takes formulas of a syntax tree (package `tree`) and makes the literals that they are made of."""
+class TreeWalk:
+    """Takes formulas of a syntax tree (package `tree`) and makes the literals that they are made of.
+
+    Every method raises SpecError for numbers out of range and NoEntry for indices below 0, where it meets
+    them.
+    """
 
     def __init__(self, tree: Any, declared: Declared, literals: Literals, source: str) -> None:
         self.tree, self.declared, self.literals, self.source = tree, declared, literals, source

@@ -1,71 +1,29 @@
-"""From a parsed text to a `Spec`: boxes from the bounds, clauses from the rows.
+"""From what a property says to a `Spec`: boxes from the bounds, clauses from the rows.
 
 Axis letters: C clauses of the disjunctive normal form, D inputs, O outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
-from genbab.errors import SpecError
 from genbab.specs.form.clauses import Clauses, Stack
-from genbab.specs.form.declarations import NetworkName
-from genbab.specs.form.parts import Ball, Bools, Floats, Hidden, Ints, Run
+from genbab.specs.form.rows import Row
 from genbab.specs.form.spec import Spec
-from genbab.specs.lowering.atoms import MAX_ENTRIES, Rows, atoms_of
-from genbab.specs.lowering.boxes import Boxes, Literals, any_row, boxes_of, join
-from genbab.specs.lowering.entries import Bounds
-from genbab.specs.lowering.formula import Packed, Row, packed
-from genbab.specs.vnnlib1.parser import Parsed
+from genbab.specs.lowering.boxes import Boxes, ClauseLiterals, any_row, boxes_of, join
+from genbab.specs.lowering.content import Content
+from genbab.specs.lowering.relations import MAX_ENTRIES, DenseRows
+from genbab.specs.numbers.arrays import Bools, Floats, Ints
 
 _SHOWN = 50
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a property says, in any notation: literals, when they make it true, what each of them means.
-
-    A point is unsafe that satisfies all literals of `common` and all those of at least one of `terms`.
-    sizes (D, O): inputs, outputs of all runs; `rows` have one more column per product. balls: by literal;
-    a literal with a ball has bounds, too. error(message, literal) points at a literal (None: at the whole);
-    name(i) is what people call input i. text: where the places are that bounds are said at.
-    """
-
-    sizes: tuple[int, int]
-    common: Sequence[int] | Ints
-    terms: Packed
-    bounds: Bounds
-    rows: Rows
-    never: Ints
-    error: Callable[[str, int | None], SpecError]
-    name: Callable[[int], str] = "X_{}".format
-    example: str = "(assert (<= X_0 1.5))"
-    balls: Mapping[int, Ball] = field(default_factory=dict)
-    runs: tuple[Run, ...] = ()
-    products: tuple[tuple[int, ...], ...] = ()
-    hidden: tuple[Hidden, ...] = ()
-    notes: tuple[str, ...] = ()
-    declared: tuple[NetworkName, ...] = ()
-    text: bytes = b""
-
-
-def lower_text(parsed: Parsed) -> Spec:
-    """The Spec of a parsed text; raises SpecError for gaps in declarations and missing bounds."""
-    sizes = _sizes(parsed)
-    found, notes = atoms_of(parsed, sizes)
-    terms = packed(parsed.terms)
-    return lower(Content(sizes, parsed.common, terms, *found, error=parsed.source.error, notes=notes))
 
 
 def lower(content: Content) -> Spec:
     """The Spec of what was said; raises SpecError for missing bounds and what is too large."""
     literal, lengths = content.terms
     clause = np.repeat(np.arange(len(lengths)), lengths)
-    literals = Literals(np.array(content.common, np.int64), literal, clause, len(lengths))
+    literals = ClauseLiterals(np.array(content.common, np.int64), literal, clause, len(lengths))
     boxes = boxes_of(content, literals)
     empty = boxes.empty
     impossible = np.isin(literals.common, content.never).any()
@@ -97,23 +55,7 @@ def _frozen(array: Floats) -> Floats:
     return array
 
 
-def _sizes(parsed: Parsed) -> tuple[int, int]:
-    """(D, O) from the declarations, which must number both kinds from 0 without gaps."""
-    counts = []
-    for kind, what in (("X", "inputs"), ("Y", "outputs")):
-        names = [name for name in parsed.declared if name[0] == kind]
-        if not names:
-            raise parsed.source.error(f"no {what} are declared; expected (declare-const {kind}_0 Real)")
-        gap = next((i for i in range(len(names)) if f"{kind}_{i}" not in parsed.declared), None)
-        if gap is not None:
-            top = max(names, key=lambda name: int(name[2:]))
-            text = f"{kind}_{gap} is not declared, but {top} is; the {what} are numbered from 0 without gaps"
-            raise parsed.source.error(text, parsed.declared[top])
-        counts.append(len(names))
-    return counts[0], counts[1]
-
-
-def _require_bounds(content: Content, literals: Literals, boxes: Boxes, alive: Bools) -> None:
+def _require_bounds(content: Content, literals: ClauseLiterals, boxes: Boxes, alive: Bools) -> None:
     """Raise SpecError listing the inputs that miss a bound in some clause."""
     no_lower, no_upper = np.isinf(boxes.lower), np.isinf(boxes.upper)
     bad = np.flatnonzero(alive & any_row(no_lower | no_upper)[boxes.of_clause])
@@ -181,7 +123,7 @@ def _hashes(table: Ints) -> NDArray[np.uint64]:
     return np.asarray((words ^ (words >> np.uint64(31))) @ factor, np.uint64)
 
 
-def _clauses(content: Content, literals: Literals, alive: Bools, box: Ints) -> Clauses:
+def _clauses(content: Content, literals: ClauseLiterals, alive: Bools, box: Ints) -> Clauses:
     """The clauses that are alive, with their box."""
     rows = content.rows
     _, common = join(literals.common, rows.literal)
@@ -207,7 +149,7 @@ def _clauses(content: Content, literals: Literals, alive: Bools, box: Ints) -> C
     return Clauses(stack, o, d)
 
 
-def _placed(rows: Rows, row: Ints) -> dict[int, Row]:
+def _placed(rows: DenseRows, row: Ints) -> dict[int, Row]:
     """The written rows by their places, where row (T,) is the row at each place."""
     if not rows.written:
         return {}

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genbab.specs.form.parts import Bools, Floats, Ints
-from genbab.specs.lowering.atoms import CODES, FLIPPED
+from genbab.specs.lowering.relations import CODES, FLIPPED
+from genbab.specs.numbers.arrays import Bools, Floats, Ints
 from genbab.specs.numbers.decimals import Text
 
 Tensors = Mapping[str, tuple[int, list[int]]]

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genbab.specs.form.parts import Bools, Ints
-from genbab.specs.lowering.atoms import CODES
-from genbab.specs.lowering.formula import Packed
+from genbab.specs.lowering.formula import PackedDnf
+from genbab.specs.lowering.relations import CODES
+from genbab.specs.numbers.arrays import Bools, Ints
 from genbab.specs.numbers.decimals import Text
-from genbab.specs.vnnlib2.operands import Marks, Relations, Tensors, read_relations
+from genbab.specs.vnnlib2.relations import Marks, Relations, Tensors, read_relations
 
 MAX_TENSORS = 64
 """Texts that declare more tensors are left to the walk."""
@@ -46,41 +46,41 @@ _INSIDE = np.array(
 """Where the parts of a node (row: its kind) stand, by where it stands itself."""
 
 
-class Printed(NamedTuple):
+class Assertions(NamedTuple):
     """What the assertions say; the relations of the text are numbered in order.
 
-    total: of relations; relations: what is known of them. common: those that must hold; factors:
-    disjunctions that must hold, by the number of their first relation. held (total,): whether a relation must
-    hold by itself. others, in order: what else is asserted, as (number of the (first) relation, assertion,
-    whether it is a whole assertion of the text and not only one relation).
+    total: of relations; relations: what is known of them. common: those that must hold; factors: disjunctions
+    that must hold, by the number of their first relation. required (total,): whether a relation must hold by
+    itself. others, in order: what else is asserted, as (number of the (first) relation, assertion, whether it
+    is a whole assertion of the text and not only one relation).
     """
 
     total: int
     relations: Relations
     common: Ints
-    factors: list[tuple[int, Packed]]
-    held: Bools
+    factors: list[tuple[int, PackedDnf]]
+    required: Bools
     others: list[tuple[int, bytes, bool]]
 
     def ties(self) -> Ints:
         """The pairs of entries (n, 2) that must be equal."""
         number, code, left, right, *_ = self.relations
-        equal = (code == CODES["=="]) & (right >= 0) & self.held[number]
+        equal = (code == CODES["=="]) & (right >= 0) & self.required[number]
         return np.stack([left[equal], right[equal]], axis=1)
 
-    def moved(self, by: int) -> Printed:
+    def moved(self, by: int) -> Assertions:
         """The same, its relations numbered from `by` on."""
         return self._replace(
             relations=self.relations._replace(number=self.relations.number + by),
             common=self.common + by,
-            factors=[(n + by, Packed(one.literal + by, one.length)) for n, one in self.factors],
+            factors=[(n + by, PackedDnf(one.literal + by, one.length)) for n, one in self.factors],
             others=[(n + by, data, whole) for n, data, whole in self.others],
         )
 
 
 _NO_INTS = np.zeros(0, np.int64)
 
-NOTHING = Printed(
+NOTHING = Assertions(
     0,
     Relations(_NO_INTS, _NO_INTS, _NO_INTS, _NO_INTS, np.zeros(0), np.zeros(0), _NO_INTS),
     _NO_INTS,
@@ -92,15 +92,17 @@ NOTHING = Printed(
 
 
 class _Nodes(NamedTuple):
-    """The nodes `assert`, `and`, `or` and relations, in order: the mark of their '(', what they are,
-    and where they stand (one of `_TOP` ...)."""
+    """The nodes `assert`, `and`, `or` and relations, in order.
+
+    mark: that of their '('; kind: what they are; where they stand: one of `_TOP` ...
+    """
 
     mark: Ints
     kind: NDArray[np.int8]
     where: NDArray[np.int8]
 
 
-def read_printed(data: bytes, begin: int, tensors: Tensors) -> Printed | None:
+def read_assertions(data: bytes, begin: int, tensors: Tensors) -> Assertions | None:
     """What the assertions say that are printed in data[begin:]; None where the print is not as expected.
 
     tensors: per name, the number of its first entry and the strides of its axes. Raises ValueError, with the
@@ -108,7 +110,7 @@ def read_printed(data: bytes, begin: int, tensors: Tensors) -> Printed | None:
     """
     if len(tensors) > MAX_TENSORS or begin < _LEAST:
         return None
-    text, total, parts = Text(data), 0, list[Printed]()
+    text, total, parts = Text(data), 0, list[Assertions]()
     while begin < len(data):
         end = _assertion(data, begin + _TOGETHER)
         found = _part(text, begin, end, tensors)
@@ -129,22 +131,22 @@ def _assertion(data: bytes, begin: int) -> int:
     return len(data)
 
 
-def _joined(parts: list[Printed]) -> Printed:
+def _joined(parts: list[Assertions]) -> Assertions:
     """The parts of a text as one, whose relations are numbered through."""
     if len(parts) < 2:
         return parts[0] if parts else NOTHING
     columns = zip(*(part.relations for part in parts), strict=True)
-    return Printed(
+    return Assertions(
         sum(part.total for part in parts),
         Relations(*(np.concatenate(column) for column in columns)),
         np.concatenate([part.common for part in parts]),
         [factor for part in parts for factor in part.factors],
-        np.concatenate([part.held for part in parts]),
+        np.concatenate([part.required for part in parts]),
         [other for part in parts for other in part.others],
     )
 
 
-def _part(text: Text, begin: int, end: int, tensors: Tensors) -> Printed | None:
+def _part(text: Text, begin: int, end: int, tensors: Tensors) -> Assertions | None:
     """What the assertions of a part of the text say; None where they are not as expected."""
     marks = _marks(text, begin, end)
     nodes = _nodes(text, marks)
@@ -166,8 +168,8 @@ def _part(text: Text, begin: int, end: int, tensors: Tensors) -> Printed | None:
     others = [(n, data, True) for n, data in zip(first, _bytes(text, marks, asserts), strict=True)]
     printed = _bytes(text, marks, nodes.mark[relations[rest]])
     others += [(n, b"(assert %b)" % one, False) for n, one in zip(rest.tolist(), printed, strict=True)]
-    held = nodes.where[relations] == _TOP
-    return Printed(len(relations), found, common, factors, held, sorted(others))
+    required = nodes.where[relations] == _TOP
+    return Assertions(len(relations), found, common, factors, required, sorted(others))
 
 
 def _marks(text: Text, begin: int, end: int) -> Marks:
@@ -206,7 +208,7 @@ def _nodes(text: Text, marks: Marks) -> _Nodes | None:
     return _Nodes(mark, kind, where)
 
 
-def _formula(nodes: _Nodes, relations: Ints, taken: Bools) -> tuple[Ints, list[tuple[int, Packed]]]:
+def _formula(nodes: _Nodes, relations: Ints, taken: Bools) -> tuple[Ints, list[tuple[int, PackedDnf]]]:
     """(relations that must hold, disjunctions that must hold with their first relation), of those taken."""
     where = nodes.where
     starts_or = (nodes.kind == _OR) & (where == _TOP)
@@ -226,7 +228,7 @@ def _formula(nodes: _Nodes, relations: Ints, taken: Bools) -> tuple[Ints, list[t
         if count == 1:
             common[literals] = True
         else:
-            factors.append((int(literals[0]), Packed(literals, length)))
+            factors.append((int(literals[0]), PackedDnf(literals, length)))
     return np.flatnonzero(common), factors
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from genbab.network import Affine, Input, LinearMap, Network, Nonlinear
+from genbab.network import Affine, Input, LinearMap, Meaning, Network, Nonlinear, forward
 from genbab.network.maps.algebra import Compose
 from genbab.specs import Clause, Spec
 
@@ -27,21 +27,25 @@ LARGEST = 40_000
 
 
 @dataclass
-class Form:
+class RationalForm:
     """constant + Σ factors[v] · variable v."""
 
     factors: dict[int, Fraction] = field(default_factory=dict)
     constant: Fraction = Fraction(0)
 
-    def add(self, other: Form, factor: Fraction) -> None:
+    def add(self, other: RationalForm, factor: Fraction) -> None:
         """Add factor * other in place."""
         self.constant += factor * other.constant
         for v, value in other.factors.items():
             self.factors[v] = self.factors.get(v, Fraction(0)) + factor * value
 
 
+Forms = list[RationalForm]
+"""One form per number of a node."""
+
+
 @dataclass(frozen=True)
-class Variable:
+class RationalVariable:
     """A real number between low and high; whether it may be either of them."""
 
     low: Fraction
@@ -50,11 +54,11 @@ class Variable:
     high_open: bool = False
 
 
-class TooLarge(Exception):  # noqa: N818 - ends an attempt
+class TooComplex(Exception):  # noqa: N818 - ends an attempt
     """The network is too large, or has nodes that are not understood here."""
 
 
-class Exactly:
+class RationalRefuter:
     """Refutes clauses of a spec about a network in rational arithmetic."""
 
     def __init__(self, network: Network, spec: Spec) -> None:
@@ -64,7 +68,7 @@ class Exactly:
         """Those of these clauses that no real point of their boxes satisfies, as far as is known here."""
         if len(clauses) > CLAUSES or not self._small:
             return frozenset()
-        found, forms = set(), dict[int, tuple[list[Variable], list[Form]] | None]()
+        found, forms = set(), dict[int, tuple[list[RationalVariable], Forms] | None]()
         for k in clauses:
             clause = self.spec.clauses[k]
             if clause.box not in forms:
@@ -77,59 +81,62 @@ class Exactly:
     @cached_property
     def _small(self) -> bool:
         """Whether it is worth an attempt."""
-        nodes = self.network.nodes
-        if not all(isinstance(n, Input | Affine) or _is_relu(n) for n in nodes):
+        network = self.network
+        relus = all(len(node.args) == 1 and node.fn.name == "relu" for node in network.nonlinear.values())
+        if network.grouped or not relus:
             return False
-        affine = [n for n in nodes if isinstance(n, Affine)]
-        if not all(n.uncertainty.exact for n in affine):
+        affine = network.affine.values()
+        if not all(node.uncertainty.exact for node in affine):
             return False
-        maps = [one for n in affine for _, one in n.terms]
-        parts = [part for one in maps for part in (one.maps if isinstance(one, Compose) else (one,))]
+        parts = [part for node in affine for _, one in node.terms for part in _parts(one)]
         sizes = sum(part.in_size * part.out_size for part in parts)
         return sizes <= LARGEST and sum(part.cost for part in parts) * self.spec.input_size <= LARGEST
 
-    def _outputs(self, box: int) -> tuple[list[Variable], list[Form]] | None:
+    def _outputs(self, box: int) -> tuple[list[RationalVariable], Forms] | None:
         """The variables, and the outputs as forms of them, on a box."""
         spec = self.spec
         ends = (end[box].tolist() for end in (spec.lower, spec.upper))
         flags = ([False] * spec.input_size if one is None else one[box].tolist() for one in spec.open_ends)
         pairs = zip(*ends, *flags, strict=True)
-        variables = [Variable(Fraction(a), Fraction(b), c, d) for a, b, c, d in pairs]
-        known: list[list[Form]] = []
+        variables = [RationalVariable(Fraction(a), Fraction(b), c, d) for a, b, c, d in pairs]
         try:
-            for node in self.network.nodes:
-                if isinstance(node, Input):
-                    known.append([Form({i: Fraction(1)}) for i in range(node.size)])
-                elif isinstance(node, Affine):
-                    known.append(_affine(node, known))
-                else:
-                    assert isinstance(node, Nonlinear)
-                    known.append([_relu(form, variables) for form in known[node.args[0]]])
-        except TooLarge:
+            return variables, forward(self.network, _Forms(variables))[self.network.output]
+        except TooComplex:
             return None
-        return variables, known[self.network.output]
 
 
-def _is_relu(node: object) -> bool:
-    return isinstance(node, Nonlinear) and len(node.args) == 1 and node.fn.name == "relu"
+class _Forms(Meaning[Sequence[Forms], Forms]):
+    """The forms of each node; a relu of either sign becomes one more of the variables."""
+
+    def __init__(self, variables: list[RationalVariable]) -> None:
+        self.variables = variables
+
+    def input(self, i: int, node: Input, x: Sequence[Forms]) -> Forms:
+        return [RationalForm({k: Fraction(1)}) for k in range(node.size)]
+
+    def affine(self, i: int, node: Affine, x: Sequence[Forms]) -> Forms:
+        total = [RationalForm(constant=Fraction(v)) for v in node.bias.tolist()]
+        for (_, one), known in zip(node.terms, x, strict=True):
+            for into, form in zip(total, _mapped(one, known), strict=True):
+                into.add(form, Fraction(1))
+        return total
+
+    def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Forms]) -> Forms:
+        return [_relu(form, self.variables) for form in x[0]]
 
 
-def _affine(node: Affine, known: list[list[Form]]) -> list[Form]:
-    total = [Form(constant=Fraction(v)) for v in node.bias.tolist()]
-    for source, one in node.terms:
-        for into, form in zip(total, _mapped(one, known[source]), strict=True):
-            into.add(form, Fraction(1))
-    return total
+def _parts(one: LinearMap) -> tuple[LinearMap, ...]:
+    return one.maps if isinstance(one, Compose) else (one,)
 
 
-def _mapped(one: LinearMap, forms: list[Form]) -> list[Form]:
+def _mapped(one: LinearMap, forms: Forms) -> Forms:
     """The image of the forms; parts of a composition one after the other, so that no product is rounded."""
-    for part in one.maps if isinstance(one, Compose) else (one,):
-        matrix, image = part.dense().cpu().double().numpy(), list[Form]()
+    for part in _parts(one):
+        matrix, image = part.dense().cpu().double().numpy(), Forms()
         if sum(len(forms[j].factors) for j in np.nonzero(matrix)[1]) > LARGEST:
-            raise TooLarge
+            raise TooComplex
         for row in matrix:
-            total = Form()
+            total = RationalForm()
             for j in np.flatnonzero(row).tolist():
                 total.add(forms[j], Fraction(float(row[j])))
             image.append(total)
@@ -137,24 +144,24 @@ def _mapped(one: LinearMap, forms: list[Form]) -> list[Form]:
     return forms
 
 
-def _relu(form: Form, variables: list[Variable]) -> Form:
+def _relu(form: RationalForm, variables: list[RationalVariable]) -> RationalForm:
     low = _least(form, variables)[0]
     if low >= 0:
         return form
     high = -_least(_scaled(form, Fraction(-1)), variables)[0]
     if high <= 0:
-        return Form()
-    variables.append(Variable(Fraction(0), high))
-    return Form({len(variables) - 1: Fraction(1)})
+        return RationalForm()
+    variables.append(RationalVariable(Fraction(0), high))
+    return RationalForm({len(variables) - 1: Fraction(1)})
 
 
-def _scaled(form: Form, factor: Fraction) -> Form:
-    total = Form()
+def _scaled(form: RationalForm, factor: Fraction) -> RationalForm:
+    total = RationalForm()
     total.add(form, factor)
     return total
 
 
-def _least(form: Form, variables: list[Variable]) -> tuple[Fraction, bool]:
+def _least(form: RationalForm, variables: list[RationalVariable]) -> tuple[Fraction, bool]:
     """(the greatest number that the form is never below, whether the form is always above it)."""
     total, never = form.constant, False
     for v, factor in form.factors.items():
@@ -166,14 +173,14 @@ def _least(form: Form, variables: list[Variable]) -> tuple[Fraction, bool]:
     return total, never
 
 
-def _above(clause: Clause, r: int, variables: list[Variable], outputs: list[Form]) -> bool:
+def _above(clause: Clause, r: int, variables: list[RationalVariable], outputs: Forms) -> bool:
     """Whether row r of the clause holds nowhere."""
-    total, strict = Form(), False
+    total, strict = RationalForm(), False
     if (row := clause.written.get(r)) is not None:
         total.constant, strict = -row.rhs, row.strict
         for name, value in row.coefficients.items():
             i = int(name[2:])
-            total.add(outputs[i] if name[0] == "Y" else Form({i: Fraction(1)}), value)
+            total.add(outputs[i] if name[0] == "Y" else RationalForm({i: Fraction(1)}), value)
     else:
         total.constant = -Fraction(float(clause.rhs[r]))
         strict = any(flags is not None and bool(flags[r]) for flags in (clause.strict, clause.rounded))
@@ -181,6 +188,6 @@ def _above(clause: Clause, r: int, variables: list[Variable], outputs: list[Form
             total.add(outputs[j], Fraction(float(clause.outputs[r, j])))
         own = np.zeros(0) if clause.inputs is None else clause.inputs[r]
         for i in np.flatnonzero(own).tolist():
-            total.add(Form({i: Fraction(1)}), Fraction(float(own[i])))
+            total.add(RationalForm({i: Fraction(1)}), Fraction(float(own[i])))
     least, never = _least(total, variables)
     return least > 0 or (least == 0 and (strict or never))
