@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os.path
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 
 from tests.house.source import Function, Source
 
@@ -63,23 +66,49 @@ def kinds_asked(source: Source) -> int:
 
 def circles(files: list[Source]) -> list[list[str]]:
     """Groups of modules that import each other, directly or through others."""
+    return _circles(_imported(files))
+
+
+def folder_circles(files: list[Source]) -> list[list[str]]:
+    """Groups of folders, and of the modules beside them, whose modules import each other."""
+    folders = {source.module for source in files if source.path.name == "__init__.py"}
+    beside: defaultdict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for module, others in _imported(files).items():
+        for other in others:
+            outer, a, b = _apart(module, other)
+            if outer and (a in folders or b in folders):
+                beside[outer][a].add(b)
+    return [group for after in beside.values() for group in _circles(after)]
+
+
+def _apart(a: str, b: str) -> tuple[str, str, str]:
+    """The package that holds both modules, and what of it each is or lies in; "" if one holds the other."""
+    shared = os.path.commonprefix([a.split("."), b.split(".")])  # of lists, too
+    outer, depth = ".".join(shared), len(shared) + 1
+    inner = (".".join(a.split(".")[:depth]), ".".join(b.split(".")[:depth]))
+    return ("", a, b) if outer in inner else (outer, *inner)
+
+
+def _imported(files: list[Source]) -> dict[str, set[str]]:
     modules = {source.module for source in files}
-    after = {source.module: _imported(source, modules) for source in files}
-    reach = {module: _reached(module, after) for module in after}
-    groups = {frozenset(other for other in reach[module] if module in reach[other]) for module in reach}
+    named = {
+        source.module: {i.target if i.target in modules else i.source for i in source.imports}
+        for source in files
+    }
+    return {module: others & modules for module, others in named.items()}
+
+
+def _circles(after: Mapping[str, set[str]]) -> list[list[str]]:
+    reach = {name: _reached(name, after) for name in after}
+    groups = {frozenset(other for other in reach[name] if name in reach.get(other, ())) for name in reach}
     return sorted(sorted(group) for group in groups if group)
 
 
-def _imported(source: Source, modules: set[str]) -> set[str]:
-    named = (i.target if i.target in modules else i.source for i in source.imports)
-    return {module for module in named if module in modules}
-
-
-def _reached(start: str, after: dict[str, set[str]]) -> set[str]:
+def _reached(start: str, after: Mapping[str, set[str]]) -> set[str]:
     seen: set[str] = set()
     waiting = [start]
     while waiting:
-        new = after[waiting.pop()] - seen
+        new = after.get(waiting.pop(), set()) - seen
         seen |= new
         waiting.extend(new)
     return seen

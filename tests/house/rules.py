@@ -87,6 +87,11 @@ def import_circles(files: list[Source]) -> Breaks:
     return {group[0]: group for group in counts.circles(files)}
 
 
+def folder_circles(files: list[Source]) -> Breaks:
+    """Folders whose modules import each other: neither can be read first."""
+    return {group[0]: group for group in counts.folder_circles(files)}
+
+
 def _counted(files: list[Source], find: Callable[[Source], Iterator[str] | list[str]]) -> Counted:
     numbers = ((source.place, len(list(find(source)))) for source in files)
     return Counted((place, count) for place, count in numbers if count)
@@ -102,4 +107,5 @@ RULES = (
     undocumented,
     waived_arguments,
     import_circles,
+    folder_circles,
 )

@@ -34,9 +34,9 @@ def test_every_source_file_counts_once() -> None:
     assert len(modules) == len(set(modules)) and "genbab.specs.reader" in modules and "genbab" in modules
 
 
-def written(text: str) -> Source:
+def written(text: str, path: str = "seeded.py") -> Source:
     """A file of the package that says this, without writing it."""
-    source = Source(ROOT / "genbab" / "seeded.py")
+    source = Source(ROOT / "genbab" / path)
     source.__dict__["text"] = text  # where a cached property keeps its value
     return source
 
@@ -91,6 +91,20 @@ def test_rule_sees_a_seeded_fault(
 def test_crowded_folder_is_seen() -> None:
     files = [Source(ROOT / "genbab" / "seeded" / f"{number}.py") for number in range(15)]
     assert rules.crowded_folders(files) == {"genbab/seeded": 15}
+
+
+def test_folder_circle_is_seen() -> None:
+    said = {
+        "a/__init__": "",
+        "b/__init__": "",
+        "b/v": "",
+        "a/x": "from genbab.b.v import z",
+        "b/w": "import genbab.a.x",
+    }
+    files = [written(text, f"{path}.py") for path, text in said.items()]
+    assert not rules.import_circles(files)
+    assert rules.folder_circles(files) == {"genbab.a": ["genbab.a", "genbab.b"]}
+    assert not rules.folder_circles(files[:-1])
 
 
 def test_code_lines_leave_out_what_is_said_about_code() -> None:
