@@ -4,6 +4,7 @@
 #   make check   lint, format and strict types
 #   make docs    build the documentation into build/site (open build/site/index.html)
 #   make bench   run a folder of benchmarks: make bench FOLDER=path TIMEOUT=60
+#   make measure   print what the rules of the house count, beside the goals
 #   make gpu-check   on a machine with a GPU: run the kernels' tests on it, time the kernels, write a record
 # Another interpreter: make demo PYTHON=python3.12.  torch without CUDA (a smaller download):
 #   make demo PIP_FLAGS="--extra-index-url ..." with the index of CPU builds from PyTorch's installation page
@@ -22,7 +23,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FL
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: demo test lint format types check docs bench gpu-check clean
+.PHONY: demo test lint format types check docs bench measure gpu-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
@@ -49,6 +50,9 @@ docs: $(VENV)/.installed-docs
 bench: $(VENV)/.installed
 	@test -n "$(FOLDER)" || { echo "make bench: say which folder: FOLDER=path"; exit 2; }
 	$(BIN)/python benchmarks/run.py "$(FOLDER)" --timeout $(TIMEOUT)
+
+measure: $(VENV)/.installed
+	$(BIN)/python benchmarks/measure.py
 
 gpu-check: $(VENV)/.installed-dev
 	@$(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())" || \

@@ -1,19 +1,24 @@
-"""What the scripts that write a page of the documentation share."""
+"""What the scripts that write pages of the documentation share."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 
-def write_or_compare(page: Path, text: str, about: str | None) -> int:
-    """Write the page, or (--check) compare it; 1 when it is not current. `about`: the script's own words."""
+def write_or_compare(texts: Mapping[Path, str], about: str | None) -> int:
+    """Write the pages, or (--check) compare them: 1 when one is not current. `about` is the script's."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--check", action="store_true", help="compare only")
-    if not parser.parse_args().check:
-        page.write_text(text, encoding="utf-8")
-    elif not page.exists() or page.read_text(encoding="utf-8") != text:
-        sys.stderr.write(f"docs/{page.name} is not current: run python docs/make_{page.stem}.py\n")
-        return 1
-    return 0
+    compare = parser.parse_args().check
+    old = [
+        page for page, text in texts.items() if not page.exists() or page.read_text(encoding="utf-8") != text
+    ]
+    for page in old:
+        if compare:
+            sys.stderr.write(f"{page.name} is not current: run python docs/{Path(sys.argv[0]).name}\n")
+        else:
+            page.write_text(texts[page], encoding="utf-8")
+    return int(compare and bool(old))

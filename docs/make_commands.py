@@ -130,4 +130,4 @@ def _anchor(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(write_or_compare(PAGE, page(), __doc__))
+    sys.exit(write_or_compare({PAGE: page()}, __doc__))

@@ -146,4 +146,4 @@ def _function(record: Nonlinearity) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(write_or_compare(PAGE, page(), __doc__))
+    sys.exit(write_or_compare({PAGE: page()}, __doc__))

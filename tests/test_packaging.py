@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import genbab
+from tests.house.source import PARTS, ROOT, Import, sources
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-MAPPED = ("kernels", "lut", "specs")  # top-level folders installed inside genbab
+MAPPED = PARTS[1:]  # top-level folders installed inside genbab
 
-FLOOR = {
-    **dict.fromkeys(("errors", "kernels", "version"), 1),
-    **dict.fromkeys(("config", "nonlinear", "result", "specs", "system"), 2),
-    **dict.fromkeys(("lut", "network", "trace"), 3),
-    **dict.fromkeys(("bounds", "plot", "problem", "reader"), 4),
-    **dict.fromkeys(("attack", "branch", "nap"), 5),
-    "driver": 6,
-    "api": 7,
-    "studies": 8,
-    "reporting": 9,
-    "cli": 10,
-    "__main__": 11,
-}
+FLOORS: list[list[str]] = PROJECT["tool"]["genbab"]["floors"]
+FLOOR = {part: floor for floor, parts in enumerate(FLOORS, 1) for part in parts}
 
 # Libraries that only some places may import; a place is a module name or the start of one.
 ONLY_IN = {
@@ -67,51 +53,22 @@ LEAF_LIBRARIES = {
 }
 
 
-class Import(NamedTuple):
-    """One import: the importing module without the `genbab.` in front, its line, what it imports."""
-
-    module: str
-    line: int
-    target: str
-
-    def __str__(self) -> str:
-        return f"genbab.{self.module}:{self.line} imports {self.target}"
+def within(i: Import, places: tuple[str, ...]) -> bool:
+    """Whether the importing module is one of these, or in one of these; "" is anywhere."""
+    return any(not place or f"{inner(i.module)}.".startswith(f"{place}.") for place in places)
 
 
-def within(module: str, places: tuple[str, ...]) -> bool:
-    """Whether `module` is one of `places` or lies inside one."""
-    return any(module == place or module.startswith(place + ".") for place in places)
-
-
-def sources() -> Iterator[tuple[str, Path]]:
-    """Every source file of the package as (module name without `genbab.`, path); "" is genbab itself."""
-    folders = [(ROOT / "genbab", "")] + [(ROOT / name, name) for name in MAPPED]
-    for folder, prefix in folders:
-        for path in sorted(folder.rglob("*.py")):
-            parts = [prefix, *path.relative_to(folder).with_suffix("").parts]
-            if path.relative_to(folder).parts[0] in MAPPED and not prefix:
-                continue  # a link, listed as its own folder (newer Pythons follow links here)
-            yield ".".join(part for part in parts if part and part != "__init__"), path
-
-
-def imports() -> Iterator[Import]:
-    """Every absolute import anywhere in the package, inside functions and TYPE_CHECKING too."""
-    for module, path in sources():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                yield from (Import(module, node.lineno, name.name) for name in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{path}:{node.lineno}: relative import"
-                for name in node.names:  # `from genbab.reporting import charts` names a module
-                    full = f"{node.module}.{name.name}"
-                    yield Import(module, node.lineno, full if full in MODULES else str(node.module))
-
-
-MODULES = {f"genbab.{module}".rstrip(".") for module, _ in sources()}
-IMPORTS = tuple(imports())
+FILES = sources(*PARTS)
+MODULES = {source.module for source in FILES}
+IMPORTS = tuple(i for source in FILES for i in source.imports)
 EXTERNAL = tuple(
     i for i in IMPORTS if i.target.split(".")[0] not in {*sys.stdlib_module_names, "genbab", "__future__"}
 )
+
+
+def inner(name: str) -> str:
+    """A module's name without the `genbab.` in front; "" is genbab itself."""
+    return name.removeprefix("genbab").removeprefix(".")
 
 
 def listed(wrong: list[Import]) -> str:
@@ -127,8 +84,7 @@ def test_package_list_is_the_folders_on_disk() -> None:
 
 
 def test_every_folder_with_sources_is_a_package() -> None:
-    bare = {str(path.parent) for _, path in sources() if not path.with_name("__init__.py").exists()}
-    assert not bare
+    assert not {s.place for s in FILES if not s.path.with_name("__init__.py").exists()}
 
 
 @pytest.mark.parametrize("name", MAPPED)
@@ -147,18 +103,18 @@ def test_mapped_folder_is_linked_and_guarded(name: str) -> None:
 
 
 def test_every_module_has_a_floor() -> None:
-    assert {module.split(".")[0] for module, _ in sources()} - {""} <= set(FLOOR)
+    parts = {inner(source.module).split(".")[0] for source in FILES} - {""}
+    assert parts == set(FLOOR), "pyproject.toml, [tool.genbab]: floors of all parts, and of no others"
+    assert len(FLOOR) == sum(map(len, FLOORS)), "a part stands on two floors"
 
 
 def test_imports_go_down_only() -> None:
     wrong = []
     for i in IMPORTS:
         package, *rest = i.target.split(".")
-        here = i.module.split(".")[0]
-        if package != "genbab" or not here or not rest or rest[0] not in FLOOR or rest[0] == here:
-            continue
-        if FLOOR[rest[0]] >= FLOOR.get(here, 0):
-            wrong.append(i)
+        here = inner(i.module).split(".")[0]
+        if package == "genbab" and here and rest and rest[0] in FLOOR and rest[0] != here:
+            wrong += [i] if FLOOR[rest[0]] >= FLOOR[here] else []
     assert not wrong, listed(wrong)
 
 
@@ -166,8 +122,9 @@ def circles() -> set[frozenset[str]]:
     """The groups of modules that import each other, in functions and for type checkers, too."""
     after: dict[str, set[str]] = {}
     for i in IMPORTS:
-        if i.target in MODULES:
-            after.setdefault(f"genbab.{i.module}".rstrip("."), set()).add(i.target)
+        target = i.target if i.target in MODULES else i.source
+        if target in MODULES:
+            after.setdefault(i.module, set()).add(target)
 
     def reached(start: str) -> set[str]:
         found, todo = set[str](), list(after.get(start, ()))
@@ -190,26 +147,26 @@ def test_tables_use_nonlinear_in_their_generator_only() -> None:
     wrong = [
         i
         for i in IMPORTS
-        if within(i.module, ("lut",))
-        and i.module != "lut.generate"
+        if within(i, ("lut",))
+        and inner(i.module) != "lut.generate"
         and i.target.startswith("genbab.nonlinear")
     ]
     assert not wrong, listed(wrong)
 
 
 def test_special_libraries_stay_in_their_place() -> None:
-    wrong = [i for i in EXTERNAL if not within(i.module, ONLY_IN.get(i.target.split(".")[0], (i.module,)))]
+    wrong = [i for i in EXTERNAL if not within(i, ONLY_IN.get(i.target.split(".")[0], ("",)))]
     assert not wrong, listed(wrong)
 
 
 def test_light_modules_import_no_torch() -> None:
-    wrong = [i for i in EXTERNAL if i.target.split(".")[0] == "torch" and within(i.module, NO_TORCH)]
+    wrong = [i for i in EXTERNAL if i.target.split(".")[0] == "torch" and within(i, NO_TORCH)]
     assert not wrong, listed(wrong)
 
 
 @pytest.mark.parametrize("leaf", sorted(LEAF_LIBRARIES))
 def test_leaf_folder_imports_only_its_libraries(leaf: str) -> None:
-    mine = [i for i in EXTERNAL if within(i.module, (leaf,))]
+    mine = [i for i in EXTERNAL if within(i, (leaf,))]
     wrong = [i for i in mine if i.target.split(".")[0] not in LEAF_LIBRARIES[leaf]]
     assert not wrong, listed(wrong)
 

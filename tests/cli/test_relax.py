@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import torch
 from genbab.nonlinear import REGISTRY
 from genbab.nonlinear.composed.formula import function
 
-from .conftest import ROOT, Command, environment
+from .conftest import Command
 
 LINE = re.compile(r"f\(x\) (>=|<=) (\S+)·x ([+-]) (\S+), closest at")
 
@@ -117,9 +115,3 @@ def test_usage(genbab: Command, words: list[str], named: list[str]) -> None:
 def test_numbers_and_formulas_may_begin_with_a_minus(genbab: Command) -> None:
     said = genbab("relax", "-x**2", "-1e-1", "-.5e-1")
     assert said.code == 0 and "on [-0.1, -0.05]" in said.out, said.err
-
-
-def test_docs_operators_is_current() -> None:
-    words = [sys.executable, str(ROOT / "docs" / "make_operators.py"), "--check"]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=60)
-    assert done.returncode == 0, done.stderr
