@@ -146,7 +146,7 @@ def weakened(options: argparse.Namespace) -> Iterator[None]:
             same = mock.patch("genbab.branch.regions.inside.narrowed", lambda _, __, domains, ___: domains)
             stack.enter_context(same)
         if options.without_multipliers:
-            stack.enter_context(mock.patch("genbab.bounds.plan.Engine.shown", None))
+            stack.enter_context(mock.patch("genbab.bounds.PremiseOutputs.of", lambda _: None))
         if options.rows_only:
             stack.enter_context(mock.patch("genbab.driver.run.with_premises", lambda network, _: network))
         if options.processor_time:

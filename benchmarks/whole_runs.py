@@ -11,9 +11,20 @@ from typing import Any
 import torch
 
 import genbab
-from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, optimise
+from genbab.bounds import (
+    Answer,
+    Engine,
+    Objective,
+    Relaxation,
+    Rows,
+    Steps,
+    Tightening,
+    answer,
+    optimise,
+    rows_at_once,
+)
 from genbab.branch import HiddenForms, Region, chooser
-from genbab.branch.bound.neurons import child_intervals, freedom, neuron_root
+from genbab.branch.bound.neurons import child_intervals, freedom, neuron_root, question
 from genbab.config import Config
 from genbab.driver.root import cheap, optimised, tightened
 from genbab.driver.run import Run
@@ -84,7 +95,7 @@ def steps(network: str, engine: Engine, relaxation: Relaxation, rows: Rows, box:
 
     def call(kernels: Kernels) -> Callable[[], object]:
         fresh = Relaxation(engine.search, relaxation.intervals, engine.dtype, kernels=kernels)
-        return lambda: optimise(engine.search, fresh, moved, engine.cast(box), Steps.of(STEPS))
+        return lambda: optimise(fresh, Objective(moved, engine.cast(box)), Steps.of(STEPS))
 
     found = in_turn({name: call(kernels) for name, kernels in backends().items()})
     what = "output rows" if rows.target == engine.exact.output else "hidden rows"
@@ -94,30 +105,28 @@ def steps(network: str, engine: Engine, relaxation: Relaxation, rows: Rows, box:
 def below(network: str, engine: Engine, region: Region, config: Config, output: int) -> list[dict[str, Any]]:
     """Slope steps and scoring rounds for copies of the root's first open domain."""
     found = []
-    first, root = neuron_root(engine, region.query, region.margins, region.intervals, region.slopes, output)
+    first, root = neuron_root(engine, region.query, region.margins, region.intervals, region.warm, output)
     for count in DOMAINS:
         domains = first.take(torch.zeros(count, dtype=torch.long))
         query = domains.query
         rows = Rows(output, query.matrix, query.on_input).to(engine.dtype)
         box, margins = engine.cast((query.lower, query.upper)), domains.bound[:, None].expand(query.rhs.shape)
         usual = Engine(engine.exact, engine.search, engine.memory)
-        plain = usual.searching(child_intervals(root, domains), root.mass)
-        cut = freedom(usual, root, domains)
         # the same lines for all: others would rank other neurons first, whose estimates take other times
-        lines: dict[int, Chosen] = optimise(usual.search, plain, rows, box, Steps(1), freedom=cut)
+        known = answer(usual, question(usual, root, domains), Steps(1))
         climbs: dict[str, Callable[[], object]] = {}
         rounds: dict[str, Callable[[], object]] = {}
         for name, kernels in backends().items():
             own = Engine(engine.exact, engine.search, engine.memory, kernels=kernels)
-            search = own.searching(child_intervals(root, domains), root.mass)
-            cut = freedom(own, root, domains)
+            search = own.relaxed(child_intervals(root, domains), root.masses).search
+            objective = Objective(rows, box, freedom(own, root, domains))
             choose = chooser(config, own, root, region.forms)
 
-            def climb(own: Engine = own, search: Relaxation = search, cut: Any = cut) -> object:
-                return optimise(own.search, search, rows, box, Steps.of(STEPS), freedom=cut)  # noqa: B023
+            def climb(search: Relaxation = search, objective: Objective = objective) -> object:
+                return optimise(search, objective, Steps.of(STEPS))
 
-            def scored(search: Relaxation = search, choose: Any = choose) -> object:
-                return choose(search, lines, domains, margins)  # noqa: B023
+            def scored(search: Relaxation = search, choose: Any = choose, known: Answer = known) -> object:
+                return choose(search, known, domains, margins)  # noqa: B023
 
             climbs[name], rounds[name] = climb, scored
         found.append(
@@ -149,19 +158,24 @@ def whole_runs(seconds: float) -> list[dict[str, Any]]:
         engine, output = run.engine, run.output
         query = run.query.take(torch.tensor([0]))
         state = tightened(engine, cheap(engine, query, output), output, 10.0)
-        relaxation = engine.certifying(state.intervals)
+        relaxation = engine.relaxed(state.intervals).exact
         last = max(engine.exact.relaxed)
         size = engine.exact.nodes[last].size
-        units = torch.eye(size, dtype=torch.float64)[: max(1, engine.chunk(1, last, STEPS) // 2)]
-        for rows in (Rows(last, torch.cat([units, -units])[None]), state.rows(output)):
+        some = torch.arange(min(size, max(1, rows_at_once(engine, 1, last, searching=True) // 2)))
+        for rows in (Rows.of_neurons(last, some, size), state.rows(output)):
             found.append(steps(name, engine, relaxation, rows, state.box))
         if state.open().numel():
             forms = HiddenForms(engine, config.memory // 8, state.box)
-            state, slopes = optimised(engine, state, output, (2, 10), 10.0, forms.keep)
-            forms.complete(engine.certifying(state.intervals))
-            region = Region(state.query, state.margins, state.intervals, (), slopes, forms).opened()
-            if region is not None:
-                found += below(name, engine, region, config, output)
+            how = Tightening(Steps.of(2), 10.0, record=forms.keep)
+            state, known = optimised(engine, state, output, how, 10)
+            forms.complete(engine.relaxed(state.intervals))
+            if known is not None:
+                warm, weights = known.certificate, known.weights
+                region = Region(
+                    state.query, state.margins, state.intervals, (), warm, weights, forms
+                ).opened()
+                if region is not None:
+                    found += below(name, engine, region, config, output)
         if seconds:
             found.append(searched(name, model, spec, seconds))
     return found

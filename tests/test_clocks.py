@@ -14,10 +14,10 @@ import torch
 
 import genbab
 from genbab import api
-from genbab.bounds import Engine, Steps, propagate, tighten_all
+from genbab.bounds import Engine, Tightening, propagate, tighten_all
 from genbab.bounds.methods import METHODS
 from genbab.bounds.passes.forward import forward
-from genbab.bounds.relax.relaxation import Lines
+from genbab.bounds.relax.lines import Lines
 from genbab.config import Config
 from genbab.driver.root import cheap
 from genbab.errors import DeadlineReached
@@ -112,7 +112,7 @@ def stages(model: Model) -> dict[str, Callable[[Callable[[], None]], Any]]:
             engine(ask), queries(below(-1e9, ones.shape[1]), model.network, CPU), model.network.output
         ),
         "backward": lambda ask: tighten_all(
-            engine(ask), box, propagate(model.network, box), Steps(0), outputs=True
+            engine(ask), box, propagate(model.network, box), Tightening(outputs=True)
         ),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genbab.bounds.engine import Engine
 from genbab.network import Affine, Grouped, Input, LinearMap, Meaning, Network, Nonlinear, contractions
-from genbab.network.maps.base import Compose
+from genbab.network.maps.algebra import Compose
 
 CACHED = 600_000
 """Numbers in one (B, S, N) tensor of a pass: larger ones fall out of the processor's cache and cost several

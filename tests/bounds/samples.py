@@ -5,10 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.bounds import (
-    Interval,
-    Rows,
-)
+from genbab.bounds import Certified, Interval, Rows
 from genbab.network import Network, evaluate
 from tests.soundness.graphs import random_box
 
@@ -44,11 +41,14 @@ def row_values(rows: Rows, network: Network, x: Tensor) -> Tensor:
     return total if rows.on_input is None else total + x @ rows.on_input.mT
 
 
-def assert_below(
-    found: tuple[Tensor, Tensor, Tensor], rows: Rows, network: Network, x: Tensor, box: Interval
-) -> None:
+def parts(known: Certified) -> tuple[Tensor, Tensor, Tensor]:
+    """(bound, form, constant) of what is proved."""
+    return known.bound, known.form, known.constant
+
+
+def assert_below(known: Certified, rows: Rows, network: Network, x: Tensor, box: Interval) -> None:
     """The form lies below the rows at the points, the bound below the form on the box, and neither is NaN."""
-    bound, form, constant = found
+    bound, form, constant = parts(known)
     assert not bool(bound.isnan().any())
     seen = row_values(rows, network, x)
     line = x @ form.mT + constant[:, None]

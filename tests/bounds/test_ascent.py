@@ -9,18 +9,19 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import (
-    Chosen,
     Freedom,
     Interval,
+    Objective,
     Relaxation,
     Rows,
+    Start,
     Steps,
     certify,
     descend,
     optimise,
     propagate,
+    swept,
 )
-from genbab.bounds.passes.backward import gradient, sweep
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.network.values import values
 from genbab.nonlinear import functions, make
@@ -33,11 +34,11 @@ COUNT = 18
 """Random networks per test; multiply it for a long run."""
 
 
-def moved(chosen: dict[int, Chosen], relaxation: Relaxation, seed: int) -> dict[int, Chosen]:
+def moved(starts: dict[int, Start], relaxation: Relaxation, seed: int) -> dict[int, Start]:
     """Slopes a tenth of their range away."""
     generator = torch.Generator().manual_seed(seed)
     out = {}
-    for i, line in chosen.items():
+    for i, line in starts.items():
         noise = [torch.randn(line.upper.shape, generator=generator, dtype=torch.float64) for _ in line.slopes]
         ranges = relaxation.lines(i).ranges
         slopes = (k + 0.1 * r * n for k, r, n in zip(line.slopes, ranges, noise, strict=True))
@@ -54,17 +55,16 @@ def test_the_gradient_is_that_of_the_bound(tame: bool) -> None:
         network = random_network(seed + 40, inputs=2, depth=2, only=only)
         box = boxes(seed, 2, 2, radius=0.4)
         relaxation, rows = relaxed(network, box), some_rows(network, seed, 2, 2)
-        start = descend(network, relaxation, rows, box, {}).chosen
-        one = descend(network, relaxation, rows, box, moved(start, relaxation, seed))
-        for i, line in sweep(network, one).items():
-            for place, partial in enumerate(gradient(line)):
+        start = descend(relaxation, rows, box, {}).starts
+        one = descend(relaxation, rows, box, moved(start, relaxation, seed))
+        for i, line in swept(one).lines.items():
+            for place, partial in enumerate(line.gradient):
                 neuron = int(
                     torch.randint(partial.shape[-1], (1,), generator=torch.Generator().manual_seed(i))
                 )
                 wanted = partial[..., neuron]
                 right, left = (
-                    (shifted(network, relaxation, rows, box, one.chosen, (i, place, neuron, h)) - one.bound)
-                    / h
+                    (shifted(relaxation, rows, box, one.starts, (i, place, neuron, h)) - one.bound) / h
                     for h in (1e-6, -1e-6)
                 )
                 slack = 1e-3 * (wanted.abs() + right.abs() + left.abs()) + 1e-6 * (1 + one.bound.abs())
@@ -74,21 +74,20 @@ def test_the_gradient_is_that_of_the_bound(tame: bool) -> None:
     assert equal > 0.8 * total > 100
 
 
-def shifted(  # noqa: PLR0913
-    network: Network,
+def shifted(
     relaxation: Relaxation,
     rows: Rows,
     box: Interval,
-    chosen: dict[int, Chosen],
+    starts: dict[int, Start],
     where: tuple[int, int, int, float],
 ) -> Tensor:
     """The bound with the slopes of one neuron moved: where = (node, argument, neuron, by how much)."""
     node, place, neuron, step = where
-    slopes = list(chosen[node].slopes)
-    slopes[place] = slopes[place].expand(chosen[node].upper.shape).clone()
+    slopes = list(starts[node].slopes)
+    slopes[place] = slopes[place].expand(starts[node].upper.shape).clone()
     slopes[place][..., neuron] += step
-    other = {**chosen, node: replace(chosen[node], slopes=tuple(slopes))}
-    return descend(network, relaxation, rows, box, other).bound
+    other = {**starts, node: replace(starts[node], slopes=tuple(slopes))}
+    return descend(relaxation, rows, box, other).bound
 
 
 @pytest.mark.parametrize("dtype", (torch.float32, torch.float64))
@@ -98,17 +97,17 @@ def test_optimised_slopes_are_sound_and_not_worse(seed: int, dtype: torch.dtype)
     network = random_network(seed + 70, inputs=2, depth=3, only=tame)
     box = boxes(seed, 2, 2)
     relaxation, rows = relaxed(network, box), some_rows(network, seed, 2)
-    plain, _, _ = certify(network, relaxation, rows, box, {})
+    plain = certify(relaxation, rows, box, {}).bound
     single = network.to(dtype, torch.device("cpu"))
     search = Relaxation(single, relaxation.intervals, dtype)
     cast = (box[0].to(dtype), box[1].to(dtype))
-    chosen = optimise(single, search, rows.to(dtype), cast, Steps.of(40))
-    found = certify(network, relaxation, rows, box, chosen)
+    chosen = optimise(search, Objective(rows.to(dtype), cast), Steps.of(40)).starts
+    found = certify(relaxation, rows, box, chosen)
     assert_below(found, rows, network, samples(box, 200), box)
     seen = row_values(rows, network, samples(box, 200))
     spread = seen.amax(1) - plain
     good = spread.isfinite()
-    assert bool((found[0] >= plain - 0.02 * spread - 1e-6 * (1 + plain.abs()))[good].all())
+    assert bool((found.bound >= plain - 0.02 * spread - 1e-6 * (1 + plain.abs()))[good].all())
 
 
 def test_optimising_closes_the_gap_of_a_sum() -> None:
@@ -120,9 +119,9 @@ def test_optimising_closes_the_gap_of_a_sum() -> None:
     network = Network((*nodes, output), 3)
     box = (double(0.2)[None], double(1.4)[None])
     relaxation, rows = relaxed(network, box), Rows(3, torch.ones(1, 1, 1, dtype=torch.float64))
-    chosen = optimise(network, relaxation, rows, box, Steps.of(100))
-    plain = float(certify(network, relaxation, rows, box, {})[0])
-    best = float(certify(network, relaxation, rows, box, chosen)[0])
+    chosen = optimise(relaxation, Objective(rows, box), Steps.of(100)).starts
+    plain = float(certify(relaxation, rows, box, {}).bound)
+    best = float(certify(relaxation, rows, box, chosen).bound)
     assert plain <= best <= 0.0
 
 
@@ -136,9 +135,9 @@ def test_stop_ends_the_search_with_the_slopes_it_saw() -> None:
         seen.append(bounds)
         return len(seen) == 3
 
-    chosen = optimise(network, relaxation, rows, box, Steps(50), stop=stop)
+    chosen = optimise(relaxation, Objective(rows, box), Steps(50), stop=stop).starts
     assert len(seen) == 3
-    assert torch.equal(descend(network, relaxation, rows, box, chosen).bound, seen[-1])
+    assert torch.equal(descend(relaxation, rows, box, chosen).bound, seen[-1])
 
 
 @pytest.mark.parametrize("seed", range(0, COUNT, 2))
@@ -168,10 +167,10 @@ def test_slopes_released_by_a_split_stay_sound(seed: int) -> None:
         for i, node in enumerate(network.nodes):
             if isinstance(node, Nonlinear):
                 steps[i] = tuple(torch.ones(1, 1, node.size, dtype=torch.float64) for _ in node.args)
-        chosen = optimise(network, relaxation, rows, box, Steps(8, 1.0), freedom=Freedom(steps))
-        bound, form, base = certify(network, relaxation, rows, box, chosen)
+        chosen = optimise(relaxation, Objective(rows, box, Freedom(steps)), Steps(8, 1.0)).starts
+        found = certify(relaxation, rows, box, chosen)
         part = x[:, inside[0]]
-        assert_below((bound, form, base), rows, network, part, box)
+        assert_below(found, rows, network, part, box)
 
 
 def test_multipliers_reach_what_slopes_inside_the_range_cannot() -> None:
@@ -185,7 +184,7 @@ def test_multipliers_reach_what_slopes_inside_the_range_cannot() -> None:
     intervals[1] = (double(0.5)[None], intervals[1][1])
     relaxation, rows = Relaxation(network, intervals, torch.float64), Rows(3, double(1.0)[None, None])
     free = Freedom({2: (torch.ones(1, 1, 1, dtype=torch.float64),)})
-    tied = optimise(network, relaxation, rows, box, Steps.of(60))
-    loose = optimise(network, relaxation, rows, box, Steps.of(60), freedom=free)
-    assert float(certify(network, relaxation, rows, box, tied)[0]) == pytest.approx(-0.5)
-    assert 0.0 < float(certify(network, relaxation, rows, box, loose)[0]) <= 0.25
+    tied = optimise(relaxation, Objective(rows, box), Steps.of(60)).starts
+    loose = optimise(relaxation, Objective(rows, box, free), Steps.of(60)).starts
+    assert float(certify(relaxation, rows, box, tied).bound) == pytest.approx(-0.5)
+    assert 0.0 < float(certify(relaxation, rows, box, loose).bound) <= 0.25

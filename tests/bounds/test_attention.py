@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from genbab.bounds import Relaxation, Rows, Steps, certify, descend, forward, optimise, propagate
-from genbab.bounds.passes.backward import sweep
+from genbab.bounds import (
+    Objective,
+    Relaxation,
+    Rows,
+    Start,
+    Steps,
+    certify,
+    descend,
+    forward,
+    optimise,
+    propagate,
+    swept,
+)
 from genbab.network import Affine, Dense, Grouped, Input, Network, Node, Nonlinear, values
 from genbab.nonlinear import Product
 from genbab.nonlinear.groups.softmax import Softmax
@@ -64,17 +73,15 @@ def test_backward_bounds_hold_at_any_points_and_gain_by_searching(
     net, box = network(seed, 3, known, scale), boxes(seed, 4, 3)
     relaxation = Relaxation(net, propagate(net, box), torch.float64)
     rows, x = some_rows(net, seed, 3), samples(box, 300)
-    before = certify(net, relaxation, rows, box, {})
+    before = certify(relaxation, rows, box, {})
     assert_below(before, rows, net, x, box)
-    slopes = optimise(net, relaxation, rows, box, Steps.of(30))
-    after = certify(net, relaxation, rows, box, slopes)
+    slopes = optimise(relaxation, Objective(rows, box), Steps.of(30)).starts
+    after = certify(relaxation, rows, box, slopes)
     assert_below(after, rows, net, x, box)
-    assert float((after[0] - before[0]).mean()) > 0
+    assert float((after.bound - before.bound).mean()) > 0
     g = torch.Generator().manual_seed(seed)
     wild = torch.randn(slopes[4].slopes[0].shape, generator=g, dtype=torch.float64) * 50
-    assert_below(
-        certify(net, relaxation, rows, box, {4: replace(slopes[4], slopes=(wild,))}), rows, net, x, box
-    )
+    assert_below(certify(relaxation, rows, box, {4: Start((wild,), slopes[4].upper)}), rows, net, x, box)
 
 
 def test_points_move_uphill() -> None:
@@ -83,10 +90,11 @@ def test_points_move_uphill() -> None:
         net, box = network(seed, 4), boxes(seed, 4, 2, 0.3)
         relaxation = Relaxation(net, propagate(net, box), torch.float64)
         rows = some_rows(net, seed, 2)
-        one = descend(net, relaxation, rows, box, {})
-        line = sweep(net, one)[4]
-        step = line.slopes[0] + 1e-4 * (line.point[0] - line.slopes[0])
-        other = descend(net, relaxation, rows, box, one.chosen | {4: replace(line, slopes=(step,))})
+        one = descend(relaxation, rows, box, {})
+        taken = swept(one).planes[4]
+        assert taken.point is not None
+        step = taken.at + 1e-4 * (taken.point - taken.at)
+        other = descend(relaxation, rows, box, one.starts | {4: Start((step,), taken.upper)})
         assert bool((other.bound >= one.bound - 1e-7 * (1 + one.bound.abs())).all())
         assert bool((other.bound > one.bound).any())
 
@@ -97,11 +105,11 @@ def test_huge_logits(size: float) -> None:
     intervals = propagate(net, box)
     relaxation = Relaxation(net, intervals, torch.float64)
     rows = some_rows(net, 1, 2)
-    found = certify(net, relaxation, rows, box, {})
-    assert bool(torch.isfinite(found[0]).all())
+    found = certify(relaxation, rows, box, {})
+    assert bool(torch.isfinite(found.bound).all())
     assert_below(found, rows, net, samples(box, 300), box)
     narrow = box[0], box[0] + (1e-3 / size) * (box[1] - box[0])
-    bound = certify(net, Relaxation(net, propagate(net, narrow), torch.float64), rows, narrow, {})[0]
+    bound = certify(Relaxation(net, propagate(net, narrow), torch.float64), rows, narrow, {}).bound
     least = row_values(rows, net, samples(narrow, 100)).amin(1)
     assert float((least - bound).max()) < 0.1
 
@@ -115,5 +123,5 @@ def test_unbounded_logits() -> None:
     intervals = propagate(net, box)
     assert bool((intervals[4][0] <= 0).all() and (intervals[4][1] >= 1).all())
     rows = Rows(4, torch.eye(6, dtype=torch.float64)[None])
-    bound = certify(net, Relaxation(net, intervals, torch.float64), rows, box, {})[0]
+    bound = certify(Relaxation(net, intervals, torch.float64), rows, box, {}).bound
     assert bool((bound <= 0).all()) and not bool(bound.isnan().any())

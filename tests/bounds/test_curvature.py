@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.bounds import Interval, Relaxation, Rows, certified, certify
+from genbab.bounds import Interval, Relaxation, Rows, certify
 from genbab.bounds.passes.forward import forward_forms
 from genbab.bounds.relax.curvature import Curvature, Linearised, _least
 from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear
@@ -75,9 +75,9 @@ def test_forms_hold_and_are_never_below_those_of_single_products(seed: int, radi
     box = boxes(seed, network.input_size, 3, radius)
     rows = some_rows(network, seed, 3)
     plain, joint = relaxations(network, box)
-    before, after = certify(network, plain, rows, box, {}), certify(network, joint, rows, box, {})
+    before, after = certify(plain, rows, box, {}), certify(joint, rows, box, {})
     assert_below(after, rows, network, samples(box, 2000), box)
-    assert bool((after[0] >= before[0] - 1e-12 * (1 + before[0].abs())).all())
+    assert bool((after.bound >= before.bound - 1e-12 * (1 + before.bound.abs())).all())
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -93,7 +93,8 @@ def test_a_convex_sum_gets_its_tangent_at_the_centre(seed: int) -> None:
     value = (centre @ matrix * centre).sum(-1)
     heights = []
     for relaxation in (plain, joint):
-        _, form, constant = certify(network, relaxation, rows, box, {})
+        known = certify(relaxation, rows, box, {})
+        form, constant = known.form, known.constant
         torch.testing.assert_close(form[:, 0], 2 * centre @ matrix)
         heights.append((form[:, 0] * centre).sum(-1) + constant[:, 0])
     torch.testing.assert_close(heights[1], value, rtol=1e-9, atol=1e-9)
@@ -104,7 +105,8 @@ def test_the_upper_side_of_a_concave_sum_is_a_tangent_too() -> None:
     network, box = form_of(-torch.eye(3, dtype=torch.float64)), boxes(1, 3, 2)
     rows = Rows(network.output, -torch.ones(1, 1, 1, dtype=torch.float64))
     _, joint = relaxations(network, box)
-    _, form, constant = certify(network, joint, rows, box, {})
+    known = certify(joint, rows, box, {})
+    form, constant = known.form, known.constant
     centre = (box[0] + box[1]) / 2
     torch.testing.assert_close((form[:, 0] * centre).sum(-1) + constant[:, 0], centre.square().sum(-1))
 
@@ -139,7 +141,8 @@ def test_rounding_is_paid_where_large_products_cancel(seed: int) -> None:
     box = ((centre - half)[None], (centre + half)[None])
     _, joint = relaxations(network, box)
     rows = Rows(network.output, double(1.0, -1.0).reshape(1, 2, 1))
-    bound, form, constant = certify(network, joint, rows, box, {})
+    known = certify(joint, rows, box, {})
+    bound, form, constant = known.bound, known.form, known.constant
     low, high, exact = rational(box[0][0]), rational(box[1][0]), rational(matrix)
     for k in range(25):
         part = rational(torch.from_numpy(random.integers(0, 9, size=2) / 8.0))
@@ -181,7 +184,7 @@ def test_shares_name_the_inputs_that_bend_a_row() -> None:
     box = boxes(3, 3, 2)
     _, joint = relaxations(network, box)
     rows = Rows(network.output, torch.ones(1, 1, 1, dtype=torch.float64), double(0, 0, 5)[None, None])
-    curved = certified(network, joint, rows, box, {})[3]
+    curved = certify(joint, rows, box, {}).curvature
     assert curved is not None
     assert bool((curved[..., :2] > 0).all()) and not bool(curved[..., 2].any())
 
@@ -192,9 +195,9 @@ def test_inputs_that_do_not_vary_and_infinite_ones() -> None:
     low[:, 1] = high[:, 1]
     rows = some_rows(network, 4, 2)
     _, joint = relaxations(network, (low, high))
-    found = certify(network, joint, rows, (low, high), {})
+    found = certify(joint, rows, (low, high), {})
     assert_below(found, rows, network, samples((low, high), 500), (low, high))
     low[0, 0] = -torch.inf
     intervals, linear = forward_forms(network, (low, high))
     wide = Relaxation(network, intervals, torch.float64, linear=linear)
-    assert not bool(certify(network, wide, rows, (low, high), {})[0].isnan().any())
+    assert not bool(certify(wide, rows, (low, high), {}).bound.isnan().any())

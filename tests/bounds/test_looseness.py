@@ -23,10 +23,10 @@ def check(network: Network, seed: int) -> None:
     """The account adds up, with default slopes and with wild ones."""
     box = boxes(seed, network.input_size, 3, 0.3)
     relaxation, rows = relaxed(network, box), some_rows(network, seed, 3)
-    plain = descend(network, relaxation, rows, box, {})
-    for slopes in ({}, wild(plain.chosen, seed, 0.0) if not relaxation._groups else {}):
-        one = descend(network, relaxation, rows, box, slopes)
-        found = account(network, relaxation, rows, box, slopes)
+    plain = descend(relaxation, rows, box, {})
+    for slopes in ({}, wild(plain.starts, seed, 0.0) if not network.grouped else {}):
+        one = descend(relaxation, rows, box, slopes)
+        found = account(relaxation, rows, box, slopes)
         if not bool(one.bound.isfinite().all()):
             continue
         assert torch.equal(found.bound, one.bound)
@@ -37,7 +37,7 @@ def check(network: Network, seed: int) -> None:
         total = torch.stack(list(found.gaps.values())).sum(0) if found.gaps else torch.zeros_like(own)
         assert bool(((found.value - found.bound - total).abs() <= scale).all())
         assert all(bool((gap >= -scale).all()) for gap in found.gaps.values())
-        assert set(found.gaps) == set(one.chosen)
+        assert set(found.gaps) == set(one.starts)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -50,7 +50,7 @@ def test_groups_take_part(seed: int) -> None:
     network = attention(seed)
     check(network, seed)
     box = boxes(seed, network.input_size, 1, 0.3)
-    found = account(network, relaxed(network, box), some_rows(network, seed, 1), box, {})
+    found = account(relaxed(network, box), some_rows(network, seed, 1), box, {})
     assert float(found.gaps[4].max()) > 0
 
 
@@ -58,7 +58,7 @@ def test_points_lose_nothing() -> None:
     network = random_network(5, inputs=2, depth=3)
     x = boxes(5, 2, 2)[0]
     rows = some_rows(network, 5, 2)
-    found = account(network, relaxed(network, (x, x)), rows, (x, x), {})
+    found = account(relaxed(network, (x, x)), rows, (x, x), {})
     scale = 1e-7 * (1 + found.value.abs())
     assert all(bool((gap.abs() <= scale).all()) for gap in found.gaps.values())
 

@@ -7,15 +7,18 @@ import torch
 
 from genbab.bounds import (
     Engine,
+    Question,
     Relaxation,
     Rows,
     Steps,
+    Tightening,
+    answer,
     certify,
     cheap_intervals,
     interval_rows,
     line_gap,
     propagate,
-    row_bounds,
+    rows_at_once,
     tighten_all,
     tightening_cost,
 )
@@ -26,7 +29,7 @@ from genbab.nonlinear import functions, make
 from tests.soundness.graphs import random_network
 
 from .exact import double
-from .samples import TAME, boxes, row_values, samples, some_rows
+from .samples import TAME, boxes, parts, row_values, samples, some_rows
 
 CPU = torch.device("cpu")
 
@@ -47,7 +50,7 @@ def test_tightened_intervals_hold_and_lie_inside_the_cheap_ones(seed: int, count
     network = random_network(seed + 30, inputs=2, depth=3)
     box = boxes(seed, 2, 2)
     cheap = cheap_intervals(engine(network), box)
-    tight = tighten_all(engine(network), box, cheap, Steps.of(count), outputs=True).intervals
+    tight = tighten_all(engine(network), box, cheap, Tightening(Steps.of(count), outputs=True)).intervals
     for value, (low, high), (least, most) in zip(
         values(network, samples(box, 200)), tight, cheap, strict=True
     ):
@@ -61,10 +64,10 @@ def test_tightened_intervals_hold_and_lie_inside_the_cheap_ones(seed: int, count
 def test_chunks_do_not_change_the_result(seed: int) -> None:
     network, box = tame(seed), boxes(seed, 2, 3)
     whole, small = (
-        tighten_all(engine(network, memory), box, propagate(network, box), Steps(0), outputs=True).intervals
+        tighten_all(engine(network, memory), box, propagate(network, box), Tightening(outputs=True)).intervals
         for memory in (1 << 28, 1)
     )
-    assert engine(network, 1).chunk(3, network.output, 0) == 1
+    assert rows_at_once(engine(network, 1), 3, network.output, searching=False) == 1
     for one, other in zip(whole, small, strict=True):
         for a, b in zip(one, other, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
@@ -73,7 +76,7 @@ def test_chunks_do_not_change_the_result(seed: int) -> None:
 def test_without_time_nothing_is_tightened_and_nothing_is_lost() -> None:
     network, box = tame(1), boxes(1, 2, 2)
     cheap = propagate(network, box)
-    kept = tighten_all(engine(network), box, cheap, Steps(3), share=-1.0).intervals
+    kept = tighten_all(engine(network), box, cheap, Tightening(Steps(3), seconds=-1.0)).intervals
     assert all(a is b for a, b in zip(kept, cheap, strict=True))
 
 
@@ -85,7 +88,9 @@ def test_the_deadline_is_asked_within_a_stage() -> None:
 
     with pytest.raises(DeadlineReached):
         one = engine(network)
-        tighten_all(Engine(one.exact, one.search, one.memory, late), box, propagate(network, box), Steps(0))
+        tighten_all(
+            Engine(one.exact, one.search, one.memory, late), box, propagate(network, box), Tightening()
+        )
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -96,8 +101,8 @@ def test_rows_by_intervals_and_by_passes_hold(seed: int) -> None:
     seen = row_values(rows, network, samples(box, 300)).amin(1)
     slack = 1e-9 * (1 + seen.abs())
     plain = interval_rows(rows.matrix, intervals[network.output], rows.on_input, box)
-    exact = Relaxation(network, intervals, torch.float64)
-    better, _ = row_bounds(engine(network), exact, rows, box, Steps(5))
+    own = engine(network)
+    better = answer(own, Question(rows, box, own.relaxed(intervals)), Steps(5)).bound
     for bound in (plain, better):
         assert bool((bound <= seen + slack).logical_or(seen.isnan()).all()) and not bool(bound.isnan().any())
 
@@ -137,12 +142,13 @@ def test_search_in_float32_leaves_the_proof_in_float64(seed: int) -> None:
     """Bounds that rest on slopes found in float32 hold, and agree with those of a float64 search."""
     network, box = tame(seed + 20), boxes(seed, 2, 2, radius=0.3)
     rows = some_rows(network, seed, 2)
-    exact = Relaxation(network, propagate(network, box), torch.float64)
+    intervals = propagate(network, box)
+    exact = Relaxation(network, intervals, torch.float64)
     single, double_ = (
-        row_bounds(engine(network, dtype=d), exact, rows, box, Steps.of(20))[0]
-        for d in (torch.float32, torch.float64)
+        answer(own, Question(rows, box, own.relaxed(intervals)), Steps.of(20)).bound
+        for own in (engine(network, dtype=d) for d in (torch.float32, torch.float64))
     )
-    plain = certify(network, exact, rows, box, {})[0]
+    plain = certify(exact, rows, box, {}).bound
     assert bool(((single - double_).abs() <= 0.1 * (double_ - plain).abs() + 1e-2 * (1 + plain.abs())).all())
 
 
@@ -154,6 +160,6 @@ def test_rows_of_one_box_serve_a_batch() -> None:
     assert rows.on_input is not None
     repeated = Rows(rows.target, rows.matrix.repeat(4, 1, 1), rows.on_input.repeat(4, 1, 1))
     for a, b in zip(
-        certify(network, exact, rows, box, {}), certify(network, exact, repeated, box, {}), strict=True
+        parts(certify(exact, rows, box, {})), parts(certify(exact, repeated, box, {})), strict=True
     ):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from genbab.bounds import Rows, certify, forward, optimise, propagate
+from genbab.bounds import Objective, Rows, certify, forward, optimise, propagate
 from genbab.bounds import Steps as Effort
 from genbab.network import Affine, Dense, Identity, Input, Network, Node
 from genbab.network.interval import magnitude
@@ -38,7 +38,8 @@ def test_linear_networks_lie_above_their_bounds(seed: int) -> None:
     ceiling = [-least(-row, low, high) + c for row, c in zip(matrix, constant, strict=True)]
     relaxation = relaxed(network, box)
     largest = max(float(magnitude(i).max()) for i in relaxation.intervals)
-    bound, form, base = certify(network, relaxation, output_rows(network), box, {})
+    known = certify(relaxation, output_rows(network), box, {})
+    bound, form, base = known.bound, known.form, known.constant
     wanted = floor + [-c for c in ceiling]
     signed = np.concatenate([matrix, -matrix]), np.concatenate([constant, -constant])
     for s, exact in enumerate(wanted):
@@ -57,8 +58,9 @@ def test_linear_networks_lie_above_their_bounds(seed: int) -> None:
 def test_relu_networks_lie_above_their_forms(seed: int, optimised: bool) -> None:
     network, box = cancelling(seed, relu=True)
     relaxation, rows = relaxed(network, box), output_rows(network)
-    slopes = optimise(network, relaxation, rows, box, Effort(3)) if optimised else {}
-    bound, form, base = certify(network, relaxation, rows, box, slopes)
+    starts = optimise(relaxation, Objective(rows, box), Effort(3)).starts if optimised else {}
+    found = certify(relaxation, rows, box, starts)
+    bound, form, base = found.bound, found.form, found.constant
     low, high = rational(box[0][0]), rational(box[1][0])
     random = np.random.default_rng(seed)
     form_exact, base_exact = rational(form[0]), rational(base[0])
@@ -87,7 +89,7 @@ def test_a_large_constant_swallows_many_small_ones(length: int, sign: float) -> 
     network = Network(tuple(nodes), len(nodes) - 1)
     box = (double(0.0)[None], double(1.0)[None])
     exact = values(network, rational(double(0.0)))[network.output][0]
-    bound, _, _ = certify(network, relaxed(network, box), output_rows(network), box, {})
+    bound = certify(relaxed(network, box), output_rows(network), box, {}).bound
     assert Fraction(float(bound[0, 0])) <= exact and Fraction(float(bound[0, 1])) <= -exact - 1
 
 
@@ -105,7 +107,7 @@ def test_a_large_coefficient_swallows_many_small_ones(length: int) -> None:
     network = Network(tuple(nodes), len(nodes) - 1)
     box = (double(1.0)[None], double(1.0)[None])
     exact = values(network, rational(double(1.0)))[network.output][0]
-    bound, _, _ = certify(network, relaxed(network, box), output_rows(network), box, {})
+    bound = certify(relaxed(network, box), output_rows(network), box, {}).bound
     assert Fraction(float(bound[0, 0])) <= exact and Fraction(float(bound[0, 1])) <= -exact
 
 
@@ -115,7 +117,7 @@ def test_rows_on_the_input_cancel_too() -> None:
     for centre in np.random.default_rng(0).normal(size=COUNT):
         box = (double(centre)[None], double(centre + 1e-7)[None])
         rows = Rows(1, double(1e8)[None, None], double(-1e8)[None, None])
-        bound, _, _ = certify(network, relaxed(network, box), rows, box, {})
+        bound = certify(relaxed(network, box), rows, box, {}).bound
         weight = Fraction(10) ** 8 * (Fraction(1 + 1e-9) - 1)
         exact = min(weight * Fraction(float(end)) for end in box)
         assert Fraction(float(bound)) <= exact and float(exact) - float(bound) < 1e-4
@@ -131,7 +133,7 @@ def test_rows_of_inputs_alone(size: int) -> None:
     centre = torch.from_numpy(np.concatenate([np.full(size // 2, 1.1)] * 2 + [np.ones(size % 2)]))
     box = (centre[None], centre[None] * (1 + 1e-15))
     rows = Rows(1, torch.zeros(1, COUNT, size, dtype=torch.float64), on_input[None])
-    bound, _, _ = certify(network, relaxed(network, box), rows, box, {})
+    bound = certify(relaxed(network, box), rows, box, {}).bound
     low, high = rational(box[0][0]), rational(box[1][0])
     for row, found in zip(rational(on_input), bound[0], strict=True):
         assert Fraction(float(found)) <= least(row, low, high)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from genbab.bounds import (
-    Chosen,
     Relaxation,
     Rows,
+    Start,
     certify,
     descend,
     propagate,
@@ -26,18 +26,18 @@ COUNT = 18
 """Random networks per test; multiply it for a long run."""
 
 
-def wild(chosen: dict[int, Chosen], seed: int, flips: float = 0.3) -> dict[int, Chosen]:
+def wild(starts: dict[int, Start], seed: int, flips: float = 0.3) -> dict[int, Start]:
     """Slopes all over the place, with some sides recorded wrongly."""
     generator = torch.Generator().manual_seed(seed)
     out = {}
-    for i, line in chosen.items():
+    for i, line in starts.items():
         slopes = []
         for k in line.slopes:
             noise = torch.randn(k.shape, generator=generator, dtype=torch.float64)
             size = 10 ** (4 * torch.rand(k.shape, generator=generator, dtype=torch.float64) - 2)
             slopes.append(k + noise * size)
         flip = torch.rand(line.upper.shape, generator=generator) < flips
-        out[i] = replace(line, slopes=tuple(slopes), upper=torch.where(flip, 1 - line.upper, line.upper))
+        out[i] = Start(tuple(slopes), torch.where(flip, 1 - line.upper, line.upper))
     return out
 
 
@@ -46,10 +46,10 @@ def test_any_slopes_give_forms_below_the_rows(seed: int) -> None:
     network = random_network(seed, inputs=1 + seed % 3, depth=1 + seed % 4)
     box = boxes(seed, network.input_size, 3)
     relaxation, rows = relaxed(network, box), some_rows(network, seed, 3)
-    plain = descend(network, relaxation, rows, box, {})
+    plain = descend(relaxation, rows, box, {})
     x = samples(box, 200)
-    for slopes in ({}, plain.chosen, wild(plain.chosen, seed), wild(plain.chosen, seed + 1, 1.0)):
-        assert_below(certify(network, relaxation, rows, box, slopes), rows, network, x, box)
+    for slopes in ({}, plain.starts, wild(plain.starts, seed), wild(plain.starts, seed + 1, 1.0)):
+        assert_below(certify(relaxation, rows, box, slopes), rows, network, x, box)
 
 
 @pytest.mark.parametrize("fn", functions(), ids=str)
@@ -58,10 +58,10 @@ def test_any_slopes_of_every_function(fn: Nonlinearity) -> None:
     box = (torch.linspace(-2, 1.6, 10, dtype=torch.float64)[:, None],) * 2
     box = box[0], box[0] + 0.4 * torch.arange(10, dtype=torch.float64)[:, None] ** 2 / 20
     relaxation, rows = relaxed(network, box), some_rows(network, 1, 10)
-    chosen = descend(network, relaxation, rows, box, {}).chosen
+    chosen = descend(relaxation, rows, box, {}).starts
     x = samples(box, 300)
     for seed in range(2):
-        found = certify(network, relaxation, rows, box, wild(chosen, seed))
+        found = certify(relaxation, rows, box, wild(chosen, seed))
         assert_below(found, rows, network, x, box)
 
 
@@ -71,7 +71,7 @@ def test_slopes_that_are_no_numbers_claim_nothing(seed: int, value: float) -> No
     network = random_network(seed, inputs=2, depth=2)
     box = boxes(seed, 2, 2)
     relaxation, rows = relaxed(network, box), some_rows(network, seed, 2)
-    chosen = descend(network, relaxation, rows, box, {}).chosen
+    chosen = descend(relaxation, rows, box, {}).starts
     generator = torch.Generator().manual_seed(seed)
     broken = {
         i: replace(
@@ -82,7 +82,7 @@ def test_slopes_that_are_no_numbers_claim_nothing(seed: int, value: float) -> No
         )
         for i, line in chosen.items()
     }
-    bound, _, _ = certify(network, relaxation, rows, box, broken)
+    bound = certify(relaxation, rows, box, broken).bound
     seen = row_values(rows, network, samples(box, 100)).amin(1)
     assert bool(((bound <= seen + 1e-9 * (1 + seen.abs())) | seen.isnan()).all())
 
@@ -108,8 +108,8 @@ def test_what_is_no_number_claims_nothing(place: str, value: float) -> None:
         intervals[1] = (low, high)
     rows = Rows(3, matrix, on_input)
     relaxation = Relaxation(network, intervals, torch.float64)
-    for slopes in ({}, descend(network, relaxation, rows, box, {}).chosen):
-        bound, _, _ = certify(network, relaxation, rows, box, slopes)
+    for slopes in ({}, descend(relaxation, rows, box, {}).starts):
+        bound = certify(relaxation, rows, box, slopes).bound
         assert float(bound) == -torch.inf
 
 
@@ -129,7 +129,7 @@ def test_an_unbounded_neuron_spoils_only_the_rows_that_use_it() -> None:
     lower, upper = propagate(network, box)[3]
     assert float(upper[0, 0]) == torch.inf and float(upper[0, 1]) < 3
     rows = Rows(5, torch.eye(2, dtype=torch.float64)[None])
-    bound, _, _ = certify(network, relaxed(network, box), rows, box, {})
+    bound = certify(relaxed(network, box), rows, box, {}).bound
     assert float(bound[0, 0]) <= 1 + 0.77 and 1.0 < float(bound[0, 1]) <= 1 + 0.77
 
 
@@ -159,13 +159,13 @@ def test_fixed_slopes_bound_a_smaller_box_no_worse(seed: int) -> None:
     network = random_network(seed + 20, inputs=2, depth=3)
     box = boxes(seed, 2, 2)
     relaxation, rows = relaxed(network, box), some_rows(network, seed, 2)
-    chosen = descend(network, relaxation, rows, box, {}).chosen
-    whole, _, _ = certify(network, relaxation, rows, box, chosen)
+    chosen = descend(relaxation, rows, box, {}).starts
+    whole = certify(relaxation, rows, box, chosen).bound
     middle = (box[0] + box[1]) / 2
     for half in ((box[0], middle), (middle, box[1])):
         inner = propagate(network, half)
         for (a, b), (c, d) in zip(inner, relaxation.intervals, strict=True):
             slack = 1e-9 * (1 + c.abs().clamp(max=1e300) + d.abs().clamp(max=1e300))
             assert bool((a >= c - slack).all() and (b <= d + slack).all())
-        part, _, _ = certify(network, Relaxation(network, inner, torch.float64), rows, half, chosen)
+        part = certify(Relaxation(network, inner, torch.float64), rows, half, chosen).bound
         assert bool((part >= whole - 1e-7 * (1 + whole.abs().clamp(max=1e300))).all())

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
-from genbab.bounds import Chosen, Engine, Relaxation, Rows, Steps, cheap_intervals, optimise
+from genbab.bounds import (
+    Answer,
+    Engine,
+    Interval,
+    Objective,
+    Relaxation,
+    Rows,
+    Steps,
+    WarmStart,
+    certify,
+    cheap_intervals,
+    optimise,
+)
 from genbab.branch import HiddenForms, Root, kink_or_middle, neuron_root
 from genbab.branch.choose.neuron import look
 from genbab.branch.choose.score import Gains
@@ -56,23 +66,24 @@ def seen(seed: int, rows: int = 1, boxes: int = 1) -> tuple[DomainView, HiddenFo
     engine = Engine(network, network, 1 << 28)
     box = (query.lower, query.upper)
     intervals = cheap_intervals(engine, box)
-    relaxation = Relaxation(network, intervals, F64)
+    relaxations = engine.relaxed(intervals)
+    relaxation = relaxations.exact
     every = Rows(network.output, query.matrix)
-    slopes = optimise(network, relaxation, every, box, Steps.of(10))
+    warm = WarmStart(optimise(relaxation, Objective(every, box), Steps.of(10)).starts)
     margins = torch.full((1, rows), -3.0, dtype=F64)
-    domains, root = neuron_root(engine, query, margins, intervals, slopes, network.output)
+    domains, root = neuron_root(engine, query, margins, intervals, warm, network.output)
     forms = HiddenForms(engine, 1 << 24, box)
-    forms.complete(relaxation)
+    forms.complete(relaxations)
     domains = domains.take(torch.zeros(boxes, dtype=torch.long))
     margins = margins.expand(boxes, -1)
-    slopes = {i: _repeated(c, boxes) for i, c in slopes.items()}
-    view = look(relaxation, slopes, domains, margins, torch.arange(boxes), kink_or_middle)
+    known = answered(relaxation, every, box, warm.expanded().mapped(lambda t: t.repeat(boxes, 1, 1)))
+    view = look(relaxation, known, domains, margins, torch.arange(boxes), kink_or_middle)
     return view, forms, engine, root
 
 
-def _repeated(line: Chosen, boxes: int) -> Chosen:
-    slopes = tuple(k.expand_as(line.upper).repeat(boxes, 1, 1) for k in line.slopes)
-    return replace(line, slopes=slopes, upper=line.upper.repeat(boxes, 1, 1))
+def answered(relaxation: Relaxation, rows: Rows, box: Interval, warm: WarmStart) -> Answer:
+    """What these lines prove of the rows."""
+    return Answer(certify(relaxation, rows, box, warm.starts), warm, rows)
 
 
 def all_exact(forms: HiddenForms, view: DomainView, node: int, anchored: bool = False) -> Gains:

@@ -8,7 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.bounds import Engine, Interval, Relaxation, Rows, Steps, cheap_intervals, row_bounds
+from genbab.bounds import (
+    Engine,
+    Interval,
+    Question,
+    Relaxation,
+    Rows,
+    Steps,
+    WarmStart,
+    answer,
+    cheap_intervals,
+)
 from genbab.branch import (
     Domains,
     Root,
@@ -26,6 +36,7 @@ from genbab.network import Input, Network, Nonlinear
 from genbab.network.values import values
 from genbab.nonlinear import functions, make
 from genbab.problem import Query
+from tests.branch.rooted import answered
 from tests.soundness.graphs import random_box, random_network
 
 CPU = torch.device("cpu")
@@ -141,11 +152,10 @@ def rooted(engine: Engine, query: Query) -> tuple[Domains, Root]:
     """Domains and root after a few steps, nothing refuted."""
     box = (query.lower, query.upper)
     intervals = cheap_intervals(engine, box)
-    relaxation = Relaxation(engine.exact, intervals, torch.float64)
     rows = Rows(engine.exact.output, query.matrix, query.on_input)
-    _, slopes = row_bounds(engine, relaxation, rows, box, Steps(3))
+    warm = answer(engine, Question(rows, box, engine.relaxed(intervals)), Steps(3)).certificate
     margins = torch.full(query.rhs.shape, -INF, dtype=torch.float64)
-    return neuron_root(engine, query, margins, intervals, slopes, engine.exact.output)
+    return neuron_root(engine, query, margins, intervals, warm, engine.exact.output)
 
 
 def assert_clauses(domains: Domains, query: Query) -> None:
@@ -168,7 +178,7 @@ def test_refuted_clauses_and_padding_have_no_domain() -> None:
     _, root = rooted(engine, query)
     margins = torch.tensor([[-1.0, 2.0, -1.0, -2.0, -3.0, INF]], dtype=torch.float64)
     intervals = cheap_intervals(engine, (query.lower, query.upper))
-    domains, _ = neuron_root(engine, query, margins, intervals, {}, engine.exact.output)
+    domains, _ = neuron_root(engine, query, margins, intervals, WarmStart(), engine.exact.output)
     assert domains.query.clause.tolist() == [[1, 1], [2, 2]] and domains.bound.tolist() == [-1.0, -2.0]
 
 
@@ -202,7 +212,9 @@ def test_nothing_is_split_that_is_too_narrow_or_unbounded() -> None:
         relaxation = Relaxation(
             engine.exact, cheap_intervals(engine, (query.lower, query.upper)), torch.float64
         )
-        splits = chooser(relaxation, {}, replace(domains, hidden=hidden), torch.zeros(1, 1))
+        rows = Rows(engine.exact.output, query.matrix, query.on_input)
+        known = answered(relaxation, rows, (query.lower, query.upper), WarmStart())
+        splits = chooser(relaxation, known, replace(domains, hidden=hidden), torch.zeros(1, 1))
         assert splits.node.tolist() == [-1]
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from genbab.bounds import Start, WarmStart
 from genbab.branch import Domains, Outcome, SearchProgress, Splits, bisect, join, search
-from genbab.branch.open.domains import Warm
 from genbab.errors import DeadlineReached
 from genbab.problem import Query
 
@@ -38,7 +38,8 @@ def batch(count: int, seed: int = 0, hidden_input: bool = False) -> Domains:
 
     box = interval(2)
     hidden = {1: interval(3), 3: interval(4)} | ({0: box} if hidden_input else {})
-    warm = {2: Warm((interval(3)[0][:, None], interval(3)[1][:, None]), torch.zeros(count, 1, 3))}
+    lines = Start((interval(3)[0][:, None], interval(3)[1][:, None]), torch.zeros(count, 1, 3))
+    warm = WarmStart({2: lines})
     bound = -torch.rand(count, generator=generator, dtype=torch.float64)
     return Domains(query(*box), bound, torch.arange(count), None, hidden, warm)
 
@@ -131,8 +132,8 @@ def test_taking_and_joining_are_inverse() -> None:
         (again.query.lower, whole.query.lower),
         (again.query.on_input, whole.query.on_input),
         (again.hidden[3][1], whole.hidden[3][1]),
-        (again.warm[2].slopes[1], whole.warm[2].slopes[1]),
-        (again.warm[2].upper, whole.warm[2].upper),
+        (again.warm.starts[2].slopes[1], whole.warm.starts[2].slopes[1]),
+        (again.warm.starts[2].upper, whole.warm.starts[2].upper),
     ):
         assert torch.equal(one, other)
     mask = whole.bound < whole.bound.median()
@@ -144,7 +145,7 @@ def test_the_memory_counts_what_grows() -> None:
     assert two.nbytes == 2 * one.nbytes > 0
     with_rows = replace(one, query=query(one.query.lower, one.query.upper, on_input=True))
     assert with_rows.nbytes == one.nbytes + 10 * 2 * 8
-    assert replace(one, hidden={}).nbytes < one.nbytes > replace(one, warm={}).nbytes
+    assert replace(one, hidden={}).nbytes < one.nbytes > replace(one, warm=WarmStart()).nbytes
 
 
 def line(low: float = 0.0, high: float = 1.0, boxes: int = 1) -> Domains:

@@ -38,7 +38,7 @@ FAVOURS: tuple[dict[str, float], ...] = ({}, {"input": 20.0}, {"neuron": 20.0})
 def begun(region: Region, engine: Engine, tighten: bool) -> tuple[Mixed, Bound, Domains]:
     """The parts of a mixed search of a region, and its domains, not yet bounded."""
     output = engine.exact.output
-    domains, root = neuron_root(engine, region.query, region.margins, region.intervals, region.slopes, output)
+    domains, root = neuron_root(engine, region.query, region.margins, region.intervals, region.warm, output)
     mixed = Mixed.of(engine, region.forms, region.query.rhs.shape[1], 3, tighten)
     choose = choose_neuron(line_score, kink_or_middle, rival=mixed.choose)
     bound = bound_by_neurons(engine, root, Steps.of(3), choose, Retighten(engine, region.forms))
@@ -97,7 +97,7 @@ def test_a_domain_without_neurons_to_split_gets_an_input() -> None:
     mixed, _, domains = begun(region, engine, False)
     never = choose_neuron(lambda view: {}, kink_or_middle, rival=mixed.choose)
     _, root = neuron_root(
-        engine, region.query, region.margins, region.intervals, region.slopes, engine.exact.output
+        engine, region.query, region.margins, region.intervals, region.warm, engine.exact.output
     )
     found = bound_by_neurons(engine, root, Steps.of(3), never)(domains)
     assert found.splits is not None and found.splits.gain is not None

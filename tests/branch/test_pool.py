@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from genbab.bounds import Start, WarmStart
 from genbab.branch import Domains, Outcome, Pool, SearchProgress, Splits, join, search
 from genbab.branch.open import spill as spill_module
-from genbab.branch.open.domains import Path, Warm
+from genbab.branch.open.domains import Path
 from genbab.branch.open.packing import Packing
 from genbab.branch.open.spill import Spill, SpillFull
 from genbab.problem import Query
@@ -34,7 +35,8 @@ def roots(count: int, seed: int, width: int = 5) -> Domains:
         some(2), some(2) + 5, some(1, 3), some(1, 2), some(1), torch.arange(count)[:, None].remainder(3)
     )
     splits = Splits(torch.zeros(count).long(), torch.zeros(count).long(), some(), some().abs())
-    warm = {2: Warm((some(1, width).float(), some(1, width).float()), some(1, width) > 0)}
+    lines = Start((some(1, width).float(), some(1, width).float()), some(1, width) > 0)
+    warm = WarmStart({2: lines}, some(1, 2).float())
     path = Path.none(count, torch.device("cpu"))
     hidden = {1: (some(width), some(width) + 5)}
     released = {1: some(width) > 0}
@@ -56,7 +58,7 @@ def children(root: Domains, seed: int, count: int, changed: int = 2) -> Domains:
 
 def same(one: Domains, other: Domains) -> None:
     """Every tensor agrees exactly, slopes to half precision."""
-    slopes = {id(k) for w in one.warm.values() for k in w.slopes}
+    slopes = {id(k) for w in one.warm.starts.values() for k in w.slopes} | {id(one.warm.multipliers)}
     for a, b in zip(one.tensors(), other.tensors(), strict=True):
         assert a.dtype == b.dtype and a.shape == b.shape
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-6) if id(a) in slopes else torch.equal(a, b)
@@ -79,9 +81,11 @@ def test_packing_loses_nothing(count: int, sizes: list[int], seed: int) -> None:
 
 def test_slopes_that_half_precision_cannot_hold_stay_finite() -> None:
     root = roots(1, 0)
-    huge = replace(root, warm={2: Warm(tuple(k * 1e30 for k in root.warm[2].slopes), root.warm[2].upper)})
+    huge = replace(root, warm=root.warm.with_slopes(lambda k: k * 1e30))
     packing = Packing(root)
-    assert all(bool(k.isfinite().all()) for k in packing.unpack(packing.pack(huge)).warm[2].slopes)
+    warm = packing.unpack(packing.pack(huge)).warm
+    assert warm.multipliers is not None
+    assert all(bool(k.isfinite().all()) for k in (*warm.starts[2].slopes, warm.multipliers))
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.bounds import Engine, Rows, Steps, cheap_intervals, row_bounds, tighten_all
+from genbab.bounds import Engine, Question, Rows, Steps, Tightening, answer, cheap_intervals, tighten_all
 from genbab.branch import (
     Domains,
     HiddenForms,
@@ -41,12 +41,14 @@ def region_of(seed: int, clauses: list[int], tame: bool) -> tuple[Region, Engine
     engine, query, x, known = setting(seed, clauses, tame)
     box = (query.lower, query.upper)
     forms = HiddenForms(engine, 1 << 24, box)
-    relaxation = tighten_all(engine, box, cheap_intervals(engine, box), Steps(4), record=forms.keep)
+    how = Tightening(Steps(4), record=forms.keep)
+    relaxations = tighten_all(engine, box, cheap_intervals(engine, box), how)
     rows = Rows(engine.exact.output, query.matrix, query.on_input)
-    _, slopes = row_bounds(engine, relaxation, rows, box, Steps(3))
-    forms.complete(relaxation)
+    found = answer(engine, Question(rows, box, relaxations), Steps(3))
+    forms.complete(relaxations)
     margins = torch.full(query.rhs.shape, -INF, dtype=torch.float64)
-    return Region(query, margins, relaxation.intervals, (), slopes, forms), engine, x, known
+    warm, weights = found.certificate, found.weights
+    return Region(query, margins, relaxations.intervals, (), warm, weights, forms), engine, x, known
 
 
 @pytest.mark.parametrize("seed", range(COUNT))
@@ -66,7 +68,7 @@ def test_forms_fit_their_memory() -> None:
     rows = sum(len(kept.rows) for kept in region.forms.nodes.values())
     box = (region.query.lower, region.query.upper)
     small = HiddenForms(engine, 8 * (engine.exact.input_size + 4) * max(2, rows // 2), box)
-    tighten_all(engine, box, cheap_intervals(engine, box), Steps(0), record=small.keep)
+    tighten_all(engine, box, cheap_intervals(engine, box), Tightening(record=small.keep))
     assert sum(len(kept.rows) for kept in small.nodes.values()) <= max(2, rows // 2)
 
 
@@ -76,7 +78,7 @@ def test_clipping_loses_no_unsafe_point(seed: int, tame: bool) -> None:
     """Unsafe samples stay in an open domain through rounds of cutting, bounding and splitting."""
     region, engine, x, known = region_of(seed + 60, CLAUSES, tame)
     domains, root = neuron_root(
-        engine, region.query, region.margins, region.intervals, region.slopes, engine.exact.output
+        engine, region.query, region.margins, region.intervals, region.warm, engine.exact.output
     )
     retighten = Retighten(engine, region.forms)
     bound = bound_by_neurons(engine, root, Steps.of(5), choose_neuron(line_score, kink_or_middle), retighten)
@@ -103,7 +105,7 @@ def test_clipping_cuts_what_follows_from_a_split(seed: int) -> None:
     """Samples on the child's side of a split stay; without the unsafe set's rows nothing else is used."""
     region, engine, x, known = region_of(seed + 90, [0], True)
     domains, root = neuron_root(
-        engine, region.query, region.margins, region.intervals, region.slopes, engine.exact.output
+        engine, region.query, region.margins, region.intervals, region.warm, engine.exact.output
     )
     bound = bound_by_neurons(engine, root, Steps.of(2), choose_neuron(line_score, kink_or_middle))
     domains = bound(domains)
@@ -192,7 +194,7 @@ def test_parts_of_a_region_tile_it(seed: int) -> None:
 def test_a_paused_search_goes_on_where_it_was() -> None:
     region, engine, _, _ = region_of(7, [0], True)
     domains, root = neuron_root(
-        engine, region.query, region.margins, region.intervals, region.slopes, engine.exact.output
+        engine, region.query, region.margins, region.intervals, region.warm, engine.exact.output
     )
     bound = bound_by_neurons(engine, root, Steps.of(2), choose_neuron(line_score, kink_or_middle))
 

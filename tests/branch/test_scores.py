@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 import torch
 
-from genbab.bounds import Relaxation, Rows
+from genbab.bounds import Relaxation, Rows, WarmStart
 from genbab.branch import kink_or_middle
 from genbab.branch.choose.neuron import look, pick
 from genbab.branch.choose.score import Scoring, weaker, worth
@@ -23,7 +23,7 @@ from genbab.config import Score
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
 from genbab.nonlinear import make
 from genbab.problem import Query
-from tests.branch.rooted import F64, SEEDS, seen
+from tests.branch.rooted import F64, SEEDS, answered, seen
 
 
 def test_every_score_has_a_file_and_can_be_asked_for() -> None:
@@ -51,7 +51,9 @@ def test_degenerate_intervals_gain_nothing_and_are_not_picked() -> None:
             intervals[node] = (lower, lower)
             narrow = Relaxation(view.relaxation.network, intervals, F64)
             domains = replace(view.domains, hidden={**view.domains.hidden, node: (lower, lower)})
-            here = look(narrow, view.lines, domains, view.margins, torch.tensor([0]), kink_or_middle)
+            rows = Rows(narrow.network.output, domains.query.matrix)
+            known = answered(narrow, rows, view.box, WarmStart(view.one.starts))
+            here = look(narrow, known, domains, view.margins, torch.tensor([0]), kink_or_middle)
             assert all(float(gain.max()) <= 1e-6 for gain in free_gains(here, node))
             for name in NAMES:
                 score = named(name).make(Scoring(engine, root, forms))
@@ -74,7 +76,7 @@ def test_the_free_gain_is_certain() -> None:
                     intervals[node] = (low, high)
                     child = Relaxation(view.relaxation.network, intervals, F64)
                     rows = Rows(view.relaxation.network.output, view.domains.query.matrix)
-                    after = descend(child.network, child, rows, view.box, view.lines).bound
+                    after = descend(child, rows, view.box, view.one.starts).bound
                     assert float(after[0, 0]) >= float(view.one.bound[0, 0] + gain[0, 0, j]) - 1e-7
 
 
@@ -137,9 +139,10 @@ def test_bisected_relus_gain_as_babsr_says() -> None:
     )
     hidden = {0: (low, high)}
     margins = torch.full((1, 1), -1.0, dtype=F64)
-    domains = Domains(query, margins[:, 0], torch.zeros(1, dtype=torch.long), None, hidden, {})
+    domains = Domains(query, margins[:, 0], torch.zeros(1, dtype=torch.long), None, hidden)
     relaxation = Relaxation(network, [(low, high), (low.clamp(min=0), high), (low, high)], F64)
-    view = look(relaxation, {}, domains, margins, torch.tensor([0]), kink_or_middle)
+    known = answered(relaxation, Rows(network.output, query.matrix), (low, high), WarmStart())
+    view = look(relaxation, known, domains, margins, torch.tensor([0]), kink_or_middle)
     lower, upper = plain_gains(view, 0)
     assert float(lower) == pytest.approx(0.5) and float(upper) == pytest.approx(0.5)
     assert [float(g) for g in free_gains(view, 0)] == pytest.approx([0.0, 0.0], abs=1e-6)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.bounds import Relaxation
+from genbab.bounds import Relaxation, Rows, WarmStart
 from genbab.bounds.plan import rows_that_matter
 from genbab.branch import HiddenForms, kink_or_middle
 from genbab.branch.choose.neuron import look
@@ -19,7 +19,7 @@ from genbab.branch.choose.shortcuts import stored
 from genbab.branch.choose.view import DomainView
 from genbab.network import Input, Network, Nonlinear
 from genbab.network.values import values
-from tests.branch.rooted import F64, SEEDS, all_exact, seen
+from tests.branch.rooted import F64, SEEDS, all_exact, answered, seen
 
 
 def test_exact_bbps_is_propagation_by_hand() -> None:
@@ -43,7 +43,7 @@ def by_hand(view: DomainView, forms: HiddenForms, node: int, j: int, cut: tuple[
     for reader in network.consumers[node]:
         reading = network.nodes[reader]
         assert isinstance(reading, Nonlinear)
-        line = view.lines[reader]
+        line = view.one.lines[reader]
         a, k, c, up = (
             float(t.expand_as(line.coefficients)[0, 0, j])
             for t in (line.coefficients, line.slopes[0], line.intercept, line.upper)
@@ -177,7 +177,9 @@ def test_a_gap_is_zero_where_line_and_function_meet() -> None:
             assert bool((rough >= 0).all() and rough.isfinite().all())
         point = [(low, low) for low, _ in view.relaxation.intervals]
         narrow = Relaxation(view.relaxation.network, point, F64)
-        here = look(narrow, {}, view.domains, view.margins, torch.tensor([0]), kink_or_middle)
+        rows = Rows(narrow.network.output, view.domains.query.matrix)
+        known = answered(narrow, rows, view.box, WarmStart())
+        here = look(narrow, known, view.domains, view.margins, torch.tensor([0]), kink_or_middle)
         assert all(float(here.rough(node).max()) < 1e-6 for node in here.nodes)
 
 
@@ -197,7 +199,7 @@ def test_shortcuts_hold_and_may_be_missing() -> None:
             assert bool(torch.isfinite(constant[matter] + its[matter]).all())
         rows = sum(len(kept.rows) for kept in forms.nodes.values())
         small = HiddenForms(engine, 8 * (engine.exact.input_size + 4) * (rows // 2), forms.box)
-        small.complete(view.relaxation)
+        small.complete(engine.relaxed(view.relaxation.intervals))
         missing = [stored(small, node, torch.arange(5), x)[0][1].isnan() for node in view.nodes]
         assert bool(torch.stack(missing).any()) and not bool(torch.stack(missing).all())
         for kept in (small, HiddenForms(engine, 0, forms.box)):

@@ -11,7 +11,22 @@ import torch
 
 import genbab
 from genbab import nap
-from genbab.bounds import Engine, Multipliers, Rows, Steps, Unsafe, certify, row_bounds
+from genbab.bounds import (
+    Answer,
+    Engine,
+    Multipliers,
+    PremiseOutputs,
+    Premises,
+    Question,
+    Rows,
+    Steps,
+    Tightening,
+    Unsafe,
+    answer,
+    certify,
+    output_premises,
+)
+from genbab.bounds.answer import _paid
 from genbab.branch import neuron_root
 from genbab.branch.bound.together import narrowed
 from genbab.config import Config
@@ -76,30 +91,37 @@ def rooted(seed: int) -> tuple[Engine, RootState, Query, torch.Tensor, torch.Ten
     return engine, state, query, points[follows], outputs[follows]
 
 
+def searched(engine: Engine, state: RootState, query: Query) -> Answer:
+    """What a search finds of the query's rows, with what is known of the outputs."""
+    rows, relaxations = Rows(engine.exact.output, query.matrix), engine.relaxed(state.intervals)
+    premises = output_premises(engine.exact)
+    return answer(engine, Question(rows, state.box, relaxations, None, premises), Steps.of(60))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_bounds_with_multipliers_hold_for_all_that_follow(seed: int) -> None:
     """With weights that were searched for, and with any others."""
     engine, state, query, _, followers = rooted(seed)
     assert len(followers) > 20
     rows = Rows(engine.exact.output, query.matrix)
-    relaxation = engine.certifying(state.intervals)
+    relaxation = engine.relaxed(state.intervals).exact
     least = (followers @ query.matrix[0].T).amin(0)
-    bounds, slopes = row_bounds(engine, relaxation, rows, state.box, Steps.of(60))
-    assert (bounds[0] <= least).all() and engine.exact.output in slopes
-    shown = engine.shown
-    assert shown is not None
+    known = searched(engine, state, query)
+    assert (known.bound[0] <= least).all() and known.certificate.multipliers is not None
+    outputs = PremiseOutputs.of(engine.exact)
+    assert outputs is not None
     unsafe = Unsafe(query.matrix[:, :1], query.rhs[:, :1])
     meeting = followers[followers @ query.matrix[0, 0] <= query.rhs[0, 0]]
     generator = torch.Generator().manual_seed(seed)
     for scale in (0.01, 0.1, 1.0):
         for given in (None, unsafe):
-            size = (1, query.matrix.shape[1], len(shown.output) + (given is not None))
+            size = (1, query.matrix.shape[1], len(outputs.output) + (given is not None))
             start = scale * torch.randn(size, generator=generator)
-            some = Multipliers(shown, state.intervals, rows.to(engine.dtype), start, given)
-            bound = certify(engine.exact, relaxation, some.added(rows), state.box, {})[0]
+            some = Multipliers(Premises(outputs, given), state.intervals, rows.to(engine.dtype), start)
+            below = certify(relaxation, some.added(rows), state.box, {})
             counted = followers if given is None else meeting
             true = (counted @ query.matrix[0].T).amin(0) if len(counted) else torch.inf
-            assert (some.paid(bound, rows)[0] <= true).all()
+            assert (_paid(below, some.certain_price(rows)).bound[0] <= true).all()
             assert not ((some.weight > 0) & ~some.high.isfinite()).any()
 
 
@@ -108,9 +130,9 @@ def test_multipliers_tighten_what_slopes_cannot() -> None:
     gains = []
     for seed in SEEDS:
         engine, state, query, _, _ = rooted(seed)
-        rows, relaxation = Rows(engine.exact.output, query.matrix), engine.certifying(state.intervals)
-        bounds = row_bounds(engine, relaxation, rows, state.box, Steps.of(60))[0]
-        plain = certify(engine.exact, relaxation, rows, state.box, {})[0]
+        rows, relaxation = Rows(engine.exact.output, query.matrix), engine.relaxed(state.intervals).exact
+        bounds = searched(engine, state, query).bound
+        plain = certify(relaxation, rows, state.box, {}).bound
         gains.append(float((bounds - plain).min()))
     assert min(gains) > -1e-6 and float(np.mean(gains)) > 0.1
 
@@ -123,8 +145,10 @@ def test_unsafe_points_keep_their_place_in_narrowed_domains(seed: int) -> None:
     rhs = torch.where(own, often, query.rhs)
     query = Query(query.lower, query.upper, query.matrix, None, rhs, query.clause)
     state = RootState(query, torch.full_like(state.margins, -torch.inf), state.intervals)
-    state, slopes = optimised(engine, state, engine.exact.output, (10, 20), 99.0)
-    domains, root = neuron_root(engine, query, state.margins, state.intervals, slopes, engine.exact.output)
+    state, known = optimised(engine, state, engine.exact.output, Tightening(Steps.of(10), 99.0), 20)
+    assert known is not None
+    warm = known.certificate
+    domains, root = neuron_root(engine, query, state.margins, state.intervals, warm, engine.exact.output)
     better = narrowed(engine, root, domains, 99.0)
     shrunk, found = 0.0, values(engine.exact, points)
     for k in range(len(domains)):

@@ -13,8 +13,7 @@ import pytest
 import torch
 
 from genbab import api
-from genbab.bounds import Steps
-from genbab.bounds.plan import Engine, tighten_all
+from genbab.bounds import Engine, Tightening, tighten_all
 from genbab.config import Config
 from genbab.errors import UnsupportedError
 from genbab.network import Affine, Diagonal, Identity, Index, Network, Nonlinear
@@ -190,7 +189,7 @@ def test_rows_that_look_alike_are_bounded_one_by_one() -> None:
     )
     engine = Engine.of(Network(nodes, 3), Config(), torch.device("cpu"), lambda: None)
     box = (torch.tensor([[-1.0]], dtype=torch.float64), torch.tensor([[2.0]], dtype=torch.float64))
-    low, high = tighten_all(engine, box, propagate(engine.exact, box), Steps(0)).intervals[2]
+    low, high = tighten_all(engine, box, propagate(engine.exact, box), Tightening()).intervals[2]
     reach = torch.tanh(torch.cat(box)).squeeze(-1)
     assert float(low[0, 1]) <= float(reach[0]) - 0.1 and float(high[0, 1]) >= float(reach[1]) + 0.1
 

@@ -74,7 +74,7 @@ def test_bounds_hold_in_the_ball_and_are_those_of_the_dual_norm(norm: int) -> No
         low, high = (torch.from_numpy(a.copy()) for a in (spec.lower, spec.upper))
         intervals = propagate(network, (low, high))
         rows = Rows(network.output, torch.eye(4, dtype=torch.float64)[None])
-        bound, _, _ = certify(network, Relaxation(network, intervals, torch.float64), rows, (low, high), {})
+        bound = certify(Relaxation(network, intervals, torch.float64), rows, (low, high), {}).bound
         values = evaluate(network, torch.from_numpy(points_of(spec.balls[0][0], 200, rng)))
         assert bool((values >= bound).all()), trial
         weight = network.nodes[network.output].terms[0][1].dense().numpy()  # type: ignore[union-attr]
