@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -83,17 +83,18 @@ def tighten_all(
         if now > end:
             break
         part = cost[i] / max(1.0, sum(cost[j] for j in wanted[place:]))
-        found = _tighten_node(engine, box, relaxations, i, how, now + part * (end - now))
+        mine = replace(how, seconds=part * (end - now) if end < torch.inf else end)
+        found = _tighten_node(engine, box, relaxations, i, mine)
         if found is not None:
             relaxations = relaxations.moved(refined(network, relaxations.intervals, i, found, engine.check))
     return relaxations
 
 
-def _tighten_node(  # noqa: PLR0913
-    engine: Engine, box: Interval, relaxations: Relaxations, i: int, how: Tightening, end: float
+def _tighten_node(
+    engine: Engine, box: Interval, relaxations: Relaxations, i: int, how: Tightening
 ) -> Interval | None:
     """Node i's interval from backward passes over the rows that matter, or None if there are none."""
-    network = engine.exact
+    network, end = engine.exact, time.monotonic() + how.seconds
     lower, upper = (side.clone() for side in relaxations.intervals[i])
     twins = network.once(copies, i)
     matter = list(dict.fromkeys(twins[rows_that_matter(relaxations.exact, i)].tolist()))

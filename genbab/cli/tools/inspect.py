@@ -61,10 +61,8 @@ def command(options: argparse.Namespace) -> int:
 
 def describe(model: Model) -> dict[str, Any]:
     """The facts about a model that was read, in plain values."""
-    from genbab.network import Affine
-
     network = model.network
-    affine = [n for n in network.nodes if isinstance(n, Affine)]
+    affine = network.affine.values()
     return {
         "opset": model.opset,
         "operators": dict(sorted(model.operators.items())),
@@ -137,25 +135,19 @@ def numbers(part: Any) -> int:
 
 def functions(network: Network) -> dict[str, dict[str, int]]:
     """Per nonlinear function: how many nodes use it, on how many numbers in all."""
-    from genbab.network import Grouped, Nonlinear
-
     found: dict[str, dict[str, int]] = {}
-    for node in network.nodes:
-        if isinstance(node, Nonlinear | Grouped):
-            entry = found.setdefault(function_name(node.fn), {"nodes": 0, "size": 0})
-            entry["nodes"] += 1
-            entry["size"] += node.size
+    for node in network.functions.values():
+        entry = found.setdefault(function_name(node.fn), {"nodes": 0, "size": 0})
+        entry["nodes"] += 1
+        entry["size"] += node.size
     return found
 
 
 def layers(network: Network) -> list[dict[str, Any]]:
     """The nonlinear nodes in order: node, function, size."""
-    from genbab.network import Grouped, Nonlinear
-
     return [
         {"node": network.name(i), "function": function_name(node.fn), "size": node.size}
-        for i, node in enumerate(network.nodes)
-        if isinstance(node, Nonlinear | Grouped)
+        for i, node in network.functions.items()
     ]
 
 
