@@ -13,35 +13,40 @@ from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.cut.retighten import Retighten
 from genbab.branch.open.domains import Domains, Splits, bisect, join, root_domains
 from genbab.branch.open.pool import Pool
-from genbab.branch.regions.coarse import Coarse, Region
-from genbab.branch.regions.inside import Inside
-from genbab.branch.search import Outcome, SearchProgress, search
+from genbab.branch.outcome import SearchOutcome, SearchProgress, Status
+from genbab.branch.regions.branching import NeuronBranching
+from genbab.branch.regions.region import Region
+from genbab.branch.regions.search import RegionSearch
+from genbab.branch.search import DomainSearch, Search, SearchSetup
 from genbab.branch.tally import Tally
 
 __all__ = [
-    "Coarse",
+    "DomainSearch",
     "Domains",
     "HiddenForms",
-    "Inside",
     "Mixed",
-    "Outcome",
+    "NeuronBranching",
     "Pool",
     "Region",
+    "RegionSearch",
     "Retighten",
     "Root",
+    "Search",
+    "SearchOutcome",
     "SearchProgress",
-    "Tally",
+    "SearchSetup",
     "Splits",
+    "Status",
+    "Tally",
     "bisect",
     "bound_by_inputs",
     "bound_by_neurons",
     "choose_input",
     "choose_neuron",
     "chooser",
-    "line_score",
     "join",
     "kink_or_middle",
+    "line_score",
     "neuron_root",
     "root_domains",
-    "search",
 ]

@@ -1,159 +1,194 @@
-"""The branch-and-bound loop: pick, split, bound, prune, decide. Its parts are arguments."""
+"""Branch and bound: what every search is, and the search over domains: pick, split, bound, prune, decide."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-import torch
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from genbab.branch.open.domains import Bound, Domains, bisect
 from genbab.branch.open.pool import Pool, SpillFull
-from genbab.branch.tally import NOTHING, Sums, gained
+from genbab.branch.outcome import SearchOutcome, SearchProgress, Status
+from genbab.branch.tally import gained
 from genbab.errors import DeadlineReached
 from genbab.system.deadline import Timer
+
+INF = float("inf")
 
 Falsify = Callable[[Domains], bool]
 """Looks for a counterexample in open domains; True ends the search."""
 
-Report = Callable[["SearchProgress"], None]
+Report = Callable[[SearchProgress], None]
+"""Is told where a search stands after each round; may raise `DeadlineReached`."""
 
 
-@dataclass
-class SearchProgress:
-    """Where a search stands. Of the last round: gained; splits: parents that were split; seconds by part.
-    stored: bytes of open domains in memory; away: bytes spilled so far.
-    """
+@dataclass(kw_only=True, eq=False)
+class SearchState:
+    """What every search knows between two steps: where it stands."""
 
-    bound: float = float("-inf")
-    open: int = 0
-    visited: int = 0
-    rounds: int = 0
-    depth: int = 0
-    gained: Sums = NOTHING
-    splits: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-    stored: int = 0
-    away: int = 0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a search ended: `verified`, `falsified`, `stuck` (nothing left to split), `memory`, `timeout` or
-    `paused`, and then with the domains still open; least: the smallest finite bound of a refuted domain.
-    why: what a person needs to know of it.
-    """
-
-    status: str
     progress: SearchProgress = field(default_factory=SearchProgress)
-    rest: Pool | None = None
-    least: float = float("inf")
-    why: str = ""
 
 
-def search(  # noqa: PLR0913
-    root: Domains | Pool,
-    bound: Bound,
-    falsify: Falsify,
-    report: Report,
-    memory: int,
-    batch: Callable[[], int],
-    pause: Callable[[], bool] = lambda: False,
-    parts: dict[str, float] | None = None,
-) -> Outcome:
-    """Split the worst domains until all are refuted, one holds a counterexample, or no split or time is left.
+RootT = TypeVar("RootT")
+StateT = TypeVar("StateT", bound=SearchState)
 
-    A child's bound is never below its parent's: both hold on the child. `pause` is asked after each round and
-    may end the search for a while (for good, if some domain cannot be split); its pool can be searched on.
-    `parts` is where `bound` and its parts note their seconds.
+
+class Search(ABC, Generic[RootT, StateT]):
+    """A search in steps, which can be left after any of them and taken up again.
+
+    Its law: every point of the root that is not refuted lies in something that is open or given up, before
+    and after every step, and after one that was cut short, too. So only a search with neither is verified.
     """
-    least, stuck = least_refuted(root) if isinstance(root, Domains) else float("inf"), float("inf")
-    rounds = _Rounds({} if parts is None else parts)
-    progress = SearchProgress()
-    try:
-        pool = root if isinstance(root, Pool) else Pool(root, memory)
-        progress.bound, progress.open = pool.worst, len(pool)
-        while len(pool):
-            with rounds.timed("pool"):
-                parents, given_up = _splittable(pool.pop(batch()))
-            stuck = min(stuck, *given_up)
-            if not len(parents):
-                continue
-            with rounds.timed("bounding"):
-                children = bound(bisect(parents))
-            least = min(least, least_refuted(children))
-            undecided = children.take(~(children.bound > 0))
-            with rounds.timed("attack"):
-                found = len(undecided) > 0 and falsify(undecided)
-            if found:
-                return Outcome("falsified", progress)
-            with rounds.timed("pool"):
-                pool.push(undecided)
-            _note(progress, parents, children)
-            progress.open, progress.bound = len(pool), min(pool.worst, stuck)
-            progress.stored, progress.away = pool.nbytes, pool.away
-            progress.seconds = rounds.ended()
-            _tell(report, progress)
-            if len(pool) and pause():
-                if stuck < float("inf"):
-                    return Outcome("stuck", progress)
-                return Outcome("paused", progress, pool, least)
-    except DeadlineReached:
-        return Outcome("timeout", progress)
-    except SpillFull as full:
-        return Outcome("memory", progress, why=str(full))
-    progress.bound = min(stuck, least)
-    return Outcome("verified" if stuck == float("inf") else "stuck", progress)
+
+    @abstractmethod
+    def begin(self, root: RootT) -> StateT:
+        """Where the search stands before its first step."""
+
+    @abstractmethod
+    def step(self, state: StateT) -> None:
+        """One step; raises `DeadlineReached`, or `SpillFull` where what is open fits nowhere."""
+
+    @abstractmethod
+    def ended(self, state: StateT) -> SearchOutcome | None:
+        """How the search ended; None while something is open that may be split."""
+
+    def run(self, root: RootT) -> SearchOutcome:
+        """The whole search below a root."""
+        return self.proceed(self.begin(root))
+
+    def proceed(self, state: StateT, pause: Callable[[], bool] = lambda: False) -> SearchOutcome:
+        """Go on until the end, or until `pause`, asked after each step, wants the search to wait."""
+        try:
+            while (outcome := self.ended(state)) is None:
+                self.step(state)
+                if self.ended(state) is None and pause():
+                    return SearchOutcome(Status.PAUSED, state.progress)
+        except DeadlineReached:
+            return SearchOutcome(Status.TIMEOUT, state.progress)
+        except SpillFull as full:
+            return SearchOutcome(Status.MEMORY, state.progress, str(full))
+        return outcome
 
 
-def _tell(report: Report, progress: SearchProgress) -> None:
-    """Report the round; that the time is up ends nothing where no domain is open any more."""
-    try:
-        report(progress)
-    except DeadlineReached:
-        if progress.open:
-            raise
+@dataclass(frozen=True, eq=False)
+class SearchSetup:
+    """What a search over domains has around it. memory: bytes for open domains; batch: how many are split in
+    a round, at most.
+    """
+
+    falsify: Falsify
+    report: Report
+    memory: int
+    batch: int
 
 
-def _splittable(parents: Domains) -> tuple[Domains, list[float]]:
-    """The domains that have a split, and +inf with the bounds of those that have none."""
-    has = parents.splits.node >= 0 if parents.splits is not None else parents.bound < float("-inf")
-    if bool(has.all()):
-        return parents, [float("inf")]
-    given_up = parents.bound[~has]
-    return parents.take(has), [float("inf"), *given_up.where(~given_up.isnan(), -torch.inf).tolist()]
+@dataclass(eq=False)
+class DomainState(SearchState):
+    """A search over domains between two steps.
+
+    pool: what is open, but for the domains `taken` by a step that was cut short; least: the smallest finite
+    bound of a refuted domain; given_up: that of one that could not be split, +inf where there was none.
+    """
+
+    pool: Pool
+    least: float
+    given_up: float = INF
+    taken: Domains | None = None
+    falsified: bool = False
 
 
-def _note(progress: SearchProgress, parents: Domains, children: Domains) -> None:
-    """Count a round."""
-    progress.visited += len(children)
-    progress.splits = len(parents)
-    progress.rounds += 1
-    progress.gained = gained(parents, children)
-    progress.depth = max(progress.depth, int(children.depth.max()) if len(children) else 0)
+@dataclass(frozen=True, eq=False)
+class DomainSearch(Search[Domains, DomainState]):
+    """Splits the worst domains until all are refuted, one holds a counterexample, or no split is left.
+
+    A child's bound is never below its parent's: both hold on the child. seconds: where `bound` notes the time
+    of its parts.
+    """
+
+    bound: Bound
+    setup: SearchSetup
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def begin(self, root: Domains) -> DomainState:
+        """The domains of the root, which are bounded, with those that are not refuted open."""
+        pool = Pool(root, self.setup.memory)
+        return DomainState(pool, least_refuted(root), progress=SearchProgress(pool.worst, len(pool)))
+
+    def step(self, state: DomainState) -> None:
+        """Split the worst domains that can be split, bound their children and keep those still open."""
+        times: dict[str, float] = {}
+        with Timer(times, "pool"):
+            parents = state.taken = self._worst(state)
+        if parents is None:
+            return
+        self.seconds.clear()
+        with Timer(times, "bounding"):
+            children = self.bound(bisect(parents))
+        state.least = min(state.least, least_refuted(children))
+        undecided = children.take(~(children.bound > 0))
+        with Timer(times, "attack"):
+            state.falsified = len(undecided) > 0 and self.setup.falsify(undecided)
+        if state.falsified:
+            return
+        with Timer(times, "pool"):
+            state.pool.push(undecided)
+        state.taken = None
+        times["bounding"] -= sum(self.seconds.values())
+        state.progress = _progress(state, parents, children, {**times, **self.seconds})
+        self._tell(state.progress)
+
+    def ended(self, state: DomainState) -> SearchOutcome | None:
+        """Verified when nothing is open and nothing was given up."""
+        if state.falsified:
+            return SearchOutcome(Status.FALSIFIED, state.progress)
+        if len(state.pool) or state.taken is not None:
+            return None
+        progress = replace(state.progress, bound=min(state.given_up, state.least))
+        return SearchOutcome(Status.VERIFIED if state.given_up == INF else Status.STUCK, progress)
+
+    def _worst(self, state: DomainState) -> Domains | None:
+        """The worst domains that have a split; those without one before them are given up."""
+        while state.taken is None and len(state.pool):
+            worst = state.pool.pop(self.setup.batch)
+            splits = worst.splits
+            can = worst.bound < -INF if splits is None else splits.node >= 0
+            if bool(can.all()):
+                state.taken = worst
+            else:
+                bounds = worst.bound[~can].nan_to_num(nan=-INF, posinf=INF, neginf=-INF)
+                state.given_up = min(state.given_up, float(bounds.min()))
+                state.taken = worst.take(can) if bool(can.any()) else None
+        return state.taken
+
+    def _tell(self, progress: SearchProgress) -> None:
+        """Report the round; that the time is up ends nothing where no domain is open any more."""
+        try:
+            self.setup.report(progress)
+        except DeadlineReached:
+            if progress.open:
+                raise
 
 
-class _Rounds:
-    """Seconds of the parts of a round; what parts of `bounding` note for themselves is not counted twice."""
-
-    def __init__(self, inner: dict[str, float]) -> None:
-        inner.clear()
-        self.inner, self.own = inner, dict[str, float]()
-
-    def timed(self, part: str) -> Timer:
-        """A context whose time counts."""
-        return Timer(self.own, part)
-
-    def ended(self) -> dict[str, float]:
-        """The seconds of the round that ends here."""
-        found = {**self.own, **self.inner}
-        found["bounding"] -= sum(self.inner.values())
-        self.own.clear()
-        self.inner.clear()
-        return found
+def _progress(
+    state: DomainState, parents: Domains, children: Domains, seconds: dict[str, float]
+) -> SearchProgress:
+    """Where the search stands after a round."""
+    return SearchProgress(
+        bound=min(state.pool.worst, state.given_up),
+        open=len(state.pool),
+        visited=state.progress.visited + len(children),
+        rounds=state.progress.rounds + 1,
+        depth=max(state.progress.depth, int(children.depth.max())),
+        gained=gained(parents, children),
+        splits=len(parents),
+        seconds=seconds,
+        stored=state.pool.nbytes,
+        away=state.pool.away,
+    )
 
 
 def least_refuted(domains: Domains) -> float:
     """The smallest finite bound of a refuted domain; +inf when there is none."""
     proved = domains.bound[(domains.bound > 0) & domains.bound.isfinite()]
-    return float(proved.min()) if proved.numel() else float("inf")
+    return float(proved.min()) if proved.numel() else INF

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from genbab.branch import Outcome
+from genbab.branch import SearchOutcome, Status
 from genbab.errors import ResourceError
 from genbab.result import Counterexample
 
@@ -52,12 +52,10 @@ def found_at(example: Counterexample) -> str:
     )
 
 
-def ended(outcome: Outcome, reachable: bool) -> str:
+def without_proof(outcome: SearchOutcome, reachable: bool) -> str:
     """Why a search ended without a proof, "" where it is one; reachable: whether anything was attacked."""
-    none = "" if reachable else "; no float32 input lies in the box, so none was attacked"
-    return {
-        "verified": "",
-        "stuck": f"nothing is left to split: the remaining gap is below what float64 can express{none}",
-        "memory": f"the open domains no longer fit the memory: {outcome.why}; try a larger --memory",
-        "falsified": "a counterexample was found",
-    }[outcome.status]
+    if outcome.status is Status.VERIFIED:
+        return ""
+    if outcome.status is Status.STUCK and not reachable:
+        return f"{outcome.message}; no float32 input lies in the box, so none was attacked"
+    return outcome.message

@@ -14,19 +14,21 @@ from genbab.attack import FULL, QUICK, Challenge, Falsified
 from genbab.bounds import Answer, Engine, Steps, Tightening, WarmStart, rows_at_once
 from genbab.branch import (
     Domains,
+    DomainSearch,
     HiddenForms,
-    Inside,
     Mixed,
-    Outcome,
+    NeuronBranching,
     Region,
+    RegionSearch,
+    SearchOutcome,
+    SearchSetup,
+    Status,
     bound_by_inputs,
     chooser,
-    kink_or_middle,
     root_domains,
-    search,
 )
 from genbab.config import Config
-from genbab.driver.endings import Hopeless, ended, found_at, memory_errors, refuted, unproved
+from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved, without_proof
 from genbab.driver.ledger import Ledger
 from genbab.driver.root import RootState, cheap, optimised, tightened
 from genbab.driver.strategy import Strategy, strategy
@@ -214,9 +216,7 @@ class Run:
         bound = bound_by_inputs(self.engine, self.output, plan.tighten)
         with self.ledger.timed("search"):
             root = bound(root_domains(state.query, state.margins))
-            return self._ended(
-                search(root, bound, self._falsify, self.ledger.follow, plan.pool, lambda: plan.batch)
-            )
+            return self._ended(DomainSearch(bound, self._setup(plan)).run(root))
 
     def _by_neurons(self, state: RootState, share: float, plan: Strategy) -> str:
         steps = self.config.root_steps
@@ -269,36 +269,40 @@ class Run:
                     self.engine, WarmStart() if known is None else known.certificate
                 )
 
-    def _search(self, region: Region, spent: float, plan: Strategy) -> Outcome:
+    def _setup(self, plan: Strategy) -> SearchSetup:
+        return SearchSetup(self._falsify, self.ledger.follow, plan.pool, plan.batch)
+
+    def _search(self, region: Region, spent: float, plan: Strategy) -> SearchOutcome:
         """The search below the root, whose hidden rows took the time `spent`."""
         mixed = None
         if plan.splits == "mixed":
             rows, steps = region.query.rhs.shape[1], self.config.child_steps
             mixed = Mixed.of(self.engine, region.forms, rows, steps, plan.tighten)
-        inside = Inside(
+        branching = NeuronBranching(
             self.engine,
-            self.output,
-            Steps.of(self.config.child_steps),
-            lambda root: chooser(self.config, self.engine, root, region.forms, mixed),
-            plan.retighten != "frozen",
-            self._falsify,
-            self.ledger.follow,
-            plan.pool,
-            lambda: plan.batch,
-            self.ledger.regions,
-            mixed,
-            lambda: self._share(NARROWING),
+            chooser=lambda root: chooser(self.config, self.engine, root, region.forms, mixed),
+            steps=Steps.of(self.config.child_steps),
+            clip=plan.retighten != "frozen",
+            mixed=mixed,
+            narrowing=lambda: self._share(NARROWING),
         )
         renewed = mixed is not None and mixed.tighten
         if plan.retighten != "reoptimised" or renewed or not region.forms.influence.weights:
-            return inside.all(region)
-        return inside.by_regions(region, plan.forms, lambda: self._share(1.0), spent, kink_or_middle)
+            return branching.within(region, self._setup(plan)).advance()
+        return RegionSearch(
+            branching,
+            self._setup(plan),
+            memory=plan.forms,
+            left=lambda: self._share(1.0),
+            seconds=spent,
+            told=self.ledger.regions,
+        ).run(region)
 
-    def _ended(self, outcome: Outcome) -> str:
+    def _ended(self, outcome: SearchOutcome) -> str:
         self.ledger.know(outcome.progress.bound)
-        if outcome.status == "timeout":
+        if outcome.status is Status.TIMEOUT:
             raise DeadlineReached
-        return ended(outcome, bool(self.challenge.attacker.reachable))
+        return without_proof(outcome, bool(self.challenge.attacker.reachable))
 
     def _attack(self, state: RootState) -> None:
         """The attack's turn, if it has one, on the clauses of a state; raises `Falsified`."""

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from genbab.bounds import Start, WarmStart
-from genbab.branch import Domains, Outcome, SearchProgress, Splits, bisect, join, search
+from genbab.branch import (
+    Domains,
+    DomainSearch,
+    SearchOutcome,
+    SearchProgress,
+    SearchSetup,
+    Splits,
+    bisect,
+    join,
+)
 from genbab.errors import DeadlineReached
 from genbab.problem import Query
 
@@ -170,7 +179,7 @@ def run(
     least: float = 0.0,
     memory: int = 1 << 40,
     falsify: Callable[[Domains], bool] = lambda _: False,
-) -> tuple[Outcome, list[float]]:
+) -> tuple[SearchOutcome, list[float]]:
     """A search whose bounds are worth(low, high), and the bounds that it reported."""
     reported: list[float] = []
 
@@ -182,7 +191,7 @@ def run(
         reported.append(progress.bound)
         assert len(reported) < 2000, "the search does not end"
 
-    return search(root, bound, falsify, report, memory, lambda: 4), reported
+    return DomainSearch(bound, SearchSetup(falsify, report, memory, 4)).run(root), reported
 
 
 def test_a_search_that_refutes_everything_has_verified() -> None:
@@ -249,6 +258,6 @@ def test_a_search_with_nothing_open_is_finished_when_it_hears_the_time(worth: fl
         told.append(progress.open)
         raise DeadlineReached
 
-    outcome = search(line(), bound, lambda _: False, late, 1 << 20, lambda: 4)
+    outcome = DomainSearch(bound, SearchSetup(lambda _: False, late, 1 << 20, 4)).run(line())
     assert outcome.status == status and told == [0 if status == "verified" else 2]
     assert outcome.progress.bound == worth

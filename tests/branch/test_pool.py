@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from genbab.bounds import Start, WarmStart
-from genbab.branch import Domains, Outcome, Pool, SearchProgress, Splits, join, search
+from genbab.branch import (
+    Domains,
+    DomainSearch,
+    Pool,
+    SearchOutcome,
+    SearchProgress,
+    SearchSetup,
+    Splits,
+    join,
+)
 from genbab.branch.open import spill as spill_module
 from genbab.branch.open.domains import Path
 from genbab.branch.open.packing import Packing
@@ -132,6 +141,16 @@ def test_what_was_put_away_comes_back_the_same() -> None:
     same(got.take(got.bound.argsort()), pushed.take(pushed.bound.argsort()))
 
 
+def test_a_domain_larger_than_the_memory_is_kept_and_comes_back() -> None:
+    root = roots(1, 3)
+    pool = Pool(replace(root, bound=torch.ones(1, dtype=torch.float64)), 1)
+    only = children(root, 0, 1)
+    pool.push(only)
+    assert len(pool) == 1 and pool.away == 0
+    same(pool.pop(1), only)
+    assert len(pool) == 0
+
+
 def test_bounds_that_are_no_numbers_come_first() -> None:
     root = roots(3, 2)
     bound = torch.tensor([-1.0, float("nan"), -2.0], dtype=torch.float64)
@@ -139,7 +158,7 @@ def test_bounds_that_are_no_numbers_come_first() -> None:
     assert pool.worst == -INF and bool(pool.pop(1).bound.isnan().all())
 
 
-def heavy(memory: int, floats: int, least: float) -> tuple[Outcome, list[SearchProgress], list[int]]:
+def heavy(memory: int, floats: int, least: float) -> tuple[SearchOutcome, list[SearchProgress], list[int]]:
     """A search over [0, 1] down to boxes of a width, each with intervals of its own; what it used."""
     box = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
     one = torch.ones(1, 1, dtype=torch.float64)
@@ -161,7 +180,8 @@ def heavy(memory: int, floats: int, least: float) -> tuple[Outcome, list[SearchP
         used.append(resident() - base)
 
     start = Domains(query, torch.full((1,), -2.0, dtype=torch.float64), torch.zeros(1, dtype=torch.long))
-    return search(bound(start), bound, lambda _: False, report, memory, lambda: 32), seen, used
+    search = DomainSearch(bound, SearchSetup(lambda _: False, report, memory, 32))
+    return search.run(bound(start)), seen, used
 
 
 def resident() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,12 +11,13 @@ from torch import Tensor
 
 from genbab.bounds import Engine, Question, Rows, Steps, Tightening, answer, cheap_intervals, tighten_all
 from genbab.branch import (
-    Domains,
+    DomainSearch,
     HiddenForms,
-    Inside,
-    Pool,
+    NeuronBranching,
     Region,
+    RegionSearch,
     Retighten,
+    SearchSetup,
     bisect,
     bound_by_neurons,
     choose_neuron,
@@ -23,10 +25,10 @@ from genbab.branch import (
     line_score,
     neuron_root,
     root_domains,
-    search,
 )
-from genbab.branch.regions import coarse as coarse_module
-from genbab.branch.regions.coarse import Coarse, leaves
+from genbab.branch.regions import search as search_module
+from genbab.branch.regions.bounding import bounded, costliest_split
+from genbab.branch.regions.forecast import leaves
 from genbab.errors import DeadlineReached
 from tests.branch.test_children import CLAUSES, assert_sound, setting, unsafe, within
 
@@ -120,17 +122,12 @@ def test_clipping_cuts_what_follows_from_a_split(seed: int) -> None:
         assert bool((cut.hidden[i][1] <= children.hidden[i][1]).all())
 
 
-def searcher(engine: Engine, output: int) -> Inside:
-    return Inside(
-        engine,
-        output,
-        Steps.of(4),
-        lambda root: choose_neuron(line_score, kink_or_middle),
-        True,
-        lambda domains: False,
-        lambda progress: None,
-        1 << 30,
-        lambda: 16,
+SETUP = SearchSetup(lambda domains: False, lambda progress: None, 1 << 30, 16)
+
+
+def branching(engine: Engine) -> NeuronBranching:
+    return NeuronBranching(
+        engine, lambda root: choose_neuron(line_score, kink_or_middle), Steps.of(4), clip=True
     )
 
 
@@ -148,9 +145,8 @@ class Clock:
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_regions_verify_only_what_holds(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a sample in the unsafe set a search over regions never says verified; with room it may."""
-    monkeypatch.setattr(coarse_module, "FIRST", 0.01)
+    monkeypatch.setattr(search_module, "FIRST", 0.01)
     region, engine, x, known = region_of(seed + 120, [0, 1, 1], True)
-    inside = searcher(engine, engine.exact.output)
     wanted = unsafe(root_domains(region.query, region.margins), x, known[-1])
     stands: list[float] = []
 
@@ -159,10 +155,8 @@ def test_regions_verify_only_what_holds(seed: int, monkeypatch: pytest.MonkeyPat
         if len(stands) > 8:
             raise DeadlineReached
 
-    coarse = Coarse(
-        engine, engine.exact.output, (3, 6), inside.begin, kink_or_middle, 1 << 24, Clock(1e6), 0.01, stop
-    )
-    outcome = coarse.run(region)
+    search = RegionSearch(branching(engine), SETUP, 1 << 24, Clock(1e6), 0.01, stop, (3, 6))
+    outcome = search.run(region)
     assert outcome.status != "verified" or not bool(wanted.any())
 
 
@@ -170,19 +164,16 @@ def test_regions_verify_only_what_holds(seed: int, monkeypatch: pytest.MonkeyPat
 def test_parts_of_a_region_tile_it(seed: int) -> None:
     """Every sample of the region lies in one of both parts, whose intervals and forms hold there."""
     region, engine, x, known = region_of(seed + 150, CLAUSES, True)
-    inside = searcher(engine, engine.exact.output)
-    coarse = Coarse(
-        engine, engine.exact.output, (3, 6), inside.begin, kink_or_middle, 1 << 24, lambda: 1e6, 0.0, print
-    )
-    split = coarse._choose(region)
+    split = costliest_split(engine, region)
     if split is None:
         return
     node, neuron, point = split
-    parts = [coarse._tightened(coarse_module._part(region, split, upper)) for upper in (False, True)]
+    parts = [bounded(engine, region.half(split, upper), (3, 6), 1 << 24) for upper in (False, True)]
     value = known[node][:, neuron]
     for part, mine in zip(parts, (value <= point - 1e-9, value >= point + 1e-9), strict=True):
         if not bool(mine.any()):
             continue
+        assert part is not None
         for i, (low, high) in enumerate(part.intervals):
             here = known[i][mine]
             slack = 1e-9 * (1 + here.abs())
@@ -198,23 +189,13 @@ def test_a_paused_search_goes_on_where_it_was() -> None:
     )
     bound = bound_by_neurons(engine, root, Steps.of(2), choose_neuron(line_score, kink_or_middle))
 
-    def run(start: Domains | Pool, pause: bool) -> tuple[str, Pool | None, int]:
-        rounds = iter(range(3))
-        outcome = search(
-            start,
-            bound,
-            lambda d: False,
-            lambda p: None,
-            1 << 30,
-            lambda: 4,
-            lambda: pause and next(rounds) > 1,
-        )
-        return outcome.status, outcome.rest, outcome.progress.visited
-
-    first = bound(domains)
-    status, rest, visited = run(first, True)
-    assert (status == "paused") == (rest is not None)
-    if rest is not None:
+    search = DomainSearch(bound, replace(SETUP, batch=4))
+    first, rounds = bound(domains), iter(range(3))
+    state = search.begin(first)
+    outcome = search.proceed(state, lambda: next(rounds) > 1)
+    rest, visited = state.pool, outcome.progress.visited
+    assert (outcome.status == "paused") == (len(rest) > 0)
+    if outcome.status == "paused":
         assert visited > 0 and len(rest) and not rest.worst > 0
         assert rest.worst >= float(first.bound.min())
         assert int(rest.pop(len(rest)).depth.max()) >= 1

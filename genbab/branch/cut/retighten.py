@@ -13,6 +13,7 @@ from genbab.bounds.plan import line_gap
 from genbab.branch.cut.clipping import Means, both, cut_box, lowest
 from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.open.domains import Domains, HalfSpaces
+from genbab.system.deadline import Timer
 
 ROWS = 128
 """Hidden rows re-tightened in every domain: those that weigh most."""
@@ -34,18 +35,24 @@ class Retighten:
     The root's forms of the hidden rows that weigh most are evaluated on the box inside the half-spaces of the
     domain: those of its last splits of neurons with a stored form, and that of the row of the unsafe set that
     leaves least of the box, by its form of the parent. Everything else is shared by all domains of one root.
+    seconds: where the time of cutting is noted, as `clipping`.
     """
 
     engine: Engine
     forms: HiddenForms
     count: int = ROWS
     recent: int = RECENT
+    seconds: dict[str, float] = field(default_factory=dict)
     score: dict[int, Tensor] = field(default_factory=dict)
     gain: float = 1.0
     rounds: int = 0
 
     def before(self, children: Domains) -> Domains:
         """The domains cut by everything known before they are bounded."""
+        with Timer(self.seconds, "clipping"):
+            return self._cut(children)
+
+    def _cut(self, children: Domains) -> Domains:
         halves = both(children.unsafe, self._splits(children))
         self.rounds += 1
         if halves is None or (self.gain < LITTLE and self.rounds % RETRY):

@@ -72,11 +72,11 @@ class Pool:
         root = replace(root, origin=torch.arange(len(root), device=root.bound.device), corner=None)
         self.packing, self.memory = Packing(root), memory
         self.away = 0
-        self._fresh: Domains | None = None
         self._segments: list[_Segment] = []
         self._away: list[_Spilled] = []
         self._spill = Spill(root.bound.device, machine_memory() // 4)
-        self.push(root.take(~(root.bound > 0)))
+        opened = root.take(~(root.bound > 0))
+        self._fresh: Domains | None = opened if len(opened) else None
 
     def __len__(self) -> int:
         fresh = 0 if self._fresh is None else len(self._fresh)
@@ -122,8 +122,8 @@ class Pool:
             return fresh
         self._settle()
         while self._away and self._away[0].least < self._last(size):
-            away = heapq.heappop(self._away)
-            packed = self._spill.get(away.block)
+            packed = self._spill.get(self._away[0].block)  # which may fail, and then nothing is lost
+            heapq.heappop(self._away)
             self._add(packed, _keys(self.packing.bounds(packed)))
         chosen = self._smallest(min(size, sum(len(s.rows) for s in self._segments)))
         parts, left = [], []
@@ -175,6 +175,8 @@ class Pool:
     def _put_away(self) -> None:
         """Move the half with the best bounds elsewhere, sorted, block by block."""
         total = sum(len(s.rows) for s in self._segments)
+        if total < 2:  # the last one is wanted next, whatever it takes
+            return
         kept = self._smallest((total + 1) // 2)
         best = [_Segment(s.packed, s.rows[~m], s.key[~m]) for s, m in zip(self._segments, kept, strict=True)]
         keys = torch.cat([s.key for s in best])

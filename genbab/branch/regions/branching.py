@@ -1,0 +1,61 @@
+"""How a region is searched by splitting neurons: many cheap domains with the region's hidden intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from genbab.bounds import Answer, Engine, Relaxation, Steps
+from genbab.branch.bound.neurons import Choose, Root, bound_by_neurons, neuron_root
+from genbab.branch.bound.together import narrowed
+from genbab.branch.choose.mixed import Mixed
+from genbab.branch.cut.retighten import Retighten
+from genbab.branch.open.domains import Domains, Splits
+from genbab.branch.regions.region import Region
+from genbab.branch.regions.subsearch import Subsearch
+from genbab.branch.search import DomainSearch, SearchSetup
+from genbab.system.deadline import Timer
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronBranching:
+    """How the domains of a region are split and bounded.
+
+    chooser: makes what decides the splits below a root; steps: of the slopes of each child's rows; clip:
+    whether boxes and hidden intervals of children are cut by what they satisfy; mixed: bounds children of
+    input splits, if there are such; narrowing: seconds that may go into narrowing the hidden intervals of a
+    region's clauses by what their unsafe points satisfy.
+    """
+
+    engine: Engine
+    chooser: Callable[[Root], Choose]
+    steps: Steps
+    clip: bool
+    mixed: Mixed | None = None
+    narrowing: Callable[[], float] = lambda: 0.0
+
+    def within(self, region: Region, setup: SearchSetup, part: float = 1.0) -> Subsearch:
+        """A search inside the region, one domain per open clause; part: of the seconds for narrowing."""
+        engine, seconds = self.engine, dict[str, float]()
+        output = engine.exact.output
+        domains, root = neuron_root(
+            engine, region.query, region.margins, region.intervals, region.warm, output
+        )
+        domains = narrowed(engine, root, domains, part * self.narrowing())
+        retighten = Retighten(engine, region.forms, seconds=seconds) if self.clip else None
+        choose = _timed(self.chooser(root), seconds)
+        bound = bound_by_neurons(engine, root, self.steps, choose, retighten)
+        bound = bound if self.mixed is None else self.mixed.around(bound)
+        return Subsearch(DomainSearch(bound, setup, seconds), region.released(domains), region)
+
+
+def _timed(choose: Choose, seconds: dict[str, float]) -> Choose:
+    """The same, noting its time as `choosing`."""
+
+    def timed(relaxation: Relaxation, known: Answer, domains: Domains, margins: Tensor) -> Splits:
+        with Timer(seconds, "choosing"):
+            return choose(relaxation, known, domains, margins)
+
+    return timed
