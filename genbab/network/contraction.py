@@ -15,7 +15,7 @@ from torch import Tensor
 from genbab.network.graph import Network
 from genbab.network.maps.base import Adjoint, Compose, Identity, LinearMap
 from genbab.network.maps.index import Index
-from genbab.network.nodes import Affine, Nonlinear
+from genbab.network.nodes import Nonlinear
 from genbab.nonlinear import Product
 
 
@@ -55,8 +55,8 @@ class Contraction:
 def contractions(network: Network) -> dict[int, Contraction]:
     """Per product node that belongs to a matrix product: what the product is of."""
     found = {}
-    for i, node in enumerate(network.nodes):
-        if isinstance(node, Nonlinear) and isinstance(node.fn, Product) and i != network.output:
+    for i, node in network.nonlinear.items():
+        if isinstance(node.fn, Product) and i != network.output:
             made = _contraction(network, i, node)
             if made is not None:
                 found[i] = made
@@ -65,8 +65,8 @@ def contractions(network: Network) -> dict[int, Contraction]:
 
 def _contraction(network: Network, i: int, node: Nonlinear) -> Contraction | None:
     readers = network.consumers[i]
-    reader = network.nodes[readers[0]] if len(readers) == 1 else None
-    if not isinstance(reader, Affine):
+    reader = network.affine.get(readers[0]) if len(readers) == 1 else None
+    if reader is None:
         return None
     terms = [one for source, one in reader.terms if source == i]
     if len(terms) != 1:
@@ -97,7 +97,7 @@ def _contraction(network: Network, i: int, node: Nonlinear) -> Contraction | Non
         _chain(maps[1:], sums.in_size),
     )
     alike = [(on_x, True), (on_y, False)]
-    alike += [(_bias(network, a), left) for a, left in zip(node.args, (True, False), strict=True)]
+    alike += [(network.affine[a].bias, left) for a, left in zip(node.args, (True, False), strict=True)]
     return made if all(made.repeats(t, left) for t, left in alike) and rows * columns > 1 else None
 
 
@@ -110,8 +110,8 @@ def _period(blocks: Tensor) -> int:
 
 def _gathered(network: Network, a: int) -> tuple[int, tuple[LinearMap, ...], Tensor] | None:
     """(source, maps, index of what is gathered from their outputs) of an affine node of one term."""
-    node = network.nodes[a]
-    if not isinstance(node, Affine) or len(node.terms) != 1:
+    node = network.affine.get(a)
+    if node is None or len(node.terms) != 1:
         return None
     source, one = node.terms[0]
     maps = one.maps if isinstance(one, Compose) else (one,)
@@ -127,13 +127,7 @@ def _factor(
     source, maps, index = operand
     before = maps[-1].out_size if maps else network.nodes[source].size
     whole = _chain((*maps, Index(index[places.reshape(-1)], before)), before)
-    return Factor(a, source, whole, places, _bias(network, a)[places.reshape(-1)])
-
-
-def _bias(network: Network, a: int) -> Tensor:
-    node = network.nodes[a]
-    assert isinstance(node, Affine)
-    return node.bias
+    return Factor(a, source, whole, places, network.affine[a].bias[places.reshape(-1)])
 
 
 def _chain(maps: tuple[LinearMap, ...], size: int) -> LinearMap:

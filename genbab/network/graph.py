@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -118,6 +118,12 @@ class Network:
         read = tuple(sorted(weight)) or (0,)
         parts = [torch.full((self.nodes[i].size,), weight.get(i, 0.0), dtype=torch.float64) for i in read]
         return read, torch.cat(parts), own
+
+    def with_nodes(self, changed: Mapping[int, Node]) -> Network:
+        """The same network where other nodes stand at these numbers; itself where there are none."""
+        if not changed:
+            return self
+        return replace(self, nodes=tuple(changed.get(i, node) for i, node in enumerate(self.nodes)))
 
     def sources(self, i: int) -> tuple[int, ...]:
         """The nodes that node i reads, in order, repeated where read twice."""

@@ -16,11 +16,11 @@ from torch import Tensor
 from genbab.network.graph import Network
 from genbab.network.maps.base import Identity, LinearMap, nonnegative
 from genbab.network.maps.index import Index
-from genbab.network.nodes import Affine, Grouped, Input, Node, Nonlinear
+from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
-from genbab.nonlinear.groups.grouped import group_box
+from genbab.nonlinear.groups.grouped import GroupFunction, group_box
 from genbab.nonlinear.lines.box import go_on
 
 Interval = tuple[Tensor, Tensor]
@@ -60,19 +60,29 @@ def propagate(
 
     `known` intervals may have batch size 1 and are taken as facts (from other sound bounds, or from splits).
     """
-    known = known or {}
+    batch, ranges = len(box[0]), _Ranges(box, ask)
     boxes: list[Interval] = []
     for i, node in enumerate(network.nodes):
         ask()
-        if isinstance(node, Input):
-            interval = box
-        elif isinstance(node, Nonlinear | Grouped):
-            interval = nonlinear_range(node, [boxes[a] for a in node.args], ask)
-        else:
-            interval = affine_range(node, [boxes[s] for s in node.sources])
-        interval = interval[0].expand(box[0].shape[0], -1), interval[1].expand(box[0].shape[0], -1)
-        boxes.append(cut(network, i, interval, known))
+        lower, upper = node.meet(ranges, i, [boxes[s] for s in node.sources])
+        boxes.append(cut(network, i, (lower.expand(batch, -1), upper.expand(batch, -1)), known or {}))
     return boxes
+
+
+class _Ranges(Meaning[Sequence[Interval], Interval]):
+    """The range of each node over the intervals of its sources."""
+
+    def __init__(self, box: Interval, ask: Ask) -> None:
+        self.box, self.ask = box, ask
+
+    def input(self, i: int, node: Input, x: Sequence[Interval]) -> Interval:
+        return self.box
+
+    def affine(self, i: int, node: Affine, x: Sequence[Interval]) -> Interval:
+        return affine_range(node, x)
+
+    def function(self, i: int, node: Nonlinear | Grouped, x: Sequence[Interval]) -> Interval:
+        return nonlinear_range(node, x, self.ask)
 
 
 def cut(network: Network, i: int, interval: Interval, known: dict[int, Interval]) -> Interval:
@@ -97,35 +107,29 @@ def refined(
 
     Nodes that do not depend on node i keep the very same tensors.
     """
-    changed = list(intervals)
+    changed, ranges = list(intervals), _Ranges(intervals[0], ask)
     changed[i] = intersect(changed[i], found)
     for j in range(i + 1, len(network.nodes)):
-        node = network.nodes[j]
-        if i not in network.ancestors[j]:
-            continue
-        ask()
-        args = [changed[s] for s in network.sources(j)]
-        if isinstance(node, Nonlinear | Grouped):
-            follows = nonlinear_range(node, args, ask)
-        else:
-            follows = affine_range(node, args)
-        changed[j] = intersect(changed[j], follows)
+        if i in network.ancestors[j]:
+            ask()
+            follows = network.nodes[j].meet(ranges, j, [changed[s] for s in network.sources(j)])
+            changed[j] = intersect(changed[j], follows)
     return changed
 
 
-def nonlinear_range(node: Nonlinear | Grouped, args: list[Interval], ask: Ask = go_on) -> Interval:
+def nonlinear_range(node: Nonlinear | Grouped, args: Sequence[Interval], ask: Ask = go_on) -> Interval:
     """The range of a function over its arguments' intervals."""
-    if isinstance(node, Grouped):
-        low, high = group_box(node.fn, [(low[:, None], high[:, None]) for low, high in args]).range
+    fn = node.fn
+    if isinstance(fn, Nonlinearity):
+        return range_of(fn, *args[0], ask)
+    if isinstance(fn, GroupFunction):
+        low, high = group_box(fn, [(low[:, None], high[:, None]) for low, high in args]).range
         return low.flatten(1), high.flatten(1)
-    if isinstance(node.fn, Nonlinearity):
-        return range_of(node.fn, *args[0], ask)
-    return range_of_two(node.fn, args[0], args[1])
+    return range_of_two(fn, args[0], args[1])
 
 
-def affine_range(node: Node, sources: list[Interval]) -> Interval:
+def affine_range(node: Affine, sources: Sequence[Interval]) -> Interval:
     """The range of bias + Σ map(source), rounded outward; the intervals are those of `node.sources`."""
-    assert isinstance(node, Affine)
     if _only_moved(node):
         one = node.terms[0][1]
         return one.apply(sources[0][0]), one.apply(sources[0][1])
@@ -151,7 +155,7 @@ def affine_range(node: Node, sources: list[Interval]) -> Interval:
     return lower, -known_below(-upper - slack)
 
 
-def _lost(node: Affine, sources: list[Interval], size: Tensor, terms: int) -> Tensor | float:
+def _lost(node: Affine, sources: Sequence[Interval], size: Tensor, terms: int) -> Tensor | float:
     """What underflow may have taken from sums of this size; nothing from sums of products with 0."""
     tiny = underflow(terms, node.bias.dtype) * max([1.0, *(one.gain for _, one in node.terms)])
     if bool((size > 0).all()):

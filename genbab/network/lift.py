@@ -15,7 +15,7 @@ from genbab.network.graph import Network
 from genbab.network.maps.base import Diagonal, Identity, LinearMap
 from genbab.network.maps.index import Index
 from genbab.network.maps.joins import compose
-from genbab.network.nodes import Affine, Grouped, Input, Node, Nonlinear
+from genbab.network.nodes import Affine, Input, Node, Nonlinear
 from genbab.network.simplify import simplify
 from genbab.nonlinear import Product, make
 from genbab.specs import Run, Spec
@@ -42,8 +42,7 @@ def lifted(network: Network, spec: Spec) -> Network:
     balls = within(spec)
     if balls is None:
         return network
-    assert isinstance(network.nodes[0], Input)
-    return replace(network, nodes=(replace(network.nodes[0], within=balls), *network.nodes[1:]))
+    return network.with_nodes({0: replace(network.entry, within=balls)})
 
 
 def _built(network: Network, spec: Spec) -> Network:
@@ -68,12 +67,8 @@ def _copied(network: Network, nodes: list[Node], run: Run, size: int) -> int:
     """Add one run of the network to the nodes; returns its output."""
     nodes.append(Affine(tuple((0, part) for part in _maps(run, size)), torch.from_numpy(run.offset.copy())))
     shift = len(nodes) - 1  # node i of the network becomes i + shift
-    for node in network.nodes[1:]:
-        if isinstance(node, Affine):
-            node = node.renumbered(range(shift, shift + len(network.nodes)))
-        elif isinstance(node, Nonlinear | Grouped):
-            node = replace(node, args=tuple(a + shift for a in node.args))
-        nodes.append(node)
+    number = range(shift, shift + len(network.nodes))
+    nodes += [node.renumbered(number) for node in network.nodes[1:]]
     return network.output + shift
 
 

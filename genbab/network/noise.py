@@ -9,14 +9,16 @@ the values move is the noise. It also tells on which side of a jump float32 may 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from genbab.network.graph import Network
 from genbab.network.maps.base import Compose
-from genbab.network.nodes import Affine, Grouped, Input, Node, Nonlinear
+from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
 from genbab.network.values import values
+from genbab.network.walk import forward
 from genbab.nonlinear import Gate, Nonlinearity
 
 TRIALS = 6
@@ -41,7 +43,8 @@ def noises(network: Network, x: Tensor) -> list[Tensor]:
     generator = torch.Generator().manual_seed(SEED)
     found = [torch.zeros_like(v) for v in exact]
     point = x.float()
-    for runs in (values(single, point[None]), _disturbed(single, point, generator)):
+    disturbed = forward(single, _Disturbed(point, generator)).values()
+    for runs in (values(single, point[None]), disturbed):
         for i, (rough, value) in enumerate(zip(runs, exact, strict=True)):
             off = (rough.double() - value).abs().nan_to_num(0.0, 0.0, 0.0).amax(0)
             found[i] = torch.maximum(found[i], off)
@@ -53,36 +56,34 @@ def noise(network: Network, x: Tensor) -> Tensor:
     return noises(network, x)[network.output]
 
 
-def _disturbed(network: Network, x: Tensor, generator: torch.Generator) -> list[Tensor]:
-    """The value (TRIALS, N) of every node in float32, each operation disturbed."""
-    known: list[Tensor] = []
-    unit = torch.finfo(torch.float32).eps / 2
-    for node in network.nodes:
-        if isinstance(node, Input):
-            known.append(x.expand(TRIALS, -1))
-            continue
-        value, size = _operation(node, known)
-        random = 2.0 * torch.rand(value.shape, generator=generator).to(x.device) - 1.0
-        known.append(value if size is None else value + UNITS * unit * random * size)
-    return known
+class _Disturbed(Meaning[Sequence[Tensor], Tensor]):
+    """The value (TRIALS, N) of each node at x (D,) in float32, each operation disturbed."""
+
+    def __init__(self, x: Tensor, generator: torch.Generator) -> None:
+        self.x, self.generator = x, generator
+
+    def input(self, i: int, node: Input, x: Sequence[Tensor]) -> Tensor:
+        return self.x.expand(TRIALS, -1)
+
+    def affine(self, i: int, node: Affine, x: Sequence[Tensor]) -> Tensor:
+        value, size = node.bias, node.bias.abs()
+        for source, (_, one) in zip(x, node.terms, strict=False):  # then come uncertain weights
+            value, size = value + one.apply(source), size + one.absolute().apply(source.abs())
+        maps = [p for _, one in node.terms for p in (one.maps if isinstance(one, Compose) else (one,))]
+        moves = len(node.terms) == 1 and all(m._weight() is None for m in maps)
+        return self._off(value, 0.0 if moves and not bool(node.bias.any()) else size)
+
+    def function(self, i: int, node: Nonlinear | Grouped, x: Sequence[Tensor]) -> Tensor:
+        value = node.fn.value(*x)
+        return self._off(value, value.abs() + _absolute(node, x))
+
+    def _off(self, value: Tensor, size: Tensor | float) -> Tensor:
+        """The value, disturbed in proportion to the size of what is rounded."""
+        random = 2.0 * torch.rand(value.shape, generator=self.generator).to(value.device) - 1.0
+        return value + UNITS * torch.finfo(torch.float32).eps / 2 * random * size
 
 
-def _operation(node: Node, known: list[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """(value, size of what its rounding is relative to; None where it only moves numbers)."""
-    assert not isinstance(node, Input)
-    if not isinstance(node, Affine):
-        args = [known[a] for a in node.args]
-        value = node.fn.value(*args)
-        return value, value.abs() + _absolute(node, args)
-    value, size = node.bias, node.bias.abs()
-    for source, one in node.terms:
-        value, size = value + one.apply(known[source]), size + one.absolute().apply(known[source].abs())
-    maps = [p for _, one in node.terms for p in (one.maps if isinstance(one, Compose) else (one,))]
-    moves = len(node.terms) == 1 and all(m._weight() is None for m in maps)
-    return value, None if moves and not bool(node.bias.any()) else size
-
-
-def _absolute(node: Nonlinear | Grouped, args: list[Tensor]) -> Tensor | float:
+def _absolute(node: Nonlinear | Grouped, args: Sequence[Tensor]) -> Tensor | float:
     """The size of what a library's function may be off by however small its value is.
 
     A sigmoid far out in its tail, say, is 1 less something, and as exact as that: a function comes near its

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from genbab.network.graph import Network
 from genbab.network.maps.base import Identity
 from genbab.network.maps.index import Index
-from genbab.network.nodes import Affine
 from genbab.network.uncertainty import UNIT
 from genbab.specs import Clause, Spec
 from genbab.specs.numbers.numbers import round_up
@@ -119,8 +118,8 @@ def _premise(place: OutputNeuron, clause: Clause, row: int, column: int) -> Prem
 
 def output_neurons(network: Network) -> dict[int, OutputNeuron]:
     """Outputs that are, up to a shift, one number of another node, by their number."""
-    node = network.nodes[network.output]
-    if not isinstance(node, Affine) or node.uncertainty.weights:
+    node = network.affine.get(network.output)
+    if node is None or node.uncertainty.weights:
         return {}
     relative, constant = node.uncertainty.roundings * UNIT, node.uncertainty.constant
     many = torch.zeros(node.size)

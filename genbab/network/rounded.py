@@ -14,7 +14,7 @@ from torch import Tensor
 
 from genbab.network.graph import Network
 from genbab.network.maps.base import LinearMap
-from genbab.network.nodes import Affine, Node
+from genbab.network.nodes import Affine
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +66,14 @@ class Rounded(LinearMap):
 
 def rounded(network: Network, dtype: torch.dtype) -> Network:
     """The network with every map that sums products made in `dtype`; all else stays in its dtype."""
-    return replace(network, nodes=tuple(_rounded(node, dtype) for node in network.nodes))
+    return network.with_nodes({i: _coarse(node, dtype) for i, node in network.affine.items()})
 
 
-def _rounded(node: Node, dtype: torch.dtype) -> Node:
-    if not isinstance(node, Affine):
-        return node
-    return replace(node, terms=tuple((source, _made(one, dtype)) for source, one in node.terms))
+def _coarse(node: Affine, dtype: torch.dtype) -> Affine:
+    return replace(node, terms=tuple((source, _coarse_map(one, dtype)) for source, one in node.terms))
 
 
-def _made(one: LinearMap, dtype: torch.dtype) -> LinearMap:
+def _coarse_map(one: LinearMap, dtype: torch.dtype) -> LinearMap:
     """The map itself where it scales or moves entries only, which gains nothing."""
     weight = one._weight()
     if weight is None or one.cost <= one.out_size:

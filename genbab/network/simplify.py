@@ -7,7 +7,7 @@ the uncertainty of the node.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from genbab.network.graph import Network
 from genbab.network.maps.base import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
 from genbab.network.maps.index import Index
 from genbab.network.maps.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, composed, multiplied
-from genbab.network.nodes import Affine, Grouped, Input, Node, Nonlinear
+from genbab.network.nodes import Affine
 from genbab.network.uncertainty import LEAST, UNIT, Uncertainty, of_sum, padded, relative
 
 GATHERED = 64
@@ -40,15 +40,15 @@ def simplify(network: Network) -> Network:
     Equivalent means: the true value of a node stays within its uncertainty.
     """
     readers = _reader_counts(network)
-    rewritten: list[Node] = []
-    for i, node in enumerate(network.nodes):
-        rewritten.append(_fuse(rewritten, node, readers) if isinstance(node, Affine) and readers[i] else node)
-    fused = _renumber(_without_copies(Network(tuple(rewritten), network.output, network.names)))
-    nodes = tuple(_materialise(n) if isinstance(n, Affine) else n for n in fused.nodes)
-    return Network(nodes, fused.output, fused.names)
+    affine = dict(network.affine)
+    for i, node in network.affine.items():
+        if readers[i]:
+            affine[i] = _fuse(affine, node, readers)
+    fused = _only_live(_without_copies(network.with_nodes(affine)))
+    return fused.with_nodes({i: _materialise(node) for i, node in fused.affine.items()})
 
 
-def _fuse(done: list[Node], node: Affine, readers: list[int]) -> Affine:
+def _fuse(affine: Mapping[int, Affine], node: Affine, readers: list[int]) -> Affine:
     """The node with every affine source that nobody else needs, or that costs nothing, multiplied through.
 
     Other sources that are read twice stay nodes: multiplied through, their work would be done twice. So do
@@ -61,10 +61,9 @@ def _fuse(done: list[Node], node: Affine, readers: list[int]) -> Affine:
     merged = _merge([(source, one, own.roundings) for source, one in node.terms])
     times = Counter(source for source, _, _ in merged)
     for source, one, roundings in merged:
-        inner = done[source]
+        inner = affine.get(source)
         alone = readers[source] == 1 and times[source] == 1
-        through = isinstance(inner, Affine) and (alone or _passes_through(inner, one))
-        if through and isinstance(inner, Affine) and not (own.weights or inner.uncertainty.weights):
+        if inner is not None and _fusible(own, inner) and (alone or _passes_through(inner, one)):
             moved.add(one, inner, roundings)
             roundings += inner.uncertainty.roundings
             terms += [(s, *composed(one, m, roundings)) for s, m in inner.terms]
@@ -73,6 +72,11 @@ def _fuse(done: list[Node], node: Affine, readers: list[int]) -> Affine:
     if moved.biases and own.roundings:  # what they are relative to is no longer there
         moved.error = moved.error + own.roundings * (UNIT * node.bias.abs() + LEAST * (node.bias != 0))
     return _assembled(_merge(terms), moved, own)
+
+
+def _fusible(own: Uncertainty, inner: Affine) -> bool:
+    """Whether weights are uncertain by roundings alone."""
+    return not (own.weights or inner.uncertainty.weights)
 
 
 @dataclass
@@ -240,34 +244,17 @@ def _reader_counts(network: Network) -> list[int]:
 def _without_copies(network: Network) -> Network:
     """Nodes that only copy another node are passed by."""
     origin = list(range(len(network.nodes)))
-    nodes: list[Node] = []
-    for i, node in enumerate(network.nodes):
-        if isinstance(node, Affine):
-            alone = len(node.terms) == 1 and isinstance(node.terms[0][1], Identity)
-            copies = alone and not bool(node.bias.any()) and node.uncertainty.exact
-            origin[i] = origin[node.terms[0][0]] if copies else i
-            node = node.renumbered(origin)
-        elif isinstance(node, Nonlinear):
-            node = Nonlinear(node.fn, tuple(origin[a] for a in node.args), node.size)
-        elif isinstance(node, Grouped):
-            node = Grouped(node.fn, tuple(origin[a] for a in node.args), node.size)
-        nodes.append(node)
-    return Network(tuple(nodes), origin[network.output], network.names)
+    for i, node in network.affine.items():
+        alone = len(node.terms) == 1 and isinstance(node.terms[0][1], Identity)
+        if alone and not bool(node.bias.any()) and node.uncertainty.exact:
+            origin[i] = origin[node.terms[0][0]]
+    nodes = tuple(node.renumbered(origin) for node in network.nodes)
+    return Network(nodes, origin[network.output], network.names)
 
 
-def _renumber(network: Network) -> Network:
+def _only_live(network: Network) -> Network:
     """Only the ancestors of the output (and the input), numbered afresh."""
     keep = sorted(network.ancestors[network.output] | {0})
     number = {old: new for new, old in enumerate(keep)}
-    nodes: list[Node] = []
-    for old in keep:
-        node = network.nodes[old]
-        if isinstance(node, Affine):
-            nodes.append(node.renumbered(number))
-        elif isinstance(node, Nonlinear):
-            nodes.append(Nonlinear(node.fn, tuple(number[a] for a in node.args), node.size))
-        elif isinstance(node, Grouped):
-            nodes.append(Grouped(node.fn, tuple(number[a] for a in node.args), node.size))
-        else:
-            nodes.append(Input(node.size))
-    return Network(tuple(nodes), number[network.output], tuple(network.name(old) for old in keep))
+    nodes = tuple(network.nodes[old].renumbered(number) for old in keep)
+    return Network(nodes, number[network.output], tuple(network.name(old) for old in keep))
