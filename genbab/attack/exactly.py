@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from genbab.network import Affine, Input, LinearMap, Network, Nonlinear
-from genbab.network.maps.base import Compose
+from genbab.network.maps.algebra import Compose
 from genbab.specs import Clause, Spec
 
 CLAUSES = 256

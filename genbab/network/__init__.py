@@ -5,19 +5,12 @@ from __future__ import annotations
 from genbab.network.contraction import Contraction, Factor, contractions
 from genbab.network.graph import Network
 from genbab.network.lift import lifted
-from genbab.network.maps.base import (
-    Adjoint,
-    Compose,
-    Dense,
-    Diagonal,
-    Identity,
-    LinearMap,
-    TokenDense,
-    nonnegative,
-)
+from genbab.network.maps.algebra import Adjoint, Compose, Identity, nonnegative
+from genbab.network.maps.base import LinearMap
 from genbab.network.maps.convolution import Conv
 from genbab.network.maps.index import Index
 from genbab.network.maps.joins import compose
+from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
 from genbab.network.noise import noise, noises
 from genbab.network.plain import without_domains

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from genbab.network.graph import Network
-from genbab.network.maps.base import Adjoint, Compose, Identity, LinearMap
+from genbab.network.maps.algebra import Adjoint, Compose, Identity
+from genbab.network.maps.base import LinearMap
 from genbab.network.maps.index import Index
 from genbab.network.nodes import Nonlinear
 from genbab.nonlinear import Product
@@ -71,7 +72,7 @@ def _contraction(network: Network, i: int, node: Nonlinear) -> Contraction | Non
     terms = [one for source, one in reader.terms if source == i]
     if len(terms) != 1:
         return None
-    maps = terms[0].maps if isinstance(terms[0], Compose) else (terms[0],)
+    maps = terms[0].parts
     if not isinstance(maps[0], Adjoint) or not isinstance(maps[0].map, Index):
         return None
     sums = maps[0].map
@@ -114,7 +115,7 @@ def _gathered(network: Network, a: int) -> tuple[int, tuple[LinearMap, ...], Ten
     if node is None or len(node.terms) != 1:
         return None
     source, one = node.terms[0]
-    maps = one.maps if isinstance(one, Compose) else (one,)
+    maps = one.parts
     last = maps[-1]
     if not isinstance(last, Index):
         return source, maps, torch.arange(node.size, device=node.bias.device)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import ModelError
-from genbab.network.maps.base import Compose, LinearMap
+from genbab.network.maps.base import LinearMap
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
 from genbab.nonlinear import Nonlinearity
 
@@ -185,7 +185,7 @@ class _Legal(Meaning[Network, None]):
 
 def _finite(one: LinearMap) -> bool:
     """Whether all weights of the map are finite numbers."""
-    weights = [part._weight() for part in (one.maps if isinstance(one, Compose) else (one,))]
+    weights = [part._weight() for part in one.parts]
     return all(w is None or bool(torch.isfinite(w).all()) for w in weights)
 
 

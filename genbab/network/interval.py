@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from genbab.network.graph import Network
-from genbab.network.maps.base import Identity, LinearMap, nonnegative
+from genbab.network.maps.algebra import Identity, nonnegative
+from genbab.network.maps.base import LinearMap
 from genbab.network.maps.index import Index
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
 from genbab.nonlinear import Nonlinearity

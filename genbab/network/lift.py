@@ -12,9 +12,11 @@ from torch import Tensor
 from genbab.errors import SpecError
 from genbab.network.ball import within
 from genbab.network.graph import Network
-from genbab.network.maps.base import Diagonal, Identity, LinearMap
+from genbab.network.maps.algebra import Identity
+from genbab.network.maps.base import LinearMap
 from genbab.network.maps.index import Index
 from genbab.network.maps.joins import compose
+from genbab.network.maps.weighted import Diagonal
 from genbab.network.nodes import Affine, Input, Node, Nonlinear
 from genbab.network.simplify import simplify
 from genbab.nonlinear import Product, make

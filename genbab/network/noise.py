@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from genbab.network.graph import Network
-from genbab.network.maps.base import Compose
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
 from genbab.network.values import values
 from genbab.network.walk import forward
@@ -69,7 +68,7 @@ class _Disturbed(Meaning[Sequence[Tensor], Tensor]):
         value, size = node.bias, node.bias.abs()
         for source, (_, one) in zip(x, node.terms, strict=False):  # then come uncertain weights
             value, size = value + one.apply(source), size + one.absolute().apply(source.abs())
-        maps = [p for _, one in node.terms for p in (one.maps if isinstance(one, Compose) else (one,))]
+        maps = [p for _, one in node.terms for p in one.parts]
         moves = len(node.terms) == 1 and all(m._weight() is None for m in maps)
         return self._off(value, 0.0 if moves and not bool(node.bias.any()) else size)
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from genbab.network.graph import Network
-from genbab.network.maps.base import Identity
+from genbab.network.maps.algebra import Identity
 from genbab.network.maps.index import Index
 from genbab.network.uncertainty import UNIT
 from genbab.specs import Clause, Spec

@@ -9,9 +9,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from genbab.network.maps.base import Adjoint, Compose, Dense, Diagonal, Identity, LinearMap, TokenDense
+from genbab.network.maps.algebra import Adjoint, Compose, Identity
+from genbab.network.maps.base import LinearMap
 from genbab.network.maps.convolution import Conv
 from genbab.network.maps.index import Index
+from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
 from genbab.network.uncertainty import grain, of_product, relative
 
 DENSE_LIMIT = 4_000_000
@@ -41,7 +43,7 @@ def composed(then: LinearMap, first: LinearMap, roundings: int = 0) -> Joined:
     """`compose` of maps whose weights went through so many roundings together, and how many it is then."""
     chain: list[LinearMap] = []
     for whole in (first, then):
-        for one in whole.maps if isinstance(whole, Compose) else (whole,):
+        for one in whole.parts:
             roundings = _push(chain, one, roundings)
     return chain[0] if len(chain) == 1 else Compose(tuple(chain)), roundings
 
@@ -50,7 +52,7 @@ def multiplied(one: LinearMap) -> tuple[Dense, Tensor, int] | None:
     """The map as a matrix, the sum of the sizes of what each entry adds up, and how many roundings, relative
     to that sum, an entry went through; None where products could leave float64's range.
     """
-    parts = one.maps if isinstance(one, Compose) else (one,)
+    parts = one.parts
     weighted = sum(part._weight() is not None for part in parts)
     if weighted <= 1 and all(part.terms <= 1 for part in parts if part._weight() is None):
         matrix = one.dense()  # every entry is a weight, or 0

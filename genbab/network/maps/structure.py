@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.network import Adjoint, Compose, Conv, Diagonal, Identity, Index, LinearMap, TokenDense
+from genbab.network.maps.algebra import Adjoint, Compose, Identity
+from genbab.network.maps.base import LinearMap
+from genbab.network.maps.convolution import Conv
+from genbab.network.maps.index import Index
+from genbab.network.maps.weighted import Diagonal, TokenDense
 
 
 def read_by(one: LinearMap, wanted: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from genbab.network import (
     Node,
     Nonlinear,
 )
-from genbab.network.maps.base import nonnegative
+from genbab.network.maps.algebra import nonnegative
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear.groups.norm import Norm

@@ -1,0 +1,155 @@
+"""The identity, and maps made of other maps: adjoints and compositions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from genbab.network.maps.base import LinearMap
+
+
+@dataclass(frozen=True, eq=False)
+class Identity(LinearMap):
+    """x itself."""
+
+    in_size: int
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.in_size
+
+    def apply(self, x: Tensor) -> Tensor:
+        return x
+
+    def pull(self, a: Tensor) -> Tensor:
+        return a
+
+    def absolute(self) -> LinearMap:
+        return self
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return self
+
+    @property
+    def cost(self) -> int:
+        return 0
+
+    @property
+    def terms(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Adjoint(LinearMap):
+    """The adjoint of another map: transposed convolution, and sums (the adjoint of a gather)."""
+
+    map: LinearMap
+
+    @property
+    def in_size(self) -> int:  # type: ignore[override]
+        return self.map.out_size
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.map.in_size
+
+    def apply(self, x: Tensor) -> Tensor:
+        return self.map.pull(x)
+
+    def pull(self, a: Tensor) -> Tensor:
+        return self.map.apply(a)
+
+    def absolute(self) -> LinearMap:
+        return Adjoint(self.map.absolute())
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return Adjoint(self.map.to(dtype, device))
+
+    @property
+    def cost(self) -> int:
+        return self.map.cost
+
+    @property
+    def terms(self) -> int:
+        return self.map.terms
+
+    def _weight(self) -> Tensor | None:
+        return self.map._weight()
+
+
+@dataclass(frozen=True, eq=False)
+class Compose(LinearMap):
+    """maps[-1] ∘ … ∘ maps[0]: the first of the list is applied first."""
+
+    maps: tuple[LinearMap, ...]
+
+    def __post_init__(self) -> None:
+        for first, then in zip(self.maps, self.maps[1:], strict=False):
+            if first.out_size != then.in_size:
+                raise ValueError(f"composition: {first.out_size} outputs meet {then.in_size} inputs")
+
+    @property
+    def in_size(self) -> int:  # type: ignore[override]
+        return self.maps[0].in_size
+
+    @property
+    def out_size(self) -> int:  # type: ignore[override]
+        return self.maps[-1].out_size
+
+    @property
+    def parts(self) -> tuple[LinearMap, ...]:
+        return self.maps
+
+    def apply(self, x: Tensor) -> Tensor:
+        for one in self.maps:
+            x = one.apply(x)
+        return x
+
+    def pull(self, a: Tensor) -> Tensor:
+        for one in reversed(self.maps):
+            a = one.pull(a)
+        return a
+
+    def absolute(self) -> LinearMap:
+        return Compose(tuple(one.absolute() for one in self.maps))
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        return Compose(tuple(one.to(dtype, device) for one in self.maps))
+
+    @property
+    def cost(self) -> int:
+        return sum(one.cost for one in self.maps)
+
+    @property
+    def terms(self) -> int:
+        return sum(one.terms for one in self.maps)
+
+    @cached_property
+    def gain(self) -> float:
+        total = 1.0
+        for one in (part.absolute() for part in self.maps if part.terms > 1 or part._weight() is not None):
+            weight = one._weight()
+            device = torch.device("cpu") if weight is None else weight.device
+            ones = (torch.ones(n, dtype=one._dtype(), device=device) for n in (one.in_size, one.out_size))
+            sums = one.apply(next(ones)), one.pull(next(ones))
+            total *= max([1.0, *(float(s.max()) for s in sums if s.numel())])
+        return total
+
+    def reached(self, live: Tensor) -> Tensor:
+        for one in self.maps:
+            live = one.reached(live)
+        return live
+
+    def _weight(self) -> Tensor | None:
+        return next((w for w in (one._weight() for one in self.maps) if w is not None), None)
+
+
+def nonnegative(one: LinearMap) -> bool:
+    """Whether no weight of the map is below 0."""
+    if isinstance(one, Compose):
+        return all(nonnegative(part) for part in one.parts)
+    weight = one._weight()
+    return weight is None or bool((weight >= 0).all())
