@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from genbab.network import Affine, Identity
+from genbab.network import Identity
 from genbab.reader.lower.numbers.comparison import equal
 from genbab.reader.lower.numbers.reductions import reduce_sum
 from genbab.reader.tensors import elements
@@ -159,8 +159,8 @@ def sliced(b: Builder, op: Op, inputs: Sequence[Any]) -> list[Any]:
 
 def _follows(b: Builder, start: Var, end: Var) -> bool:
     """Whether `end` is start + 1."""
-    made = b.nodes[end.node]
-    if not isinstance(made, Affine) or len(made.terms) != 1 or made.bias.tolist() != [1.0]:
+    made = b.sums.get(end.node)
+    if made is None or len(made.terms) != 1 or made.bias.tolist() != [1.0]:
         return False
     source, one = made.terms[0]
     return source == start.node and isinstance(one, Identity)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genbab.network import Affine, Identity, LinearMap, compose
+from genbab.network import Identity, LinearMap, compose
 from genbab.network.uncertainty import Uncertainty, padded
 from genbab.reader.lower import LOWERINGS
 from genbab.reader.tensors.builder import Builder, flat
@@ -55,8 +55,8 @@ def _error(value: Any) -> Any:
 
 def _flattened(b: Builder, node: int, start: int) -> tuple[list[tuple[int, LinearMap]], Any]:
     """(terms over nodes before `start`, bias) of a node that is affine in them."""
-    made = b.nodes[node]
-    if not isinstance(made, Affine) or made.uncertainty.weights:
+    made = b.sums.get(node)
+    if made is None or made.uncertainty.weights:
         raise Refused("constants that are not known exactly, in a place where they are no weights")
     terms: list[tuple[int, LinearMap]] = []
     bias = made.bias.numpy()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from genbab.network import (
     Identity,
     Index,
     LinearMap,
+    Meaning,
     Network,
     Nonlinear,
 )
@@ -62,9 +64,8 @@ class Selection:
     no: int | None
 
 
-def partial(node: object) -> bool:
-    """Whether a node's function is undefined at some number."""
-    fn = node.fn if isinstance(node, Nonlinear) else None
+def partial(fn: object) -> TypeGuard[Nonlinearity]:
+    """Whether it is a function of one number that is undefined somewhere."""
     return isinstance(fn, Nonlinearity) and not total(fn)
 
 
@@ -99,13 +100,15 @@ class _Work:
         self.network, self.selections = network, selections
         self.nodes, self.names = list(network.nodes), [network.name(i) for i in range(len(network.nodes))]
         live = sorted(network.ancestors[network.output])
-        candidates = [i for i in live if partial(network.nodes[i])]
-        known = ranges(network, {network.sources(i)[0] for i in candidates})
+        self.partial = {
+            i: (node.fn, node.args[0])
+            for i, node in network.nonlinear.items()
+            if i in network.ancestors[network.output] and partial(node.fn)
+        }
+        known = ranges(network, {argument for _, argument in self.partial.values()})
         self.doubtful: dict[int, Tensor] = {}
-        for i in candidates:
-            node = network.nodes[i]
-            assert isinstance(node, Nonlinear) and isinstance(node.fn, Nonlinearity)
-            missing = absent(node.fn, *known[node.args[0]])
+        for i, (fn, argument) in self.partial.items():
+            missing = absent(fn, *known[argument])
             if bool(missing.any()):
                 self.doubtful[i] = missing
         self.depends = {i for i in live if network.ancestors[i] & self.doubtful.keys()}
@@ -161,15 +164,9 @@ class _Work:
 
     def _passed(self, i: int, wanted: Tensor) -> list[tuple[int, Tensor]]:
         """What the entries of node i that are wanted are computed from, as (node, entries)."""
-        node = self.network.nodes[i]
         if i in self.selections:
             return [(self.selections[i].condition, wanted)]
-        if isinstance(node, Affine):
-            return [(s, read_by(one, wanted)) for s, one in node.terms if s in self.depends]
-        if isinstance(node, Grouped):
-            rows = wanted.reshape(len(wanted), -1, node.fn.length).any(-1, keepdim=True)
-            return [(node.args[0], rows.expand(-1, -1, node.fn.length).reshape(len(wanted), -1))]
-        return [(a, wanted) for a in node.args] if isinstance(node, Nonlinear) else []
+        return self.network.nodes[i].meet(_Needs(self.depends), i, wanted)
 
     def _checked(self, i: int, wanted: Tensor, taken: Truth | None) -> list[tuple[int, Tensor]]:
         """The new nodes that are undefined where node i itself is, or a branch that it takes."""
@@ -177,21 +174,20 @@ class _Work:
             return self._branches(i, wanted)
         if i not in self.doubtful:
             return []
-        node = self.network.nodes[i]
-        assert isinstance(node, Nonlinear) and isinstance(node.fn, Nonlinearity)
+        fn, argument = self.partial[i]
         wanted = wanted & self.doubtful[i]
         if taken is not None and int(wanted.sum()) <= PAIRS:
             wanted = wanted.clone()
             for row, entry in wanted.nonzero().tolist():
-                number = (node.args[0], entry)
-                wanted[row, entry] = not self.implied.holds((taken[0], row), taken[1], node.fn, number)
+                safe = self.implied.holds((taken[0], row), taken[1], fn, (argument, entry))
+                wanted[row, entry] = not safe
         entries = wanted.any(0).nonzero().reshape(-1)
         if not entries.numel():
             return []
-        key = (node.fn, node.args[0], entries.numpy().tobytes())
+        key = (fn, argument, entries.numpy().tobytes())
         if key not in self._guards:
-            argument = self._picked(node.args[0], entries, i)
-            self._guards[key] = self.append(Nonlinear(defined(node.fn), (argument,), entries.numel()), i)
+            picked = self._picked(argument, entries, i)
+            self._guards[key] = self.append(Nonlinear(defined(fn), (picked,), entries.numel()), i)
         self.names[self._guards[key]] = self.network.name(i)  # of equal ones the first
         return [(self._guards[key], wanted[:, entries])]
 
@@ -221,6 +217,23 @@ class _Work:
         if negated:
             moved = Compose((moved, Diagonal(torch.full((entries.numel(),), -1.0, dtype=torch.float64))))
         return self.append(Affine(((source, moved),), bias), i)
+
+
+class _Needs(Meaning[Tensor, list[tuple[int, Tensor]]]):
+    """What the wanted entries (R, N) of each node are computed from, of the nodes in `depends` at least."""
+
+    def __init__(self, depends: set[int]) -> None:
+        self.depends = depends
+
+    def affine(self, i: int, node: Affine, x: Tensor) -> list[tuple[int, Tensor]]:
+        return [(s, read_by(one, x)) for s, one in node.terms if s in self.depends]
+
+    def nonlinear(self, i: int, node: Nonlinear, x: Tensor) -> list[tuple[int, Tensor]]:
+        return [(a, x) for a in node.args]
+
+    def grouped(self, i: int, node: Grouped, x: Tensor) -> list[tuple[int, Tensor]]:
+        rows = x.reshape(len(x), -1, node.fn.length).any(-1, keepdim=True)
+        return [(node.args[0], rows.expand(-1, -1, node.fn.length).reshape(len(x), -1))]
 
 
 def _merged(found: list[tuple[int, Tensor]]) -> list[tuple[int, Tensor]]:

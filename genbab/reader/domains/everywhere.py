@@ -7,11 +7,12 @@ normalisation or a softmax takes of them are defined everywhere.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from genbab.network import Affine, Grouped, Input, LinearMap, Network, Node, Nonlinear
+from genbab.network import Affine, Grouped, Input, LinearMap, Meaning, Network, Node, Nonlinear, forward
 from genbab.network.interval import magnitude, uncertain
 from genbab.network.uncertainty import UNIT
 from genbab.nonlinear import Nonlinearity, Product
@@ -37,26 +38,32 @@ def ranges(network: Network, wanted: set[int]) -> dict[int, Range]:
     values.
     """
     needed = set().union(*(network.ancestors[i] for i in wanted)) if wanted else set()
-    found: dict[int, Range] = {}
-    for i in sorted(needed):
-        node = network.nodes[i]
-        found[i] = _range(node, [found[s] for s in network.sources(i)])
-    return found
+    return forward(network, _Everywhere(), sorted(needed))
 
 
-def _range(node: Node, sources: list[Range]) -> Range:
-    if isinstance(node, Affine):
-        return _affine(node, sources)
-    if isinstance(node, Nonlinear) and isinstance(node.fn, Nonlinearity):
-        return _function(node.fn, *sources[0])
-    if isinstance(node, Nonlinear) and isinstance(node.fn, Product):
-        return _product(node, sources)
-    if isinstance(node, Grouped) and isinstance(node.fn, Softmax):
-        return torch.full((node.size,), LEAST, dtype=torch.float64), _full(node, 1.0)
-    return _full(node, -math.inf), _full(node, math.inf)
+class _Everywhere(Meaning[Sequence[Range], Range]):
+    """The range of each node over those of its sources."""
+
+    def input(self, i: int, node: Input, x: Sequence[Range]) -> Range:
+        return _full(node, -math.inf), _full(node, math.inf)
+
+    def affine(self, i: int, node: Affine, x: Sequence[Range]) -> Range:
+        return _affine(node, x)
+
+    def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Range]) -> Range:
+        if isinstance(node.fn, Nonlinearity):
+            return _function(node.fn, *x[0])
+        if isinstance(node.fn, Product):
+            return _product(node, x)
+        return _full(node, -math.inf), _full(node, math.inf)
+
+    def grouped(self, i: int, node: Grouped, x: Sequence[Range]) -> Range:
+        if isinstance(node.fn, Softmax):
+            return _full(node, LEAST), _full(node, 1.0)
+        return _full(node, -math.inf), _full(node, math.inf)
 
 
-def _full(node: Node | Input, value: float) -> Tensor:
+def _full(node: Node, value: float) -> Tensor:
     return torch.full((node.size,), value, dtype=torch.float64)
 
 
@@ -68,7 +75,7 @@ def _function(fn: Nonlinearity, low: Tensor, high: Tensor) -> Range:
     return torch.where(above, lower.clamp_min(LEAST), lower), upper
 
 
-def _product(node: Node, sources: list[Range]) -> Range:
+def _product(node: Nonlinear, sources: Sequence[Range]) -> Range:
     (a, _), (b, _) = sources
     lower = _full(node, -math.inf)
     lower[(a >= 0) & (b >= 0)] = 0.0
@@ -76,7 +83,7 @@ def _product(node: Node, sources: list[Range]) -> Range:
     return lower, _full(node, math.inf)
 
 
-def _affine(node: Affine, sources: list[Range]) -> Range:
+def _affine(node: Affine, sources: Sequence[Range]) -> Range:
     """The range of bias + Σ map(source), widened for rounding, but not beyond a sum of nothing below 0."""
     lower, upper, mass = node.bias.clone(), node.bias.clone(), node.bias.abs()
     falls = rises = torch.zeros_like(node.bias, dtype=torch.bool)  # below 0 (above 0) some term may be

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import torch
 
-from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap, Network, Nonlinear
+from genbab.network import Adjoint, Diagonal, Identity, Index, LinearMap, Network
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear.composed.defined import absent
 
@@ -57,15 +57,16 @@ class Implied:
 
     def _facts(self, condition: Number, truth: bool, depth: int) -> list[Fact]:
         """What is known where the condition has this truth."""
-        node, j = self.network.nodes[condition[0]], condition[1]
-        if depth and isinstance(node, Affine) and node.uncertainty.exact:
-            terms = [(s, _entry(one, j)) for s, one in node.terms]
-            shift = float(node.bias[j])
+        i, j = condition
+        total, node = self.network.affine.get(i), self.network.nonlinear.get(i)
+        if depth and total is not None and total.uncertainty.exact:
+            terms = [(s, _entry(one, j)) for s, one in total.terms]
+            shift = float(total.bias[j])
             if len(terms) == 1 and (one := terms[0][1]) is not None:
                 if (one[1], shift) in ((1.0, 0.0), (-1.0, 1.0)):
                     return self._facts((terms[0][0], one[0]), truth == (shift == 0.0), depth - 1)
             return self._equality(terms, shift, truth)
-        if not isinstance(node, Nonlinear):
+        if node is None:
             return []
         if isinstance(node.fn, Product) and truth and depth:
             return [fact for a in node.args for fact in self._facts((a, j), True, depth - 1)]
@@ -78,10 +79,10 @@ class Implied:
         """step(x) + step(-x) - 1: whether x is 0."""
         if len(terms) != 2 or shift != -1.0 or any(one is None or one[1] != 1.0 for _, one in terms):
             return []
-        steps = [self.network.nodes[s] for s, _ in terms]
+        steps = [self.network.nonlinear.get(s) for s, _ in terms]
         arguments = []
         for node, (_, one) in zip(steps, terms, strict=True):
-            if not isinstance(node, Nonlinear) or node.fn.name != "step" or one is None:
+            if node is None or node.fn.name != "step" or one is None:
                 return []
             arguments.append(self._affine((node.args[0], one[0])))
         (root, slope, by), other = arguments
@@ -98,9 +99,9 @@ class Implied:
         if not slope:
             return []
         spans = tuple(_image(span, 1 / slope, -shift / slope) for span in where)
-        node = self.network.nodes[root[0]]
+        node = self.network.nonlinear.get(root[0])
         found: list[Fact] = [(root, spans)]
-        if isinstance(node, Nonlinear) and node.fn.name == "abs":
+        if node is not None and node.fn.name == "abs":
             spans = _common(spans, (FROM,))
             mirrored = (*spans, *(_image(span, Fraction(-1), Fraction(0)) for span in spans))
             found += self._seen((node.args[0], root[1]), mirrored)
@@ -110,8 +111,8 @@ class Implied:
         """(n, a, b): the number is a·n + b, n as early a node as can be."""
         slope, shift = Fraction(1), Fraction(0)
         while True:
-            node = self.network.nodes[number[0]]
-            if not isinstance(node, Affine) or len(node.terms) != 1 or not node.uncertainty.exact:
+            node = self.network.affine.get(number[0])
+            if node is None or len(node.terms) != 1 or not node.uncertainty.exact:
                 return number, slope, shift
             source, one = node.terms[0]
             entry = _entry(one, number[1])
@@ -125,7 +126,7 @@ class Implied:
 def _entry(one: LinearMap, j: int) -> tuple[int, float] | None:
     """(k, w) when output j of the map is w times its input k, as is seen without work."""
     weight: Fraction = Fraction(1)
-    for part in reversed(one.maps if isinstance(one, Compose) else (one,)):
+    for part in reversed(one.parts):
         step = part.map._inverse if isinstance(part, Adjoint) and isinstance(part.map, Index) else part
         if isinstance(step, Diagonal):
             weight *= Fraction(float(step.weight[j]))

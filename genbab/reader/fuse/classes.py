@@ -55,7 +55,8 @@ class Forms:
 
         UsageError where two meet: their numbers count as one if they look alike, and would cancel.
         """
-        node, found = self.roots.network.nodes[i], dict[int, Tensor | None]()
+        found: dict[int, Tensor | None] = {}
+        size, total = self.roots.network.nodes[i].size, self.roots.network.affine.get(i)
         for read in self.roots.reads[i] or ():
             dead = read.dead
             for source, entries in self.doubtful[read.source].items():
@@ -63,19 +64,19 @@ class Forms:
                 if read.index is not None:
                     here = read.index if entries is None else entries[read.index.clamp(min=0)]
                 if dead is not None:
-                    here = _own(here, node.size).masked_fill(dead, -1)
-                found[source] = _met(found[source], here, node.size) if source in found else here
+                    here = _own(here, size).masked_fill(dead, -1)
+                found[source] = _met(found[source], here, size) if source in found else here
         place = self.roots.place(i, self.root)
         shared = place is not None and torch.unique(place).numel() < place.numel()
-        if shared and isinstance(node, Affine) and not node.uncertainty.exact:
+        if shared and total is not None and not total.uncertainty.exact:
             found[i] = None
         return found
 
     def _form(self, i: int) -> Form:
-        node = self.roots.network.nodes[i]
-        if isinstance(node, Affine):
-            return self._affine(i, node)
-        assert isinstance(node, Nonlinear)
+        total = self.roots.network.affine.get(i)
+        return self._function(self.roots.network.nonlinear[i]) if total is None else self._affine(i, total)
+
+    def _function(self, node: Nonlinear) -> Form:
         forms = [self.known[a] for a in node.args]
         fn = node.fn
         if isinstance(fn, Nonlinearity):

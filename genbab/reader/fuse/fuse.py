@@ -14,8 +14,6 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.network import (
-    Affine,
-    Grouped,
     Network,
     Node,
     Nonlinear,
@@ -69,8 +67,7 @@ def fuse(network: Network, ask: Ask = lambda: None) -> Network:
 
 def _plan(roots: Roots, forms: dict[int, Forms], i: int, ask: Ask) -> Fused | None:
     """How node i is made from the highest root for which that pays and can be certified."""
-    node = roots.network.nodes[i]
-    if isinstance(node, Affine) and not roots.joins(i):
+    if i in roots.network.affine and not roots.joins(i):
         return None
     chain = roots.chain(i)
     tried = set()
@@ -97,7 +94,7 @@ def _start(roots: Roots, chain: Sequence[int]) -> int:
     root = chain[-1]
     for nearer in reversed(chain[:-1]):
         between = roots.between(nearer, root, CONE)
-        if between is None or any(isinstance(roots.network.nodes[b], Nonlinear) for b in between):
+        if between is None or any(b in roots.network.nonlinear for b in between):
             break
         root = nearer
     return root
@@ -107,15 +104,14 @@ def _pays(network: Network, between: Sequence[int]) -> bool:
     """Whether the nodes have more than one nonlinear step, none of them a guard or of endlessly many jumps,
     and none is made much longer.
     """
-    nodes = [network.nodes[b] for b in between]
-    steps = [node for node in nodes if isinstance(node, Nonlinear)]
+    steps = [network.nonlinear[b] for b in between if b in network.nonlinear]
     if any(step.fn.name == "within" for step in steps):
         return False
     if len(steps) < 2 and not any(len(step.args) == 2 for step in steps):
         return False
-    if endless(network.nodes, between):
+    if endless(network, between):
         return False
-    return nodes[-1].size <= max(COPIES, *(step.size for step in steps))
+    return network.nodes[between[-1]].size <= max(COPIES, *(step.size for step in steps))
 
 
 def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Network:
@@ -127,14 +123,8 @@ def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Net
             continue
         if i in plans:
             _emit(nodes, plans[i], number[plans[i].root], node.size)
-        elif isinstance(node, Affine):
-            nodes.append(node.renumbered(number))
-        elif isinstance(node, Nonlinear):
-            nodes.append(Nonlinear(node.fn, tuple(number[a] for a in node.args), node.size))
-        elif isinstance(node, Grouped):
-            nodes.append(Grouped(node.fn, tuple(number[a] for a in node.args), node.size))
         else:
-            nodes.append(node)
+            nodes.append(node.renumbered(number))
         number[i] = len(nodes) - 1
         names += [network.name(i)] * (len(nodes) - len(names))
     return Network(tuple(nodes), number[network.output], tuple(names))

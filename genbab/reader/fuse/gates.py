@@ -21,39 +21,38 @@ def fuse_gates(network: Network) -> Network:
     """The same network with `Product` nodes turned into `Gate` nodes where a factor is a function nobody else
     reads.
     """
-    nodes = list(network.nodes)
-    for i, node in enumerate(network.nodes):
-        if isinstance(node, Nonlinear) and isinstance(node.fn, Product) and not keeps_domain(node.fn):
-            _fuse(network, nodes, i, node)
-    return Network(tuple(nodes), network.output, network.names)
+    changed: dict[int, Node] = {}
+    for i, node in network.nonlinear.items():
+        if isinstance(node.fn, Product) and not keeps_domain(node.fn):
+            changed |= _fused(network, i, node)
+    return network.with_nodes(changed)
 
 
-def _fuse(network: Network, nodes: list[Node], i: int, node: Nonlinear) -> None:
+def _fused(network: Network, i: int, node: Nonlinear) -> dict[int, Node]:
+    """The nodes that change where this product becomes a gate; none where it stays one."""
     x, y = node.args
-    found = [(a, _factor(network, nodes, a)) for a in (y, x)] if x != y else []
+    found = [(a, _factor(network, a)) for a in (y, x)] if x != y else []
     ready = [(a, f) for a, f in found if f is not None]
     if not ready:
-        return
+        return {}
     ready.sort(key=lambda pair: PREFERRED.index(pair[1][0].name) if pair[1][0].name in PREFERRED else 9)
     gated, (fn, argument, index) = ready[0]
     other = x if gated == y else y
-    if index is not None:
-        size = int(index.out_size)
-        nodes[gated] = Affine(((argument, index),), torch.zeros(size, dtype=torch.float64))
-        argument = gated
-    nodes[i] = Nonlinear(Gate(fn), (other, argument), node.size)
+    if index is None:
+        return {i: Nonlinear(Gate(fn), (other, argument), node.size)}
+    copies = Affine(((argument, index),), torch.zeros(index.out_size, dtype=torch.float64))
+    return {gated: copies, i: Nonlinear(Gate(fn), (other, gated), node.size)}
 
 
-def _factor(network: Network, nodes: list[Node], a: int) -> tuple[Nonlinearity, int, Index | None] | None:
-    """(g, its argument, how its value is copied around) when node a is g(argument) and only one product reads
-    it.
-    """
-    node, index = nodes[a], None
+def _factor(network: Network, a: int) -> tuple[Nonlinearity, int, Index | None] | None:
+    """(g, its argument, how its value is copied) where node a is g(argument), read by one product only."""
     if len(network.consumers[a]) != 1 or a == network.output:
         return None
-    plain = isinstance(node, Affine) and not bool(node.bias.any()) and node.uncertainty.exact
-    if plain and isinstance(node, Affine) and len(node.terms) == 1:
-        source, one = node.terms[0]
+    copies, index = network.affine.get(a), None
+    if copies is not None:
+        if bool(copies.bias.any()) or not copies.uncertainty.exact or len(copies.terms) != 1:
+            return None
+        source, one = copies.terms[0]
         if isinstance(one, Index):
             if bool((one.index < 0).any()) or one.out_size > max(one.in_size, ROWS_LIMIT):
                 return None
@@ -62,7 +61,8 @@ def _factor(network: Network, nodes: list[Node], a: int) -> tuple[Nonlinearity, 
             return None
         if len(network.consumers[source]) != 1 or source == network.output:
             return None
-        node = nodes[source]
-    if isinstance(node, Nonlinear) and isinstance(node.fn, Nonlinearity) and not keeps_domain(node.fn):
-        return node.fn, node.args[0], index
-    return None
+        a = source
+    node = network.nonlinear.get(a)
+    if node is None or not isinstance(node.fn, Nonlinearity) or keeps_domain(node.fn):
+        return None
+    return node.fn, node.args[0], index

@@ -68,12 +68,8 @@ def with_norms(network: Network) -> Network:
         found = _found(network, i)
         if found is not None:
             _emit(nodes, found, number[found.source])
-        elif isinstance(node, Affine):
-            nodes.append(node.renumbered(number))
-        elif isinstance(node, Nonlinear | Grouped):
-            nodes.append(dataclasses.replace(node, args=tuple(number[a] for a in node.args)))
         else:
-            nodes.append(node)
+            nodes.append(node.renumbered(number))
         number[i] = len(nodes) - 1
         names += [network.name(i)] * (len(nodes) - len(names))
     return Network(tuple(nodes), number[network.output], tuple(names))
@@ -100,8 +96,8 @@ def _emit(nodes: list[Node], found: Found, source: int) -> None:
 
 def _found(network: Network, i: int) -> Found | None:
     """How node i is a normalisation, or None."""
-    node = network.nodes[i]
-    if not isinstance(node, Nonlinear) or not isinstance(node.fn, Product):
+    node = network.nonlinear.get(i)
+    if node is None or not isinstance(node.fn, Product):
         return None
     first, second = node.args
     for entries, inverse in ((first, second), (second, first)):
@@ -118,8 +114,8 @@ def _inverse_root(network: Network, i: int) -> Copy | None:
     node, index, weight, roundings = _copied(network, i)
     wanted = {"sqrt", "reciprocal"}
     while wanted:
-        here = network.nodes[node]
-        if not isinstance(here, Nonlinear) or not isinstance(here.fn, Nonlinearity):
+        here = network.nonlinear.get(node)
+        if here is None or not isinstance(here.fn, Nonlinearity):
             return None
         if here.fn.key == ("power", (-0.5,)) and len(wanted) == 2:
             return here.args[0], index, weight, roundings
@@ -181,10 +177,11 @@ def _reduced(network: Network, i: int) -> tuple[int, Tensor, Tensor, int] | None
     matrix = torch.eye(groups, dtype=torch.float64) if groups * groups <= LIMIT else None
     bias, roundings = torch.zeros(groups, dtype=torch.float64), 0
     while matrix is not None:
-        node = network.nodes[i]
-        if isinstance(node, Nonlinear):
-            return (node.args[0], matrix, bias, roundings) if _squares(node) else None
-        if not isinstance(node, Affine) or len(node.terms) != 1 or not _only_rounded(node):
+        if i in network.nonlinear:
+            squares = network.nonlinear[i]
+            return (squares.args[0], matrix, bias, roundings) if _squares(squares) else None
+        node = network.affine.get(i)
+        if node is None or len(node.terms) != 1 or not _only_rounded(node):
             return None
         source, one = node.terms[0]
         if groups * one.in_size > LIMIT or not nonnegative(one) or not bool((node.bias >= 0).all()):
@@ -212,8 +209,8 @@ def _copied(network: Network, i: int) -> Copy:
     index = torch.arange(network.nodes[i].size)
     weight, roundings = torch.ones(index.numel(), dtype=torch.float64), 0
     while True:
-        node = network.nodes[i]
-        if not isinstance(node, Affine) or len(node.terms) != 1 or bool(node.bias.any()):
+        node = network.affine.get(i)
+        if node is None or len(node.terms) != 1 or bool(node.bias.any()):
             return i, index, weight, roundings
         source, one = node.terms[0]
         moved, scaled = _moved(one)
@@ -228,7 +225,7 @@ def _moved(one: LinearMap) -> tuple[Tensor | None, Tensor]:
     """(index, weight) of a map that only moves and scales numbers; index None for any other."""
     index = torch.arange(one.in_size)
     weight = torch.ones(one.in_size, dtype=torch.float64)
-    for part in one.maps if isinstance(one, Compose) else (one,):
+    for part in one.parts:
         if isinstance(part, Diagonal):
             weight = weight * part.weight
         elif isinstance(part, Index):
@@ -243,8 +240,8 @@ def alike(network: Network, a: int, b: int, depth: int = DEPTH) -> bool:
     """Whether two nodes are the same affine functions of the same nodes."""
     if a == b:
         return True
-    x, y = network.nodes[a], network.nodes[b]
-    if not depth or not isinstance(x, Affine) or not isinstance(y, Affine) or len(x.terms) != len(y.terms):
+    x, y = network.affine.get(a), network.affine.get(b)
+    if not depth or x is None or y is None or len(x.terms) != len(y.terms):
         return False
     if not x.terms or x.size != y.size or not torch.equal(x.bias, y.bias):
         return False

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap, Network, Nonlinear
+from genbab.network import Adjoint, Diagonal, Identity, Index, LinearMap, Network
 from genbab.network.maps.joins import multiplied
 from genbab.network.uncertainty import of_product
-from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.composed.defined import keeps_domain
 
 
@@ -158,14 +157,13 @@ class Roots:
 
 def _reads(network: Network, i: int) -> tuple[Read, ...] | None:
     """What each entry of node i takes from which entry, or None when it takes more than one of a source."""
-    node = network.nodes[i]
-    if isinstance(node, Nonlinear):
-        known = isinstance(node.fn, Nonlinearity | Product | Gate) and not keeps_domain(node.fn)
-        return tuple(Read(a) for a in node.args) if known else None
-    if not isinstance(node, Affine):
+    if i in network.nonlinear:
+        node = network.nonlinear[i]
+        return None if keeps_domain(node.fn) else tuple(Read(a) for a in node.args)
+    if i not in network.affine:
         return None
     found = []
-    for source, one in node.terms:
+    for source, one in network.affine[i].terms:
         read = _read(source, one)
         if read is None:
             return None
@@ -180,7 +178,7 @@ def _read(source: int, one: LinearMap) -> Read | None:
         number = multiplied(one)
         exact = number is not None and number[2] == 0
         return Read(source, None, number[0].weight.reshape(1)) if number is not None and exact else None
-    for part in one.maps if isinstance(one, Compose) else (one,):
+    for part in one.parts:
         step = part.map._inverse if isinstance(part, Adjoint) and isinstance(part.map, Index) else part
         if isinstance(step, Diagonal):
             before, weight = weight, step.weight if weight is None else weight * step.weight

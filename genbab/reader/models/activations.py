@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from onnx import ModelProto, ValueInfoProto
 
-from genbab.network import Nonlinear, values
+from genbab.network import values
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.models.hidden import tensors
 from genbab.reader.models.model import Model
@@ -40,8 +40,8 @@ def activated(model: Model) -> tuple[Activated, ...]:
     points = torch.randn(POINTS, network.input_size, generator=generator).double()
     found = values(network, points)
     functions: dict[int, list[str]] = {}
-    for node in network.nodes:
-        if isinstance(node, Nonlinear) and isinstance(node.fn, Nonlinearity):
+    for node in network.nonlinear.values():
+        if isinstance(node.fn, Nonlinearity):
             functions.setdefault(node.args[0], []).append(node.fn.name)
     shown = _shown(model, points.numpy())
     matched = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import ModelProto
 
-from genbab.network import Affine, Grouped, Network, Nonlinear, simplify
+from genbab.network import Network, simplify
 from genbab.nonlinear.composed.defined import keeps_domain
 from genbab.reader.convert.convert import convert
 from genbab.reader.convert.inline import inlined
@@ -60,16 +60,15 @@ class Model:
     def functions(self) -> dict[str, int]:
         """Per nonlinear function, how many neurons have it; what only keeps domains does not count."""
         counted: Counter[str] = Counter()
-        for node in self.network.nodes:
-            if isinstance(node, Nonlinear | Grouped) and not keeps_domain(node.fn):
+        for node in self.network.functions.values():
+            if not keeps_domain(node.fn):
                 counted[str(node.fn) if len(node.args) == 1 else node.fn.name] += node.size
         return dict(counted)
 
     def summary(self) -> str:
         """A few lines for people: what was read and what it became."""
-        affine = sum(isinstance(n, Affine) for n in self.network.nodes)
-        kept = [n for n in self.network.nodes if isinstance(n, Nonlinear | Grouped) and keeps_domain(n.fn)]
-        relaxed = sum(isinstance(n, Nonlinear | Grouped) for n in self.network.nodes) - len(kept)
+        affine = len(self.network.affine)
+        relaxed = sum(not keeps_domain(node.fn) for node in self.network.functions.values())
         tensors = [
             f"  {kind} {name} {list(shape)}"
             for kind, names, shapes in (

@@ -11,7 +11,7 @@ import torch
 from onnx import ModelProto, ValueInfoProto
 
 from genbab.errors import ModelError
-from genbab.network import Network, Nonlinear, evaluate, noises, values, without_domains
+from genbab.network import Network, evaluate, noises, values, without_domains
 from genbab.network.interval import propagate
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.convert.convert import Converted
@@ -77,7 +77,7 @@ def _may_agree(lowered: Network, simplified: Network, x: Array) -> bool:
 
 def _left_open(network: Network, x: Array) -> bool:
     """Whether x makes a number that a conversion to integers cannot hold: ONNX leaves open what comes out."""
-    functions = [(n.fn, n.args[0]) for n in network.nodes if isinstance(n, Nonlinear)]
+    functions = [(n.fn, n.args[0]) for n in network.nonlinear.values()]
     guards = [(fn, a) for fn, a in functions if isinstance(fn, Nonlinearity) and fn.name == "within"]
     if not guards:
         return False

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap
+from genbab.network import Adjoint, Compose, Diagonal, Identity, Index, LinearMap
 from genbab.network.uncertainty import LEAST, UNIT, Uncertainty, of_error
 from genbab.nonlinear import Product, interval
 from genbab.reader.tensors.builder import Builder, flat, uncertain
@@ -236,7 +236,7 @@ def _after(first: LinearMap, then: LinearMap) -> LinearMap:
 
 def _switched(b: Builder, x: Var) -> Var:
     """A truth value that is a sum, as a step."""
-    if not isinstance(b.nodes[x.node], Affine):
+    if x.node not in b.sums:
         return x
     moved = shift(b, x, -0.5)
     assert isinstance(moved, Var)

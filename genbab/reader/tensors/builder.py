@@ -43,15 +43,20 @@ def flat(values: Array | None, shape: Sequence[int]) -> torch.Tensor:
 
 
 class Builder:
-    """Appends nodes to a network; `label` is the name that new nodes get. `truths` are nodes that are
-    known to be 0 or 1 everywhere, `known` nodes that lie between two numbers, `integral` nodes of whole
-    numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true: (N, K);
-    `places` are where slices begin, by the node of the number and the length of the axis; `partial` nodes
-    depend on a function that is not defined everywhere; `selections` are what `Where` chose from such nodes.
+    """Appends nodes to a network; `label` is the name that new nodes get.
+
+    `sums` and `elementwise` are the nodes made by `affine` and `nonlinear`, by number. `truths` are nodes
+    that are known to be 0 or 1 everywhere, `known` nodes that lie between two numbers, `integral` nodes of
+    whole numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true:
+    (N, K); `places` are where slices begin, by the node of the number and the length of the axis; `partial`
+    nodes depend on a function that is not defined everywhere; `selections` are what `Where` chose from such
+    nodes.
     """
 
     def __init__(self, input_size: int) -> None:
         self.nodes: list[Node] = [Input(input_size)]
+        self.sums: dict[int, Affine] = {}
+        self.elementwise: dict[int, Nonlinear] = {}
         self.names: list[str] = ["input"]
         self.label = ""
         self.truths: set[int] = set()
@@ -77,11 +82,14 @@ class Builder:
     ) -> Var:
         """bias + Σ map(node), a tensor of this shape; the bias is broadcast to it."""
         room(shape)
-        return self._append(Affine(tuple(terms), flat(bias, shape), uncertainty), shape)
+        node = self.sums[len(self.nodes)] = Affine(tuple(terms), flat(bias, shape), uncertainty)
+        return self._append(node, shape)
 
     def nonlinear(self, fn: Nonlinearity | Product | Gate, *args: Var) -> Var:
         """fn(*args), elementwise, in the shape of the first argument; sizes must be equal."""
-        return self._append(Nonlinear(fn, tuple(a.node for a in args), args[0].size), args[0].shape)
+        node = Nonlinear(fn, tuple(a.node for a in args), args[0].size)
+        self.elementwise[len(self.nodes)] = node
+        return self._append(node, args[0].shape, partial(fn))
 
     def grouped(self, fn: GroupFunction, *args: Var) -> Var:
         """fn(args[0]) by rows, in its shape; see `Grouped`."""
@@ -133,20 +141,13 @@ class Builder:
             return np.asarray(numbers)
         return self.affine(shape, [], numbers, uncertain(error, shape))
 
-    def _append(self, node: Node, shape: Sequence[int]) -> Var:
+    def _append(self, node: Node, shape: Sequence[int], undefined: bool = False) -> Var:
         self.numbers += count(shape)
         if self.numbers > 8 * MAX_NUMBERS:
             raise TooLarge(
                 f"the tensors up to here hold {self.numbers:,} numbers, {8 * MAX_NUMBERS:,} are accepted"
             )
-        sources = (
-            ()
-            if isinstance(node, Input)
-            else [s for s, _ in node.terms]
-            if isinstance(node, Affine)
-            else node.args
-        )
-        if partial(node) or not self.partial.isdisjoint(sources):
+        if undefined or not self.partial.isdisjoint(node.sources):
             self.partial.add(len(self.nodes))
         self.nodes.append(node)
         self.names.append(self.label)

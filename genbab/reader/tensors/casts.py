@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from genbab.network import Diagonal, Identity, Nonlinear
+from genbab.network import Diagonal, Identity
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.tensors import elements
@@ -134,10 +134,10 @@ def _whole_part(b: Builder, x: Var, low: float, high: float) -> Var:
 
 def is_integral(b: Builder, node: int) -> bool:
     """Whether a node is known to hold whole numbers: by its function, or as tensors of an integer type."""
-    made = b.nodes[node]
     if node in b.integral or node in b.truths:
         return True
-    if not isinstance(made, Nonlinear) or not isinstance(made.fn, Nonlinearity):
+    made = b.elementwise.get(node)
+    if made is None or not isinstance(made.fn, Nonlinearity):
         return False
     if made.fn.name in STAIRS:
         return True

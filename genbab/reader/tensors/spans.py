@@ -11,7 +11,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genbab.network import Adjoint, Affine, Compose, Diagonal, Identity, Index, LinearMap, Node, Nonlinear
+from genbab.network import (
+    Adjoint,
+    Affine,
+    Diagonal,
+    Grouped,
+    Identity,
+    Index,
+    Input,
+    LinearMap,
+    Meaning,
+    Network,
+    Nonlinear,
+)
 from genbab.network.interval import magnitude, uncertain
 from genbab.nonlinear import Nonlinearity, interval, interval2
 from genbab.reader.tensors.builder import Builder
@@ -61,12 +73,8 @@ def _fact(b: Builder, node: int) -> tuple[float, float] | None:
 
 
 def _sources(b: Builder, node: int) -> tuple[int, ...]:
-    made = b.nodes[node]
-    if _fact(b, node) is not None:
-        return ()
-    if isinstance(made, Affine):
-        return made.sources
-    return made.args if isinstance(made, Nonlinear) else ()
+    plain = node in b.sums or node in b.elementwise  # of others nothing is known, whatever they read
+    return b.nodes[node].sources if plain and _fact(b, node) is None else ()
 
 
 def _computed(b: Builder, node: int) -> Span:
@@ -74,29 +82,39 @@ def _computed(b: Builder, node: int) -> Span:
     if fact is not None:
         low, high = (torch.full((made.size,), end, dtype=torch.float64) for end in fact)
         return low, high
-    if isinstance(made, Affine):
-        return _affine(made, [b.spans[s] for s in made.sources])
-    if isinstance(made, Nonlinear):
-        return _nonlinear(made, [b.spans[a] for a in made.args])
-    return _unbounded(made.size)  # inputs, and functions of rows
+    return made.meet(_Spans(), node, [b.spans[s] for s in _sources(b, node)])
 
 
-def endless(nodes: Sequence[Node], between: Sequence[int]) -> bool:
+class _Spans(Meaning[Sequence[Span], Span]):
+    """The span of each node, given those of its sources."""
+
+    def input(self, i: int, node: Input, x: Sequence[Span]) -> Span:
+        return _unbounded(node.size)
+
+    def affine(self, i: int, node: Affine, x: Sequence[Span]) -> Span:
+        return _affine(node, x)
+
+    def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Span]) -> Span:
+        return _nonlinear(node, x)
+
+    def grouped(self, i: int, node: Grouped, x: Sequence[Span]) -> Span:
+        return _unbounded(node.size)
+
+
+def endless(network: Network, between: Sequence[int]) -> bool:
     """Whether one of the nodes `between`, each made of earlier ones and of what is outside, takes more than
     `STEPS` steps, as floor does where nothing in between bounds its argument.
     """
-    if not any(isinstance(made := nodes[i], Nonlinear) and _period(made) < torch.inf for i in between):
+    periods = {i: _period(network.nonlinear[i]) for i in between if i in network.nonlinear}
+    if not any(period < torch.inf for period in periods.values()):
         return False
     known: dict[int, Span] = {}
     for i in between:
-        made = nodes[i]
-        if isinstance(made, Affine):
-            known[i] = _affine(made, [known.get(s) or _unbounded(nodes[s].size) for s in made.sources])
-        elif isinstance(made, Nonlinear):
-            spans = [known.get(s) or _unbounded(nodes[s].size) for s in made.args]
-            if bool((spans[0][1] - spans[0][0] > STEPS * _period(made)).any()):
-                return True
-            known[i] = _nonlinear(made, spans)
+        made = network.nodes[i]
+        spans = [known.get(s) or _unbounded(network.nodes[s].size) for s in made.sources]
+        if i in periods and bool((spans[0][1] - spans[0][0] > STEPS * periods[i]).any()):
+            return True
+        known[i] = made.meet(_Spans(), i, spans)
     return False
 
 
@@ -111,7 +129,7 @@ def _unbounded(size: int) -> Span:
     return -end, end
 
 
-def _nonlinear(made: Nonlinear, args: list[Span]) -> Span:
+def _nonlinear(made: Nonlinear, args: Sequence[Span]) -> Span:
     rows = [(low[None], high[None]) for low, high in args]
     if isinstance(made.fn, Nonlinearity):
         low, high = interval(made.fn, *rows[0])
@@ -120,7 +138,7 @@ def _nonlinear(made: Nonlinear, args: list[Span]) -> Span:
     return low[0], high[0]
 
 
-def _affine(made: Affine, sources: list[Span]) -> Span:
+def _affine(made: Affine, sources: Sequence[Span]) -> Span:
     """bias + Σ map(source), rounded outward."""
     lower, upper, mass = made.bias.clone(), made.bias.clone(), made.bias.abs()
     terms = len(sources) + 8 + made.uncertainty.roundings
@@ -154,7 +172,7 @@ def _mapped(one: LinearMap, source: Span) -> tuple[Tensor, Tensor, Tensor]:
 
 def _signed(one: LinearMap) -> bool:
     """Whether no two weights of different signs meet in an entry, so that the signs of sums are exact."""
-    parts = one.maps if isinstance(one, Compose) else (one,)
+    parts = one.parts
     moving = Index | Identity | Diagonal
     if all(isinstance(part, moving) for part in parts):
         return True

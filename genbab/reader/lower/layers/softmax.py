@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from genbab.network import Affine, Compose, Diagonal, Identity, Index
+from genbab.network import Compose, Diagonal, Identity, Index
 from genbab.nonlinear.groups.softmax import Softmax
 from genbab.reader.fuse.guards import EMPTY_ROWS
 from genbab.reader.lower.layers.ragged import Ragged, difference, ragged_log_softmax
@@ -110,9 +110,9 @@ def _constant_part(b: Builder, node: int, depth: int = 8) -> Array:
     """What constants alone contribute to each entry of a node, as far as they were added a few nodes before:
     where it differs by much, it is a mask.
     """
-    made = b.nodes[node]
-    if not isinstance(made, Affine):
-        return np.zeros(made.size)
+    made = b.sums.get(node)
+    if made is None:
+        return np.zeros(b.nodes[node].size)
     total = made.bias.clone()
     for source, one in made.terms:
         if isinstance(one, Index | Identity) and depth > 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbab.network import Affine, Identity, Index
+from genbab.network import Identity, Index
 from genbab.reader.lower.numbers.comparison import equal
 from genbab.reader.tensors.arithmetic import combine, multiply, sum_groups
 from genbab.reader.tensors.builder import Builder
@@ -65,14 +65,12 @@ def _pairs(b: Builder, index: Var, low: Array, high: Array, heads: Array) -> tup
 
 def _first_equal(b: Builder, index: Var) -> Array:
     """Per entry the first of those in its column that are copies of the same number."""
-    made = b.nodes[index.node]
-    parts = [(made.bias.numpy())] if isinstance(made, Affine) else []
-    for _, one in made.terms if isinstance(made, Affine) else ():
-        if not isinstance(one, Index | Identity):
-            return np.arange(index.size).reshape(index.shape)
-        parts.append(one.index.numpy() if isinstance(one, Index) else np.arange(one.in_size))
-    if not parts:
+    made = b.sums.get(index.node)
+    if made is None or not all(isinstance(one, Index | Identity) for _, one in made.terms):
         return np.arange(index.size).reshape(index.shape)
+    parts = [made.bias.numpy()]
+    for _, one in made.terms:
+        parts.append(one.index.numpy() if isinstance(one, Index) else np.arange(one.in_size))
     keys = np.stack(parts, -1).reshape(*index.shape, -1)
     found = np.empty(index.shape, dtype=np.int64)
     for k in range(index.shape[1]):
