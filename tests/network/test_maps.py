@@ -77,6 +77,14 @@ def test_absolute_dominates(one: LinearMap) -> None:
         assert torch.allclose(size.dense(), matrix.abs())
 
 
+def test_weights_by_sign_have_one_sign_and_add_up_to_the_map(one: LinearMap) -> None:
+    for part in one.parts:
+        above, below = part.by_sign()
+        matrix = above.dense() if below is None else above.dense() - below.dense()
+        assert torch.equal(matrix, part.dense())
+        assert bool((above.dense() >= 0).all()) and (below is None or bool((below.dense() >= 0).all()))
+
+
 def test_terms_bound_the_number_of_products(one: LinearMap) -> None:
     filled = one.dense() != 0
     if filled.numel() and not isinstance(one, Identity):

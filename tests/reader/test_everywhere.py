@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import onnx
 import pytest
 import torch
 
@@ -18,7 +21,10 @@ from genbab.network import (
     TokenDense,
     values,
 )
+from genbab.network.interval import propagate
+from genbab.network.maps.signs import image
 from genbab.network.maps.structure import read_by
+from genbab.reader import load_onnx
 from genbab.reader.domains.everywhere import ranges
 from tests.soundness.graphs import random_network
 
@@ -86,3 +92,56 @@ def test_what_is_read_does_not_depend_on_weights(name: str) -> None:
     one = MAPS[name]
     read = read_by(one, torch.eye(one.out_size, dtype=torch.bool))
     assert [row.nonzero().reshape(-1).tolist() for row in read] == READ[name]
+
+
+def test_a_large_weight_hides_no_small_one_of_the_other_sign() -> None:
+    """Sums of both signs lose the smaller numbers; what may be below 0 then must not count as above it."""
+    low, high = torch.tensor([0.0, 0.0]).double(), torch.tensor([torch.inf, 1.0]).double()
+    for wide in (1.0, 1e17, 1e40):
+        for signs in ((1.0, -1.0), (-1.0, 1.0)):
+            weight = torch.tensor([[wide, 1.0]], dtype=torch.float64) * torch.tensor([signs]).double()
+            made = image(Dense(weight), low, high)
+            assert bool(made.falls[0]) and bool(made.rises[0])
+            finite = made.least if signs[1] < 0 else made.most
+            assert float(finite[0]) == signs[1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_images_hold_whatever_the_ends_and_weights_are(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+
+    def random(*shape: int) -> torch.Tensor:
+        wide = 10.0 ** torch.randint(-20, 20, shape, generator=generator).double()
+        return wide * torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+    conv = Conv(random(2, 1, 3), (1, 8), (2, 6), (1,), (0,), (1,), 1)
+    chain = Compose((Dense(random(8, 6)), Diagonal(random(8)), conv, Adjoint(Dense(random(12, 5)))))
+    for one in (Dense(random(3, 6)), TokenDense(random(1, 3, 2), 1, 2), Adjoint(Dense(random(6, 4))), chain):
+        x = random(6)
+        low, high = torch.minimum(x, random(6)), torch.maximum(x, random(6))
+        free = torch.rand(2, 6, generator=generator) < 0.3
+        low, high = low.masked_fill(free[0], -torch.inf), high.masked_fill(free[1], torch.inf)
+        made, exact = image(one, low, high), [Fraction(v) for v in x.tolist()]
+        for part in one.parts:
+            rows = part.dense().tolist()
+            exact = [
+                sum((Fraction(w) * v for w, v in zip(row, exact, strict=True)), Fraction(0)) for row in rows
+            ]
+        for j, value in enumerate(exact):
+            room = Fraction(1, 10**12) * Fraction(float(made.mass[j]))
+            assert made.least[j] == -torch.inf or Fraction(float(made.least[j])) - room <= value
+            assert made.most[j] == torch.inf or value <= Fraction(float(made.most[j])) + room
+            assert bool(made.falls[j]) or value >= 0
+            assert bool(made.rises[j]) or value <= 0
+
+
+def test_an_argument_that_may_be_below_zero_is_not_taken_to_be_above() -> None:
+    """0 · √(1e20·relu(a) - sigmoid(b)) + 1 has no value where a <= 0, so nothing is proved of it."""
+    body = """g (float[1,2] x) => (float[1,1] y)
+        <float[2,1] w = {1e20, -1.0}, float[1,1] zero = {0.0}, float[1,1] one = {1.0}, int64[2] two = {1, 1}>
+        { a, b = Split <axis=1> (x, two)  r = Relu(a)  s = Sigmoid(b)  c = Concat <axis=1> (r, s)
+          z = MatMul(c, w)  q = Sqrt(z)  k = Mul(q, zero)  y = Add(k, one) }"""
+    network = load_onnx(onnx.helper.make_model(onnx.parser.parse_graph(body)), check=False).network
+    low, high = torch.tensor([[-1.0, -1.0]]).double(), torch.tensor([[-0.5, 1.0]]).double()
+    (bound, _) = propagate(network, (low, high))[network.output]
+    assert float(bound[0, 0]) == -torch.inf

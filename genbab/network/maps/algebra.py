@@ -65,8 +65,17 @@ class Adjoint(LinearMap):
     def absolute(self) -> LinearMap:
         return Adjoint(self.map.absolute())
 
+    def by_sign(self) -> tuple[LinearMap, LinearMap | None]:
+        above, below = self.map.by_sign()
+        return Adjoint(above), None if below is None else Adjoint(below)
+
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
         return Adjoint(self.map.to(dtype, device))
+
+    @property
+    def parts(self) -> tuple[LinearMap, ...]:
+        turned = tuple(Adjoint(part) for part in reversed(self.map.parts))
+        return turned if len(turned) > 1 else (self,)
 
     @property
     def cost(self) -> int:
@@ -101,7 +110,7 @@ class Compose(LinearMap):
 
     @property
     def parts(self) -> tuple[LinearMap, ...]:
-        return self.maps
+        return tuple(part for one in self.maps for part in one.parts)
 
     def apply(self, x: Tensor) -> Tensor:
         for one in self.maps:

@@ -4,6 +4,7 @@ Laws, which the tests check for every kind:
   * `pull` is the adjoint of `apply`:  <a, apply(x)> == <pull(a), x>  for all a, x;
   * `absolute().apply(r) >= |apply(x)|` whenever `|x| <= r`, with equality for some x per output unless the
     map is a composition;
+  * `by_sign` is (P, N) with P.apply(x) - N.apply(x) == apply(x) and no weight below 0;
   * `to` changes dtype and device only.
 All maps act on the last axis and take any leading axes.
 """
@@ -37,6 +38,14 @@ class LinearMap(ABC):
     @abstractmethod
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
         """The same map with its weights in another dtype, on another device."""
+
+    def by_sign(self) -> tuple[LinearMap, LinearMap | None]:
+        """(the map with the weights above 0, that with the sizes of those below 0 or None without any).
+
+        Their difference is this map. Not for compositions with weights: take their `parts`.
+        """
+        assert self._weight() is None, "a map with weights says which of them are below 0"
+        return self, None
 
     @property
     @abstractmethod

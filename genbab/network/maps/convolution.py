@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from genbab.network.maps.base import LinearMap
+from genbab.network.maps.weighted import signs
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,9 @@ class Conv(LinearMap):
 
     def absolute(self) -> LinearMap:
         return self._with(self.weight.abs())
+
+    def by_sign(self) -> tuple[LinearMap, LinearMap | None]:
+        return signs(self.weight, self._with)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
         return self._with(self.weight.to(device, dtype))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from genbab.network.maps.base import LinearMap
+
+
+def signs(weight: Tensor, make: Callable[[Tensor], LinearMap]) -> tuple[LinearMap, LinearMap | None]:
+    """`LinearMap.by_sign` of the map that `make` makes of a weight."""
+    below = (-weight).clamp_min(0.0)
+    return make(weight.clamp_min(0.0)), make(below) if bool(below.any()) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +39,9 @@ class Dense(LinearMap):
 
     def absolute(self) -> LinearMap:
         return Dense(self.weight.abs())
+
+    def by_sign(self) -> tuple[LinearMap, LinearMap | None]:
+        return signs(self.weight, Dense)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
         return Dense(self.weight.to(device, dtype))
@@ -73,6 +83,9 @@ class Diagonal(LinearMap):
 
     def absolute(self) -> LinearMap:
         return Diagonal(self.weight.abs())
+
+    def by_sign(self) -> tuple[LinearMap, LinearMap | None]:
+        return signs(self.weight, Diagonal)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
         return Diagonal(self.weight.to(device, dtype))
@@ -124,6 +137,9 @@ class TokenDense(LinearMap):
 
     def absolute(self) -> LinearMap:
         return self._with(self.weight.abs())
+
+    def by_sign(self) -> tuple[LinearMap, LinearMap | None]:
+        return signs(self.weight, self._with)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
         return self._with(self.weight.to(device, dtype))

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genbab.network import Affine, Grouped, Input, LinearMap, Meaning, Network, Node, Nonlinear, forward
-from genbab.network.interval import magnitude, uncertain
+from genbab.network import Affine, Grouped, Input, Meaning, Network, Node, Nonlinear, forward
+from genbab.network.interval import magnitude, uncertain, underflow
+from genbab.network.maps.signs import image
 from genbab.network.uncertainty import UNIT
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear import interval as range_of
@@ -88,55 +89,21 @@ def _affine(node: Affine, sources: Sequence[Range]) -> Range:
     lower, upper, mass = node.bias.clone(), node.bias.clone(), node.bias.abs()
     falls = rises = torch.zeros_like(node.bias, dtype=torch.bool)  # below 0 (above 0) some term may be
     grows, shrinks = falls, falls  # some term is surely above (below) 0
-    for (_, one), (low, high) in zip(node.terms, sources, strict=False):
-        plus, minus = _least(one, low, high)
-        lower, mass = lower + plus[0], mass + plus[1]
-        upper, mass = upper + minus[0], mass + minus[1]
-        falls, rises = falls | plus[2], rises | minus[2]
-        grows, shrinks = grows | plus[3], shrinks | minus[3]
+    for (_, one), source in zip(node.terms, sources, strict=False):
+        made = image(one, *source)
+        lower, upper, mass = lower + made.least, upper + made.most, mass + made.mass
+        falls, rises = falls | made.falls, rises | made.rises
+        grows, shrinks = grows | made.grows, shrinks | made.shrinks
     slack, roundings = SLACK * mass, node.uncertainty.roundings
     doubt = uncertain(node, [magnitude((low, high)) for low, high in sources])
     if doubt is not None:
         slack, falls, rises = slack + doubt, falls | (doubt > 0), rises | (doubt > 0)
-    lower, upper = lower - slack, upper + slack
+    lost = underflow(sum(one.terms for _, one in node.terms), lower.dtype)
+    lost = lost * max([1.0, *(one.gain for _, one in node.terms)])
+    lower, upper = lower - slack - lost * falls, upper + slack + lost * rises
     room = 2.0 * roundings * UNIT * node.bias.abs()
     lower = torch.where(falls, lower, torch.maximum(lower, node.bias - room))
     upper = torch.where(rises, upper, torch.minimum(upper, node.bias + room))
     lower = torch.where(~falls & grows & (node.bias >= 0), lower.clamp_min(LEAST), lower)
     upper = torch.where(~rises & shrinks & (node.bias <= 0), upper.clamp_max(-LEAST), upper)
     return lower, upper
-
-
-Part = tuple[Tensor, Tensor, Tensor, Tensor]
-"""(bound, mass, whether a product may lie on the far side of 0, whether one surely lies on the near side)"""
-
-
-def _least(one: LinearMap, low: Tensor, high: Tensor) -> tuple[Part, Part]:
-    """What one term adds at least, and at most."""
-    size = one.absolute()
-
-    def split(x: Tensor) -> tuple[Tensor, Tensor]:
-        """The parts of the map with weights above 0, and those below, each times x >= 0."""
-        straight, most = one.apply(x), size.apply(x)
-        return (most + straight).clamp_min(0.0) / 2, (most - straight).clamp_min(0.0) / 2
-
-    def reached(mask: Tensor) -> tuple[Tensor, Tensor]:
-        up, down = split(mask.double())
-        return up > 0, down > 0
-
-    def end(x: Tensor) -> Tensor:
-        return torch.where(torch.isfinite(x), x, 0.0)
-
-    def side(first: Tensor, second: Tensor, sign: float) -> Part:
-        """Weights above 0 times `first` and below 0 times `second`, bounded from below (sign 1) or above."""
-        p, n = split(end(first).clamp_min(0.0)), split((-end(first)).clamp_min(0.0))
-        q, m = split(end(second).clamp_min(0.0)), split((-end(second)).clamp_min(0.0))
-        bound = p[0] - n[0] - q[1] + m[1]
-        infinite = reached(first == -sign * math.inf)[0] | reached(second == sign * math.inf)[1]
-        bound = torch.where(infinite, -sign * math.inf, bound)
-        mass = torch.where(infinite, 0.0, p[0] + n[0] + q[1] + m[1])
-        far = reached(sign * first < 0)[0] | reached(sign * second > 0)[1]
-        near = reached(sign * first > 0)[0] | reached(sign * second < 0)[1]
-        return bound, mass, far, near
-
-    return side(low, high, 1.0), side(high, low, -1.0)
