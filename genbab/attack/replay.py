@@ -12,8 +12,8 @@ import torch
 
 from genbab.attack.targets import Floats, closest, representable
 from genbab.network import Network, noise
-from genbab.reader import Model, as_written
-from genbab.reader.onnx.runtime import Session, divided, first_line, session
+from genbab.reader import Model, unsimplified
+from genbab.reader.onnx.runtime import InferenceSession, divided, first_line, session
 from genbab.result import Counterexample
 from genbab.specs import Spec
 
@@ -164,35 +164,35 @@ class Replayer:
         places = (slice(a, b) for a, b in zip(edges, edges[1:], strict=False))
         return list(zip(places, self._types, strict=True))
 
-    def _runs(self, one: Session, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:
+    def _runs(self, one: InferenceSession, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:
         """The outputs of all runs, the model's input of each rounded to its own types."""
         if spec is None or not spec.runs:
             return self._run(one, x)
         return np.concatenate([self._run(one, run.at(np.asarray(x, np.float64))) for run in spec.runs])
 
-    def _run(self, one: Session, x: npt.NDArray[Any]) -> Floats:
+    def _run(self, one: InferenceSession, x: npt.NDArray[Any]) -> Floats:
         model = self._model
         feed = divided(np.asarray(x), model.input_names, model.input_shapes, self._types)
         outputs = one.run(list(model.output_names), feed)
         return np.concatenate([np.asarray(y, dtype=np.float64).reshape(-1) for y in outputs])
 
     @cached_property
-    def _plain(self) -> Session:
+    def _plain(self) -> InferenceSession:
         return _opened(self._model, optimised=False)
 
     @cached_property
-    def _default(self) -> Session:
+    def _default(self) -> InferenceSession:
         return _opened(self._model, optimised=True)
 
     @cached_property
     def _written(self) -> Network:
-        return as_written(self._model)
+        return unsimplified(self._model)
 
 
 class _Together:
     """Sessions of several models by name, that answer like one whose names are `model/tensor`."""
 
-    def __init__(self, sessions: Mapping[str, Session]) -> None:
+    def __init__(self, sessions: Mapping[str, InferenceSession]) -> None:
         self._sessions = sessions
 
     def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> list[Any]:
@@ -206,7 +206,7 @@ class _Together:
         return [found[name] for name in names]
 
 
-def _opened(model: Model, optimised: bool) -> Session:
+def _opened(model: Model, optimised: bool) -> InferenceSession:
     if not model.given:
         return session(model.proto, optimised)
     return _Together({name: session(proto, optimised) for name, proto in model.given.items()})

@@ -7,17 +7,16 @@ from genbab.network.graph import Network
 from genbab.network.lift import lifted
 from genbab.network.maps.algebra import Adjoint, Compose, Identity, nonnegative
 from genbab.network.maps.base import LinearMap
+from genbab.network.maps.composition import compose
 from genbab.network.maps.convolution import Conv
 from genbab.network.maps.index import Index
-from genbab.network.maps.joins import compose
 from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
 from genbab.network.noise import noise, noises
-from genbab.network.plain import without_domains
 from genbab.network.premises import implied, output_neurons, with_premises
 from genbab.network.rounded import rounded
 from genbab.network.simplify import simplify
-from genbab.network.values import evaluate, values
+from genbab.network.values import evaluate, values, without_domains
 from genbab.network.walk import backward, forward
 
 __all__ = [

@@ -14,8 +14,8 @@ from genbab.network.ball import within
 from genbab.network.graph import Network
 from genbab.network.maps.algebra import Identity
 from genbab.network.maps.base import LinearMap
+from genbab.network.maps.composition import compose
 from genbab.network.maps.index import Index
-from genbab.network.maps.joins import compose
 from genbab.network.maps.weighted import Diagonal
 from genbab.network.nodes import Affine, Input, Node, Nonlinear
 from genbab.network.simplify import simplify

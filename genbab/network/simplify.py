@@ -16,8 +16,8 @@ from torch import Tensor
 from genbab.network.graph import Network
 from genbab.network.maps.algebra import Adjoint, Compose, Identity
 from genbab.network.maps.base import LinearMap
+from genbab.network.maps.composition import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, composed, multiplied
 from genbab.network.maps.index import Index
-from genbab.network.maps.joins import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, composed, multiplied
 from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
 from genbab.network.nodes import Affine
 from genbab.network.uncertainty import LEAST, UNIT, Uncertainty, of_sum, padded, relative

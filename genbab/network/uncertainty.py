@@ -8,11 +8,15 @@ for it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from genbab.network.maps.base import LinearMap
+
+Numbers = TypeVar("Numbers", Tensor, npt.NDArray[Any])
 
 UNIT = 2.0**-53
 """Unit roundoff of float64: what one rounding to nearest may change, relative to the result."""
@@ -105,10 +109,11 @@ def of_product(weight: Tensor, factors: Tensor, product: Tensor) -> int | None:
     return 0 if _bits(weight) + _bits(factors) <= 53 else 1
 
 
-def of_sum(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
-    """What a sum of two tensors lost by rounding, exactly: a + b - total (TwoSum; Knuth)."""
+def of_sum(a: Numbers, b: Numbers, total: Numbers) -> Numbers:
+    """What a sum of two tensors or arrays lost by rounding, exactly: a + b - total (TwoSum; Knuth)."""
     back = total - a
-    return (a - (total - back)) + (b - back)
+    lost: Numbers = (a - (total - back)) + (b - back)
+    return lost
 
 
 def grain(numbers: Tensor | None) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from genbab.network.graph import Network
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
 from genbab.network.walk import forward
+from genbab.nonlinear.composed.defined import keeps_domain
 
 
 class _Value(Meaning[Sequence[Tensor], Tensor]):
@@ -39,3 +41,14 @@ def values(network: Network, x: Tensor) -> list[Tensor]:
 def evaluate(network: Network, x: Tensor) -> Tensor:
     """The outputs (..., O) at inputs x (..., D)."""
     return values(network, x)[network.output]
+
+
+def without_domains(network: Network) -> Network:
+    """The network without what keeps the domains of its functions: what floating-point arithmetic computes.
+
+    It has values also where the file's graph has none over the real numbers but an arithmetic with infinities
+    goes on (exp(log(0)) is 0): for attacks and comparisons, never for bounds.
+    """
+    like = next((node.bias for node in network.affine.values()), torch.zeros(0, dtype=torch.float64))
+    kept = {i: node for i, node in network.nonlinear.items() if keeps_domain(node.fn)}
+    return network.with_nodes({i: Affine((), like.new_zeros(node.size)) for i, node in kept.items()})

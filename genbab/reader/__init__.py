@@ -16,7 +16,7 @@ from genbab.reader.models.joined import (
 from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.models.preprocessing import normalised
 from genbab.reader.models.torch import is_program, load_program, load_torch
-from genbab.reader.models.written import as_written
+from genbab.reader.models.unsimplified import unsimplified
 from genbab.reader.onnx.files import read_proto
 from genbab.reader.onnx.training import refuse_unready
 
@@ -25,7 +25,6 @@ __all__ = [
     "Joined",
     "Model",
     "activated",
-    "as_written",
     "check_declared",
     "check_shapes",
     "element_types",
@@ -43,4 +42,5 @@ __all__ = [
     "showing",
     "tensor_bytes",
     "tensors",
+    "unsimplified",
 ]

@@ -17,7 +17,7 @@ from genbab.network import (
     TokenDense,
     compose,
 )
-from genbab.network.maps.joins import scaled
+from genbab.network.maps.composition import scaled
 
 
 def random(*shape: int) -> torch.Tensor:

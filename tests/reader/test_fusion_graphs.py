@@ -26,9 +26,9 @@ from genbab.network import (
     evaluate,
 )
 from genbab.nonlinear import Expression, Nonlinearity, Product, make
-from genbab.reader.fuse import pieces as fusion_pieces
+from genbab.reader.fuse import wrapped
 from genbab.reader.fuse.fuse import fuse
-from genbab.reader.fuse.pieces import Ask
+from genbab.reader.fuse.wrapped import Ask
 
 SIZE = 6
 SMOOTH = ("sigmoid", "tanh", "erf", "sin", "softplus", "relu", "abs", "silu")
@@ -134,7 +134,7 @@ def _random(seed: int) -> Network:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_random_graphs_keep_their_values(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fusion_pieces, "certified", _trusting)
+    monkeypatch.setattr(wrapped, "certified", _trusting)
     network = _random(seed)
     after = fused(network)
     assert nonlinear_nodes(after) <= 64
@@ -151,7 +151,7 @@ def test_a_function_that_cannot_be_certified_is_fused_in_parts(monkeypatch: pyte
             raise UsageError("too much for this test")
         return _trusting(expression, ask)
 
-    monkeypatch.setattr(fusion_pieces, "certified", refuse)
+    monkeypatch.setattr(wrapped, "certified", refuse)
     graph = Graph()
     first = graph.sum(graph.fn("sin", 0), graph.fn("tanh", 0))
     graph.sum(first, graph.fn("erf", graph.fn("exp", first)))

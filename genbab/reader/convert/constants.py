@@ -19,7 +19,7 @@ from genbab.network.uncertainty import LEAST, UNIT
 from genbab.reader.convert.fold import fold, spread
 from genbab.reader.lower import LOWERINGS
 from genbab.reader.tensors.builder import Builder
-from genbab.reader.tensors.exact import ONE, ROOM, ZERO, Ball, added, ball, negative, over, root, times
+from genbab.reader.tensors.exact import ONE, ROOM, ZERO, Ball, added, ball, known, negative, over, root, times
 from genbab.reader.tensors.values import Array, Inexact, Op, Refused, Var
 
 Constant = Array | Inexact
@@ -196,15 +196,15 @@ def _dequantised(op: Op, inputs: Sequence[Constant | None]) -> Ball:
 def _grid(op: Op, inputs: Sequence[Constant | None]) -> Ball:
     """Sums of numbers of theta times coordinates, which are at most 1 and rounded twice."""
     theta, *rest = inputs
-    value, error = ball(_known(theta))
-    made = fold(op, [value, *map(_plain, rest)])[0]
+    value, error = known(theta, "its theta")
+    made = fold(op, [value, *map(_exact, rest)])[0]
     most = float((np.abs(value) * (UNIT * 64) + error).sum(axis=-1).max(initial=0.0))
     return made, np.full(made.shape, most + LEAST)
 
 
 def _steps(op: Op, inputs: Sequence[Constant | None]) -> Ball:
     """start + i · delta, as many as the runtime makes."""
-    start, _, step = (ball(_known(a)) for a in inputs)
+    start, _, step = (known(a, "a number that says where it begins or ends") for a in inputs)
     count = fold(op, [a.computed if isinstance(a, Inexact) else a for a in inputs])[0].size
     number = np.arange(count, dtype=np.float64)
     return added(times((number, np.zeros(count)), step), start)
@@ -217,17 +217,12 @@ SPECIAL: dict[str, Callable[[Op, Sequence[Constant | None]], Ball]] = {
 }
 
 
-def _known(a: Constant | None) -> Constant:
-    assert a is not None
-    return a
-
-
 def _sums(op: Op, inputs: Sequence[Constant | None], balls: Sequence[Ball | None]) -> Ball:
     """Sums of products by the reference in float64, which loses no more than their length in roundings."""
 
     def folded_with(op: Op, number: Callable[[Ball], Array]) -> Array:
         pairs = zip(inputs, balls, strict=True)
-        return fold(op, [number(x) if x is not None and fractional(a) else _plain(a) for a, x in pairs])[0]
+        return fold(op, [number(x) if x is not None and fractional(a) else _exact(a) for a, x in pairs])[0]
 
     positive = _absolute(op)
     value = folded_with(op, lambda x: x[0])
@@ -236,11 +231,6 @@ def _sums(op: Op, inputs: Sequence[Constant | None], balls: Sequence[Ball | None
     terms = sum(int(x[0].size) for x in balls if x is not None) + 8
     lost = terms * LEAST * max(1.0, abs(op.number("alpha", 1.0)), abs(op.number("beta", 1.0)))
     return value, (reach - mass + terms * UNIT * (mass + reach) + lost) * (1 + terms * UNIT)
-
-
-def _plain(a: Constant | None) -> Array | None:
-    assert not isinstance(a, Inexact)
-    return a
 
 
 def _absolute(op: Op) -> Op:

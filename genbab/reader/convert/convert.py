@@ -15,10 +15,10 @@ from genbab.network import Index, Network
 from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.reader.convert.constants import folded, moved
 from genbab.reader.convert.control import CONTROL
+from genbab.reader.convert.dependencies import needed_names, reads, repeated
 from genbab.reader.convert.fold import literal, shape_of
 from genbab.reader.convert.forks import Forked, begins_anywhere, forked, merged, sliced
 from genbab.reader.convert.integers import ready, typed
-from genbab.reader.convert.reading import needed_names, reads, repeated
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.convert.weights import ARITHMETIC, BY_WEIGHTS, with_weights
 from genbab.reader.domains.domains import Selection
@@ -28,7 +28,17 @@ from genbab.reader.lower.moving.joining import in_one_vector
 from genbab.reader.lower.table import RANDOM, REFUSED
 from genbab.reader.tensors.arithmetic import apply
 from genbab.reader.tensors.builder import Builder
-from genbab.reader.tensors.values import Array, Inexact, Masked, Op, Refused, TooLarge, Value, Var, count
+from genbab.reader.tensors.values import (
+    Array,
+    Inexact,
+    Masked,
+    Op,
+    Refused,
+    TensorTooLarge,
+    Value,
+    Var,
+    count,
+)
 
 DOMAINS = ("", "ai.onnx")
 MISFITS = (
@@ -63,7 +73,7 @@ class Converted:
 
 
 @dataclass
-class _Run:
+class _Conversion:
     """The state of one conversion."""
 
     source: str
@@ -88,7 +98,7 @@ def convert(
     """
     builder = Builder(sum(count(s) for _, s in shapes))
     opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
-    run = _Run(source, opsets, builder, ask)
+    run = _Conversion(source, opsets, builder, ask)
     tensors: dict[str, Known] = {}
     _initialisers(run, proto.graph, tensors)
     _inputs(builder, shapes, _elements(proto.graph), tensors)
@@ -104,14 +114,14 @@ def convert(
     return Converted(builder.network(output.node), found, shapes_out, builder.selections)
 
 
-def _initialisers(run: _Run, graph: GraphProto, tensors: dict[str, Known]) -> None:
+def _initialisers(run: _Conversion, graph: GraphProto, tensors: dict[str, Known]) -> None:
     if graph.sparse_initializer:
         raise ModelError(f"{run.source}: sparse initialisers are not supported")
     for tensor in graph.initializer:
         tensors[tensor.name] = _array(run, tensor, tensor.name)
 
 
-def _array(run: _Run, tensor: TensorProto, name: str) -> Array:
+def _array(run: _Conversion, tensor: TensorProto, name: str) -> Array:
     try:
         array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OSError) as error:
@@ -145,7 +155,7 @@ def _inputs(
         start += count(shape)
 
 
-def _nodes(run: _Run, nodes: Sequence[NodeProto], tensors: dict[str, Known], needed: set[str]) -> None:
+def _nodes(run: _Conversion, nodes: Sequence[NodeProto], tensors: dict[str, Known], needed: set[str]) -> None:
     for node in nodes:
         if not needed.intersection(node.output):
             continue
@@ -172,7 +182,7 @@ def _nodes(run: _Run, nodes: Sequence[NodeProto], tensors: dict[str, Known], nee
             run.problems.append((op.label, op.kind, f"its output {len(outputs)} is used"))
 
 
-def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]) -> Sequence[Known]:
+def _lowered(run: _Conversion, op: Op, inputs: Sequence[Known], scope: dict[str, Known]) -> Sequence[Known]:
     """The outputs of one node; an empty list after noting down why it has no rule."""
     run.builder.label = op.label
     try:
@@ -187,7 +197,7 @@ def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]
         run.problems.append((op.label, op.kind, str(error)))
     except ModelError:
         raise
-    except (TooLarge, MemoryError) as error:
+    except (TensorTooLarge, MemoryError) as error:
         raise ModelError(f"{run.source}: node '{op.label}' ({op.kind}): {error}") from error
     except MISFITS as error:
         raise ModelError(
@@ -196,11 +206,11 @@ def _lowered(run: _Run, op: Op, inputs: Sequence[Known], scope: dict[str, Known]
     return []
 
 
-def _typed_outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+def _typed_outputs(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     return typed(run.builder, op, inputs, _outputs(run, op, inputs))
 
 
-def _outputs(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+def _outputs(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     if op.node.domain not in DOMAINS:
         return [_registered(run, op, _as_nodes(run.builder, inputs))]
     if op.kind == "Constant":
@@ -230,7 +240,7 @@ def _as_nodes(b: Builder, inputs: Sequence[Known]) -> list[Known]:
     return [b.variable(v) if isinstance(v, Inexact) else v for v in inputs]
 
 
-def _computed(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+def _computed(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     """The outputs of an operator that does more than move numbers."""
     if op.kind in BY_WEIGHTS and any(isinstance(v, Inexact) for v in inputs):
         return [with_weights(run.builder, op, inputs)]
@@ -248,14 +258,14 @@ def _computed(run: _Run, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     return made if isinstance(made, list) else [made]
 
 
-def _literal(run: _Run, op: Op) -> Array:
+def _literal(run: _Conversion, op: Op) -> Array:
     value = literal(op)
     if value.dtype.kind == "f" and bool(np.isnan(value).any()):
         raise ModelError(f"{run.source}: constant '{op.label}' contains NaN")
     return value
 
 
-def _registered(run: _Run, op: Op, inputs: Sequence[Known]) -> Value:
+def _registered(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Value:
     """An operator that is one function of the library."""
     domain = "" if op.node.domain in DOMAINS else op.node.domain
     if (domain, op.kind) not in OPERATORS:
@@ -270,7 +280,7 @@ def _registered(run: _Run, op: Op, inputs: Sequence[Known]) -> Value:
 class _Body:
     """Makes the outputs of a subgraph that sees the tensors of `scope`."""
 
-    run: _Run
+    run: _Conversion
     scope: dict[str, Known]
 
     def __call__(self, graph: GraphProto, inputs: Mapping[str, Known]) -> list[Known]:
@@ -284,7 +294,7 @@ class _Body:
         return _as_nodes(self.run.builder, [tensors[o.name] for o in graph.output])
 
 
-def _output(run: _Run, tensors: dict[str, Known], name: str) -> Var:
+def _output(run: _Conversion, tensors: dict[str, Known], name: str) -> Var:
     value = tensors.get(name)
     if value is None or isinstance(value, Unknown):
         raise ModelError(f"{run.source}: nothing makes the output '{name}'")

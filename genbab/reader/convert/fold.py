@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from genbab.reader.tensors.values import MAX_NUMBERS, Array, Op, Refused, TooLarge, Var, room
+from genbab.reader.tensors.values import MAX_NUMBERS, Array, Op, Refused, TensorTooLarge, Var, room
 
 Fold = Callable[[Op, list[Any]], Array]
 
@@ -130,13 +130,15 @@ def fold(op: Op, inputs: Sequence[Array | None]) -> list[Array]:
 
 
 def _fits(op: Op, inputs: Sequence[Array]) -> None:
-    """Raises `TooLarge` when the output is known to be too large: it is as large as its inputs broadcast
-    together, as a product of matrices, or as a number among its inputs says.
+    """Raises `TensorTooLarge` when the output is known to be too large.
+
+    It is as large as its inputs broadcast together, as a product of matrices, or as a number among its inputs
+    says.
     """
     if op.kind in SIZED and any(
         abs(v) > MAX_NUMBERS for a in inputs if a.dtype.kind in "iu" for v in a.ravel().tolist()
     ):
-        raise TooLarge(f"its output would have more than {MAX_NUMBERS:,} numbers")
+        raise TensorTooLarge(f"its output would have more than {MAX_NUMBERS:,} numbers")
     if op.kind == "MatMul" and len(inputs) == 2 and min(a.ndim for a in inputs) > 1:
         room(
             (

@@ -34,8 +34,8 @@ from genbab.network import (
 from genbab.network.maps.structure import read_by
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.composed.defined import Taken, absent, defined, total
-from genbab.reader.domains.everywhere import ranges
 from genbab.reader.domains.implied import Implied
+from genbab.reader.domains.ranges import ranges
 
 SEPARATE = 1 << 24
 """So many (output, number) pairs are looked at; beyond that every output counts as computed from

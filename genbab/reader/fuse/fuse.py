@@ -20,10 +20,10 @@ from genbab.network import (
 )
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.facts.real import real
-from genbab.reader.fuse.classes import Forms
-from genbab.reader.fuse.pieces import Ask, Piece, finite, pieces
+from genbab.reader.fuse.expressions import RootExpressions
 from genbab.reader.fuse.roots import Roots
 from genbab.reader.fuse.sums import Numbers, Sum
+from genbab.reader.fuse.wrapped import Ask, WrappedFunction, finite, wrapped_functions
 from genbab.reader.tensors.spans import endless
 
 CONE = 256
@@ -35,11 +35,11 @@ COPIES = 256
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """Entry j of a node is pieces[labels[j]] of the root's entry place[j]; None: the first piece, entry j."""
+    """Entry j of a node is functions[labels[j]] of the root's entry place[j]; None: the first, entry j."""
 
     root: int
     place: Tensor | None
-    pieces: tuple[Piece, ...]
+    functions: tuple[WrappedFunction, ...]
     labels: Tensor | None
 
 
@@ -51,7 +51,7 @@ def fuse(network: Network, ask: Ask = lambda: None) -> Network:
     roots = Roots(network)
     plans: dict[int, Fused] = {}
     needed = {network.output, 0}
-    forms: dict[int, Forms] = {}
+    forms: dict[int, RootExpressions] = {}
     for i in reversed(range(len(network.nodes))):
         if i not in needed:
             continue
@@ -65,7 +65,7 @@ def fuse(network: Network, ask: Ask = lambda: None) -> Network:
     return _rebuilt(network, needed, plans)
 
 
-def _plan(roots: Roots, forms: dict[int, Forms], i: int, ask: Ask) -> Fused | None:
+def _plan(roots: Roots, forms: dict[int, RootExpressions], i: int, ask: Ask) -> Fused | None:
     """How node i is made from the highest root for which that pays and can be certified."""
     if i in roots.network.affine and not roots.joins(i):
         return None
@@ -80,8 +80,8 @@ def _plan(roots: Roots, forms: dict[int, Forms], i: int, ask: Ask) -> Fused | No
         if between is None or not _pays(roots.network, between):
             continue
         try:
-            form = forms.setdefault(root, Forms(roots, root)).of(between)
-            made = tuple(pieces(form.expressions, ask))
+            form = forms.setdefault(root, RootExpressions(roots, root)).of(between)
+            made = tuple(wrapped_functions(form.expressions, ask))
         except UsageError:
             continue
         if all(map(finite, made)):
@@ -137,7 +137,7 @@ def _emit(nodes: list[Node], plan: Fused, root: int, size: int) -> None:
     if slope.some:
         made.add(root, plan.place, slope, nodes[root].size)
     functions: dict[Nonlinearity, list[int]] = {}
-    for n, piece in enumerate(plan.pieces):
+    for n, piece in enumerate(plan.functions):
         if piece.fn is not None:
             functions.setdefault(piece.fn, []).append(n)
     for fn, members in functions.items():
@@ -173,7 +173,7 @@ def _argument(nodes: list[Node], plan: Fused, root: int, entries: Tensor | None,
 
 def _spread(plan: Fused, name: str, size: int) -> Numbers:
     """Per entry that number of its piece, (N,)."""
-    found = [real(getattr(piece, name)) for piece in plan.pieces]
+    found = [real(getattr(piece, name)) for piece in plan.functions]
     columns = [[float(r) for r in found], [r.error for r in found]]
     tables = (torch.tensor(column, dtype=torch.float64) for column in columns)
     return Numbers(*(t[0].expand(size).clone() if plan.labels is None else t[plan.labels] for t in tables))

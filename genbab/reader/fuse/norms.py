@@ -45,7 +45,7 @@ index[j] of the node.
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Normalisation:
     """Entry j of a product is factor[j] times entry place[j] of the norm of the entries rows.ravel() of node
     `source`, in rows of `rows`, with this floor; but for so many roundings of the product, as the factor and
     the floor went through.
@@ -75,7 +75,7 @@ def with_norms(network: Network) -> Network:
     return Network(tuple(nodes), number[network.output], tuple(names))
 
 
-def _emit(nodes: list[Node], found: Found, source: int) -> None:
+def _emit(nodes: list[Node], found: Normalisation, source: int) -> None:
     """Append the rows, their sums of squares, the norm, and its values where the product had them."""
     groups, length = found.rows.shape
     size = groups * length
@@ -94,7 +94,7 @@ def _emit(nodes: list[Node], found: Found, source: int) -> None:
     nodes.append(Affine(((len(nodes) - 1, back),), none, Uncertainty(found.roundings)))
 
 
-def _found(network: Network, i: int) -> Found | None:
+def _found(network: Network, i: int) -> Normalisation | None:
     """How node i is a normalisation, or None."""
     node = network.nonlinear.get(i)
     if node is None or not isinstance(node.fn, Product):
@@ -131,7 +131,7 @@ def _inverse_root(network: Network, i: int) -> Copy | None:
     return None
 
 
-def _matched(network: Network, entries: int, root: Copy) -> Found | None:
+def _matched(network: Network, entries: int, root: Copy) -> Normalisation | None:
     """The norm that the product of node `entries` and this inverse root is."""
     sums, group, weight, roundings = root
     reduced = _reduced(network, sums)
@@ -155,7 +155,9 @@ def _matched(network: Network, entries: int, root: Copy) -> Found | None:
     place = group * rows.shape[1] + ((matrix != 0).cumsum(1) - 1)[group, at]
     factor = own[2] * weight / share**0.5
     # a relative error of share and bias moves the root by half as much, the factor and the floor by as much
-    return Found(squares, rows, float(bias[0]) / share, place, factor, own[3] + roundings + 2 * more + 8)
+    return Normalisation(
+        squares, rows, float(bias[0]) / share, place, factor, own[3] + roundings + 2 * more + 8
+    )
 
 
 def _uniform_rows(matrix: Tensor, bias: Tensor) -> tuple[Tensor, float] | None:

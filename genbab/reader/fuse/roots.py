@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.network import Adjoint, Diagonal, Identity, Index, LinearMap, Network
-from genbab.network.maps.joins import multiplied
+from genbab.network.maps.composition import multiplied
 from genbab.network.uncertainty import of_product
 from genbab.nonlinear.composed.defined import keeps_domain
 

@@ -13,9 +13,9 @@ from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 
 from genbab.errors import ModelError, SpecError
 from genbab.reader.models.model import Model
+from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import read_proto
 from genbab.reader.onnx.opsets import raised
-from genbab.reader.onnx.spelling import spelled
 from genbab.specs import NetworkName, TensorName, own_models
 
 SEPARATOR = "/"  # no network's name contains it, so the prefixes are free of each other
@@ -40,7 +40,7 @@ def joined(networks: Sequence[NetworkName], models: Mapping[str, Path]) -> Joine
     """
     owners = [_owner(networks, network) for network in networks]
     read = {name: read_proto(models[name]) for name in dict.fromkeys(owners)}
-    given = {name: spelled(proto, signature.source)[0] for name, (proto, signature) in read.items()}
+    given = {name: expanded(proto, signature.source)[0] for name, (proto, signature) in read.items()}
     version = max(signature.opset for _, signature in read.values())
     _check_domains(given)
     newest = {

@@ -22,8 +22,8 @@ from genbab.reader.fuse.gates import fuse_gates
 from genbab.reader.fuse.guards import without_guards
 from genbab.reader.fuse.norms import with_norms
 from genbab.reader.models.selfcheck import self_check
+from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature, read_proto
-from genbab.reader.onnx.spelling import spelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def build_model(
     proto: ModelProto, signature: Signature, check: bool = True, ask: Callable[[], None] = lambda: None
 ) -> Model:
     """The model of a checked proto."""
-    written, alone = spelled(proto, signature.source)
+    written, alone = expanded(proto, signature.source)
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
     plain = without_guards(inlined(proto, signature.source))

@@ -16,7 +16,7 @@ from genbab.network.interval import propagate
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.convert.convert import Converted
 from genbab.reader.onnx.files import Signature
-from genbab.reader.onnx.runtime import Session, divided, opened, outputs
+from genbab.reader.onnx.runtime import InferenceSession, divided, opened, outputs
 from genbab.reader.tensors.values import Array, count
 
 RELATIVE = 1e-4
@@ -94,7 +94,7 @@ def _points(size: int) -> list[Array]:
     return [p.astype(np.float32).astype(np.float64) for p in points]
 
 
-def _session(proto: ModelProto, signature: Signature) -> Session:
+def _session(proto: ModelProto, signature: Signature) -> InferenceSession:
     try:
         return opened(proto, signature.source)
     except ModelError as error:
@@ -104,7 +104,7 @@ def _session(proto: ModelProto, signature: Signature) -> Session:
         raise ModelError(f"{error}; {lacks}") from error
 
 
-def _run(session: Session, signature: Signature, names: list[str], x: Array) -> list[Array]:
+def _run(session: InferenceSession, signature: Signature, names: list[str], x: Array) -> list[Array]:
     feed = divided(x, signature.input_names, signature.input_shapes, signature.input_dtypes)
     return outputs(session, names, feed, signature.source)
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-class Session(Protocol):
+class InferenceSession(Protocol):
     """What is used of an onnxruntime session."""
 
     def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> Sequence[Any]: ...
 
 
-def session(proto: bytes, optimised: bool = False) -> Session:
+def session(proto: bytes, optimised: bool = False) -> InferenceSession:
     """A session on the CPU; `optimised` with onnxruntime's graph optimisations. Raises what onnxruntime
     raises.
     """
@@ -32,11 +32,11 @@ def session(proto: bytes, optimised: bool = False) -> Session:
     options.log_severity_level = 4
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    made: Session = onnxruntime.InferenceSession(proto, options, providers=["CPUExecutionProvider"])
+    made: InferenceSession = onnxruntime.InferenceSession(proto, options, providers=["CPUExecutionProvider"])
     return made
 
 
-def opened(proto: ModelProto, source: str) -> Session:
+def opened(proto: ModelProto, source: str) -> InferenceSession:
     """A session without optimisations; raises `ModelError`, which names the source, for a model that
     onnxruntime refuses.
     """
@@ -47,7 +47,7 @@ def opened(proto: ModelProto, source: str) -> Session:
 
 
 def outputs(
-    one: Session, names: Sequence[str], feed: Mapping[str, Any], source: str
+    one: InferenceSession, names: Sequence[str], feed: Mapping[str, Any], source: str
 ) -> list[npt.NDArray[Any]]:
     """The outputs of these names; raises `ModelError`, which names the source, where the run fails."""
     try:

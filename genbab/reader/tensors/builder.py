@@ -18,7 +18,7 @@ from genbab.reader.tensors.values import (
     MAX_NUMBERS,
     Array,
     Inexact,
-    TooLarge,
+    TensorTooLarge,
     Value,
     Var,
     count,
@@ -144,7 +144,7 @@ class Builder:
     def _append(self, node: Node, shape: Sequence[int], undefined: bool = False) -> Var:
         self.numbers += count(shape)
         if self.numbers > 8 * MAX_NUMBERS:
-            raise TooLarge(
+            raise TensorTooLarge(
                 f"the tensors up to here hold {self.numbers:,} numbers, {8 * MAX_NUMBERS:,} are accepted"
             )
         if undefined or not self.partial.isdisjoint(node.sources):

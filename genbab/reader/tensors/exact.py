@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genbab.network.uncertainty import LEAST, UNIT
+from genbab.network.uncertainty import LEAST, UNIT, of_sum
 from genbab.reader.tensors.values import Array, Inexact, constant
 
 SPLIT = 134217729.0
@@ -58,9 +58,7 @@ def added(x: Ball, y: Ball) -> Ball:
     (a, e), (c, f) = x, y
     with np.errstate(all="ignore"):
         total = a + c
-        back = total - a
-        lost = np.abs((a - (total - back)) + (c - back))
-        return total, _sum_up(e + f, lost)
+        return total, _sum_up(e + f, np.abs(of_sum(a, c, total)))
 
 
 def times(x: Ball, y: Ball) -> Ball:

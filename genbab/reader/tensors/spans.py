@@ -12,19 +12,15 @@ import torch
 from torch import Tensor
 
 from genbab.network import (
-    Adjoint,
     Affine,
-    Diagonal,
     Grouped,
-    Identity,
-    Index,
     Input,
-    LinearMap,
     Meaning,
     Network,
     Nonlinear,
 )
 from genbab.network.interval import magnitude, uncertain
+from genbab.network.maps.signs import image
 from genbab.nonlinear import Nonlinearity, interval, interval2
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Var
@@ -139,44 +135,18 @@ def _nonlinear(made: Nonlinear, args: Sequence[Span]) -> Span:
 
 
 def _affine(made: Affine, sources: Sequence[Span]) -> Span:
-    """bias + Σ map(source), rounded outward."""
+    """bias + Σ map(source), rounded outward.
+
+    Beside `network.interval.affine_range`, which bounds are made of: there an infinite end leaves both ends
+    of the sum infinite, and batches are cheap. `domains.ranges` knows also what is above 0 for certain.
+    """
     lower, upper, mass = made.bias.clone(), made.bias.clone(), made.bias.abs()
     terms = len(sources) + 8 + made.uncertainty.roundings
     for (_, one), source in zip(made.terms, sources, strict=False):
-        low, high, size = _mapped(one, source)
-        lower, upper, mass = lower + low, upper + high, mass + size
+        part = image(one, *source)
+        lower, upper, mass = lower + part.least, upper + part.most, mass + part.mass
         terms += one.terms
     slack = 2 * terms * torch.finfo(torch.float64).eps * mass
     doubt = uncertain(made, [magnitude(source) for source in sources])
     slack = slack if doubt is None else slack + doubt
     return lower - slack, upper + slack
-
-
-def _mapped(one: LinearMap, source: Span) -> tuple[Tensor, Tensor, Tensor]:
-    """(lower, upper, |W||x|) of one term."""
-    low, high = source
-    finite_low, finite_high = torch.isfinite(low), torch.isfinite(high)
-    if not _signed(one):
-        finite_low = finite_high = finite_low & finite_high
-    low, high = low.where(finite_low, 0.0), high.where(finite_high, 0.0)
-    none_low, none_high = (~finite_low).to(low.dtype), (~finite_high).to(low.dtype)
-    middle, radius = (low + high) / 2, (high - low) / 2
-    plus = one.apply(torch.stack([middle, none_low, none_high]))
-    size = one.absolute().apply(torch.stack([radius, none_low, none_high, low.abs() + high.abs()]))
-    down, up = size[1] + plus[1] + size[2] - plus[2], size[2] + plus[2] + size[1] - plus[1]
-    infinite = torch.full_like(down, torch.inf)
-    lower = (plus[0] - size[0]).where(down == 0, -infinite)
-    upper = (plus[0] + size[0]).where(up == 0, infinite)
-    return lower, upper, size[3]
-
-
-def _signed(one: LinearMap) -> bool:
-    """Whether no two weights of different signs meet in an entry, so that the signs of sums are exact."""
-    parts = one.parts
-    moving = Index | Identity | Diagonal
-    if all(isinstance(part, moving) for part in parts):
-        return True
-    if isinstance(parts[-1], Diagonal):
-        parts = parts[:-1]
-    sums = [p.map if isinstance(p, Adjoint) else p for p in parts]
-    return all(isinstance(p, Index | Identity) for p in sums)

@@ -92,14 +92,14 @@ class Masked:
         return self.value.size
 
 
-class TooLarge(Exception):  # noqa: N818 - becomes a ModelError with the node
+class TensorTooLarge(Exception):  # noqa: N818 - becomes a ModelError with the node
     """A tensor, or all tensors together, would hold more numbers than are accepted."""
 
 
 def room(shape: Sequence[int], what: str = "its output") -> None:
-    """Raises `TooLarge` when a tensor of this shape holds more than `MAX_NUMBERS`: before it is made."""
+    """Raises `TensorTooLarge` before a tensor of more than `MAX_NUMBERS` numbers is made."""
     if count(shape) > MAX_NUMBERS:
-        raise TooLarge(
+        raise TensorTooLarge(
             f"{what} would have the shape {[int(n) for n in shape]}: "
             f"at most {MAX_NUMBERS:,} numbers are accepted"
         )

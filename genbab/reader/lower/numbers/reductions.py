@@ -86,7 +86,6 @@ def reduced_axes(op: Op, inputs: list[Value | None]) -> tuple[list[int], bool]:
 
 AFFINE = ("ReduceSum", "ReduceMean")
 TREES = ("ReduceMax", "ReduceMin", "ReduceProd")
-OF_SUMS = ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum")
 
 
 @lowering(*AFFINE, how="affine")

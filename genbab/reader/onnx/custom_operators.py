@@ -1,4 +1,4 @@
-"""Operators of users, spelled out in ONNX's own: so that onnxruntime can run what it does not know."""
+"""Operators of users, written out in ONNX's own: so that onnxruntime can run what it does not know."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from genbab.nonlinear.composed.formula import definition
 from genbab.nonlinear.expressions.expression import Apply, Combine, Expression, Multiply, Variable
 from genbab.nonlinear.facts.registry import OPERATORS
 
-_SPELLED = {name: (kind, operator) for (domain, kind), (name, operator) in OPERATORS.items() if not domain}
+_STANDARD = {name: (kind, operator) for (domain, kind), (name, operator) in OPERATORS.items() if not domain}
 _REAL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 
 Known = Mapping[tuple[str, str], Custom]
 
 
-def spelled(proto: ModelProto, source: str) -> tuple[ModelProto, tuple[str, ...]]:
+def expanded(proto: ModelProto, source: str) -> tuple[ModelProto, tuple[str, ...]]:
     """(the model with its users' operators written out, those of them that only genbab can evaluate).
 
     The model itself where there are none; else functions that the model defines are written out as well,
@@ -266,7 +266,7 @@ class _Writer:
             return self._node("Cast", self._node("Not", below), to=self.elem)
         if fn.name in ("gelu", "gelu_tanh") and self._has("Gelu"):
             return self._node("Gelu", x, approximate="none" if fn.name == "gelu" else "tanh")
-        kind, operator = _SPELLED.get(fn.name, (None, None))
+        kind, operator = _STANDARD.get(fn.name, (None, None))
         plain = kind is not None and self._has(kind) and self.elem != TensorProto.DOUBLE
         meaning = None if plain else definition(fn)  # onnxruntime has many operators for float32 only
         if meaning is not None:

@@ -24,25 +24,25 @@ WORK = 8192
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class EntryExpressions:
     """Entry j is expressions[labels[j]] of the root's entry; labels (N,), or None when all are the first."""
 
     expressions: tuple[Expression, ...]
     labels: Tensor | None = None
 
 
-class Forms:
-    """The forms of nodes below one root; UsageError where there are too many different functions."""
+class RootExpressions:
+    """The expressions of nodes below one root; UsageError where there are too many different functions."""
 
     def __init__(self, roots: Roots, root: int) -> None:
         self.roots = roots
         self.root = root
-        self.known: dict[int, Form] = {root: Form((X,))}
+        self.known: dict[int, EntryExpressions] = {root: EntryExpressions((X,))}
         self.doubtful: dict[int, dict[int, Tensor | None]] = {root: {}}
         self.work = 0
 
-    def of(self, between: Sequence[int]) -> Form:
-        """The form of the last of these nodes, which are all those between it and the root, in order."""
+    def of(self, between: Sequence[int]) -> EntryExpressions:
+        """The expressions of the last of these nodes: all those between it and the root, in order."""
         for i in between:
             if i not in self.known:
                 self.doubtful[i] = self._doubtful(i)
@@ -72,11 +72,11 @@ class Forms:
             found[i] = None
         return found
 
-    def _form(self, i: int) -> Form:
+    def _form(self, i: int) -> EntryExpressions:
         total = self.roots.network.affine.get(i)
         return self._function(self.roots.network.nonlinear[i]) if total is None else self._affine(i, total)
 
-    def _function(self, node: Nonlinear) -> Form:
+    def _function(self, node: Nonlinear) -> EntryExpressions:
         forms = [self.known[a] for a in node.args]
         fn = node.fn
         if isinstance(fn, Nonlinearity):
@@ -91,7 +91,7 @@ class Forms:
 
         return self._made([x.labels, y.labels], times)
 
-    def _affine(self, i: int, node: Affine) -> Form:
+    def _affine(self, i: int, node: Affine) -> EntryExpressions:
         reads, doubt = self.roots.reads[i], node.uncertainty
         assert reads is not None
         if doubt.weights:
@@ -120,12 +120,14 @@ class Forms:
 
         return self._made(columns, total)
 
-    def _made(self, columns: Sequence[Tensor | None], make: Callable[[Sequence[int]], Expression]) -> Form:
+    def _made(
+        self, columns: Sequence[Tensor | None], make: Callable[[Sequence[int]], Expression]
+    ) -> EntryExpressions:
         """One expression for every different row of the columns; None is a column of zeros."""
         given = [(n, c) for n, c in enumerate(columns) if c is not None]
         if not given:
             self._count(1)
-            return Form((make([0] * len(columns)),))
+            return EntryExpressions((make([0] * len(columns)),))
         rows = given[0][1]
         for _, column in given[1:]:  # one number per row, counted afresh so that it stays small
             rows = torch.unique(rows * (int(column.max()) + 1) + column, return_inverse=True)[1]
@@ -183,7 +185,7 @@ def _numbered(
     return numbers, [number(n, float(v)) for n, v in enumerate(table)]
 
 
-def _merged(expressions: Sequence[Expression], labels: Tensor) -> Form:
+def _merged(expressions: Sequence[Expression], labels: Tensor) -> EntryExpressions:
     """Equal expressions become one."""
     number: dict[str, int] = {}
     kept: list[Expression] = []
@@ -194,5 +196,5 @@ def _merged(expressions: Sequence[Expression], labels: Tensor) -> Form:
             kept.append(expression)
         new.append(number[expression.digest])
     if len(kept) == 1:
-        return Form((kept[0],))
-    return Form(tuple(kept), torch.tensor(new)[labels])
+        return EntryExpressions((kept[0],))
+    return EntryExpressions(tuple(kept), torch.tensor(new)[labels])

@@ -25,7 +25,7 @@ from genbab.network.interval import propagate
 from genbab.network.maps.signs import image
 from genbab.network.maps.structure import read_by
 from genbab.reader import load_onnx
-from genbab.reader.domains.everywhere import ranges
+from genbab.reader.domains.ranges import ranges
 from tests.soundness.graphs import random_network
 
 

@@ -8,17 +8,17 @@ from genbab.reader.convert.convert import convert
 from genbab.reader.convert.inline import inlined
 from genbab.reader.fuse.guards import without_guards
 from genbab.reader.models.model import Model
+from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import read_proto
-from genbab.reader.onnx.spelling import spelled
 
 
-def as_written(model: Model) -> Network:
+def unsimplified(model: Model) -> Network:
     """A network with a node for every tensor of the model's graph, nothing merged; the model's own network
     where that cannot be had.
     """
     try:
         proto, signature = read_proto(model.proto)
-        plain = without_guards(inlined(spelled(proto, model.source)[0], model.source))
+        plain = without_guards(inlined(expanded(proto, model.source)[0], model.source))
         inputs = list(zip(signature.input_names, signature.input_shapes, strict=True))
         return convert(plain, inputs, model.source).network
     except GenbabError:

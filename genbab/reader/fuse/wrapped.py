@@ -46,7 +46,7 @@ all.
 
 
 @dataclass(frozen=True)
-class Piece:
+class WrappedFunction:
     """shift + slope·x + factor·fn(inside·x + offset); fn is None where the function is affine."""
 
     fn: Nonlinearity | None
@@ -61,7 +61,7 @@ Ask = Callable[[], None]
 """Called now and then; may raise to end the work."""
 
 
-def pieces(expressions: Sequence[Expression], ask: Ask) -> list[Piece]:
+def wrapped_functions(expressions: Sequence[Expression], ask: Ask) -> list[WrappedFunction]:
     """One piece per expression; UsageError where one cannot be certified, or for too many functions."""
     known = [rewritten(expression) for expression in expressions]
     found = [_simple(expression) for expression in known]
@@ -75,10 +75,10 @@ def pieces(expressions: Sequence[Expression], ask: Ask) -> list[Piece]:
     return made
 
 
-def _simple(expression: Expression) -> Piece | None:
+def _simple(expression: Expression) -> WrappedFunction | None:
     """The piece, when the expression is affine but for one function of an affine argument."""
     if expression.affine is not None:
-        return Piece(None, slope=expression.affine[0], shift=expression.affine[1])
+        return WrappedFunction(None, slope=expression.affine[0], shift=expression.affine[1])
     parts, shift = opened(expression)
     slope, piece = real(0.0), None
     for part, factor in parts:
@@ -89,14 +89,14 @@ def _simple(expression: Expression) -> Piece | None:
         inner = found[1].affine if found is not None else None
         if found is None or inner is None or piece is not None:
             return None
-        piece = Piece(found[0], factor, *inner)
+        piece = WrappedFunction(found[0], factor, *inner)
     assert piece is not None
-    return Piece(piece.fn, piece.factor, piece.inside, piece.offset, slope, shift)
+    return WrappedFunction(piece.fn, piece.factor, piece.inside, piece.offset, slope, shift)
 
 
-def _composed(expressions: Sequence[Expression], ask: Ask) -> list[Piece]:
+def _composed(expressions: Sequence[Expression], ask: Ask) -> list[WrappedFunction]:
     if len({e.digest for e in expressions}) == 1:
-        return [Piece(certified(expressions[0], ask))] * len(expressions)
+        return [WrappedFunction(certified(expressions[0], ask))] * len(expressions)
     cores = [_core(e) for e in expressions]
     moved = [_reparametrised(*core) for core in cores]
     if len({piece[0].digest for piece in moved}) >= len({e.digest for e, _ in cores}):
@@ -106,25 +106,27 @@ def _composed(expressions: Sequence[Expression], ask: Ask) -> list[Piece]:
     made = []
     for core, wrapping in moved:
         simple = _simple(core)
-        piece = Piece(certified(core, ask)) if simple is None else simple
+        piece = WrappedFunction(certified(core, ask)) if simple is None else simple
         made.append(_wrapped(piece, wrapping))
     return made
 
 
-def _core(expression: Expression) -> tuple[Expression, Piece]:
+def _core(expression: Expression) -> tuple[Expression, WrappedFunction]:
     """(e, wrapping) with the constant and the factor of the first term outside."""
     parts, shift = opened(expression)
     factor = parts[0][1]
-    return combine([(part, real(w) / factor) for part, w in parts]), Piece(None, factor, shift=shift)
+    return combine([(part, real(w) / factor) for part, w in parts]), WrappedFunction(
+        None, factor, shift=shift
+    )
 
 
-def _reparametrised(expression: Expression, wrapping: Piece) -> tuple[Expression, Piece]:
+def _reparametrised(expression: Expression, wrapping: WrappedFunction) -> tuple[Expression, WrappedFunction]:
     """The expression over t = a·x + b, the first affine argument of a function in it."""
     first = next((inner for inner in _arguments(expression) if inner != (1.0, 0.0)), None)
     if first is None or (1.0, 0.0) in _arguments(expression):
         return expression, wrapping
     core, outer = _core(_over(expression, *first))
-    return core, Piece(None, wrapping.factor * outer.factor, *first, 0.0, wrapping.shift)
+    return core, WrappedFunction(None, wrapping.factor * outer.factor, *first, 0.0, wrapping.shift)
 
 
 def _arguments(expression: Expression) -> list[tuple[float, float]]:
@@ -151,10 +153,10 @@ def _over(expression: Expression, a: float, b: float) -> Expression:
     return parts[-1]
 
 
-def _wrapped(piece: Piece, by: Piece) -> Piece:
+def _wrapped(piece: WrappedFunction, by: WrappedFunction) -> WrappedFunction:
     """by.factor · piece(by.inside·x + by.offset) + by.shift."""
     factor, inside, slope = real(by.factor), real(piece.inside), real(piece.slope)
-    return Piece(
+    return WrappedFunction(
         piece.fn,
         factor * piece.factor,
         inside * by.inside,
@@ -190,7 +192,7 @@ def _certified(expression: Expression, effort: Effort) -> Nonlinearity | str:
     return record
 
 
-def finite(piece: Piece) -> bool:
+def finite(piece: WrappedFunction) -> bool:
     """Whether all numbers of the wrapping are finite."""
     numbers = (piece.factor, piece.inside, piece.offset, piece.slope, piece.shift)
     return all(math.isfinite(number) and math.isfinite(real(number).error) for number in numbers)
