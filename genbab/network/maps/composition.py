@@ -151,10 +151,10 @@ def scaled(one: LinearMap, factors: Tensor) -> Joined | None:
         return _weighed(one.weight, factors[:, None], Dense)
     if isinstance(one, TokenDense):
         shared = _per_token(factors, one, one.weight.shape[2])
-        return None if shared is None else _weighed(one.weight, shared[:, None, :], one._with)
+        return None if shared is None else _weighed(one.weight, shared[:, None, :], one.with_weight)
     if isinstance(one, Conv):
         channels = _per_channel(factors, one.out_shape[0])
-        return None if channels is None else _weighed(one.weight, _column(channels, one), one._with)
+        return None if channels is None else _weighed(one.weight, _column(channels, one), one.with_weight)
     return _adjoint(_scaled_inputs(one.map, factors)) if isinstance(one, Adjoint) else None
 
 
@@ -166,10 +166,10 @@ def _scaled_inputs(one: LinearMap, factors: Tensor) -> Joined | None:
         return _weighed(one.weight, factors, Dense)
     if isinstance(one, TokenDense):
         shared = _per_token(factors, one, one.weight.shape[1])
-        return None if shared is None else _weighed(one.weight, shared[:, :, None], one._with)
+        return None if shared is None else _weighed(one.weight, shared[:, :, None], one.with_weight)
     if isinstance(one, Conv):
         channels = _per_channel(factors, one.in_shape[0])
-        return None if channels is None else _weighed(one.weight, _rows(channels, one), one._with)
+        return None if channels is None else _weighed(one.weight, _rows(channels, one), one.with_weight)
     return _adjoint(scaled(one.map, factors)) if isinstance(one, Adjoint) else None
 
 
