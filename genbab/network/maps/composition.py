@@ -13,8 +13,8 @@ from genbab.network.maps.algebra import Adjoint, Compose, Identity
 from genbab.network.maps.base import LinearMap
 from genbab.network.maps.convolution import Conv
 from genbab.network.maps.index import Index
+from genbab.network.maps.roundings import grain, of_product, relative
 from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
-from genbab.network.uncertainty import grain, of_product, relative
 
 DENSE_LIMIT = 4_000_000
 """Largest number of entries of a map that is multiplied out (32 MB in float64)."""
