@@ -35,10 +35,12 @@ class Network:
 
     @property
     def input_size(self) -> int:
+        """D, the numbers of all inputs together."""
         return self.nodes[0].size
 
     @property
     def output_size(self) -> int:
+        """Numbers of the output."""
         return self.nodes[self.output].size
 
     @cached_property

@@ -83,6 +83,7 @@ class Affine:
 
     @property
     def size(self) -> int:
+        """N, as the bias has it."""
         return self.bias.shape[0]
 
     @property

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from genbab.network.graph import Network
 from genbab.network.maps.algebra import Identity
 from genbab.network.maps.index import Index
-from genbab.network.uncertainty import UNIT
+from genbab.network.maps.roundings import UNIT
 from genbab.specs import Clause, Spec
 from genbab.specs.numbers.numbers import round_up
 

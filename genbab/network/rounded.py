@@ -31,33 +31,42 @@ class Rounded(LinearMap):
 
     @property
     def in_size(self) -> int:  # type: ignore[override]
+        """Inputs of the exact map."""
         return self.exact.in_size
 
     @property
     def out_size(self) -> int:  # type: ignore[override]
+        """Outputs of the exact map."""
         return self.exact.out_size
 
     def apply(self, x: Tensor) -> Tensor:
+        """The coarse map of x, rounded to its dtype."""
         return self.coarse.apply(x.to(self.dtype)).to(x.dtype)
 
     def pull(self, a: Tensor) -> Tensor:
+        """The coarse map's adjoint of a, rounded to its dtype."""
         return self.coarse.pull(a.to(self.dtype)).to(a.dtype)
 
     def absolute(self) -> LinearMap:
+        """The exact map's."""
         return self.exact.absolute()
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        """The exact map in another dtype; on another device both."""
         return Rounded(self.exact.to(dtype, device), self.coarse.to(self.dtype, device), self.dtype)
 
     @property
     def cost(self) -> int:
+        """What the exact map costs."""
         return self.exact.cost
 
     @property
     def terms(self) -> int:
+        """The exact map's."""
         return self.exact.terms
 
     def dense(self) -> Tensor:
+        """The exact map's matrix."""
         return self.exact.dense()
 
     def _weight(self) -> Tensor | None:

@@ -18,9 +18,10 @@ from genbab.network.maps.algebra import Adjoint, Compose, Identity
 from genbab.network.maps.base import LinearMap
 from genbab.network.maps.composition import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, composed, multiplied
 from genbab.network.maps.index import Index
+from genbab.network.maps.roundings import LEAST, UNIT, of_sum, relative
 from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
 from genbab.network.nodes import Affine
-from genbab.network.uncertainty import LEAST, UNIT, Uncertainty, of_sum, padded, relative
+from genbab.network.uncertainty import Uncertainty, padded
 
 GATHERED = 64
 """A concatenation of at most this many parts is looked through by those that slice it."""

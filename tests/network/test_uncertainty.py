@@ -11,7 +11,8 @@ from torch import Tensor
 
 from genbab.network import Affine, Dense, Diagonal, Identity, Index, Input, LinearMap, Network, Node, simplify
 from genbab.network.interval import propagate
-from genbab.network.uncertainty import UNIT, Uncertainty
+from genbab.network.maps.roundings import UNIT
+from genbab.network.uncertainty import Uncertainty
 
 F64 = torch.float64
 SIZE = 4

@@ -19,26 +19,33 @@ class Identity(LinearMap):
 
     @property
     def out_size(self) -> int:  # type: ignore[override]
+        """As many as go in."""
         return self.in_size
 
     def apply(self, x: Tensor) -> Tensor:
+        """x itself."""
         return x
 
     def pull(self, a: Tensor) -> Tensor:
+        """a itself."""
         return a
 
     def absolute(self) -> LinearMap:
+        """Itself."""
         return self
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        """Itself: there are no weights."""
         return self
 
     @property
     def cost(self) -> int:
+        """0: nothing is computed."""
         return 0
 
     @property
     def terms(self) -> int:
+        """0: nothing is multiplied."""
         return 0
 
 
@@ -50,39 +57,49 @@ class Adjoint(LinearMap):
 
     @property
     def in_size(self) -> int:  # type: ignore[override]
+        """Outputs of the other map."""
         return self.map.out_size
 
     @property
     def out_size(self) -> int:  # type: ignore[override]
+        """Inputs of the other map."""
         return self.map.in_size
 
     def apply(self, x: Tensor) -> Tensor:
+        """What the other map pulls."""
         return self.map.pull(x)
 
     def pull(self, a: Tensor) -> Tensor:
+        """What the other map applies."""
         return self.map.apply(a)
 
     def absolute(self) -> LinearMap:
+        """The adjoint of the other map's."""
         return Adjoint(self.map.absolute())
 
     def by_sign(self) -> tuple[LinearMap, LinearMap | None]:
+        """The adjoints of the other map's."""
         above, below = self.map.by_sign()
         return Adjoint(above), None if below is None else Adjoint(below)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        """The adjoint of the other map in another dtype, on another device."""
         return Adjoint(self.map.to(dtype, device))
 
     @property
     def parts(self) -> tuple[LinearMap, ...]:
+        """The adjoints of the other map's, the last first."""
         turned = tuple(Adjoint(part) for part in reversed(self.map.parts))
         return turned if len(turned) > 1 else (self,)
 
     @property
     def cost(self) -> int:
+        """What the other map costs."""
         return self.map.cost
 
     @property
     def terms(self) -> int:
+        """As the other map's: these count both directions."""
         return self.map.terms
 
     def _weight(self) -> Tensor | None:
@@ -102,42 +119,52 @@ class Compose(LinearMap):
 
     @property
     def in_size(self) -> int:  # type: ignore[override]
+        """Inputs of the first map."""
         return self.maps[0].in_size
 
     @property
     def out_size(self) -> int:  # type: ignore[override]
+        """Outputs of the last map."""
         return self.maps[-1].out_size
 
     @property
     def parts(self) -> tuple[LinearMap, ...]:
+        """The parts of the maps, one after the other."""
         return tuple(part for one in self.maps for part in one.parts)
 
     def apply(self, x: Tensor) -> Tensor:
+        """One map after the other."""
         for one in self.maps:
             x = one.apply(x)
         return x
 
     def pull(self, a: Tensor) -> Tensor:
+        """One adjoint after the other, the last map's first."""
         for one in reversed(self.maps):
             a = one.pull(a)
         return a
 
     def absolute(self) -> LinearMap:
+        """The composition of the dominating maps, which may be larger than it must."""
         return Compose(tuple(one.absolute() for one in self.maps))
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        """The composition of the maps in another dtype, on another device."""
         return Compose(tuple(one.to(dtype, device) for one in self.maps))
 
     @property
     def cost(self) -> int:
+        """What the maps cost together."""
         return sum(one.cost for one in self.maps)
 
     @property
     def terms(self) -> int:
+        """The sums of the maps on the way, their lengths added up."""
         return sum(one.terms for one in self.maps)
 
     @cached_property
     def gain(self) -> float:
+        """The product of the largest sums of sizes of the weights of each map, if above 1."""
         total = 1.0
         for one in (part.absolute() for part in self.maps if part.terms > 1 or part._weight() is not None):
             weight = one._weight()
@@ -148,6 +175,7 @@ class Compose(LinearMap):
         return total
 
     def reached(self, live: Tensor) -> Tensor:
+        """What is reached map by map, so that no product underflows."""
         for one in self.maps:
             live = one.reached(live)
         return live

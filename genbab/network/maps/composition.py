@@ -13,8 +13,8 @@ from genbab.network.maps.algebra import Adjoint, Compose, Identity
 from genbab.network.maps.base import LinearMap
 from genbab.network.maps.convolution import Conv
 from genbab.network.maps.index import Index
+from genbab.network.maps.roundings import grain, of_product, relative
 from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
-from genbab.network.uncertainty import grain, of_product, relative
 
 DENSE_LIMIT = 4_000_000
 """Largest number of entries of a map that is multiplied out (32 MB in float64)."""
@@ -151,10 +151,10 @@ def scaled(one: LinearMap, factors: Tensor) -> Joined | None:
         return _weighed(one.weight, factors[:, None], Dense)
     if isinstance(one, TokenDense):
         shared = _per_token(factors, one, one.weight.shape[2])
-        return None if shared is None else _weighed(one.weight, shared[:, None, :], one._with)
+        return None if shared is None else _weighed(one.weight, shared[:, None, :], one.with_weight)
     if isinstance(one, Conv):
         channels = _per_channel(factors, one.out_shape[0])
-        return None if channels is None else _weighed(one.weight, _column(channels, one), one._with)
+        return None if channels is None else _weighed(one.weight, _column(channels, one), one.with_weight)
     return _adjoint(_scaled_inputs(one.map, factors)) if isinstance(one, Adjoint) else None
 
 
@@ -166,10 +166,10 @@ def _scaled_inputs(one: LinearMap, factors: Tensor) -> Joined | None:
         return _weighed(one.weight, factors, Dense)
     if isinstance(one, TokenDense):
         shared = _per_token(factors, one, one.weight.shape[1])
-        return None if shared is None else _weighed(one.weight, shared[:, :, None], one._with)
+        return None if shared is None else _weighed(one.weight, shared[:, :, None], one.with_weight)
     if isinstance(one, Conv):
         channels = _per_channel(factors, one.in_shape[0])
-        return None if channels is None else _weighed(one.weight, _rows(channels, one), one._with)
+        return None if channels is None else _weighed(one.weight, _rows(channels, one), one.with_weight)
     return _adjoint(scaled(one.map, factors)) if isinstance(one, Adjoint) else None
 
 

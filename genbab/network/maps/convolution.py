@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genbab.network.maps.base import LinearMap
-from genbab.network.maps.weighted import signs
+from genbab.network.maps.weighted import WeightedMap
 
 
 @dataclass(frozen=True, eq=False)
-class Conv(LinearMap):
+class Conv(WeightedMap):
     """Convolution without bias over 1 to 3 spatial axes; x is a flat (channels, *spatial) image.
 
     weight (out_channels, in_channels / groups, *kernel); padding is the same on both sides of an axis.
     """
 
-    weight: Tensor
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
     stride: tuple[int, ...]
@@ -29,19 +27,23 @@ class Conv(LinearMap):
 
     @property
     def in_size(self) -> int:  # type: ignore[override]
-        return _product(self.in_shape)
+        """Numbers of an image that is read."""
+        return math.prod(self.in_shape)
 
     @property
     def out_size(self) -> int:  # type: ignore[override]
-        return _product(self.out_shape)
+        """Numbers of an image that is made."""
+        return math.prod(self.out_shape)
 
     def apply(self, x: Tensor) -> Tensor:
+        """The convolution of images x (..., in_size)."""
         convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[len(self.stride) - 1]
         images = x.reshape(-1, *self.in_shape)
         y = convolve(images, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
         return y.reshape(*x.shape[:-1], self.out_size)
 
     def pull(self, a: Tensor) -> Tensor:
+        """The transposed convolution of images a (..., out_size)."""
         spread = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)[
             len(self.stride) - 1
         ]
@@ -54,34 +56,13 @@ class Conv(LinearMap):
         x = spread(images, self.weight, None, self.stride, self.padding, extra, self.groups, self.dilation)
         return x.reshape(*a.shape[:-1], self.in_size)
 
-    def absolute(self) -> LinearMap:
-        return self._with(self.weight.abs())
-
-    def by_sign(self) -> tuple[LinearMap, LinearMap | None]:
-        return signs(self.weight, self._with)
-
-    def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
-        return self._with(self.weight.to(device, dtype))
-
-    def _with(self, weight: Tensor) -> Conv:
-        shapes = (self.in_shape, self.out_shape, self.stride, self.padding, self.dilation, self.groups)
-        return Conv(weight, *shapes)
-
     @property
     def cost(self) -> int:
-        return self.out_size * _product(tuple(self.weight.shape[1:]))
+        """One product of a kernel an output."""
+        return self.out_size * math.prod(self.weight.shape[1:])
 
     @property
     def terms(self) -> int:
+        """The most products of an output, and of a pulled entry, together."""
         outputs, *rest = self.weight.shape
-        return _product(tuple(rest)) + outputs * _product(tuple(rest[1:]))
-
-    def _weight(self) -> Tensor | None:
-        return self.weight
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
+        return math.prod(rest) + outputs * math.prod(rest[1:])

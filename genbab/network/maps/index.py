@@ -20,8 +20,9 @@ SHORT = 8
 
 @dataclass(frozen=True, eq=False)
 class Index(LinearMap):
-    """y_i = x[index_i], and 0 where index_i is -1: slice, gather, transpose, expand, tile, pad, nearest
-    resize.
+    """y_i = x[index_i], and 0 where index_i is -1.
+
+    Slice, gather, transpose, expand, tile, pad, nearest resize.
     """
 
     index: Tensor
@@ -33,6 +34,7 @@ class Index(LinearMap):
 
     @property
     def out_size(self) -> int:  # type: ignore[override]
+        """Entries of the index."""
         return self.index.numel()
 
     @cached_property
@@ -82,8 +84,9 @@ class Index(LinearMap):
 
     @cached_property
     def _summed(self) -> tuple[list[int], list[int], Index] | None:
-        """(sizes of the grid, axes along which it reads the same input again (-1: the last), index without
-        them); None where that does not pay.
+        """The index as a smaller one whose entries are read again along some axes of a grid.
+
+        (sizes of the grid, these axes (-1: the last), index without them); None where that does not pay.
         """
         if self._grid is None or 0 not in self._grid[2]:
             return None
@@ -97,6 +100,7 @@ class Index(LinearMap):
         return sizes, axes, Index(index.reshape(-1), self.in_size)
 
     def apply(self, x: Tensor) -> Tensor:
+        """x (..., in_size) read at the index."""
         if self._start >= 0:
             return x.narrow(-1, self._start, self.out_size)
         if self._grid is not None and not x.requires_grad and x.numel():
@@ -112,6 +116,7 @@ class Index(LinearMap):
         return y if kept is None else y.masked_fill(~kept, 0)
 
     def pull(self, a: Tensor) -> Tensor:
+        """a (..., out_size) added up where the index points."""
         if self._start >= 0:
             return functional.pad(a, (self._start, self.in_size - self._start - self.out_size))
         if self._inverse is not None:
@@ -124,13 +129,16 @@ class Index(LinearMap):
         return pulled.index_add_(-1, index, a if kept is None else a.masked_fill(~kept, 0))
 
     def absolute(self) -> LinearMap:
+        """Itself: its weights are 0 and 1."""
         return self
 
     def to(self, dtype: torch.dtype, device: torch.device) -> LinearMap:
+        """The same map on another device; it has no dtype."""
         return self if self.index.device == device else Index(self.index.to(device), self.in_size)
 
     @property
     def cost(self) -> int:
+        """0: numbers are moved."""
         return 0
 
     @cached_property
@@ -140,4 +148,5 @@ class Index(LinearMap):
 
     @property
     def terms(self) -> int:
+        """How often an input is read at most: so many numbers a pulled entry adds up."""
         return self._most_read

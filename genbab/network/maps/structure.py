@@ -28,7 +28,7 @@ def _through(one: LinearMap, mask: Tensor, forward: bool) -> Tensor:
     if isinstance(one, Identity | Diagonal):
         return mask
     if isinstance(one, Index | Conv):
-        plain = one if isinstance(one, Index) else one._with(torch.ones_like(one.weight, dtype=torch.float64))
+        plain = one if isinstance(one, Index) else one.with_weight(torch.ones_like(one.weight).double())
         numbers = mask.double()
         return (plain.apply(numbers) if forward else plain.pull(numbers)) > 0
     size = one.out_size if forward else one.in_size

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from genbab.network.interval import propagate
-from genbab.network.uncertainty import LEAST, UNIT
+from genbab.network.maps.roundings import LEAST, UNIT
 from genbab.reader.convert.fold import fold, spread
 from genbab.reader.lower import LOWERINGS
 from genbab.reader.tensors.builder import Builder

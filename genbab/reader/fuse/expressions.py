@@ -10,7 +10,7 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.network import Affine, Nonlinear
-from genbab.network.uncertainty import UNIT
+from genbab.network.maps.roundings import UNIT
 from genbab.nonlinear import Gate, Nonlinearity
 from genbab.nonlinear.expressions.expression import Expression, X, apply, combine, multiply
 from genbab.nonlinear.facts.real import Real

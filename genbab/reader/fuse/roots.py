@@ -14,7 +14,7 @@ from torch import Tensor
 
 from genbab.network import Adjoint, Diagonal, Identity, Index, LinearMap, Network
 from genbab.network.maps.composition import multiplied
-from genbab.network.uncertainty import of_product
+from genbab.network.maps.roundings import of_product
 from genbab.nonlinear.composed.defined import keeps_domain
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from genbab.network import Affine, Compose, Diagonal, Identity, Index, LinearMap
-from genbab.network.uncertainty import LEAST, Uncertainty, of_error, padded
+from genbab.network.maps.roundings import LEAST, of_error
+from genbab.network.uncertainty import Uncertainty, padded
 
 
 @dataclass(frozen=True, eq=False)

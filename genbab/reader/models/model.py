@@ -15,11 +15,11 @@ from onnx import ModelProto
 from genbab.network import Network, simplify
 from genbab.nonlinear.composed.defined import keeps_domain
 from genbab.reader.convert.convert import convert
+from genbab.reader.convert.guards import without_guards
 from genbab.reader.convert.inline import inlined
 from genbab.reader.domains.domains import with_domains
 from genbab.reader.fuse.fuse import fuse
 from genbab.reader.fuse.gates import fuse_gates
-from genbab.reader.fuse.guards import without_guards
 from genbab.reader.fuse.norms import with_norms
 from genbab.reader.models.selfcheck import self_check
 from genbab.reader.onnx.custom_operators import expanded

@@ -5,8 +5,8 @@ from __future__ import annotations
 from genbab.errors import GenbabError
 from genbab.network import Network
 from genbab.reader.convert.convert import convert
+from genbab.reader.convert.guards import without_guards
 from genbab.reader.convert.inline import inlined
-from genbab.reader.fuse.guards import without_guards
 from genbab.reader.models.model import Model
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import read_proto

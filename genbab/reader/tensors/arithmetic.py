@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from genbab.network import Adjoint, Compose, Diagonal, Identity, Index, LinearMap
-from genbab.network.uncertainty import LEAST, UNIT, Uncertainty, of_error
+from genbab.network.maps.roundings import LEAST, UNIT, of_error
+from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Product, interval
 from genbab.reader.tensors.builder import Builder, flat, uncertain
 from genbab.reader.tensors.exact import ROOM, Ball, ball, over, times, total

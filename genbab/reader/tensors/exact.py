@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genbab.network.uncertainty import LEAST, UNIT, of_sum
+from genbab.network.maps.roundings import LEAST, UNIT, of_sum
 from genbab.reader.tensors.values import Array, Inexact, constant
 
 SPLIT = 134217729.0

@@ -15,7 +15,6 @@ import torch
 
 from genbab.network import Compose, Diagonal, Identity, Index
 from genbab.nonlinear.groups.softmax import Softmax
-from genbab.reader.fuse.guards import EMPTY_ROWS
 from genbab.reader.lower.layers.ragged import Ragged, difference, ragged_log_softmax
 from genbab.reader.lower.moving.movement import arrange
 from genbab.reader.lower.numbers.reductions import reduce_mean, reduce_sum
@@ -23,6 +22,9 @@ from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.arithmetic import add, apply, combine, scale, shift, subtract
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var, needed, positive_axis
+
+EMPTY_ROWS = "empty_rows_are_zero"
+"""Attribute of a `Softmax` whose rows without an entry above minus infinity are 0."""
 
 PAIRS_LIMIT = 4096
 """Largest number of differences x_j - x_i that a log softmax is made of."""

@@ -14,10 +14,8 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from genbab.reader.convert.fold import literal
+from genbab.reader.lower.layers.softmax import EMPTY_ROWS
 from genbab.reader.tensors.values import Op, Refused
-
-EMPTY_ROWS = "empty_rows_are_zero"
-"""Attribute of a `Softmax` whose rows without an entry above minus infinity are 0."""
 
 NUMBERS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
