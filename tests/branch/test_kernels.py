@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import genbab
-from genbab.bounds import Relaxation, plan
+from genbab.bounds import Relaxation, engine
 from genbab.config import Config
 from genbab.errors import ResourceError, UsageError
 from genbab.kernels import Backend, Kernels, available
@@ -46,7 +46,7 @@ def test_verdicts_agree_with_a_grid(
     kernels: Kernels,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(plan, "kernels_for", lambda *_: kernels)
+    monkeypatch.setattr(engine, "kernels_for", lambda *_: kernels)
     decided, seeds = 0, range(1 if INTERPRETED else 5)
     for seed in seeds:
         model, network = tiny(seed % 4)
@@ -64,7 +64,7 @@ def test_without_an_attack_nothing_false_is_proved(
     kernels: Kernels,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(plan, "kernels_for", lambda *_: kernels)
+    monkeypatch.setattr(engine, "kernels_for", lambda *_: kernels)
     for seed in range(1 if INTERPRETED else 8):
         model, network = tiny(seed % 4)
         spec, violated = random_spec(seed, network)
@@ -86,7 +86,7 @@ def test_the_setting_reaches_the_engine(word: str, verdict: str, monkeypatch: py
         seen.append(cast(ModuleType, found).__name__)
         return found
 
-    monkeypatch.setattr(plan, "kernels_for", noted)
+    monkeypatch.setattr(engine, "kernels_for", noted)
     paths = EXAMPLES / "onnx/digits_gelu.onnx", EXAMPLES / f"vnnlib/digits_gelu_{word}.vnnlib"
     plain = "genbab.kernels.torch.operations"
     names = {"numba": "genbab.kernels.cpu", "torch": plain, "auto": plain}
