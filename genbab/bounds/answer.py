@@ -42,6 +42,10 @@ class Question:
     freedom: Freedom | None = None
     premises: Premises | None = None
 
+    def __post_init__(self) -> None:
+        output = self.relaxations.exact.network.output
+        assert self.premises is None or self.rows.target == output, "premises are of the outputs"
+
 
 @dataclass(frozen=True, eq=False)
 class WarmStart:
@@ -94,14 +98,15 @@ class Answer:
     """What is proved of a question's rows, `certified`, and with what: `certificate`, the lines and planes of
     every node (where one is missing, those by default) and the weights of premises.
 
-    rows: those that the pass was made for, the question's and multiples of premises; weights: their
-    coefficients (B, S, N) at every relaxed node, in the last pass of the search.
+    rows: those that the pass was made for, the question's and multiples of premises, and the price (B, S) of
+    these; weights: the rows' coefficients (B, S, N) at every relaxed node, in the last pass of the search.
     """
 
     certified: Certified
     certificate: WarmStart
     rows: Rows
     weights: Mapping[int, Tensor] = field(default_factory=dict)
+    price: Tensor | None = None
 
     @property
     def bound(self) -> Tensor:
@@ -116,20 +121,21 @@ def answer(
     start: WarmStart | None = None,
     stop: Stop | None = None,
 ) -> Answer:
-    """The answer that so many steps of a search lead to, from the start; none: by the default lines.
+    """The answer that so many steps of a search lead to, from the start, or from the default lines.
 
     `stop` is asked after each step with bounds (B, S) that are not certified, and may end the search.
     """
     exact, rows, box = question.relaxations.exact, question.rows, question.box
-    if not steps.count:
+    if not steps.count and start is None:
         return Answer(certify(exact, rows, box, {}), WarmStart(), rows)
     found, multipliers = search(engine, question, steps, start, stop)
     if multipliers is None:
         certified = certify(exact, rows, box, found.starts)
         return Answer(certified, WarmStart(found.starts), rows, found.weights)
     raised = multipliers.added(rows)
-    certified = _paid(certify(exact, raised, box, found.starts), multipliers.certain_price(rows))
-    return Answer(certified, WarmStart(found.starts, multipliers.weight), raised, found.weights)
+    price = multipliers.certain_price(rows)
+    certified = _paid(certify(exact, raised, box, found.starts), price)
+    return Answer(certified, WarmStart(found.starts, multipliers.weight), raised, found.weights, price)
 
 
 def search(

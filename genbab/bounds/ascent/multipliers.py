@@ -77,8 +77,8 @@ class Unsafe(NamedTuple):
 
 class Premises(NamedTuple):
     """What holds at every point that counts: each of the outputs lies in its node's interval, and the unsafe
-    rows hold. size: how far a multiplier may move, (B, S, K + R); None: as far as the rows' coefficients at
-    neurons of the same layer.
+    rows hold. size: how far a multiplier may move, (B, S, K + R); None, without unsafe rows only: as far as
+    the rows' coefficients at neurons of the same layer.
     """
 
     outputs: PremiseOutputs
@@ -142,6 +142,7 @@ class Multipliers:
     def climb(self, one: Pass, direction: Tensor, rate: float) -> None:
         """A step along `direction`; a weight that would change its sign becomes 0."""
         if self.size is None:
+            assert self.unsafe is None, "unsafe rows are of no layer"
             self.size = self._sizes(one)
         moved = torch.addcmul(self.weight, direction, self.size, value=rate * RATE)
         self.weight = self._allowed(torch.where(moved * self.weight < 0, 0.0, moved))

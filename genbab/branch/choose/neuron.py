@@ -58,17 +58,18 @@ def look(
 ) -> DomainView:
     """The domains selected as scores see them: with one more pass at their slopes."""
     dtype = relaxation.dtype
-    warm, rows = known.certificate, known.rows
+    warm, rows, price = known.certificate, known.rows, known.price
     if which.numel() < len(domains):
         count = len(domains)
         domains, margins = domains.take(which), margins[which]
         warm, rows = warm.take(which), rows.take(which, count)
+        price = None if price is None else price[which]
         intervals = [(a[which], b[which]) if a.shape[0] == count else (a, b) for a, b in relaxation.intervals]
         relaxation = relaxation.moved(intervals)
     query = domains.query
     box = (query.lower.to(dtype), query.upper.to(dtype))
     one = swept(descend(relaxation, rows.to(dtype), box, warm.starts))
-    return DomainView(relaxation, one, domains, margins, point)
+    return DomainView(relaxation, one, rows, price, domains, margins, point)
 
 
 def pick(view: DomainView, scores: dict[int, Tensor], width: float) -> Splits:

@@ -49,7 +49,7 @@ def strong_score(
             points[mine] = view.points_of(i, which[mine], neurons[mine]).double()
         parents = replace(view.domains, warm=WarmStart(view.one.starts).expanded()).take(which)
         parents = replace(parents, splits=Splits(chosen, neurons, points))
-        gains = _tried(engine, root, parents, view.margins[which])
+        gains = _tried(engine, root, parents, view, which)
         value = combine(gains[: len(parents)], gains[len(parents) :])
         for i in nodes:
             mine = chosen == i
@@ -59,14 +59,18 @@ def strong_score(
     return score
 
 
-def _tried(engine: Engine, root: Root, parents: Domains, margins: Tensor) -> Tensor:
-    """What both children of each domain gain (2 B,), all lower children first; nothing is certified."""
-    children = bisect(parents)
+def _tried(engine: Engine, root: Root, parents: Domains, view: DomainView, which: Tensor) -> Tensor:
+    """What both children of each parent, which are those of the view, gain (2 P,), all lower children first;
+    nothing is certified, and multiples of premises stay what they are in the view.
+    """
+    children, both = bisect(parents), which.repeat(2)
     query = children.query
-    asked = replace(question(engine, root, children), premises=None)
+    rows = view.rows.take(both, len(view.domains))
+    asked = replace(question(engine, root, children), rows=rows, premises=None)
     found, _ = search(engine, asked, Steps.of(STEPS), children.warm)
-    box, rows = engine.cast(asked.box), asked.rows.to(engine.dtype)
-    bound = descend(asked.relaxations.search, rows, box, found.starts).bound.to(torch.float64)
-    before = margins.repeat(2, 1)
+    box = engine.cast(asked.box)
+    bound = descend(asked.relaxations.search, rows.to(engine.dtype), box, found.starts).bound.double()
+    bound = bound if view.price is None else bound - view.price[both]
+    before = view.margins[both]
     gains = torch.nan_to_num(query.margins(bound) - before, nan=0.0).clamp(min=0)
     return worth(query, before, gains[..., None])[:, 0]

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from genbab.bounds import Interval, Pass, Relaxation, TakenLine
+from genbab.bounds import Interval, Pass, Relaxation, Rows, TakenLine
 from genbab.branch.choose.candidates import HUGE, Candidates, Reading, read, repeated, tidy
 from genbab.branch.open.domains import Domains
 from genbab.network import Nonlinear
@@ -20,12 +20,15 @@ from genbab.nonlinear.groups.grouped import group_lost
 class DomainView:
     """What scores may look at: B open domains, their last pass and the cuts that are considered.
 
-    `one` is a swept pass, so its form, corner and lines belong together. margins
+    `one` is a swept pass of `rows`, so its form, corner and lines belong together; price (B, S): of premises
+    that these are raised by, None for 0. margins
     (B, S); place: where a neuron would be split, a `Point`.
     """
 
     relaxation: Relaxation
     one: Pass
+    rows: Rows
+    price: Tensor | None
     domains: Domains
     margins: Tensor
     place: Callable[..., Tensor]
