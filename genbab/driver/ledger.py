@@ -22,12 +22,12 @@ class Ledger:
 
     def __init__(
         self,
-        started: float,
         deadline: Deadline,
         progress: Callable[[Progress], None],
         trace: TraceFile | None = None,
     ) -> None:
-        self.started, self.deadline, self.progress, self.trace = started, deadline, progress, trace
+        self.deadline, self.progress, self.trace = deadline, progress, trace
+        self.started = deadline.start
         self.bound = self.own = float("-inf")
         self.elsewhere = float("inf")
         self.domains = self.earlier = 0
