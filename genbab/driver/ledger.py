@@ -14,10 +14,11 @@ from genbab.trace import TraceFile
 
 
 class Ledger:
-    """The state of a run that is told to others. bound: the worst certified margin; own: that of the boxes
-    at hand; elsewhere: that of all others; domains: how many were bounded; earlier: how many of these before
-    the search at hand; layers: how wide the relaxed nodes are, gap: where the bound is lost, both at the root
-    (`RootState.explained`).
+    """The state of a verification that is told to others.
+
+    bound: the worst certified margin; own: that of the boxes at hand; elsewhere: that of all others; domains:
+    how many were bounded; earlier: how many of these before the search at hand; layers: how wide the relaxed
+    nodes are, gap: where the bound is lost, both at the root (`RootState.explained`).
     """
 
     def __init__(

@@ -81,8 +81,9 @@ class Prover:
     def _optimised(
         self, state: RootState, share: float, forms: HiddenForms
     ) -> tuple[RootState, Answer | None, float]:
-        """(the root bounded with optimised slopes as long as it is open, the slopes of its rows, the seconds
-        of the last stage).
+        """The root bounded with optimised slopes as long as it is open, and what came of it.
+
+        (state, slopes of its rows, seconds of the last stage).
         """
         context, engine, steps = self.context, self.context.engine, self.context.config.root_steps
         known: Answer | None = None

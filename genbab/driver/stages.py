@@ -24,8 +24,9 @@ class Stages:
         self.account = RootAccount(context)
 
     def run(self) -> str:
-        """Run every stage; "" when all is proved, else why not. Raises `Falsified`, `Hopeless` and
-        `DeadlineReached`.
+        """Run every stage; "" when all is proved, else why not.
+
+        Raises `Falsified`, `Hopeless` and `DeadlineReached`.
         """
         context = self.context
         while len(self.query):
@@ -57,9 +58,7 @@ class Stages:
             context.turns.attack(FULL if context.undefined.certain else QUICK, clauses)
 
     def _cheap_states(self) -> list[RootState]:
-        """The boxes that are open after the bounds that need no optimisation, in batches that fit the
-        memory.
-        """
+        """The boxes that bounds without optimisation leave open, in batches that fit the memory."""
         context, ledger, worst = self.context, self.context.ledger, float("inf")
         states = []
         for part in torch.split(torch.arange(len(self.query)), self._batch()):

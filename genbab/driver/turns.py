@@ -62,8 +62,10 @@ class Turns:
             self.attack(replace(FULL, rounds=1, first=self._round - 1), clauses)
 
     def falsify(self, domains: Domains) -> bool:
-        """A few descents from the middles of the least refuted domains and from where their bounds are least,
-        and a turn on the clauses of all; never true, since it raises `Falsified`, or `Hopeless`.
+        """A few descents that start in open domains, and a turn on the clauses of all.
+
+        They start in the middles of the least refuted domains and where their bounds are least. Never true:
+        it raises `Falsified`, or `Hopeless`.
         """
         some = domains.take(domains.bound.argsort()[:DIVES])
         starts, clauses = (some.query.lower + some.query.upper) / 2, some.query.clause.amax(-1).tolist()

@@ -72,8 +72,10 @@ class Verification:
         return self.ledger.result(Verdict.UNKNOWN, self.undefined.added(reason))
 
     def _undecided(self) -> str:
-        """Why the stages prove nothing, "" where they do; clauses that bounds of closed sets cannot refute
-        are left to rational arithmetic, else attacked once more. Raises `Falsified`.
+        """Why the stages prove nothing, "" where they do; raises `Falsified`.
+
+        Clauses that bounds of closed sets cannot refute are left to rational arithmetic, else attacked once
+        more.
         """
         stages = self.stages
         try:
