@@ -27,7 +27,7 @@ from genbab.branch import HiddenForms, Region, chooser
 from genbab.branch.bound.neurons import child_intervals, freedom, neuron_root, question
 from genbab.config import Config
 from genbab.driver.root import cheap, optimised, tightened
-from genbab.driver.run import Run
+from genbab.driver.verification import Verification
 from genbab.kernels import DEFAULT, Backend, Kernels, available, implementation
 from genbab.kernels.torch import reference
 from genbab.specs import read_vnnlib
@@ -153,10 +153,10 @@ def whole_runs(seconds: float) -> list[dict[str, Any]]:
         config = Config()
         sizes = loaded.network.input_size, loaded.network.output_size
         parsed = read_vnnlib(spec, *sizes)
-        run = Run(loaded, parsed, config, Deadline(None), time.monotonic(), lambda _: None)
+        run = Verification(loaded, parsed, config, Deadline(None))
 
-        engine, output = run.engine, run.output
-        query = run.query.take(torch.tensor([0]))
+        engine, output = run.engine, run.engine.exact.output
+        query = run.stages.query.take(torch.tensor([0]))
         state = tightened(engine, cheap(engine, query, output), output, 10.0)
         relaxation = engine.relaxed(state.intervals).exact
         last = max(engine.exact.relaxed)

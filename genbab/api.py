@@ -24,7 +24,7 @@ from genbab.bounds.methods import (
     row_ranges,
 )
 from genbab.config import Config
-from genbab.driver import Run
+from genbab.driver import Verification
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.network import Network, lifted
 from genbab.problem import check_sizes
@@ -134,7 +134,7 @@ def verify(
             result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late)
         else:
             with usual_torch():
-                result = Run(loaded, parsed, config, deadline, started, history, record).decide()
+                result = Verification(loaded, parsed, config, deadline, history, record).decide()
             result = replace(result, statistics={**result.statistics, **_place(loaded, parsed, result)})
         if isinstance(trace, str | Path) and record is not None:
             record.end(result)

@@ -174,7 +174,7 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
 def test_time_counts_for_a_stage_however_it_ends() -> None:
     from genbab.system.deadline import Deadline
 
-    ledger = Ledger(0.0, Deadline(), lambda _: None)
+    ledger = Ledger(Deadline(), lambda _: None)
     with pytest.raises(DeadlineReached), ledger.timed("search"):
         raise DeadlineReached
     assert ledger.spent["search"] >= 0

@@ -1,4 +1,4 @@
-"""Branch and bound: domains, pool, loop, scores, and the two ways of bounding children."""
+"""Branch and bound: searches over domains and over regions, and the parts they are made of."""
 
 from __future__ import annotations
 

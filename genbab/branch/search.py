@@ -73,8 +73,9 @@ class Search(ABC, Generic[RootT, StateT]):
 
 @dataclass(frozen=True, eq=False)
 class SearchSetup:
-    """What a search over domains has around it. memory: bytes for open domains; batch: how many are split in
-    a round, at most.
+    """What a search over domains has around it.
+
+    memory: bytes for open domains; batch: how many are split in a round, at most.
     """
 
     falsify: Falsify

@@ -1,8 +1,8 @@
-"""One run from attack to verdict: what it will do and why, its stages, and what it knows so far."""
+"""One verification from question to verdict: what it will do and why, its stages, what it knows so far."""
 
 from __future__ import annotations
 
-from genbab.driver.run import Run
 from genbab.driver.strategy import Strategy, strategy, unspecified
+from genbab.driver.verification import Verification
 
-__all__ = ["Run", "Strategy", "strategy", "unspecified"]
+__all__ = ["Strategy", "Verification", "strategy", "unspecified"]

@@ -14,20 +14,21 @@ from genbab.trace import TraceFile
 
 
 class Ledger:
-    """The state of a run that is told to others. bound: the worst certified margin; own: that of the boxes
-    at hand; elsewhere: that of all others; domains: how many were bounded; earlier: how many of these before
-    the search at hand; layers: how wide the relaxed nodes are, gap: where the bound is lost, both at the root
-    (`RootState.explained`).
+    """The state of a verification that is told to others.
+
+    bound: the worst certified margin; own: that of the boxes at hand; elsewhere: that of all others; domains:
+    how many were bounded; earlier: how many of these before the search at hand; layers: how wide the relaxed
+    nodes are, gap: where the bound is lost, both at the root (`RootState.explained`).
     """
 
     def __init__(
         self,
-        started: float,
         deadline: Deadline,
         progress: Callable[[Progress], None],
         trace: TraceFile | None = None,
     ) -> None:
-        self.started, self.deadline, self.progress, self.trace = started, deadline, progress, trace
+        self.deadline, self.progress, self.trace = deadline, progress, trace
+        self.started = deadline.start
         self.bound = self.own = float("-inf")
         self.elsewhere = float("inf")
         self.domains = self.earlier = 0

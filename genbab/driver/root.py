@@ -1,6 +1,4 @@
-"""The root of a run: bounds of all boxes without branching, from the cheapest to the dearest, on what is
-still open.
-"""
+"""The root: bounds of all boxes without branching, from cheap to dear, on what is still open."""
 
 from __future__ import annotations
 
@@ -41,8 +39,10 @@ WITH_PREMISES = 3
 
 @dataclass(frozen=True, eq=False)
 class RootState:
-    """Open boxes with what is known of them: margins (B, S) certified so far, and intervals of every node; of
-    a single box the lines on these intervals, where they are at hand.
+    """Open boxes with what is known of them.
+
+    margins (B, S): certified so far; intervals: of every node; lines: of a single box, those on these
+    intervals, where they are at hand.
     """
 
     query: Query
@@ -84,8 +84,9 @@ class RootState:
         return self.query.lower, self.query.upper
 
     def layers(self, network: Network) -> list[dict[str, Any]]:
-        """How wide the arguments of every relaxed node are on the least refuted box: its number, functions,
-        neurons, mean and greatest width.
+        """How wide the arguments of every relaxed node are on the least refuted box.
+
+        Its number, function, neurons, mean and greatest width.
         """
         found = []
         for i, widths in self.widths(network).items():
@@ -103,9 +104,11 @@ class RootState:
         }
 
     def explained(self, engine: Engine, warm: WarmStart) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        """(layers, gap): the layers with their part of the gap of the least refuted row of the least refuted
-        box, "gap" each; and of that row the "clause", the margin "bound" of one pass with these slopes, and
-        "value", the network's own margin where that bound is attained. No gaps where they are not finite.
+        """(layers, gap): where the bound of the least refuted row of the least refuted box is lost.
+
+        The layers with their part, "gap", each; and of the row the "clause", the margin "bound" of one pass
+        with these slopes, and "value", the network's own margin where that bound is attained. No gaps where
+        they are not finite.
         """
         network = engine.exact
         layers, box = self.layers(network), int(self.query.worst(self.margins).argmin())
@@ -142,9 +145,7 @@ def _decided(engine: Engine, state: RootState) -> RootState:
 
 
 def cheap(engine: Engine, query: Query, output: int) -> RootState:
-    """Interval arithmetic, forward bounds where few inputs vary, and one backward pass where these do not
-    decide.
-    """
+    """Interval arithmetic, forward bounds where few inputs vary, one backward pass where still open."""
     intervals, linear = cheap_forms(engine, (query.lower, query.upper))
     bounds = interval_rows(query.matrix, intervals[output], query.on_input, (query.lower, query.upper))
     state = RootState(query, query.margins(bounds), intervals)
@@ -161,8 +162,10 @@ def tightened(engine: Engine, state: RootState, output: int, share: float) -> Ro
 def optimised(
     engine: Engine, state: RootState, output: int, how: Tightening, steps: int
 ) -> tuple[RootState, Answer | None]:
-    """Slopes optimised for hidden rows, layer after layer (without steps none are bounded anew), then in so
-    many steps for the specification's rows, with what is found of these; None where that is not needed.
+    """The state with slopes optimised for hidden rows and then, in so many steps, for the specification's.
+
+    Without steps in `how` no hidden row is bounded anew. With what is found of the specification's rows; None
+    where that is not needed.
     """
     if how.steps.count:
         relaxations = tighten_all(engine, state.box, state.intervals, how)

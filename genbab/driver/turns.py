@@ -11,13 +11,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
+
 from genbab.attack import FULL, AttackEffort, Challenge
+from genbab.branch import Domains
+from genbab.driver.endings import Hopeless
 
 SHARE = 0.1
 """Share of the time left that one round may take."""
 
 LATE = 0.03
 """Attacks go on after all their rounds while they have taken no more than this share of all other time."""
+
+DIVES = 8
+"""Domains of a round of a search from which short descents start."""
 
 
 class Turns:
@@ -53,3 +60,28 @@ class Turns:
                 return
             self._round += 1
             self.attack(replace(FULL, rounds=1, first=self._round - 1), clauses)
+
+    def falsify(self, domains: Domains) -> bool:
+        """A few descents that start in open domains, and a turn on the clauses of all.
+
+        They start in the middles of the least refuted domains and where their bounds are least. Never true:
+        it raises `Falsified`, or `Hopeless`.
+        """
+        some = domains.take(domains.bound.argsort()[:DIVES])
+        starts, clauses = (some.query.lower + some.query.upper) / 2, some.query.clause.amax(-1).tolist()
+        if some.corner is not None:
+            starts, clauses = torch.cat([starts, some.corner]), 2 * clauses
+        self.challenge.refine(starts, clauses)
+        self.take(domains.query.clauses())
+        self.check()
+        return False
+
+    def check(self) -> None:
+        """Raises `Hopeless` where it is known that nothing can be proved."""
+        if self.challenge.hopeless:
+            raise Hopeless(self.challenge.hopeless)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether there is anything to attack: an input that the model's type can express."""
+        return bool(self.challenge.attacker.reachable)

@@ -1,6 +1,4 @@
-"""Points of the boxes at which the network has no value: such a property cannot be proved, and why is
-said.
-"""
+"""Points of the boxes at which the network has no value, and why then nothing can be proved."""
 
 from __future__ import annotations
 
@@ -56,8 +54,9 @@ class Undefined:
         return self._crossed(query, [value.reshape(len(lower), count, -1) for value in known])
 
     def _silent(self, query: Query, outputs: Tensor) -> Tensor:
-        """The points, counted over all boxes, at whose outputs (B, points, O) some clause cannot be
-        refuted: each of its rows has an output that is NaN.
+        """The points, counted over all boxes, at whose outputs (B, points, O) some clause cannot be refuted.
+
+        Each of its rows has an output that is NaN.
         """
         lost = outputs.isnan()[:, :, None]
         silent = ((query.matrix != 0)[:, None] & lost).any(-1)  # (B, points, S)

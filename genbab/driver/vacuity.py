@@ -1,23 +1,16 @@
-"""Whether what a verified statement takes for granted can happen at all."""
+"""Whether the premise of a verified statement, what it takes for granted, can happen at all."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from genbab.config import Config
 from genbab.errors import GenbabError
-from genbab.reader import Model
 from genbab.result import Result, Verdict
-from genbab.specs import Spec
 from genbab.system.deadline import Deadline
 
-if TYPE_CHECKING:
-    from genbab.driver.run import Run
-
 SECONDS = 5.0
-"""The longest that is looked for an input that does what is taken for granted."""
+"""The longest that is looked for an input that follows the premise."""
 
 SHARE = 0.5
 """Of the time that is left, at most."""
@@ -27,16 +20,14 @@ FOLLOWED = "an input of the region that follows the constraints on hidden neuron
 OPEN = "whether an input of the region follows the constraints on hidden neurons was not decided"
 
 
-def vacuity(
-    run: Callable[..., Run], model: Model, premises: Spec, config: Config, deadline: Deadline
-) -> tuple[str, dict[str, Any]]:
-    """(a sentence, statistics): whether some input does what is taken for granted, by attack and by bounds.
+def vacuity(ask: Callable[[Deadline], Result], deadline: Deadline) -> tuple[str, dict[str, Any]]:
+    """(a sentence, statistics): whether some input follows the premise, by attack and by bounds.
 
-    "vacuous": true where bounds show that none does, false where one does in onnxruntime, else None.
+    ask: verifies within a time limit that no input does. "vacuous": true where bounds show that none does,
+    false where one does in onnxruntime, else None.
     """
-    limit = Deadline(min(SECONDS, SHARE * deadline.left()))
     try:
-        found: Result = run(model, premises, config, limit, time.monotonic(), lambda _: None).decide()
+        found = ask(Deadline(min(SECONDS, SHARE * deadline.left())))
     except GenbabError:
         return OPEN, {"vacuous": None}
     if found.verdict is Verdict.VERIFIED:

@@ -1,1 +1,1 @@
-"""Which split comes next, and at which point: scores, tables, trials."""
+"""Which split comes next, and at which point: scores, candidates, tables, inputs beside neurons."""

@@ -95,8 +95,9 @@ def read(
     line: TakenLine,
     kernels: Kernels = DEFAULT,
 ) -> Reading:
-    """What changes in the reader's contribution when the interval of one of its arguments, the node, becomes
-    `cut`; boxes: of all its arguments; line: its swept line.
+    """What changes in a reader's contribution when the interval of one of its arguments becomes `cut`.
+
+    boxes: of all its arguments; node: the argument that is cut; line: the reader's swept line.
     """
     boxes = [cut if a == node else box for a, box in zip(reading.args, boxes, strict=True)]
     lines = Lines(reading.fn, tuple(shaped(box, line.intercept.dtype) for box in boxes), kernels)

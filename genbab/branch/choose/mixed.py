@@ -51,8 +51,10 @@ class Gauge:
     trust: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.0))
 
     def add(self, before: Domains, after: Tensor) -> None:
-        """Count a round: children with the splits and bounds of their parents (lower ones first), and their
-        bounds now. Kinds that were not split are slowly forgiven.
+        """Count a round; kinds that were not split are slowly forgiven.
+
+        before: children with the splits and bounds of their parents, lower ones first; after: their bounds
+        now.
         """
         splits = before.splits
         if splits is None or splits.gain is None:
@@ -98,8 +100,9 @@ class Mixed:
         return Mixed(engine, forms, tighten, 1 + anew / max(1.0, usual))
 
     def around(self, bound: Bound) -> Bound:
-        """A bound that gives children of input splits their hidden intervals afresh before, and learns from
-        what splits gained after.
+        """A bound that first gives children of input splits their hidden intervals afresh.
+
+        It learns from what the splits gained.
         """
 
         def both(children: Domains) -> Domains:

@@ -41,8 +41,10 @@ class Scoring:
 
 @dataclass(frozen=True)
 class NamedScore:
-    """A score that users can name. make: the score of one search; gains: whether its numbers are meant as
-    gains, to be compared with what comes of them.
+    """A score that users can name.
+
+    make: the score of one search; gains: whether its numbers are meant as gains, to be compared with what
+    comes of them.
     """
 
     make: Callable[[Scoring], Score]

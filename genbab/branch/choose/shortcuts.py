@@ -20,9 +20,10 @@ from genbab.branch.open.domains import INPUT
 
 @dataclass(frozen=True, eq=False)
 class ScaledForms:
-    """P domains at the input: the forms of their rows times the radii of their boxes, form (P, S, D); size
-    (P, S): its sum of absolute values; step (P, S, D): from the corner that minimises the form to the centre;
-    centre, radius (P, 1, D).
+    """P domains at the input: the forms of their rows times the radii of their boxes.
+
+    form (P, S, D); size (P, S): its sum of absolute values; step (P, S, D): from the corner that minimises
+    the form to the centre; centre, radius (P, 1, D).
     """
 
     form: Tensor
@@ -42,8 +43,9 @@ class ScaledForms:
 
 @dataclass(frozen=True, eq=False)
 class Shortcut:
-    """Functions below and above P neurons in P domains: (form times radii (P, 1, D), value at the centre
-    (P, S)) each.
+    """Functions below and above P neurons in P domains.
+
+    Each is a form times the radii (P, 1, D) and the value at the centre (P, S).
     """
 
     below: tuple[Tensor, Tensor]
@@ -68,8 +70,9 @@ class Shortcut:
         return Shortcut(sides[0], sides[1])
 
     def added(self, form: Tensor, coefficient: Tensor, times: float = 1.0) -> Tensor:
-        """form (P, S, D) + times·coefficient·(the function below, or above where the coefficient is below
-        0), coefficient (P, S).
+        """The form (P, S, D) plus times·coefficient·(the function below), coefficient (P, S).
+
+        Where the coefficient is below 0 it is the function above.
         """
         total = torch.addcmul(form, coefficient.clamp(min=0)[..., None], self.below[0], value=times)
         if bool((coefficient < 0).any()):
@@ -87,8 +90,9 @@ class Shortcut:
 
 
 def stored(forms: HiddenForms, node: int, neurons: Tensor, like: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """(form (P, D), constant (P,)) below and above neurons (P,) of the node, in the dtype of `like`; 0 and
-    NaN where none is kept.
+    """The form (P, D) and the constant (P,) below, and those above, neurons (P,) of the node.
+
+    They have the dtype of `like`; where none is kept they are 0 and NaN.
     """
     count, inputs = neurons.numel(), like.shape[-1]
     kept = forms.nodes.get(node)
@@ -110,8 +114,9 @@ def stored(forms: HiddenForms, node: int, neurons: Tensor, like: Tensor) -> list
 
 
 def evaluated(forms: HiddenForms, node: int, x: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """The functions below and above all neurons of the node at x (B, S, D); `value` (B, S, N) where there is
-    none.
+    """The functions below and above all neurons of the node at x (B, S, D).
+
+    value (B, S, N): what stands where there is none.
     """
     neurons = torch.arange(value.shape[-1], device=x.device)
     ends = []

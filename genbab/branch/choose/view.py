@@ -97,8 +97,10 @@ class DomainView:
         return Candidates(node, which, neurons, points, sides, coefficient, extra)
 
     def rough(self, node: int) -> Tensor:
-        """About what a split is worth to each row, (B, S, N), for little: |A| times the gap between function
-        and line, where the parent's bound is attained and in the middle of the interval.
+        """About what a split is worth to each row, (B, S, N), for little.
+
+        |A| times the gap between function and line, where the parent's bound is attained and in the middle of
+        the interval.
         """
         network, lost = self.relaxation.network, self.grouped(node)
         total = self.one.coefficients.new_zeros(1, 1, 1) if lost is None else lost
@@ -112,9 +114,7 @@ class DomainView:
         return total
 
     def _picked(self, node: int, which: Tensor, neurons: Tensor) -> dict[int, TakenLine]:
-        """The lines of the functions of one or two variables that read the node, for P of its neurons: (P, S,
-        1).
-        """
+        """The lines of the elementwise functions that read the node, for P of its neurons: (P, S, 1)."""
         count, size = len(self.domains), self.relaxation.network.nodes[node].size
 
         def some(t: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """What half-spaces of the input say about linear forms and boxes, sound over the reals.
- A split z <= p of a hidden neuron and a row of the unsafe set both become half-spaces <normal, x> <= level
+
+A split z <= p of a hidden neuron and a row of the unsafe set both become half-spaces <normal, x> <= level
 once the row has a linear form below it. A form's minimum over a box and half-spaces is bounded by weak
 duality (the complete clip of Clip-and-Verify, NeurIPS 2025): for any weights λ >= 0
 
@@ -33,8 +34,9 @@ def both(a: HalfSpaces | None, b: HalfSpaces | None) -> HalfSpaces | None:
 
 
 def cut_box(box: Interval, halves: HalfSpaces) -> Interval:
-    """The boxes (B, D) cut to the hull of what each half-space leaves; lower > upper where one leaves
-    nothing.
+    """The boxes (B, D) cut to the hull of what each half-space leaves.
+
+    Lower > upper where one leaves nothing.
     """
     low, high = row_limits(box, halves.normal, halves.level)
     return low.amax(1), high.amin(1)

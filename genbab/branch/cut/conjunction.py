@@ -23,8 +23,7 @@ LEAST = 1e-12
 
 
 def combine(query: Query, margins: Tensor, form: Tensor, constant: Tensor) -> Tensor:
-    """Margins (B, S), raised in clauses whose half-spaces have no common point in the box, as far as
-    weights show it.
+    """Margins (B, S), raised in clauses whose half-spaces are seen to have no common point in the box.
 
     For weights w >= 0 of the rows of a clause, min over the box of Σ w·(<form, x> + constant - rhs) > 0
     refutes the clause (weak duality). The weights are searched by multiplicative updates on rows scaled by
@@ -102,9 +101,10 @@ def _members(query: Query) -> Tensor:
 
 
 def minimiser(query: Query, margins: Tensor, form: Tensor) -> Tensor:
-    """Where in its box each domain looks least safe (B, D): the corner at which the linear lower bound of one
-    row is least, the strongest row of the clause that is refuted least; the middle where it does not depend
-    on an input.
+    """Where in its box each domain looks least safe, (B, D).
+
+    The corner at which the linear lower bound of one row is least: the strongest row of the clause that is
+    refuted least. The middle where it does not depend on an input.
     """
     best = query.clause_margins(margins)
     row = margins.where(best == best.amin(-1, keepdim=True), -torch.inf).argmax(-1)

@@ -25,8 +25,7 @@ from genbab.branch.cut.influence import Influence
 
 @dataclass(eq=False)
 class NodeForms:
-    """Forms of one node of N neurons. Row n < N says <form, x> + constant <= z_n, row N + n that it is <=
-    -z_n.
+    """Forms of one node of N neurons: row n < N says <form, x> + constant <= z_n, row N + n the same of -z_n.
 
     place (2N,): where a row is kept, -1 where it is not; rows (K,): the other way round; bound (K,): what the
     form says on the root's box; form (K, D), constant (K,).
@@ -41,8 +40,7 @@ class NodeForms:
 
 @dataclass(eq=False)
 class HiddenForms:
-    """The tightest form seen of each hidden row, as many as fit `memory` bytes; every one holds on the root's
-    box.
+    """The tightest form seen of each hidden row, as many as fit `memory` bytes; all hold on the root's box.
 
     Rows come in the order in which the root bounds them: those with the widest gap first.
     """
@@ -54,8 +52,9 @@ class HiddenForms:
     influence: Influence = field(default_factory=Influence)
 
     def keep(self, i: int, neurons: Tensor, known: Answer) -> None:
-        """Keep forms of both sides of these neurons (C,) of node i, those of an answer about one box, whose
-        rows are first z, then -z.
+        """Keep forms of both sides of these neurons (C,) of node i.
+
+        They are those of an answer about one box, whose rows are first z, then -z.
         """
         size = self.engine.exact.nodes[i].size
         form, constant = known.certified.form[0].double(), known.certified.constant[0].double()
@@ -78,8 +77,9 @@ class HiddenForms:
         mine.constant = torch.cat([mine.constant, constant[new]])
 
     def complete(self, relaxations: Relaxations) -> None:
-        """Add default forms of nodes of which none was kept: those so near the input that the root had none
-        to find.
+        """Add default forms of nodes of which none was kept.
+
+        They are so near the input that the root had none to find.
         """
         engine = self.engine
         for i in engine.exact.relaxed:

@@ -1,6 +1,4 @@
-"""How much the gap between each neuron's lines costs the open rows, through all hidden intervals that it
-widens.
-"""
+"""What the gap between a neuron's lines costs the open rows, through all hidden intervals that it widens."""
 
 from __future__ import annotations
 
@@ -19,17 +17,16 @@ NUMBERS = 1 << 27
 
 @dataclass(eq=False)
 class Influence:
-    """Coefficients of hidden rows at the nonlinear nodes below them: weights[i][j] (N_i, N_j) is |a| of the
-    lower plus |a| of the upper row of each neuron of node i. None once they became too many.
+    """Coefficients of hidden rows at the nonlinear nodes below them; none once they became too many.
+
+    weights[i][j] (N_i, N_j): |a| of the lower plus |a| of the upper row of each neuron of node i.
     """
 
     weights: dict[int, dict[int, Tensor]] = field(default_factory=dict)
     full: bool = False
 
     def add(self, engine: Engine, i: int, chunk: Tensor, weights: Mapping[int, Tensor]) -> None:
-        """Keep the coefficients of the rows of the neurons `chunk` (C,) of node i: first those of z, then of
-        -z.
-        """
+        """Keep the coefficients of the rows of neurons `chunk` (C,) of node i: first of z, then of -z."""
         nodes = engine.exact.nodes
         for j, weight in weights.items():
             if self.full or j not in engine.exact.nonlinear:

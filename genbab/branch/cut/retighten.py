@@ -127,9 +127,7 @@ class Retighten:
         return lowest(form, constant, box, halves, means)
 
     def _weigh(self, search: Relaxation, weights: Mapping[int, Tensor], margins: Tensor) -> None:
-        """Score of each hidden neuron: Σ over open rows of |coefficient| times the gap between its reader's
-        lines.
-        """
+        """Score each hidden neuron: Σ over open rows of |coefficient| times its reader's gap."""
         weight = (~(margins > 0)).to(search.dtype)
         score = {
             i: torch.zeros(self.engine.exact.nodes[i].size, dtype=search.dtype) for i in self.forms.nodes

@@ -17,8 +17,10 @@ INPUT = 0
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What to split next, per domain: node (B,), neuron (B,), point (B,); node -1: nothing is left to
-    split. gain (B,): what that is expected to gain, where it was estimated.
+    """What to split next, per domain.
+
+    node (B,), -1: nothing is left to split; neuron (B,); point (B,); gain (B,): what that is expected to
+    gain, where it was estimated.
     """
 
     node: Tensor
@@ -33,10 +35,9 @@ RECENT = 4
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """The last splits that made a domain, newest first: z <= point or, where upper, z >= point of a neuron of
-    a node.
+    """The last splits that made a domain, newest first.
 
-    All (B, P); node -1: there was none.
+    z <= point or, where upper, z >= point of a neuron of a node. All (B, P); node -1: there was none.
     """
 
     node: Tensor

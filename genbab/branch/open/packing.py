@@ -18,8 +18,10 @@ from genbab.branch.open.domains import Domains
 
 @dataclass(frozen=True, eq=False)
 class PackedDomains:
-    """B domains. origin (B,): the root's domain each lies in; per tensor of `Domains` the columns (K,) stored
-    and their values (B, K).
+    """B domains as their differences from the root's.
+
+    origin (B,): the root's domain each lies in; per tensor of `Domains` the columns (K,) stored and their
+    values (B, K).
     """
 
     origin: Tensor

@@ -24,10 +24,10 @@ from genbab.branch.regions.region import NeuronSplit, Region
 
 
 def bounded(engine: Engine, region: Region, counts: tuple[int, int], memory: int) -> Region | None:
-    """The region with every hidden row bounded anew, layer after layer, then its rows; None where that shows
-    that no input leads there.
+    """The region with every hidden row bounded anew, layer after layer, then its rows.
 
-    counts: slope steps for hidden rows and for the specification's; memory: bytes for forms of hidden rows.
+    None where that shows that no input leads there. counts: slope steps for hidden rows and for the
+    specification's; memory: bytes for forms of hidden rows.
     """
     engine.check()
     query = region.query
@@ -58,8 +58,9 @@ def bounded(engine: Engine, region: Region, counts: tuple[int, int], memory: int
 
 
 def costliest_split(engine: Engine, region: Region) -> NeuronSplit | None:
-    """The split of the neuron whose gap costs the region's rows most, through all intervals that it widens,
-    too; None where there is none.
+    """The split of the neuron whose gap costs the region's rows most; None where there is none.
+
+    What the gap costs through all intervals that it widens counts, too.
     """
     relaxation = engine.relaxed(region.intervals).exact
     weight = torch.ones(region.query.rhs.shape[1], device=region.margins.device)

@@ -54,7 +54,8 @@ def leaves(margin: float, low: float, high: float) -> float:
 
 
 def needed_at_rate(before: float, after: float, seconds: float) -> float:
-    """The least seconds that a search whose margin rose from `before` to `after` in so many still needs: it
-    rises ever more slowly.
+    """The least seconds that a search still needs whose margin rose from `before` to `after` in so many.
+
+    It rises ever more slowly.
     """
     return -after * seconds / max(after - before, 1e-9)

@@ -28,9 +28,11 @@ Half = tuple[NeuronSplit, bool]
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A box with the rows that are open on it, margins (1, S), intervals of every node (1, N), the halves of
-    splits that made it; of its rows, what a search starts from (warm) and their coefficients (1, S, N) at
-    every relaxed node (weights); and forms of its hidden rows, which hold in it.
+    """A box with intervals of every node of its own, and the rows that are open on it.
+
+    query: the box and the rows, margins (1, S); intervals: (1, N) each; halves: of the splits that made it;
+    of its rows, what a search starts from (warm) and their coefficients (1, S, N) at every relaxed node
+    (weights); forms: of its hidden rows, which hold in it.
     """
 
     query: Query

@@ -44,8 +44,9 @@ INFINITE = 1e6
 
 @dataclass(eq=False)
 class JointReport:
-    """Tells rounds of searches inside regions as rounds of one search. proved: the margin that is certified
-    of all regions; visited: domains bounded in all of them.
+    """Tells rounds of searches inside regions as rounds of one search.
+
+    proved: the margin that is certified of all regions; visited: domains bounded in all of them.
     """
 
     report: Report

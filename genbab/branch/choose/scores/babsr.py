@@ -10,8 +10,9 @@ from genbab.branch.choose.view import DomainView
 
 
 def plain_gains(view: DomainView, node: int) -> Gains:
-    """BaBSR (Bunel et al., 2020) for any function: lines of least area before and after, and the bias of the
-    affine node before the neuron; what lies before that is ignored.
+    """BaBSR (Bunel et al., 2020) for any function: lines of least area before and after.
+
+    The bias of the affine node before the neuron counts; what lies before that is ignored.
     """
     before = view.relaxation.network.affine.get(node)
     bias = view.one.constant.new_zeros(()) if before is None else before.bias

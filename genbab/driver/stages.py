@@ -1,0 +1,115 @@
+"""The stages of a verification: attack, cheap bounds, a plan, and then each open box by that plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from genbab.attack import FULL, QUICK
+from genbab.bounds import rows_at_once
+from genbab.driver.account import RootAccount
+from genbab.driver.context import Context
+from genbab.driver.prover import Prover
+from genbab.driver.root import RootState, cheap, tightened
+from genbab.driver.strategy import strategy
+from genbab.problem import Query
+
+
+class Stages:
+    """The stages on the boxes of a query, and the query as far as it is not settled otherwise."""
+
+    def __init__(self, context: Context, query: Query) -> None:
+        self.context, self.query = context, query
+        self.account = RootAccount(context)
+
+    def run(self) -> str:
+        """Run every stage; "" when all is proved, else why not.
+
+        Raises `Falsified`, `Hopeless` and `DeadlineReached`.
+        """
+        context = self.context
+        while len(self.query):
+            self._attack()
+            if context.undefined.certain:
+                return context.undefined.certain
+            context.turns.check()
+            states = self._cheap_states()
+            strict = context.turns.challenge.reals.strict
+            if not (strict and self.settled([k for s in states for k in s.query.clauses()])):
+                return self._by_plan(states)
+        context.ledger.forget()
+        return ""
+
+    def settled(self, clauses: Sequence[int]) -> bool:
+        """Whether rational arithmetic refutes some of these clauses; the query is without them then."""
+        challenge = self.context.turns.challenge
+        if not challenge.settle(sorted(set(clauses))):
+            return False
+        self.query = self.query.without(challenge.settled)
+        return True
+
+    def _attack(self) -> None:
+        """A first attack: short, unless nothing can be proved."""
+        context = self.context
+        context.ledger.report("attacking", None)
+        with context.ledger.timed("attack"):
+            clauses = self.query.clauses() if context.turns.challenge.settled else None
+            context.turns.attack(FULL if context.undefined.certain else QUICK, clauses)
+
+    def _cheap_states(self) -> list[RootState]:
+        """The boxes that bounds without optimisation leave open, in batches that fit the memory."""
+        context, ledger, worst = self.context, self.context.ledger, float("inf")
+        states = []
+        for part in torch.split(torch.arange(len(self.query)), self._batch()):
+            ledger.report("bounding cheaply", None)
+            with ledger.timed("cheap bounds"):
+                state = self._cheap(self.query.take(part))
+            self.account.note_widths(state)
+            context.undefined.note(state.intervals)
+            worst = min(worst, state.worst())
+            margins = state.query.worst(state.margins)
+            ledger.elsewhere = min([ledger.elsewhere, *margins[margins > 0].tolist()])
+            which = state.open()
+            if which.numel():
+                states.append(state.take(which))
+            else:
+                self.account.explain(state)
+        (ledger.report if states else ledger.tell)("bounding", worst)
+        return states
+
+    def _batch(self) -> int:
+        """How many boxes are bounded together."""
+        engine = self.context.engine
+        rows = rows_at_once(engine, 1, engine.exact.output, searching=False)
+        return max(1, min(4096, rows // max(1, self.query.matrix.shape[1])))
+
+    def _cheap(self, query: Query) -> RootState:
+        """Boxes with cheap bounds, and with those of hidden rows where these leave them open."""
+        engine, output = self.context.engine, self.context.engine.exact.output
+        state = cheap(engine, query, output)
+        which = state.open()
+        if not which.numel():
+            return state
+        better = tightened(engine, state.take(which), output, self.context.share(0.5))
+        return state.merged(better, which)
+
+    def _by_plan(self, states: list[RootState]) -> str:
+        """Decide what is open, by one plan; "" when all is proved, else the first reason why not."""
+        context, ledger = self.context, self.context.ledger
+        plan = strategy(context.engine, [s.query for s in states], context.config)
+        if states:
+            ledger.write("plan", **plan.to_dict())
+        if plan.splits != "input":
+            states = [s.take(torch.tensor([k])) for s in states for k in range(len(s.query))]
+        prover = Prover(context, plan, self.account)
+        reasons = []
+        decided, margins = ledger.elsewhere, [s.worst() for s in states]
+        for number, state in enumerate(states):
+            share = context.share(1.0) / (len(states) - number)
+            ledger.elsewhere = min([decided, *margins[:number], *margins[number + 1 :]])
+            ledger.earlier = ledger.domains
+            context.turns.restart()
+            reasons.append(prover.prove(state, share))
+            margins[number] = ledger.own
+        return next((r for r in reasons if r), "")

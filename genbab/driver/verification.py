@@ -1,0 +1,116 @@
+"""One verification from question to verdict: what proves, what refutes, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from genbab.attack import FULL, Challenge, Falsified
+from genbab.bounds import Engine
+from genbab.branch import Status
+from genbab.config import Config
+from genbab.driver.context import Context
+from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved
+from genbab.driver.ledger import Ledger
+from genbab.driver.stages import Stages
+from genbab.driver.turns import Turns
+from genbab.driver.undefined import Undefined
+from genbab.driver.vacuity import vacuity
+from genbab.errors import DeadlineReached
+from genbab.network import lifted, with_premises
+from genbab.problem import queries
+from genbab.reader import Model
+from genbab.result import Progress, Result, Verdict
+from genbab.specs import Spec
+from genbab.system.deadline import Deadline
+from genbab.system.device import resolve
+from genbab.trace import TraceFile
+
+
+class Verification:
+    """A question about a model, and what it is answered with.
+
+    progress: is told where the run stands; trace: where it is recorded.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        spec: Spec,
+        config: Config,
+        deadline: Deadline,
+        progress: Callable[[Progress], None] = lambda _: None,
+        trace: TraceFile | None = None,
+    ) -> None:
+        self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
+        self.ledger = Ledger(deadline, progress, trace)
+        device = resolve(config.device)
+        network = with_premises(lifted(model.network, spec), spec)
+        self.engine = Engine.of(network, config, device, deadline.check)
+        query = queries(spec, self.engine.exact, device)
+        self.challenge = Challenge(model, spec, self.engine.exact, deadline, config)
+        self.undefined = Undefined(self.engine.exact, query)
+        turns = Turns(self.challenge)
+        context = Context(config, deadline, self.engine, self.ledger, turns, self.undefined)
+        self.stages = Stages(context, query)
+
+    def decide(self) -> Result:
+        """The verdict, with the reason for it; never raises for lack of time."""
+        try:
+            with memory_errors():
+                reason = self._undecided()
+                if not reason:
+                    return self._checked()
+        except Falsified as found:
+            example = found.counterexample
+            result = self.ledger.result(Verdict.FALSIFIED, found_at(example), example)
+            return replace(result, runtime=self.challenge.remark(example))
+        except DeadlineReached:
+            return self.ledger.result(Verdict.TIMEOUT, self.undefined.added(Status.TIMEOUT.message))
+        return self.ledger.result(Verdict.UNKNOWN, self.undefined.added(reason))
+
+    def _undecided(self) -> str:
+        """Why the stages prove nothing, "" where they do; raises `Falsified`.
+
+        Clauses that bounds of closed sets cannot refute are left to rational arithmetic, else attacked once
+        more.
+        """
+        stages = self.stages
+        try:
+            return stages.run()
+        except Hopeless as found:
+            where = str(found)
+        try:
+            if stages.settled(stages.query.clauses()):
+                return stages.run()
+        except Hopeless as found:
+            where = str(found)
+        with suppress(DeadlineReached), self.ledger.timed("attack"):
+            stages.context.turns.attack(FULL, stages.query.clauses())
+        return unproved(where)
+
+    def _checked(self) -> Result:
+        """The verdict on a proof, which onnxruntime may put in doubt; raises `Falsified`."""
+        self.ledger.tell("checking the proof", self.ledger.bound)
+        with self.ledger.timed("check"):
+            found = self.challenge.doubts()
+        result = self.ledger.result(Verdict.UNKNOWN, found.reason) if found.reason else self._verified()
+        facts = {**result.statistics, "compared": found.count} if found.count else result.statistics
+        return replace(result, statistics=facts, runtime=found.runtime)
+
+    def _verified(self) -> Result:
+        """The verdict with the reason, and whether the premise of the specification can happen at all."""
+        reason, facts = refuted(len(self.challenge.settled)), dict[str, Any]()
+        premise = self.spec.premises
+        if premise is not None:
+            with self.ledger.timed("vacuity"):
+                said, facts = vacuity(lambda limit: self._asked(premise, limit), self.deadline)
+            reason = said if facts["vacuous"] else f"{reason}; {said}"
+        result = self.ledger.result(Verdict.VERIFIED, reason)
+        return replace(result, statistics={**result.statistics, **facts})
+
+    def _asked(self, spec: Spec, deadline: Deadline) -> Result:
+        """The verdict on another question about the model."""
+        return Verification(self.model, spec, self.config, deadline).decide()
