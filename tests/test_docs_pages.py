@@ -25,6 +25,10 @@ DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
 NUMBER = re.compile(r"-?\b\d+(\.\d+)?(e[+-]?\d+)?\b%?")
+PARTS = ("genbab", "kernels", "lut", "specs", "tests", "benchmarks", "examples", "docs")
+NAMED_FILE = re.compile(r"`([\w/]+/\w+\.py)`")
+FILES = [f"/{path.relative_to(ROOT).as_posix()}" for part in PARTS for path in (ROOT / part).rglob("*.py")]
+PAST = {"search-archive.md"}  # pages that tell what was, with the names of then
 LARGEST_DRAWING = 60_000  # bytes
 PAGES = sorted(DOCS.rglob("*.md"))
 RUN = ["../README.md"] + sorted(
@@ -135,6 +139,19 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not path.exists() or (anchor and path.suffix == ".md" and anchor[1:] not in anchors(path)):
             wrong.append(target + anchor)
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name
+)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    """By the path from the root, or the end of it: `lines/envelope.py`."""
+    missing = [
+        name
+        for name in NAMED_FILE.findall(page.read_text())
+        if not any(p.endswith(f"/{name}") for p in FILES)
+    ]
+    assert page.name in PAST or not missing
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -27,7 +27,7 @@ from genbab.nonlinear import make
 from tests.bounds.exact import cancelling, double, least, linear_form, output_rows, rational
 from tests.bounds.samples import assert_below, boxes, parts, samples, some_rows
 from tests.bounds.test_attention import network as attention
-from tests.kernels.backends import INTERPRETED, NAMES, interpret, loaded
+from tests.kernels.backends import INTERPRETED, NAMES, loaded
 from tests.soundness.graphs import random_network
 
 CPU = torch.device("cpu")
@@ -160,7 +160,3 @@ def test_infinite_and_missing_numbers_prove_nothing(kernels: Kernels) -> None:
         reached = rows.matrix.abs().sum(-1) > 0
         assert bool((bound[reached] == -torch.inf).all())
         assert not bool(bound.isnan().any())
-
-
-def test_all_of_this_in_the_interpreter() -> None:
-    interpret(__file__)

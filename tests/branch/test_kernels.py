@@ -18,7 +18,7 @@ from genbab.errors import ResourceError, UsageError
 from genbab.kernels import Backend, Kernels, available
 from genbab.system.device import kernels_for
 from tests.branch.rooted import F64, SEEDS, all_exact, seen
-from tests.kernels.backends import INTERPRETED, NAMES, ROOT, interpret, loaded
+from tests.kernels.backends import INTERPRETED, NAMES, ROOT, loaded
 from tests.test_driver import random_spec, tiny
 
 kernels = pytest.fixture(name="kernels", params=NAMES)(loaded)
@@ -70,10 +70,6 @@ def test_without_an_attack_nothing_false_is_proved(
         spec, violated = random_spec(seed, network)
         result = genbab.verify(model, spec, Config(timeout=0.4, branching=mode, attack_restarts=0))
         assert not (violated and result.verdict == "verified"), seed
-
-
-def test_all_of_this_in_the_interpreter() -> None:
-    interpret(__file__)
 
 
 @pytest.mark.skipif(not available(Backend.NUMBA), reason="numba is not installed")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from genbab.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fake_cli.py")
@@ -50,6 +54,20 @@ def run(words: list[str], cwd: Path) -> Said:
 def genbab(tmp_path: Path) -> Command:
     """`genbab WORD...` in an empty folder."""
     return lambda *words: run([sys.executable, "-m", "genbab", *map(str, words)], tmp_path)
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`genbab WORD...` in an empty folder, in this process: torch is loaded once for all such tests."""
+    monkeypatch.chdir(tmp_path)
+
+    def said(*words: object) -> Said:
+        began = time.monotonic()
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            code = main([str(word) for word in words])
+        return Said(code, out.getvalue(), err.getvalue(), time.monotonic() - began)
+
+    return said
 
 
 @pytest.fixture

@@ -9,6 +9,11 @@ import pytest
 from .conftest import Command
 
 
+@pytest.fixture
+def genbab(inside: Command) -> Command:
+    return inside
+
+
 def test_a_table_is_built_and_shown(genbab: Command, tmp_path: Path) -> None:
     said = genbab("lut", "build", "sqrt", "relu", "--out", str(tmp_path))
     assert said.code == 0, said.err

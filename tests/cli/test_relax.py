@@ -18,6 +18,11 @@ from .conftest import Command
 LINE = re.compile(r"f\(x\) (>=|<=) (\S+)·x ([+-]) (\S+), closest at")
 
 
+@pytest.fixture
+def genbab(inside: Command) -> Command:
+    return inside
+
+
 def functions(out: str) -> list[dict[str, Any]]:
     found = json.loads(out)
     assert found["schema"] == 1

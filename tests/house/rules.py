@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 from tests.house import counts
+from tests.house.glossary import RETIRED
 from tests.house.source import Source
 
 FILE_LINES, FUNCTION_LINES, COMPLEXITY, FOLDER_FILES = 300, 50, 10, 14
@@ -53,6 +55,15 @@ def repeated_classes(files: list[Source]) -> Breaks:
             if isinstance(named.node, ast.ClassDef):
                 modules[named.node.name].append(source.module)
     return {name: places for name, places in modules.items() if len(places) > 1}
+
+
+def retired_words(files: list[Source]) -> Breaks:
+    """Modules and classes called by a word that docs/glossary.md has retired: the words."""
+    modules = (source.module for source in files)
+    classes = (d.name for s in files for d in s.definitions if isinstance(d.node, ast.ClassDef))
+    named = {name: re.findall(r"[A-Z]?[a-z]+", name.rpartition(".")[2]) for name in (*modules, *classes)}
+    words = {name: sorted(RETIRED.intersection(map(str.lower, parts))) for name, parts in named.items()}
+    return {name: retired for name, retired in words.items() if retired}
 
 
 def broken_first_lines(files: list[Source]) -> Breaks:
@@ -103,6 +114,7 @@ RULES = (
     complex_functions,
     crowded_folders,
     repeated_classes,
+    retired_words,
     broken_first_lines,
     undocumented,
     waived_arguments,

@@ -59,6 +59,11 @@ SEEDED = [
         {"A": ["genbab.seeded"] * 2},
     ),
     (
+        rules.retired_words,
+        "class JudgedByText: ...\nclass Givens: ...",
+        {"JudgedByText": ["judged"]},
+    ),
+    (
         rules.broken_first_lines,
         '"""One."""\ndef _f():\n  """Two,\n  three."""',
         {"genbab/seeded.py": 1},

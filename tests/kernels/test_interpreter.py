@@ -1,6 +1,6 @@
-"""The Triton kernels, run by Triton's interpreter on CPU tensors.
+"""The Triton kernels, run by Triton's interpreter on CPU tensors, and the engine with them.
 
-In a process of its own, since what Triton does is settled when it is imported.
+In processes of their own, since what Triton does is settled when it is imported; few, since each starts anew.
 """
 
 from __future__ import annotations
@@ -8,30 +8,38 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from genbab.kernels import Backend, available
+from tests.kernels.backends import INTERPRETED, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = ("test_parity.py", "test_softmax.py")
-GROUPS = {
-    "relaxing": "test_relax",
-    "gradients": "test_gradient or test_lines or test_concretise or test_calls",
-    "envelopes": "test_envelope",
-    "splitting": "test_half or test_reach or test_points or test_prepared",
-    "softmax": "test_softmax",
+FILES = {
+    "kernels": ("kernels/test_parity.py", "kernels/test_softmax.py"),
+    "engine": ("bounds/test_kernels.py", "branch/test_kernels.py"),
 }
 
 
-@pytest.mark.skipif(not available(Backend.TRITON), reason="triton is not installed")
-@pytest.mark.parametrize("group", sorted(GROUPS))
-def test_kernels_agree_with_the_reference_when_interpreted(group: str) -> None:
+@pytest.mark.skipif(INTERPRETED or not available(Backend.TRITON), reason="triton is not installed, or runs")
+@pytest.mark.parametrize("group", FILES)
+def test_all_of_this_in_the_interpreter(group: str) -> None:
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    chosen = [*(str(ROOT / "tests/kernels" / name) for name in FILES), "-k", f"triton and ({GROUPS[group]})"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *chosen]
-    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-rp",
+        "-k",
+        "triton",
+    ]
+    files = [str(ROOT / "tests" / name) for name in FILES[group]]
+    run = subprocess.run([*command, *files], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-6000:]
-    assert " passed" in run.stdout and "skipped" not in run.stdout
+    assert all(f"PASSED tests/{name}::" in run.stdout for name in FILES[group])
+    assert "skipped" not in run.stdout

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mpmath import mp
 
-from genbab.nonlinear import intercept, make
+from genbab.nonlinear import intercept, interval, make
 
 from .test_intercept import edge
 
@@ -39,14 +39,15 @@ def test_poles_of_tan_are_seen_to_the_last_place(turns: int) -> None:
 def test_jumps_that_are_no_floating_point_numbers(c: float) -> None:
     """Whatever side of n*c the number next to it lies on, a box up to it or from it holds the right value."""
     random = torch.Generator().manual_seed(0)
-    for n in torch.randint(-(10**6), 10**6, (200,), generator=random).tolist():
-        place = n * c
-        for x in (math.nextafter(place, -math.inf), place, math.nextafter(place, math.inf)):
-            with mp.workdps(60):
-                truth = mp.mpf(x) - mp.mpf(c) * mp.floor(mp.mpf(x) / mp.mpf(c))
-            for low, high in ((x, x + 0.3 * c), (x - 0.3 * c, x), (x, x)):
-                lo, hi = edge(make("sawtooth", c), low, high, torch.float64)[0]
-                assert lo <= truth <= hi
+    turns = torch.randint(-(10**6), 10**6, (200,), generator=random).tolist()
+    beside = [(math.nextafter(n * c, -math.inf), n * c, math.nextafter(n * c, math.inf)) for n in turns]
+    places = torch.tensor(beside, dtype=torch.float64).flatten()
+    with mp.workdps(60):
+        exact = [mp.mpf(x) - mp.mpf(c) * mp.floor(mp.mpf(x) / mp.mpf(c)) for x in places.tolist()]
+    for low, high in ((places, places + 0.3 * c), (places - 0.3 * c, places), (places, places)):
+        lower, upper = interval(make("sawtooth", c), low, high)
+        for lo, truth, hi in zip(lower.tolist(), exact, upper.tolist(), strict=True):
+            assert lo <= truth <= hi
 
 
 def test_ceil_and_round_jump_right_of_integers_and_halves() -> None:
