@@ -128,7 +128,7 @@ def test_shelves_of_a_part_import_earlier_ones_only(part: str) -> None:
     def shelf(module: str) -> int | None:
         return order.get(".".join(module.removeprefix("genbab.").split(".")[:2]))
 
-    mine = [(i, shelf(i.module), shelf(i.target)) for i in IMPORTS if within(i.module, (part,))]
+    mine = [(i, shelf(i.module), shelf(i.target)) for i in IMPORTS if within(i, (part,))]
     assert {here for _, here, _ in mine} >= set(order.values()), "a shelf without imports, or a new name"
     wrong = [i for i, here, there in mine if here is not None and there is not None and there > here]
     assert not wrong, listed(wrong)
