@@ -18,10 +18,10 @@ from genbab.network.maps.algebra import Identity, nonnegative
 from genbab.network.maps.base import LinearMap
 from genbab.network.maps.index import Index
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
-from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
-from genbab.nonlinear.groups.grouped import GroupFunction, group_box
+from genbab.nonlinear.groups.grouped import group_box
 from genbab.nonlinear.lines.box import go_on
 
 Interval = tuple[Tensor, Tensor]
@@ -123,10 +123,10 @@ def nonlinear_range(node: Nonlinear | Grouped, args: Sequence[Interval], ask: As
     fn = node.fn
     if isinstance(fn, Nonlinearity):
         return range_of(fn, *args[0], ask)
-    if isinstance(fn, GroupFunction):
-        low, high = group_box(fn, [(low[:, None], high[:, None]) for low, high in args]).range
-        return low.flatten(1), high.flatten(1)
-    return range_of_two(fn, args[0], args[1])
+    if isinstance(fn, Product | Gate):
+        return range_of_two(fn, args[0], args[1])
+    low, high = group_box(fn, [(low[:, None], high[:, None]) for low, high in args]).range
+    return low.flatten(1), high.flatten(1)
 
 
 def affine_range(node: Affine, sources: Sequence[Interval]) -> Interval:

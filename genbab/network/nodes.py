@@ -17,7 +17,7 @@ from genbab.network.ball import Within
 from genbab.network.maps.base import LinearMap
 from genbab.network.uncertainty import EXACT, Uncertainty
 from genbab.nonlinear import Gate, Nonlinearity, Product
-from genbab.nonlinear.groups.grouped import GroupFunction
+from genbab.nonlinear.groups.kind import GroupFunction
 
 X = TypeVar("X")
 T = TypeVar("T")

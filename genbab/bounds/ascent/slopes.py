@@ -21,7 +21,6 @@ from genbab.bounds.relax.relaxation import Relaxation
 from genbab.kernels import Pace
 from genbab.network import Nonlinear
 from genbab.network.interval import Interval
-from genbab.nonlinear.groups.norm_planes import NormPlanes
 
 Stop = Callable[[Tensor], bool]
 """Asked after each step with the bounds (B, S); True ends the search (all decided; time is up)."""
@@ -143,15 +142,13 @@ class _Ascent(Sweep):
         return {**self.climbed, **lines, **planes}
 
     def _touched(self, i: int, taken: TakenPlanes) -> Start:
-        """Planes of a norm have slopes like any other. Those of a softmax touch a convex function at a point;
-        moving it towards where the form is least (Frank & Wolfe, 1956) never lowers the bound at first.
-        """
+        """The parameters of swept planes moved uphill."""
         assert taken.point is not None
-        if isinstance(taken.planes, NormPlanes):
-            uphill = torch.nan_to_num_(taken.planes.uphill(taken.point), nan=0.0, posinf=0.0, neginf=0.0)
-            moved = taken.at + self.adam.direction((i, 0), uphill) * taken.planes.step * self.rate
-        else:
-            moved = taken.at + self.rate * (taken.point - taken.at)
+
+        def direction(gradient: Tensor) -> Tensor:
+            return self.adam.direction((i, 0), gradient)
+
+        moved = taken.planes.moved(taken.at, taken.point, self.rate, direction)
         return Start((moved,), taken.upper)
 
     def _stepped(self, i: int, line: TakenLine) -> Start:

@@ -23,8 +23,8 @@ from genbab.bounds.relax.relaxation import Relaxation
 from genbab.kernels.torch.sums import dot, side_of
 from genbab.network import Affine, Grouped, Meaning, Nonlinear, backward
 from genbab.network.interval import Interval
-from genbab.nonlinear.groups.grouped import Found, GroupBox, GroupPlanes, group_planes
-from genbab.nonlinear.groups.softmax import SoftmaxBox
+from genbab.nonlinear.groups.grouped import KernelPlanes, group_planes
+from genbab.nonlinear.groups.kind import CertainPlanes, GroupBox
 
 Sources = Iterable[tuple[int, Tensor]]
 """(source, form of its values) of one step."""
@@ -89,14 +89,14 @@ def _through_planes(
 ) -> tuple[TakenPlanes, Tensor, Tensor]:
     """(the planes that a takes at grouped node i, the form it becomes, the sum of their constants)."""
     box, kernels = relaxation.groups(i), relaxation.kernels
-    if "softmax" not in kernels.FUNCTIONS or not isinstance(box, SoftmaxBox):
+    if box.fn.name not in kernels.FUNCTIONS:
         planes = take_planes(box, a, start, rigorous=False)
         upper = planes.upper.flatten(-2).to(a.dtype)
         taken = TakenPlanes(a, upper, planes.at.expand(a.shape), planes)
         return taken, planes.form, planes.constants.sum(-1)
     ready, at = relaxation.ready(i), box.middle if start is None else start.slopes[0].to(a.dtype)
     found = kernels.softmax_planes(ready, a, at)
-    followed = Found(kernels, ready, found)
+    followed = KernelPlanes(kernels, ready, found)
     return TakenPlanes(a, found.upper, found.at, followed), found.form, found.bias
 
 
@@ -117,6 +117,6 @@ def take_lines(lines: Lines, a: Tensor, start: Start | None, rigorous: bool) -> 
     return TakenLine(a, upper, slopes, intercept, touch)
 
 
-def take_planes(box: GroupBox, a: Tensor, start: Start | None, rigorous: bool) -> GroupPlanes:
+def take_planes(box: GroupBox, a: Tensor, start: Start | None, rigorous: bool) -> CertainPlanes:
     """The planes for coefficients a (B, S, N), with the parameters of `start` or the default ones."""
     return group_planes(box, a, None if start is None else start.slopes[0].to(a.dtype), rigorous=rigorous)

@@ -1,24 +1,28 @@
-"""Functions of whole rows, what is known of them on boxes, and planes below linear forms of their values."""
+"""Functions of whole rows by their kinds: boxes, and planes below linear forms of their values.
+
+A new kind is what is known of it on boxes, its planes, and a `GroupKind` that is listed here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from genbab.kernels import Kernels, SoftmaxPlanes
-from genbab.nonlinear.groups.norm import Norm, NormBox
-from genbab.nonlinear.groups.norm_planes import NormPlanes, norm_lost, norm_planes, norm_roundings
-from genbab.nonlinear.groups.softmax import Softmax, SoftmaxBox, by_rows
-from genbab.nonlinear.groups.softmax_planes import Planes, Sides, lost, planes, roundings
+from genbab.nonlinear.groups import norm_planes, softmax_planes
+from genbab.nonlinear.groups.kind import CertainPlanes, GroupBox, GroupFunction, GroupPlanes
+from genbab.nonlinear.groups.softmax import by_rows
+from genbab.nonlinear.groups.softmax_planes import Sides, towards
 
-GroupFunction = Softmax | Norm
-GroupBox = SoftmaxBox | NormBox
+KINDS = {kind.function: kind for kind in (softmax_planes.KIND, norm_planes.KIND)}
+"""What bounds need of each class of functions of rows."""
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class KernelPlanes:
     """Planes of a softmax that kernels found, with what these need to follow them."""
 
     kernels: Kernels
@@ -47,38 +51,31 @@ class Found:
         """As `Planes.along`."""
         return self.kernels.softmax_values(self.ready, self.planes, v)
 
-
-GroupPlanes = Planes | NormPlanes
+    def moved(self, at: Tensor, v: Tensor, rate: float, direction: Callable[[Tensor], Tensor]) -> Tensor:
+        """As `Planes.moved`."""
+        return towards(at, v, rate)
 
 
 def group_box(fn: GroupFunction, boxes: list[tuple[Tensor, Tensor]]) -> GroupBox:
     """The function on boxes (B, 1, N) of its arguments, the redundant ones included."""
-    further = boxes[1] if len(boxes) > 1 else None
-    return SoftmaxBox(fn, *boxes[0], further) if isinstance(fn, Softmax) else NormBox(fn, *boxes[0], further)
+    return KINDS[type(fn)].box(fn, boxes)
 
 
-def group_planes(box: GroupBox, a: Tensor, at: Tensor | None, *, rigorous: bool) -> GroupPlanes:
+def group_planes(box: GroupBox, a: Tensor, at: Tensor | None, *, rigorous: bool) -> CertainPlanes:
     """Planes below Σ a·y on the box, a (B, S, N), parameters `at` (B, S, N; None: the default)."""
-    if isinstance(box, NormBox):
-        return norm_planes(box, a, at, rigorous=rigorous)
-    return planes(box, a, box.middle if at is None else at, rigorous=rigorous)
+    return KINDS[type(box.fn)].planes(box, a, at, rigorous)
 
 
 def group_roundings(fn: GroupFunction) -> int:
     """How many units of rounding error, relative to their masses, the planes of this function have."""
-    return roundings(fn.length) if isinstance(fn, Softmax) else norm_roundings(fn.length)
+    return KINDS[type(fn)].roundings(fn.length)
 
 
 def group_lost(
-    box: GroupBox, a: Tensor, at: Tensor, v: Tensor, found: GroupPlanes | Found | None = None
+    box: GroupBox, a: Tensor, at: Tensor, v: Tensor, planes: GroupPlanes | None = None
 ) -> tuple[Tensor, ...]:
     """Roughly what the relaxation of each number of each argument costs Σ a·y at v, >= 0.
 
-    found: the planes for a at `at`, if they are there.
+    planes: those for a at `at`, if they are there.
     """
-    if isinstance(box, NormBox):
-        return norm_lost(box, a, at, v)
-    if found is None:
-        found = planes(box, a, at, rigorous=False)
-    assert not isinstance(found, NormPlanes)
-    return lost(box, a, found.sides, v)
+    return KINDS[type(box.fn)].lost(box, a, at, v, planes)

@@ -19,12 +19,14 @@ Shapes: B domains, S rows of the specification, R rows of K entries, N = R·K.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.groups.norm import NormBox
+from genbab.nonlinear.groups.kind import GroupKind
+from genbab.nonlinear.groups.norm import Norm, NormBox
 from genbab.nonlinear.groups.softmax import by_rows
 
 TRIED = {False: 4, True: 12}
@@ -90,6 +92,11 @@ class NormPlanes:
         delta = by_rows(v - self.touch, length)
         moved = scale * (delta - scale.square() * centre * (centre * delta).sum(-1, keepdim=True))
         return torch.where(self.flat, self.values, self.values + moved).flatten(-2)
+
+    def moved(self, at: Tensor, v: Tensor, rate: float, direction: Callable[[Tensor], Tensor]) -> Tensor:
+        """The slopes' differences `at`, moved uphill."""
+        uphill = torch.nan_to_num_(self.uphill(v), nan=0.0, posinf=0.0, neginf=0.0)
+        return at + direction(uphill) * self.step * rate
 
     def uphill(self, v: Tensor) -> Tensor:
         """The derivative of the form at v by the slopes, (B, S, N)."""
@@ -252,3 +259,19 @@ def _constants(box: NormBox, a: Tensor) -> tuple[Tensor, Tensor]:
     by_length = torch.where(torch.isfinite(y).all(-1, keepdim=True), -length * (1 + room), -torch.inf)
     whole = by_length > by_entry
     return torch.maximum(by_entry, by_length), torch.where(whole, -a / length.clamp_min(1e-30), y)
+
+
+def _box(fn: Norm, boxes: list[tuple[Tensor, Tensor]]) -> NormBox:
+    return NormBox(fn, *boxes[0], boxes[1] if len(boxes) > 1 else None)
+
+
+def _planes(box: NormBox, a: Tensor, at: Tensor | None, rigorous: bool) -> NormPlanes:
+    return norm_planes(box, a, at, rigorous=rigorous)
+
+
+def _lost(box: NormBox, a: Tensor, at: Tensor, v: Tensor, known: object) -> tuple[Tensor, ...]:
+    return norm_lost(box, a, at, v)
+
+
+KIND = GroupKind(Norm, _box, _planes, norm_roundings, _lost)
+"""What bounds need of norms."""

@@ -18,12 +18,15 @@ Shapes: B domains, S rows of the specification, R rows of K entries, N = R·K.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from genbab.nonlinear.groups.softmax import FLOOR, Chords, SoftmaxBox, by_rows
+from genbab.nonlinear.groups.kind import GroupKind
+from genbab.nonlinear.groups.softmax import FLOOR, Chords, Softmax, SoftmaxBox, by_rows
 
 _CERTAIN = 1e-20
 """Where the other entries' powers add up to less than this part of an entry's own, its upper line is flat."""
@@ -101,6 +104,17 @@ class Planes:
         y = torch.where(self.upper, high, _along_below(self.below, delta))
         others = y.scatter(-1, self.critical, 0.0).sum(-1, keepdim=True)
         return y.scatter(-1, self.critical, 1.0 - others).flatten(-2)
+
+    def moved(self, at: Tensor, v: Tensor, rate: float, direction: Callable[[Tensor], Tensor]) -> Tensor:
+        """The points `at` a part of the way to v: a step of Frank & Wolfe (1956), which never lowers the
+        bound at first.
+        """
+        return towards(at, v, rate)
+
+
+def towards(at: Tensor, v: Tensor, rate: float) -> Tensor:
+    """The points `at` this part of the way to v."""
+    return at + rate * (v - at)
 
 
 def planes(box: SoftmaxBox, a: Tensor, at: Tensor, *, rigorous: bool) -> Planes:
@@ -262,3 +276,20 @@ def lost(box: SoftmaxBox, a: Tensor, found: Sides, v: Tensor) -> tuple[Tensor, .
             total = total + (gain - raw)[..., k] * true[..., k] * (line - torch.exp(d)).clamp_min(0.0)
         parts.append(total.flatten(-2))
     return tuple(part.clamp_min(0.0) for part in parts)
+
+
+def _box(fn: Softmax, boxes: list[tuple[Tensor, Tensor]]) -> SoftmaxBox:
+    return SoftmaxBox(fn, *boxes[0], boxes[1] if len(boxes) > 1 else None)
+
+
+def _planes(box: SoftmaxBox, a: Tensor, at: Tensor | None, rigorous: bool) -> Planes:
+    return planes(box, a, box.middle if at is None else at, rigorous=rigorous)
+
+
+def _lost(box: SoftmaxBox, a: Tensor, at: Tensor, v: Tensor, known: Any) -> tuple[Tensor, ...]:
+    taken = planes(box, a, at, rigorous=False) if known is None else known
+    return lost(box, a, taken.sides, v)
+
+
+KIND = GroupKind(Softmax, _box, _planes, roundings, _lost)
+"""What bounds need of softmax."""

@@ -11,7 +11,7 @@ import torch
 from genbab.network import Affine, Grouped, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
 from genbab.network.uncertainty import EXACT, Uncertainty, padded
 from genbab.nonlinear import Gate, Nonlinearity, Product
-from genbab.nonlinear.groups.grouped import GroupFunction
+from genbab.nonlinear.groups.kind import GroupFunction
 from genbab.reader.domains.domains import Selection, partial
 from genbab.reader.tensors.exact import Ball, ball
 from genbab.reader.tensors.values import (
