@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
+import torch
 
 from genbab.attack import FULL, AttackEffort, Challenge
+from genbab.branch import Domains
 from genbab.driver import turns
-from genbab.driver.turns import LATE, Turns
+from genbab.driver.endings import Hopeless
+from genbab.driver.turns import DIVES, LATE, Turns
+from genbab.problem import Query
 
 
 class Clock:
@@ -84,3 +88,36 @@ def test_other_clauses_begin_anew(clock: Clock) -> None:
     both.restart()
     both.take([1])
     assert [e.first for e in fake.efforts] == [*range(FULL.rounds)] * 2
+
+
+class Refined:
+    """A challenge that notes what it is asked, and may know that nothing can be proved."""
+
+    def __init__(self, hopeless: str) -> None:
+        self.hopeless, self.starts, self.clauses = hopeless, torch.zeros(0), list[int]()
+
+    def refine(self, starts: torch.Tensor, clauses: list[int]) -> None:
+        self.starts, self.clauses = starts, clauses
+
+    def attack(self, effort: AttackEffort, clauses: Sequence[int] | None, share: float) -> None:
+        assert clauses is not None
+
+
+@pytest.mark.parametrize("count", [1, DIVES, 3 * DIVES])
+@pytest.mark.parametrize("hopeless", ["", "equality"])
+def test_descents_start_in_the_least_refuted_domains(clock: Clock, count: int, hopeless: str) -> None:
+    low = torch.rand(count, 3, generator=torch.Generator().manual_seed(count), dtype=torch.float64)
+    bound, clause = -low[:, 0], torch.arange(count)[:, None]
+    query = Query(low, low + 1, torch.ones(count, 1, 1), None, torch.zeros(count, 1), clause)
+    domains = Domains(query, bound, torch.zeros(count, dtype=torch.long), corner=low)
+    challenge = Refined(hopeless)
+    both = Turns(cast(Challenge, cast(Any, challenge)))
+    if hopeless:
+        with pytest.raises(Hopeless, match=hopeless):
+            both.falsify(domains)
+    else:
+        assert not both.falsify(domains)
+    worst = set(bound.argsort()[:DIVES].tolist())
+    assert set(challenge.clauses) == worst and len(challenge.starts) == len(challenge.clauses)
+    for start, number in zip(challenge.starts, challenge.clauses, strict=True):
+        assert bool(((low[number] <= start) & (start <= low[number] + 1)).all())
