@@ -9,7 +9,7 @@ import numpy as np
 from onnx import GraphProto
 
 from genbab.reader.lower.moving.joining import stacked
-from genbab.reader.lower.moving.movement import arrange
+from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var, positive_axis
 

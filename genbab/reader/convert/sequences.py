@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genbab.reader.lower.moving.movement import arrange
+from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var, positive_axis
 

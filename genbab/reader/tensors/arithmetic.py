@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from genbab.network import Adjoint, Compose, Diagonal, Identity, Index, LinearMap
+from genbab.network import Adjoint, Compose, Diagonal, Identity, LinearMap
 from genbab.network.maps.roundings import LEAST, UNIT, of_error
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Product, interval
-from genbab.reader.tensors.builder import Builder, flat, uncertain
+from genbab.reader.tensors.builder import Builder, flat, index_map, uncertain
 from genbab.reader.tensors.exact import ROOM, Ball, ball, over, times, total
 from genbab.reader.tensors.functions import function
 from genbab.reader.tensors.values import Array, Inexact, Refused, Value, Var, count, room, uniform
@@ -201,7 +201,7 @@ def _limited(b: Builder, x: Var, limits: Array, name: str) -> Value:
         assert isinstance(made, Var)
         if len(kinds) == 1:
             return made.reshaped(shape)
-        terms.append((made.node, Index(torch.from_numpy(index.reshape(-1)), made.size)))
+        terms.append((made.node, index_map(index, made.size)))
     return b.affine(shape, terms)
 
 
@@ -212,8 +212,14 @@ def clip(b: Builder, x: Value, low: float, high: float) -> Value:
 
 def sum_groups(b: Builder, x: Var, groups: Array, shape: Sequence[int]) -> Var:
     """A tensor of this shape whose entry g is the sum of the entries i of x with groups.ravel()[i] == g."""
-    index = torch.from_numpy(np.array(groups, dtype=np.int64).reshape(-1))
-    return b.affine(shape, [(x.node, Adjoint(Index(index, count(shape))))])
+    return b.affine(shape, [(x.node, Adjoint(index_map(groups, count(shape))))])
+
+
+def difference(b: Builder, x: Var, plus: Array, minus: Array) -> Var:
+    """x.ravel()[plus] - x.ravel()[minus]."""
+    negative = Diagonal(torch.full((minus.size,), -1.0, dtype=torch.float64))
+    terms = [(x.node, index_map(plus, x.size)), (x.node, Compose((index_map(minus, x.size), negative)))]
+    return b.affine(plus.shape, terms)
 
 
 def _scale_uniformly(b: Builder, x: Var, by: float, shape: Sequence[int], roundings: int) -> Var:

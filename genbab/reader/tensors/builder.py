@@ -42,6 +42,11 @@ def flat(values: Array | None, shape: Sequence[int]) -> torch.Tensor:
     return torch.from_numpy(np.array(full, dtype=np.float64).reshape(-1))
 
 
+def index_map(places: Array, size: int) -> Index:
+    """The map that reads a vector of this size at the places, in row-major order (-1: nothing)."""
+    return Index(torch.from_numpy(np.array(places, dtype=np.int64, order="C").reshape(-1)), size)
+
+
 class Builder:
     """Appends nodes to a network; `label` is the name that new nodes get.
 
@@ -100,10 +105,9 @@ class Builder:
         if not isinstance(x, Var):
             return np.append(x.reshape(-1), np.zeros(1, x.dtype))[index]
         room(index.shape)
-        flat = np.ascontiguousarray(index.reshape(-1), dtype=np.int64)
-        if flat.size == x.size and np.array_equal(flat, np.arange(x.size)):
+        if index.size == x.size and np.array_equal(index.reshape(-1), np.arange(x.size)):
             return x.reshaped(index.shape)
-        moved = self.affine(index.shape, [(x.node, Index(torch.from_numpy(flat), x.size))])
+        moved = self.affine(index.shape, [(x.node, index_map(index, x.size))])
         return replace(x, node=moved.node, shape=moved.shape)
 
     def expand(self, x: Value, shape: Sequence[int]) -> Value:
@@ -123,8 +127,7 @@ class Builder:
         if x.size == count(shape):
             return x.node, Identity(x.size)
         room(shape)
-        index = np.broadcast_to(np.arange(x.size).reshape(x.shape), shape).reshape(-1)
-        return x.node, Index(torch.from_numpy(np.array(index, dtype=np.int64)), x.size)
+        return x.node, index_map(np.broadcast_to(np.arange(x.size).reshape(x.shape), shape), x.size)
 
     def variable(self, x: Value | Inexact) -> Var:
         """x as a node: a constant becomes an affine node without terms."""

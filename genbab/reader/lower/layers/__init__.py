@@ -1,1 +1,1 @@
-"""Operators of layers: products, convolutions, pooling, recurrence, attention, norms, softmax."""
+"""Operators of layers: products, convolutions, pooling, recurrence, attention, norms, softmax, integers."""

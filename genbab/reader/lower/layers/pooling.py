@@ -1,57 +1,20 @@
-"""Pooling: averages are affine, maxima are a balanced tree of max(a, b) = a + relu(b - a), norms are sums of
-powers.
-"""
+"""Pooling: averages are affine, maxima a balanced tree of max(a, b) = a + relu(b - a), norms sums."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from genbab.network import Adjoint, Compose, Conv, Diagonal, Identity, Index
+from genbab.network import Adjoint, Compose, Conv, Identity
 from genbab.network.uncertainty import Uncertainty
 from genbab.reader.lower.layers.windows import Windows, windows
+from genbab.reader.lower.numbers.maxima import tree_max
+from genbab.reader.lower.numbers.reductions import maxima, reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.arithmetic import apply, divide, raised
-from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.builder import Builder, index_map
 from genbab.reader.tensors.exact import of_reciprocal
-from genbab.reader.tensors.functions import function
 from genbab.reader.tensors.values import Array, Op, Refused, Value, Var, count, given, known_integers, needed
-
-
-def tree_max(b: Builder, x: Var, groups: Array, shape: tuple[int, ...]) -> Var:
-    """A tensor of this shape: entry g is the largest x.ravel()[groups[g, k]] over k; every index must be >=
-    0.
-    """
-    columns = groups
-    value = x
-    while columns.shape[1] > 1:
-        half = columns.shape[1] // 2
-        left, right, rest = columns[:, :half], columns[:, half : 2 * half], columns[:, 2 * half :]
-        pairs = b.affine(
-            left.shape,
-            [
-                (value.node, _index(right, value.size)),
-                (value.node, Compose((_index(left, value.size), _minus(left.size)))),
-            ],
-        )
-        gain = b.nonlinear(function("relu"), pairs)
-        places = np.concatenate([np.arange(left.size).reshape(left.shape), np.full(rest.shape, -1)], axis=1)
-        kept = np.concatenate([left, rest], axis=1)
-        value = b.affine(
-            kept.shape, [(value.node, _index(kept, value.size)), (gain.node, _index(places, gain.size))]
-        )
-        columns = np.arange(kept.size).reshape(kept.shape)
-    chosen = b.gather(value, columns.reshape(shape))
-    assert isinstance(chosen, Var)
-    return chosen
-
-
-def _index(index: Array, size: int) -> Index:
-    return Index(torch.from_numpy(np.ascontiguousarray(index.reshape(-1), dtype=np.int64)), size)
-
-
-def _minus(size: int) -> Diagonal:
-    return Diagonal(torch.full((size,), -1.0, dtype=torch.float64))
 
 
 def _image(inputs: list[Value | None]) -> Var:
@@ -122,14 +85,38 @@ def _columns_to_image(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     channels = x.shape[0] * (x.shape[1] // count(kernel))
     entries = w.entries(channels).reshape(channels, -1, count(kernel))
     owner = np.swapaxes(entries, 1, 2)
-    made = Adjoint(_index(owner, channels * count(size)))
+    made = Adjoint(index_map(owner, channels * count(size)))
     return b.affine((x.shape[0], channels // x.shape[0], *size), [(x.node, made)])
+
+
+@lowering("GlobalAveragePool", how="affine")
+def _global_average(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x = _image(inputs)
+    return reduce_mean(b, x, _spatial(x))
+
+
+@lowering("GlobalMaxPool", how="balanced tree of max(a, b) = a + relu(b - a)")
+def _global_maximum(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x = _image(inputs)
+    made = maxima(b, x, _spatial(x), keep=True)
+    assert isinstance(made, Var)
+    return made
+
+
+@lowering("GlobalLpPool", how="root of a sum of powers")
+def _global_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x, p = _image(inputs), op.integer("p", 2)
+    return root(b, reduce_sum(b, powers(b, x, p), _spatial(x)), p)
+
+
+def _spatial(x: Var) -> list[int]:
+    return list(range(2, len(x.shape)))
 
 
 def window_sums(b: Builder, x: Var, entries: Array, shape: tuple[int, ...]) -> Var:
     """A tensor of this shape: entry g is the sum of x.ravel()[entries[g, k]] over k (-1: nothing)."""
-    owner = _index(np.repeat(np.arange(len(entries)), entries.shape[1]), len(entries))
-    return b.affine(shape, [(x.node, Compose((_index(entries, x.size), Adjoint(owner))))])
+    owner = index_map(np.repeat(np.arange(len(entries)), entries.shape[1]), len(entries))
+    return b.affine(shape, [(x.node, Compose((index_map(entries, x.size), Adjoint(owner))))])
 
 
 def powers(b: Builder, x: Var, p: int) -> Var:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genbab.network import Adjoint, Compose, Diagonal, Index
+from genbab.network import Adjoint, Compose, Diagonal
 from genbab.network.uncertainty import Uncertainty
-from genbab.reader.lower.moving.movement import arrange
-from genbab.reader.tensors.arithmetic import add, apply, scale, shift, sum_groups
-from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.arithmetic import add, apply, difference, scale, shift, sum_groups
+from genbab.reader.tensors.arrange import arrange
+from genbab.reader.tensors.builder import Builder, index_map
 from genbab.reader.tensors.values import Array, Value, Var
 
 PAIRS_LIMIT = 4096
@@ -49,13 +49,6 @@ class Ragged:
         step = np.arange(len(own)) - np.repeat(np.cumsum(length) - length, length)
         other = np.repeat(start, length) + step
         return own[own != other], other[own != other]
-
-
-def difference(b: Builder, x: Var, plus: Array, minus: Array) -> Var:
-    """x.ravel()[plus] - x.ravel()[minus]."""
-    negative = Diagonal(torch.full((minus.size,), -1.0, dtype=torch.float64))
-    terms = [(x.node, _index(plus, x.size)), (x.node, Compose((_index(minus, x.size), negative)))]
-    return b.affine(plus.shape, terms)
 
 
 def ragged_log_softmax(b: Builder, x: Var, rows: Ragged) -> Value:
@@ -96,19 +89,15 @@ def _shifted(b: Builder, x: Var, rows: Ragged) -> Value:
     number = np.bincount(owner, minlength=len(rows.reference))
     mean = Compose(
         (
-            _index(rows.places[near], x.size),
-            Adjoint(_index(owner, len(number))),
+            index_map(rows.places[near], x.size),
+            Adjoint(index_map(owner, len(number))),
             Diagonal(torch.from_numpy(-1.0 / number)),
-            _index(rows.row, len(number)),
+            index_map(rows.row, len(number)),
         )
     )
-    terms = [(x.node, _index(rows.places, x.size)), (x.node, mean)]
+    terms = [(x.node, index_map(rows.places, x.size)), (x.node, mean)]
     centred = b.affine(rows.row.shape, terms, None, Uncertainty(1))
     powers = apply(b, "exp", centred)
     assert isinstance(powers, Var)
     total = sum_groups(b, powers, rows.row, number.shape)
     return add(b, centred, scale(b, b.gather(apply(b, "log", total), rows.row), -1.0))
-
-
-def _index(places: Array, size: int) -> Index:
-    return Index(torch.from_numpy(np.ascontiguousarray(places.reshape(-1), dtype=np.int64)), size)

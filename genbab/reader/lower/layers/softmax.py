@@ -15,11 +15,11 @@ import torch
 
 from genbab.network import Compose, Diagonal, Identity, Index
 from genbab.nonlinear.groups.softmax import Softmax
-from genbab.reader.lower.layers.ragged import Ragged, difference, ragged_log_softmax
-from genbab.reader.lower.moving.movement import arrange
+from genbab.reader.lower.layers.ragged import Ragged, ragged_log_softmax
 from genbab.reader.lower.numbers.reductions import reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
-from genbab.reader.tensors.arithmetic import add, apply, combine, scale, shift, subtract
+from genbab.reader.tensors.arithmetic import add, apply, combine, difference, scale, shift, subtract
+from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var, needed, positive_axis
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from onnx import TensorProto, helper
 
-from genbab.network import Adjoint, Identity, Index, LinearMap
+from genbab.network import Adjoint, Identity, LinearMap
 from genbab.reader.lower.moving.movement import move
 from genbab.reader.lower.moving.scattering import scattered
 from genbab.reader.lower.table import Move, lowering, moves
 from genbab.reader.tensors.arithmetic import add
-from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.builder import Builder, index_map
 from genbab.reader.tensors.values import (
     Array,
     Op,
@@ -104,7 +103,7 @@ def _scatter(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Val
         added = np.zeros(data.shape)
         np.add.at(added.reshape(-1), targets, updates.reshape(-1).astype(np.float64))
         return add(b, data, added)
-    moved = Adjoint(Index(torch.from_numpy(np.ascontiguousarray(targets, dtype=np.int64)), data.size))
+    moved = Adjoint(index_map(targets, data.size))
     terms: list[tuple[int, LinearMap]] = [(updates.node, moved)]
     if isinstance(data, Var):
         return b.affine(data.shape, [(data.node, Identity(data.size)), *terms])

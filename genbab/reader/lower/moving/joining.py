@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from genbab.network import Index, LinearMap
-from genbab.reader.lower.moving.movement import arrange
+from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Masked, Value, Var
 

@@ -12,7 +12,7 @@ from genbab.network import Adjoint, Compose, Diagonal, Index, LinearMap
 from genbab.network.uncertainty import Uncertainty
 from genbab.reader.lower.moving.resize import cubic_weights
 from genbab.reader.lower.table import lowering
-from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.builder import Builder, index_map
 from genbab.reader.tensors.values import Array, Inexact, Op, Refused, Value, Var, constant, count, needed
 
 MODES = {"bilinear": "linear", "linear": "linear", "nearest": "nearest", "bicubic": "cubic", "cubic": "cubic"}
@@ -41,7 +41,7 @@ def _grid_sample(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         flat = np.where(inside, place, -1).reshape(x.shape[0], 1, -1)
         index = np.where(flat < 0, -1, flat + channels).reshape(-1)
         factors = np.broadcast_to(weight.reshape(x.shape[0], 1, -1), (*x.shape[:2], count(out))).reshape(-1)
-        scaled = Compose((Index(torch.from_numpy(index), x.size), Diagonal(torch.from_numpy(factors.copy()))))
+        scaled = Compose((index_map(index, x.size), Diagonal(torch.from_numpy(factors.copy()))))
         terms.append((x.node, scaled))
     reach = float(np.abs(grid).max(initial=1.0))
     return b.affine(shape, terms, None, _uncertainty(x, shape, mode, (reach, off)))

@@ -1,1 +1,1 @@
-"""Operators on numbers: elementwise, comparisons, casts, reductions, winners, quantisation."""
+"""Operators on numbers: elementwise, comparisons, casts, reductions, the place of the largest."""

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 
 from genbab.network import Adjoint, Compose, Diagonal, Index
-from genbab.reader.lower.layers.ragged import difference
 from genbab.reader.lower.numbers.comparison import equal
 from genbab.reader.lower.numbers.reductions import reduce_sum
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors import elements
-from genbab.reader.tensors.arithmetic import apply, clip, combine, scale
+from genbab.reader.tensors.arithmetic import apply, clip, combine, difference, scale
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.casts import cast
 from genbab.reader.tensors.spans import span

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from genbab.nonlinear.facts.registry import OPERATORS
-from genbab.reader.lower.moving.movement import arrange
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.arithmetic import (
     add,
@@ -23,6 +22,7 @@ from genbab.reader.tensors.arithmetic import (
     scale,
     subtract,
 )
+from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.exact import added, ball, inexact, known, negative, of_reciprocal
 from genbab.reader.tensors.values import Array, Op, Refused, Value, Var, given, needed, scalar, uniform

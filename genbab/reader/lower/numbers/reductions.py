@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbab.reader.lower.layers.pooling import powers, root, tree_max
+from genbab.reader.lower.numbers.maxima import tree_max
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.arithmetic import add, apply, divide, multiply, raised, scale, subtract, sum_groups
 from genbab.reader.tensors.builder import Builder
@@ -145,17 +145,3 @@ def _reduce_product(b: Builder, x: Var, axes: list[int], keep: bool) -> Value:
         pairs = [multiply(b, p, q) for p, q in zip(values[0::2], values[1::2], strict=False)]
         values = pairs + values[len(values) - len(values) % 2 :]
     return values[0]
-
-
-@lowering("GlobalAveragePool", how="affine")
-@lowering("GlobalMaxPool", how="balanced tree of max(a, b) = a + relu(b - a)")
-@lowering("GlobalLpPool", how="root of a sum of powers")
-def _global_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    x = needed(inputs, 0)
-    if not isinstance(x, Var):
-        raise Refused("pooling of a constant")
-    axes = list(range(2, len(x.shape)))
-    if op.kind == "GlobalLpPool":
-        p = op.integer("p", 2)
-        return root(b, reduce_sum(b, powers(b, x, p), axes), p)
-    return _reduced(b, "ReduceMean" if "Average" in op.kind else "ReduceMax", x, axes, True)
