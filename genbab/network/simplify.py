@@ -119,8 +119,9 @@ def _assembled(terms: Sequence[Term], moved: Moved, own: Uncertainty) -> Affine:
 
 
 def _merge(terms: Sequence[Term]) -> list[Term]:
-    """Terms with the same source added up where both are dense or cheaply made so, and that is accurate; zero
-    maps are left out.
+    """Terms with the same source added up, zero maps left out.
+
+    Only where both are dense or cheaply made so, and the sum is accurate.
     """
     merged: list[Term] = []
     for source, one, roundings in terms:
@@ -173,9 +174,7 @@ def _weights(one: Diagonal | Identity) -> Tensor:
 
 
 def _passes_through(inner: Affine, reader: LinearMap) -> bool:
-    """Whether a reader may read the sources of `inner` instead: its only one, or the parts that it gathers
-    from.
-    """
+    """Whether a reader may read the sources of `inner`: its only one, or the parts that it gathers from."""
     if not all(_moves(one) for _, one in inner.terms):
         return False
     if len(inner.terms) <= 1:

@@ -55,9 +55,7 @@ class LinearMap(ABC):
     @property
     @abstractmethod
     def terms(self) -> int:
-        """An upper bound on the number of products summed into one output or one pulled entry (for rounding
-        bounds).
-        """
+        """The most products summed into one output or one pulled entry, or more (for rounding bounds)."""
 
     @property
     def gain(self) -> float:

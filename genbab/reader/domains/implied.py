@@ -92,8 +92,9 @@ class Implied:
         return [(root, tuple(_image(span, 1 / slope, -by / slope) for span in spans))] if slope else []
 
     def _seen(self, number: Number, where: tuple[Span, ...]) -> list[Fact]:
-        """What follows for the number that this one is an affine function of, through an absolute value
-        too.
+        """What follows for the number that this one is an affine function of.
+
+        Through an absolute value, too.
         """
         root, slope, shift = self._affine(number)
         if not slope:

@@ -46,9 +46,11 @@ index[j] of the node.
 
 @dataclass(frozen=True, eq=False)
 class Normalisation:
-    """Entry j of a product is factor[j] times entry place[j] of the norm of the entries rows.ravel() of node
-    `source`, in rows of `rows`, with this floor; but for so many roundings of the product, as the factor and
-    the floor went through.
+    """A product that is the norm of rows of entries, copied and scaled.
+
+    Entry j is factor[j] times entry place[j] of the norm of the entries rows.ravel() of node `source`, in
+    rows of `rows`, with this floor; but for so many roundings of the product, as the factor and the floor
+    went through.
     """
 
     source: int
