@@ -188,7 +188,7 @@ class _Legal(Meaning[Network, None]):
 
 def _finite(one: LinearMap) -> bool:
     """Whether all weights of the map are finite numbers."""
-    weights = [part._weight() for part in one.parts]
+    weights = [part.some_weight for part in one.parts]
     return all(w is None or bool(torch.isfinite(w).all()) for w in weights)
 
 

@@ -101,7 +101,7 @@ class Moved:
         image = one.apply(inner.bias)
         total = self.bias + image
         self.error = self.error + of_sum(self.bias, image, total).abs()
-        if not (one.cost == 0 and one.terms <= 1 and one._weight() is None and not roundings and not more):
+        if not (one.cost == 0 and one.terms <= 1 and one.some_weight is None and not roundings and not more):
             mass = one.absolute().apply(inner.bias.abs())
             self.error = self.error + (one.terms + roundings + more + 2) * (UNIT * mass + LEAST * one.gain)
         self.bias, self.biases = total, True
@@ -144,7 +144,7 @@ def _vanishes(one: LinearMap) -> bool:
     if isinstance(one, Index):
         return not bool((one.index >= 0).any())
     small = isinstance(one, Diagonal) or (isinstance(one, Dense) and one.weight.numel() <= DENSE_FREE)
-    return small and not bool(one._weight().any())  # type: ignore[union-attr]
+    return small and not bool(one.some_weight.any())  # type: ignore[union-attr]
 
 
 def _sum(one: LinearMap, other: LinearMap, roundings: int) -> tuple[LinearMap, int] | None:

@@ -54,11 +54,11 @@ def multiplied(one: LinearMap) -> tuple[Dense, Tensor, int] | None:
     entry went through).
     """
     parts = one.parts
-    weighted = sum(part._weight() is not None for part in parts)
-    if weighted <= 1 and all(part.terms <= 1 for part in parts if part._weight() is None):
+    weighted = sum(part.some_weight is not None for part in parts)
+    if weighted <= 1 and all(part.terms <= 1 for part in parts if part.some_weight is None):
         matrix = one.dense()  # every entry is a weight, or 0
         return (Dense(matrix), matrix.abs(), 0) if bool(torch.isfinite(matrix).all()) else None
-    floor = sum(grain(part._weight()) for part in parts)
+    floor = sum(grain(part.some_weight) for part in parts)
     matrix, mass = one.dense(), one.absolute().dense()
     if floor < -1000 or not bool(torch.isfinite(mass).all()):
         return None
@@ -125,8 +125,14 @@ def _join_sum(groups: Index, first: LinearMap) -> LinearMap | None:
     """Adjoint(groups) ∘ first, when first is a sum too or only moves each number to one place."""
     before = first.map if isinstance(first, Adjoint) else None
     if isinstance(first, Index):
-        before = first._inverse
+        before = first.inverse
     return Adjoint(_join_index(before, groups)) if isinstance(before, Index) else None
+
+
+def gathered(one: LinearMap) -> LinearMap:
+    """The map; sums of at most one number each as the index map that they are."""
+    found = one.map.inverse if isinstance(one, Adjoint) and isinstance(one.map, Index) else None
+    return one if found is None else found
 
 
 def _join_dense(then: LinearMap, first: LinearMap, roundings: int) -> Joined | None:

@@ -190,7 +190,7 @@ def _reduced(network: Network, i: int) -> tuple[int, Tensor, Tensor, int] | None
         source, one = node.terms[0]
         if groups * one.in_size > LIMIT or not nonnegative(one) or not bool((node.bias >= 0).all()):
             return None
-        exact = one._weight() is None and bool((bias == 0).all())
+        exact = one.some_weight is None and bool((bias == 0).all())
         roundings += node.uncertainty.roundings + (0 if exact else one.terms + groups + 2)
         bias = bias + matrix @ node.bias
         i, matrix = source, one.pull(matrix)
