@@ -22,8 +22,10 @@ from genbab.nonlinear import Product
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """One operand: the distinct numbers (H, R, K) of node `node` stand at `places` and are `map` of node
-    `source`, plus `bias`.
+    """One operand of a matrix product.
+
+    The distinct numbers (H, R, K) of node `node` stand at `places`; they are `map` of node `source`, plus
+    `bias`.
     """
 
     node: int
@@ -35,7 +37,9 @@ class Factor:
 
 @dataclass(frozen=True, eq=False)
 class Contraction:
-    """Product node `node`, (H, I, J, K) of them, its factors (H, I, K) and (H, J, K), and what node `reader`
+    """A matrix product of two variable tensors.
+
+    Product node `node`, (H, I, J, K) of them, its factors (H, I, K) and (H, J, K), and what node `reader`
     does with the sums over K, `after`, (H, I, J) numbers.
     """
 

@@ -21,11 +21,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A DAG of nodes; node i reads only nodes before it, node 0 is the input, `output` is the node that specs
-    speak of.
+    """A DAG of nodes: node i reads only nodes before it, node 0 is the input.
 
-    premises: nodes whose values are taken to lie in an interval (N,), (N,): bounds then speak only of inputs
-    for which they do.
+    output: the node that specs speak of; premises: nodes whose values are taken to lie in an interval (N,),
+    (N,): bounds then speak only of inputs for which they do.
     """
 
     nodes: tuple[Node, ...]
@@ -82,9 +81,7 @@ class Network:
 
     @cached_property
     def relaxed(self) -> tuple[int, ...]:
-        """Nodes that are an argument of a nonlinear node: those whose intervals are needed, in topological
-        order.
-        """
+        """Nodes that are an argument of a function, in topological order: their intervals are needed."""
         return tuple(sorted({a for node in self.functions.values() for a in node.args}))
 
     @cached_property
@@ -106,8 +103,10 @@ class Network:
 
     @cached_property
     def products(self) -> tuple[tuple[int, ...], Tensor, float]:
-        """(nodes that are read; per entry of these, one after the other, how many products of a backward pass
-        with it may underflow at most, times what maps make of that; the same for constants).
+        """How many products of a backward pass may underflow at most, times what maps make of that.
+
+        (nodes that are read; per entry of these, one after the other, how many with it; how many with
+        constants).
         """
         weight, own = dict[int, float](), 0.0
         for i, node in enumerate(self.nodes):
@@ -189,7 +188,7 @@ class _Legal(Meaning[Network, None]):
 
 def _finite(one: LinearMap) -> bool:
     """Whether all weights of the map are finite numbers."""
-    weights = [part._weight() for part in one.parts]
+    weights = [part.some_weight for part in one.parts]
     return all(w is None or bool(torch.isfinite(w).all()) for w in weights)
 
 

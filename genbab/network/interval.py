@@ -56,10 +56,10 @@ Ask = Callable[[], None]
 def propagate(
     network: Network, box: Interval, known: dict[int, Interval] | None = None, ask: Ask = go_on
 ) -> list[Interval]:
-    """Sound intervals of every node on the input boxes (B, D), each cut with `known` where that is given, and
-    with the network's premises.
+    """Sound intervals of every node on the input boxes (B, D), cut with what is known.
 
-    `known` intervals may have batch size 1 and are taken as facts (from other sound bounds, or from splits).
+    That is `known`, where it speaks of the node, and the network's premises. `known` intervals may have
+    batch size 1 and are taken as facts (from other sound bounds, or from splits).
     """
     batch, ranges = len(box[0]), _Ranges(box, ask)
     boxes: list[Interval] = []
@@ -168,8 +168,9 @@ def _lost(node: Affine, sources: Sequence[Interval], size: Tensor, terms: int) -
 
 
 def uncertain(node: Affine, sizes: Sequence[Tensor]) -> Tensor | None:
-    """How far the node's true value may be from what its numbers give, beside its relative roundings: (B, N),
-    rounded up; None for 0. sizes: bounds (B, M) of the absolute values of `node.sources`.
+    """How far the node's true value may be from what its numbers give, (B, N), rounded up; None for 0.
+
+    That is beside its relative roundings. sizes: bounds (B, M) of the absolute values of `node.sources`.
     """
     constant, weights = node.uncertainty.constant, node.uncertainty.weights
     total, terms, gain = constant, 1, 1.0

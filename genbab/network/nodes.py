@@ -27,8 +27,9 @@ Numbering = Mapping[int, int] | Sequence[int]
 
 
 class Meaning(Generic[X, T]):
-    """What each kind of node means to a walk that brings x to node i; the kinds that it never meets may stay
-    as they are here.
+    """What each kind of node means to a walk that brings x to node i.
+
+    The kinds that it never meets may stay as they are here.
     """
 
     def input(self, i: int, node: Input, x: X) -> T:

@@ -69,7 +69,7 @@ class _Disturbed(Meaning[Sequence[Tensor], Tensor]):
         for source, (_, one) in zip(x, node.terms, strict=False):  # then come uncertain weights
             value, size = value + one.apply(source), size + one.absolute().apply(source.abs())
         maps = [p for _, one in node.terms for p in one.parts]
-        moves = len(node.terms) == 1 and all(m._weight() is None for m in maps)
+        moves = len(node.terms) == 1 and all(m.some_weight is None for m in maps)
         return self._off(value, 0.0 if moves and not bool(node.bias.any()) else size)
 
     def function(self, i: int, node: Nonlinear | Grouped, x: Sequence[Tensor]) -> Tensor:

@@ -56,26 +56,28 @@ def with_premises(network: Network, spec: Spec) -> Network:
     """
     if not spec.hidden or not spec.clauses:
         return network
-    known = output_neurons(network)
-    common: dict[tuple[int, int, bool], float] | None = None
-    for clause in spec.clauses:
-        found: dict[tuple[int, int, bool], float] = {}
-        for premise in row_premises(known, clause):
-            if premise is not None:
-                tighter = min if premise.upper else max
-                before = found.get(premise[:3], premise.bound)
-                found[premise[:3]] = tighter(before, premise.bound)
-        if common is None:
-            common = found
-        else:
-            common = {k: (max if k[2] else min)(v, found[k]) for k, v in common.items() if k in found}
+    neurons = output_neurons(network)
+    common, *others = [_bounds(neurons, clause) for clause in spec.clauses]
+    for bounds in others:
+        common = {k: (max if k[2] else min)(v, bounds[k]) for k, v in common.items() if k in bounds}
     intervals: dict[int, tuple[Floats, Floats]] = {}
-    for (node, neuron, upper), bound in (common or {}).items():
+    for (node, neuron, upper), bound in common.items():
         size = network.nodes[node].size
         ends = intervals.setdefault(node, (np.full(size, -np.inf), np.full(size, np.inf)))
         ends[upper][neuron] = bound
     tensors = {i: (torch.from_numpy(low), torch.from_numpy(high)) for i, (low, high) in intervals.items()}
     return replace(network, premises=tensors)
+
+
+def _bounds(neurons: Mapping[int, OutputNeuron], clause: Clause) -> dict[tuple[int, int, bool], float]:
+    """The tightest bound of the clause for each (node, neuron, whether from above)."""
+    bounds: dict[tuple[int, int, bool], float] = {}
+    for premise in row_premises(neurons, clause):
+        if premise is not None:
+            tighter = min if premise.upper else max
+            before = bounds.get(premise[:3], premise.bound)
+            bounds[premise[:3]] = tighter(before, premise.bound)
+    return bounds
 
 
 def implied(network: Network, clause: Clause) -> Bools:

@@ -69,8 +69,10 @@ class Rounded(LinearMap):
         """The exact map's matrix."""
         return self.exact.dense()
 
-    def _weight(self) -> Tensor | None:
-        return self.exact._weight()
+    @property
+    def some_weight(self) -> Tensor | None:
+        """The exact map's."""
+        return self.exact.some_weight
 
 
 def rounded(network: Network, dtype: torch.dtype) -> Network:
@@ -84,7 +86,7 @@ def _coarse(node: Affine, dtype: torch.dtype) -> Affine:
 
 def _coarse_map(one: LinearMap, dtype: torch.dtype) -> LinearMap:
     """The map itself where it scales or moves entries only, which gains nothing."""
-    weight = one._weight()
+    weight = one.some_weight
     if weight is None or one.cost <= one.out_size:
         return one
     return Rounded(one, one.to(dtype, weight.device), dtype)

@@ -101,7 +101,7 @@ class Moved:
         image = one.apply(inner.bias)
         total = self.bias + image
         self.error = self.error + of_sum(self.bias, image, total).abs()
-        if not (one.cost == 0 and one.terms <= 1 and one._weight() is None and not roundings and not more):
+        if not (one.cost == 0 and one.terms <= 1 and one.some_weight is None and not roundings and not more):
             mass = one.absolute().apply(inner.bias.abs())
             self.error = self.error + (one.terms + roundings + more + 2) * (UNIT * mass + LEAST * one.gain)
         self.bias, self.biases = total, True
@@ -119,8 +119,9 @@ def _assembled(terms: Sequence[Term], moved: Moved, own: Uncertainty) -> Affine:
 
 
 def _merge(terms: Sequence[Term]) -> list[Term]:
-    """Terms with the same source added up where both are dense or cheaply made so, and that is accurate; zero
-    maps are left out.
+    """Terms with the same source added up, zero maps left out.
+
+    Only where both are dense or cheaply made so, and the sum is accurate.
     """
     merged: list[Term] = []
     for source, one, roundings in terms:
@@ -143,7 +144,7 @@ def _vanishes(one: LinearMap) -> bool:
     if isinstance(one, Index):
         return not bool((one.index >= 0).any())
     small = isinstance(one, Diagonal) or (isinstance(one, Dense) and one.weight.numel() <= DENSE_FREE)
-    return small and not bool(one._weight().any())  # type: ignore[union-attr]
+    return small and not bool(one.some_weight.any())  # type: ignore[union-attr]
 
 
 def _sum(one: LinearMap, other: LinearMap, roundings: int) -> tuple[LinearMap, int] | None:
@@ -173,9 +174,7 @@ def _weights(one: Diagonal | Identity) -> Tensor:
 
 
 def _passes_through(inner: Affine, reader: LinearMap) -> bool:
-    """Whether a reader may read the sources of `inner` instead: its only one, or the parts that it gathers
-    from.
-    """
+    """Whether a reader may read the sources of `inner`: its only one, or the parts that it gathers from."""
     if not all(_moves(one) for _, one in inner.terms):
         return False
     if len(inner.terms) <= 1:

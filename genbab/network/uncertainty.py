@@ -18,7 +18,9 @@ from genbab.network.maps.roundings import LEAST
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """The true value of bias + Σ map(source) lies within
+    """How far the true value of bias + Σ map(source) may lie from that of its numbers.
+
+    It is within
 
         constant + Σ weight(|source|) + roundings · UNIT · (|bias| + Σ |map|(|source|))
 

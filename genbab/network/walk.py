@@ -50,10 +50,10 @@ def backward(
     meaning: Meaning[Tensor, Iterable[tuple[int, Tensor]]],
     ask: Callable[[], None] = nothing,
 ) -> Tensor | None:
-    """The form of the input (B, S, D) that forms of nodes become, None for 0: each node, from the last one,
-    says of which sources its form becomes which forms; those of one node add up.
+    """The form of the input (B, S, D) that forms of nodes become, None for 0.
 
-    ask: called before each node, what it raises ends the walk.
+    Each node, from the last one, says of which sources its form becomes which forms; those of one node add
+    up. ask: called before each node, what it raises ends the walk.
     """
     forms = dict(forms)
     for i in range(max(forms, default=0), 0, -1):

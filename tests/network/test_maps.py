@@ -17,7 +17,7 @@ from genbab.network import (
     TokenDense,
     compose,
 )
-from genbab.network.maps.composition import scaled
+from genbab.network.maps.composition import gathered, scaled
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -83,6 +83,14 @@ def test_weights_by_sign_have_one_sign_and_add_up_to_the_map(one: LinearMap) -> 
         matrix = above.dense() if below is None else above.dense() - below.dense()
         assert torch.equal(matrix, part.dense())
         assert bool((above.dense() >= 0).all()) and (below is None or bool((below.dense() >= 0).all()))
+
+
+def test_sums_of_one_number_each_are_gathers(one: LinearMap) -> None:
+    for part in (one, Adjoint(PLACE), Adjoint(Index(torch.tensor([2, 0, 1]), 3))):
+        x, found = random(part.in_size), gathered(part)
+        assert torch.equal(found.apply(x), part.apply(x))
+        assert isinstance(found, Index) or found is part
+    assert isinstance(gathered(Adjoint(PLACE)), Index)
 
 
 def test_terms_bound_the_number_of_products(one: LinearMap) -> None:
@@ -159,7 +167,7 @@ def test_moves_and_sums_stay_moves_and_sums() -> None:
     pairs = Adjoint(Index(torch.tensor([0, 1, 0]), 2))
     assert isinstance(compose(groups, permutation), Adjoint)
     assert isinstance(compose(pairs, groups), Adjoint)
-    inverse = permutation._inverse
+    inverse = permutation.inverse
     assert inverse is not None and isinstance(compose(inverse, permutation), Identity)
     ordered = compose(permutation, Diagonal(random(6)))
     assert isinstance(ordered, Compose) and isinstance(ordered.maps[0], Index)

@@ -102,8 +102,10 @@ class Adjoint(LinearMap):
         """As the other map's: these count both directions."""
         return self.map.terms
 
-    def _weight(self) -> Tensor | None:
-        return self.map._weight()
+    @property
+    def some_weight(self) -> Tensor | None:
+        """The other map's."""
+        return self.map.some_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,11 +168,9 @@ class Compose(LinearMap):
     def gain(self) -> float:
         """The product of the largest sums of sizes of the weights of each map, if above 1."""
         total = 1.0
-        for one in (part.absolute() for part in self.maps if part.terms > 1 or part._weight() is not None):
-            weight = one._weight()
-            device = torch.device("cpu") if weight is None else weight.device
-            ones = (torch.ones(n, dtype=one._dtype(), device=device) for n in (one.in_size, one.out_size))
-            sums = one.apply(next(ones)), one.pull(next(ones))
+        for one in (part.absolute() for part in self.maps if part.terms > 1 or part.some_weight is not None):
+            like = torch.ones(0, dtype=torch.float64) if one.some_weight is None else one.some_weight
+            sums = one.apply(like.new_ones(one.in_size)), one.pull(like.new_ones(one.out_size))
             total *= max([1.0, *(float(s.max()) for s in sums if s.numel())])
         return total
 
@@ -180,13 +180,15 @@ class Compose(LinearMap):
             live = one.reached(live)
         return live
 
-    def _weight(self) -> Tensor | None:
-        return next((w for w in (one._weight() for one in self.maps) if w is not None), None)
+    @property
+    def some_weight(self) -> Tensor | None:
+        """The first that a map has."""
+        return next((w for w in (one.some_weight for one in self.maps) if w is not None), None)
 
 
 def nonnegative(one: LinearMap) -> bool:
     """Whether no weight of the map is below 0."""
     if isinstance(one, Compose):
         return all(nonnegative(part) for part in one.parts)
-    weight = one._weight()
+    weight = one.some_weight
     return weight is None or bool((weight >= 0).all())

@@ -44,7 +44,7 @@ class LinearMap(ABC):
 
         Their difference is this map. Not for compositions with weights: take their `parts`.
         """
-        assert self._weight() is None, "a map with weights says which of them are below 0"
+        assert self.some_weight is None, "a map with weights says which of them are below 0"
         return self, None
 
     @property
@@ -55,9 +55,7 @@ class LinearMap(ABC):
     @property
     @abstractmethod
     def terms(self) -> int:
-        """An upper bound on the number of products summed into one output or one pulled entry (for rounding
-        bounds).
-        """
+        """The most products summed into one output or one pulled entry, or more (for rounding bounds)."""
 
     @property
     def gain(self) -> float:
@@ -74,19 +72,16 @@ class LinearMap(ABC):
 
     def reached(self, live: Tensor) -> Tensor:
         """Which outputs read one of the inputs marked in live (..., in_size), whatever underflows."""
-        return self.absolute().apply(live.to(self._dtype())) > 0
-
-    def _dtype(self) -> torch.dtype:
-        weight = self._weight()
-        return torch.float64 if weight is None else weight.dtype
+        like = self.some_weight
+        return self.absolute().apply(live.double() if like is None else live.to(like.dtype)) > 0
 
     def dense(self) -> Tensor:
         """The matrix (out_size, in_size), in float64 on the CPU unless the weights live elsewhere."""
-        weight = self._weight()
-        dtype = torch.float64 if weight is None else weight.dtype
-        device = torch.device("cpu") if weight is None else weight.device
-        return self.apply(torch.eye(self.in_size, dtype=dtype, device=device)).mT.contiguous()
+        unit = torch.eye(self.in_size, dtype=torch.float64)
+        like = self.some_weight
+        return self.apply(unit if like is None else unit.to(like)).mT.contiguous()
 
-    def _weight(self) -> Tensor | None:
+    @property
+    def some_weight(self) -> Tensor | None:
         """Some weight tensor that shows dtype and device, if there is one."""
         return None

@@ -1,5 +1,6 @@
-"""Compositions of two linear maps as one simple map, where its weights can be computed accurately and that is
-no dearer. What they are rounded by is told with them.
+"""Compositions of two linear maps as one simple map, and what its weights are rounded by.
+
+Only where these can be computed accurately and the one map is no dearer.
 """
 
 from __future__ import annotations
@@ -33,9 +34,7 @@ Joined = tuple[LinearMap, int]
 
 
 def compose(then: LinearMap, first: LinearMap) -> LinearMap:
-    """then ∘ first as one simple map where its weights can be computed accurately and that is no dearer, else
-    a `Compose`.
-    """
+    """then ∘ first as one simple map where that is accurate and no dearer, else a `Compose`."""
     return composed(then, first)[0]
 
 
@@ -49,15 +48,17 @@ def composed(then: LinearMap, first: LinearMap, roundings: int = 0) -> Joined:
 
 
 def multiplied(one: LinearMap) -> tuple[Dense, Tensor, int] | None:
-    """The map as a matrix, the sum of the sizes of what each entry adds up, and how many roundings, relative
-    to that sum, an entry went through; None where products could leave float64's range.
+    """The map as a matrix with its roundings; None where products could leave float64's range.
+
+    (matrix, the sum of the sizes of what each entry adds up, how many roundings, relative to that sum, an
+    entry went through).
     """
     parts = one.parts
-    weighted = sum(part._weight() is not None for part in parts)
-    if weighted <= 1 and all(part.terms <= 1 for part in parts if part._weight() is None):
+    weighted = sum(part.some_weight is not None for part in parts)
+    if weighted <= 1 and all(part.terms <= 1 for part in parts if part.some_weight is None):
         matrix = one.dense()  # every entry is a weight, or 0
         return (Dense(matrix), matrix.abs(), 0) if bool(torch.isfinite(matrix).all()) else None
-    floor = sum(grain(part._weight()) for part in parts)
+    floor = sum(grain(part.some_weight) for part in parts)
     matrix, mass = one.dense(), one.absolute().dense()
     if floor < -1000 or not bool(torch.isfinite(mass).all()):
         return None
@@ -124,8 +125,14 @@ def _join_sum(groups: Index, first: LinearMap) -> LinearMap | None:
     """Adjoint(groups) ∘ first, when first is a sum too or only moves each number to one place."""
     before = first.map if isinstance(first, Adjoint) else None
     if isinstance(first, Index):
-        before = first._inverse
+        before = first.inverse
     return Adjoint(_join_index(before, groups)) if isinstance(before, Index) else None
+
+
+def gathered(one: LinearMap) -> LinearMap:
+    """The map; sums of at most one number each as the index map that they are."""
+    found = one.map.inverse if isinstance(one, Adjoint) and isinstance(one.map, Index) else None
+    return one if found is None else found
 
 
 def _join_dense(then: LinearMap, first: LinearMap, roundings: int) -> Joined | None:
@@ -142,8 +149,9 @@ def _join_dense(then: LinearMap, first: LinearMap, roundings: int) -> Joined | N
 
 
 def scaled(one: LinearMap, factors: Tensor) -> Joined | None:
-    """Diagonal(factors) ∘ one, factors (out_size,), with the factors moved into the weights, and how many
-    roundings that takes; None if they do not fit.
+    """Diagonal(factors) ∘ one, factors (out_size,), with the factors moved into the weights.
+
+    How many roundings that takes is told with it; None if they do not fit.
     """
     if isinstance(one, Diagonal):
         return _weighed(one.weight, factors, Diagonal)
@@ -159,9 +167,7 @@ def scaled(one: LinearMap, factors: Tensor) -> Joined | None:
 
 
 def _scaled_inputs(one: LinearMap, factors: Tensor) -> Joined | None:
-    """one ∘ Diagonal(factors), factors (in_size,), with the factors moved into the weights; None if they do
-    not fit.
-    """
+    """one ∘ Diagonal(factors), factors (in_size,), moved into the weights; None if they do not fit."""
     if isinstance(one, Dense):
         return _weighed(one.weight, factors, Dense)
     if isinstance(one, TokenDense):
@@ -191,9 +197,7 @@ def _per_channel(factors: Tensor, channels: int) -> Tensor | None:
 
 
 def _per_token(factors: Tensor, one: TokenDense, width: int) -> Tensor | None:
-    """Factors (groups of the weight, width), when all tokens (and all groups, if they share weights) share
-    theirs.
-    """
+    """Factors (groups of the weight, width), None unless all tokens that share a weight share theirs."""
     table = factors.reshape(one.weight.shape[0], -1, width)
     return table[:, 0] if bool((table == table[:, :1]).all()) else None
 
@@ -203,8 +207,9 @@ def _column(channels: Tensor, one: Conv) -> Tensor:
 
 
 def _rows(channels: Tensor, one: Conv) -> Tensor:
-    """Factors of the input channels, as they meet the entries of the weight (out_channels, in_channels /
-    groups, …).
+    """Factors of the input channels, as they meet the entries of the weight.
+
+    These are (out_channels, in_channels / groups, …).
     """
     per_group = channels.reshape(one.groups, 1, -1)
     rows = per_group.expand(-1, one.weight.shape[0] // one.groups, -1).reshape(one.weight.shape[:2])

@@ -44,7 +44,7 @@ class Index(LinearMap):
         return self.index.clamp(min=0), None if bool(kept.all()) else kept
 
     @cached_property
-    def _inverse(self) -> Index | None:
+    def inverse(self) -> Index | None:
         """The adjoint as an index map, when no input is read twice."""
         if self._most_read > 1:
             return None
@@ -119,8 +119,8 @@ class Index(LinearMap):
         """a (..., out_size) added up where the index points."""
         if self._start >= 0:
             return functional.pad(a, (self._start, self.in_size - self._start - self.out_size))
-        if self._inverse is not None:
-            return self._inverse.apply(a)
+        if self.inverse is not None:
+            return self.inverse.apply(a)
         if self._summed is not None and a.numel():
             sizes, axes, rest = self._summed
             return rest.pull(a.reshape(*a.shape[:-1], *sizes).sum(axes).reshape(*a.shape[:-1], rest.out_size))

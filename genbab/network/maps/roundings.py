@@ -55,9 +55,7 @@ def of_error(value: Tensor, error: Tensor) -> int | None:
 
 
 def of_product(weight: Tensor, factors: Tensor, product: Tensor) -> int | None:
-    """The roundings, 0 or 1, of the elementwise product of two tensors (broadcast); None where it leaves
-    float64's range.
-    """
+    """The roundings, 0 or 1, of an elementwise product (broadcast); None where it leaves float64's range."""
     used = (weight != 0) & (factors != 0)
     if bool((used & ~(product.abs() >= TINY)).any()) or not bool(torch.isfinite(product).all()):
         return None

@@ -35,7 +35,9 @@ class WeightedMap(LinearMap):
         """The same map with its weights in another dtype, on another device."""
         return self.with_weight(self.weight.to(device, dtype))
 
-    def _weight(self) -> Tensor:
+    @property
+    def some_weight(self) -> Tensor:
+        """Its weight."""
         return self.weight
 
 

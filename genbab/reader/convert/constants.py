@@ -1,8 +1,8 @@
-"""Constants that nodes compute from constants, as real numbers: exact ones stay arrays, others know how far
-their numbers may be from the real ones.
+"""Constants that nodes compute from constants, as real numbers.
 
-What a runtime makes of a constant in the type of its tensor is kept beside it, for what must not depend on
-rounding: shapes, indices, truth values.
+Exact ones stay arrays, others know how far their numbers may be from the real ones. What a runtime makes of
+a constant in the type of its tensor is kept beside it, for what must not depend on rounding: shapes,
+indices, truth values.
 """
 
 from __future__ import annotations
@@ -252,8 +252,9 @@ def _window(op: Op, inputs: Sequence[Constant | None]) -> Ball:
 
 
 def _by_lowering(op: Op, inputs: Sequence[Constant | None]) -> list[Ball]:
-    """By interval arithmetic on what the operator is lowered to, first with its first input as a variable,
-    then with all that are fractions.
+    """By interval arithmetic on what the operator is lowered to.
+
+    First with its first input as a variable, then with all that are fractions.
     """
     reason = "no rule for real numbers"
     for some in ((0,), tuple(range(len(inputs)))) if op.kind in LOWERINGS else ():

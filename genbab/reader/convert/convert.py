@@ -12,35 +12,25 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from genbab.errors import ModelError, UnsupportedError, UsageError
 from genbab.network import Index, Network
-from genbab.nonlinear.facts.registry import OPERATORS
-from genbab.reader.convert.constants import folded, moved
 from genbab.reader.convert.control import CONTROL
 from genbab.reader.convert.dependencies import needed_names, reads, repeated
-from genbab.reader.convert.fold import literal, shape_of
-from genbab.reader.convert.forks import Forked, begins_anywhere, forked, merged, sliced
-from genbab.reader.convert.integers import ready, typed
-from genbab.reader.convert.sequences import SEQUENCES
-from genbab.reader.convert.weights import ARITHMETIC, BY_WEIGHTS, with_weights
+from genbab.reader.convert.fold import literal
+from genbab.reader.convert.forks import Forked, forked, merged
+from genbab.reader.convert.integers import typed
+from genbab.reader.convert.rules import DOMAINS, Known, as_nodes, outputs
 from genbab.reader.domains.domains import Selection
-from genbab.reader.lower import LOWERINGS, MOVES, move
-from genbab.reader.lower.layers.masked import lower_masked, makes_mask
 from genbab.reader.lower.moving.joining import in_one_vector
-from genbab.reader.lower.table import RANDOM, REFUSED
-from genbab.reader.tensors.arithmetic import apply
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import (
     Array,
-    Inexact,
     Masked,
     Op,
     Refused,
     TensorTooLarge,
-    Value,
     Var,
     count,
 )
 
-DOMAINS = ("", "ai.onnx")
 MISFITS = (
     ValueError,
     LookupError,
@@ -58,8 +48,6 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
-Known = Any
-"""A `Value`, a `Masked`, a tuple of them (a sequence of tensors), or `UNKNOWN`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +78,9 @@ def convert(
     source: str,
     ask: Callable[[], None] = lambda: None,
 ) -> Converted:
-    """The network of a model whose inputs have these names and shapes; outputs are concatenated in graph
-    order. `ask` is called before each node; what it raises ends the work.
+    """The network of a model whose inputs have these names and shapes.
 
+    Outputs are concatenated in graph order. `ask` is called before each node; what it raises ends the work.
     Raises `UnsupportedError` with every operator that has no rule, `ModelError` when the model contradicts
     itself.
     """
@@ -105,12 +93,12 @@ def convert(
     _nodes(run, proto.graph.node, tensors, needed_names(proto.graph))
     if run.problems:
         raise UnsupportedError(source, list(dict.fromkeys(run.problems)))
-    outputs = [_output(run, tensors, o.name) for o in proto.graph.output]
-    if not sum(o.size for o in outputs):
-        raise ModelError(f"{source}: its outputs hold no numbers: shapes {[list(o.shape) for o in outputs]}")
-    output = outputs[0] if len(outputs) == 1 else in_one_vector(builder, outputs)
+    results = [_output(run, tensors, o.name) for o in proto.graph.output]
+    if not sum(o.size for o in results):
+        raise ModelError(f"{source}: its outputs hold no numbers: shapes {[list(o.shape) for o in results]}")
+    output = results[0] if len(results) == 1 else in_one_vector(builder, results)
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
-    shapes_out = tuple(o.shape for o in outputs)
+    shapes_out = tuple(o.shape for o in results)
     return Converted(builder.network(output.node), found, shapes_out, builder.selections)
 
 
@@ -169,17 +157,17 @@ def _nodes(run: _Conversion, nodes: Sequence[NodeProto], tensors: dict[str, Know
         inputs = [tensors[n] if n else None for n in node.input]
         same = repeated(op, inputs)
         if any(isinstance(v, Unknown) for v in inputs):
-            outputs: Sequence[Known] = []
+            made: Sequence[Known] = []
         elif same is not None and same in run.made:
-            outputs = run.made[same]
+            made = run.made[same]
         else:
-            outputs = _lowered(run, op, inputs, tensors)
-        if same is not None and outputs:
-            run.made[same] = outputs
+            made = _lowered(run, op, inputs, tensors)
+        if same is not None and made:
+            run.made[same] = made
         for i, name in enumerate(node.output):
-            tensors[name] = outputs[i] if i < len(outputs) else UNKNOWN
-        if len(outputs) < len(node.output) and outputs and needed.intersection(node.output[len(outputs) :]):
-            run.problems.append((op.label, op.kind, f"its output {len(outputs)} is used"))
+            tensors[name] = made[i] if i < len(made) else UNKNOWN
+        if made and needed.intersection(node.output[len(made) :]):
+            run.problems.append((op.label, op.kind, f"its output {len(made)} is used"))
 
 
 def _lowered(run: _Conversion, op: Op, inputs: Sequence[Known], scope: dict[str, Known]) -> Sequence[Known]:
@@ -187,7 +175,7 @@ def _lowered(run: _Conversion, op: Op, inputs: Sequence[Known], scope: dict[str,
     run.builder.label = op.label
     try:
         if op.kind in CONTROL and op.node.domain in DOMAINS:
-            return CONTROL[op.kind](run.builder, op, _as_nodes(run.builder, inputs), _Body(run, scope))
+            return CONTROL[op.kind](run.builder, op, as_nodes(run.builder, inputs), _Body(run, scope))
         if any(isinstance(v, Forked) for v in inputs):
             return forked(run.builder, inputs, lambda one: _typed_outputs(run, op, one), len(op.node.output))
         return _typed_outputs(run, op, inputs)
@@ -207,55 +195,9 @@ def _lowered(run: _Conversion, op: Op, inputs: Sequence[Known], scope: dict[str,
 
 
 def _typed_outputs(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
-    return typed(run.builder, op, inputs, _outputs(run, op, inputs))
-
-
-def _outputs(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
-    if op.node.domain not in DOMAINS:
-        return [_registered(run, op, _as_nodes(run.builder, inputs))]
-    if op.kind == "Constant":
-        return [_literal(run, op)]
-    if op.kind in SEQUENCES:
-        return [SEQUENCES[op.kind](run.builder, op, _as_nodes(run.builder, inputs))]
-    if any(isinstance(v, tuple) for v in inputs):
-        if op.kind != "Identity":
-            raise Refused("a sequence of tensors as its input")
-        return [inputs[0]]
-    if op.kind in ("Shape", "Size") and inputs[0] is not None:
-        return [shape_of(op, inputs[0])]
-    if begins_anywhere(op, inputs):
-        return sliced(run.builder, op, inputs)
-    varies = any(isinstance(v, Var | Masked) for v in inputs)
-    rule = MOVES.get(op.kind)
-    if rule is not None and not (op.kind == "Where" and isinstance(inputs[0], Var)):
-        if not varies and any(isinstance(v, Inexact) for v in inputs):
-            return moved(inputs, lambda given: move(run.builder, op, rule, given))
-        ready(op, inputs)
-        return move(run.builder, op, rule, _as_nodes(run.builder, inputs))
-    return _computed(run, op, inputs) if varies or op.kind in RANDOM else folded(op, inputs)
-
-
-def _as_nodes(b: Builder, inputs: Sequence[Known]) -> list[Known]:
-    """The inputs, constants that are not known exactly as nodes."""
-    return [b.variable(v) if isinstance(v, Inexact) else v for v in inputs]
-
-
-def _computed(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
-    """The outputs of an operator that does more than move numbers."""
-    if op.kind in BY_WEIGHTS and any(isinstance(v, Inexact) for v in inputs):
-        return [with_weights(run.builder, op, inputs)]
-    if op.kind not in ARITHMETIC:
-        inputs = _as_nodes(run.builder, inputs)
-    if makes_mask(op, inputs):
-        return lower_masked(run.builder, op, inputs)
-    ready(op, inputs)
-    lower = LOWERINGS.get(op.kind)
-    if lower is None:
-        if ("", op.kind) in OPERATORS:
-            return [_registered(run, op, inputs)]
-        raise Refused(REFUSED.get(op.kind, "no rule for this operator"))
-    made = lower(run.builder, op, list(inputs))
-    return made if isinstance(made, list) else [made]
+    constant = op.kind == "Constant" and op.node.domain in DOMAINS
+    made = [_literal(run, op)] if constant else outputs(run.builder, op, inputs)
+    return typed(run.builder, op, inputs, made)
 
 
 def _literal(run: _Conversion, op: Op) -> Array:
@@ -263,17 +205,6 @@ def _literal(run: _Conversion, op: Op) -> Array:
     if value.dtype.kind == "f" and bool(np.isnan(value).any()):
         raise ModelError(f"{run.source}: constant '{op.label}' contains NaN")
     return value
-
-
-def _registered(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Value:
-    """An operator that is one function of the library."""
-    domain = "" if op.node.domain in DOMAINS else op.node.domain
-    if (domain, op.kind) not in OPERATORS:
-        raise Refused(f"no rule for operators of '{domain}'")
-    name, operator = OPERATORS[domain, op.kind]
-    if len(inputs) != 1 or not isinstance(inputs[0], Var | np.ndarray):
-        raise Refused(f"the function '{name}' takes one tensor")
-    return apply(run.builder, name, inputs[0], *(op.number(a, default) for a, default in operator.attributes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +222,7 @@ class _Body:
         self.run.builder.label = label
         if any(isinstance(tensors.get(o.name, UNKNOWN), Unknown) for o in graph.output):
             raise Refused("its body has operators without a rule")
-        return _as_nodes(self.run.builder, [tensors[o.name] for o in graph.output])
+        return as_nodes(self.run.builder, [tensors[o.name] for o in graph.output])
 
 
 def _output(run: _Conversion, tensors: dict[str, Known], name: str) -> Var:

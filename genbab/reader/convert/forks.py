@@ -167,8 +167,10 @@ def _follows(b: Builder, start: Var, end: Var) -> bool:
 
 
 def _place(b: Builder, start: Var, length: int) -> Var:
-    """The place at which the slice begins. Where the number is negative, it counts from the end of the axis:
-    there any place is taken to be possible.
+    """The place at which the slice begins.
+
+    Where the number is negative, it counts from the end of the axis: there any place is taken to be
+    possible.
     """
     if span(b, start)[0] >= 0:
         return start.reshaped(())

@@ -21,8 +21,9 @@ NUMBERS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
 
 def without_guards(proto: ModelProto) -> ModelProto:
-    """The model with each guarded softmax marked by the attribute `EMPTY_ROWS` and its guard taken away; the
-    argument itself if there is none.
+    """The model with each guarded softmax marked by `EMPTY_ROWS` and its guard taken away.
+
+    The argument itself if there is none.
     """
     if not any(node.op_type == "IsNaN" for node in proto.graph.node):
         return proto

@@ -173,8 +173,10 @@ Types = tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[str, ...]]]
 
 @cache
 def _types(kind: str, opset: int, domain: str) -> Types | None:
-    """(types of the inputs, types of the outputs) by the names that the operator's schema gives them, and
-    what each of these names allows.
+    """The types of inputs and outputs by name, and what each name allows.
+
+    (types of the inputs, types of the outputs) by the names that the operator's schema gives them, and what
+    each of these names allows.
     """
     if not defs.has(kind, opset, domain):
         return None

@@ -25,8 +25,9 @@ BY_WEIGHTS = frozenset("MatMul Gemm Conv ConvTranspose".split())
 
 
 def with_weights(b: Builder, op: Op, inputs: Sequence[Any]) -> Var:
-    """The output of an operator of `BY_WEIGHTS` with the numbers of its weights, uncertain by what the
-    operator makes of |x| and the weights' errors.
+    """The output of an operator of `BY_WEIGHTS` whose weights are not known exactly.
+
+    It is uncertain by what the operator makes of |x| and the weights' errors.
     """
     varies = [isinstance(v, Var) for v in inputs]
     if sum(varies) != 1 or varies[-1] and len(inputs) > 2:

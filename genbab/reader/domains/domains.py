@@ -55,8 +55,10 @@ Truth = tuple[int, bool]
 
 @dataclass(frozen=True)
 class Selection:
-    """A node that `Where` made: entry j is `yes` where entry j of `condition` is 1 and `no` where it is 0;
-    nodes of its size, None for constants.
+    """A node that `Where` made.
+
+    Entry j is `yes` where entry j of `condition` is 1 and `no` where it is 0; nodes of its size, None for
+    constants.
     """
 
     condition: int
@@ -70,8 +72,9 @@ def partial(fn: object) -> TypeGuard[Nonlinearity]:
 
 
 def with_domains(network: Network, selections: Mapping[int, Selection]) -> Network:
-    """The same function, undefined wherever some function that its outputs are computed from is; the network
-    itself where all of them are defined everywhere.
+    """The same function, undefined wherever some function that its outputs are computed from is.
+
+    The network itself where all of them are defined everywhere.
     """
     work = _Work(network, selections)
     if not work.doubtful:
@@ -91,9 +94,11 @@ def with_domains(network: Network, selections: Mapping[int, Selection]) -> Netwo
 
 
 class _Work:
-    """A network to which checks are appended. doubtful: per node with a partial function, which entries
-    have an argument that may be outside of the domain, as far as is known without a box; depends: the nodes
-    computed from those.
+    """A network to which checks are appended.
+
+    partial: per node with a function that is undefined somewhere, that function and its argument; doubtful:
+    which of its entries have an argument that may be outside of the domain, as far as is known without a
+    box; depends: the nodes computed from those.
     """
 
     def __init__(self, network: Network, selections: Mapping[int, Selection]) -> None:
@@ -130,9 +135,11 @@ class _Work:
         return self._made[anchor, taken]
 
     def _checks(self, anchor: int, taken: Truth | None) -> tuple[int, Tensor, bool] | None:
-        """(a node, entries, shared): number k of the node is 0 where entry entries[k] of the anchor has a
-        value, and undefined elsewhere; shared: some numbers of it may have that from the same source. None
-        where all entries have a value everywhere, or wherever they are taken.
+        """(a node, entries, shared): what is undefined where an entry of the anchor is.
+
+        Number k of the node is 0 where entry entries[k] of the anchor has a value, and undefined elsewhere;
+        shared: some numbers of it may have that from the same source. None where all entries have a value
+        everywhere, or wherever they are taken.
         """
         size = self.network.nodes[anchor].size
         together = size * self.widest > SEPARATE
@@ -251,9 +258,7 @@ def _moved(index: Tensor, size: int) -> LinearMap:
 
 
 def _reader(mask: Tensor) -> LinearMap:
-    """A map (R, N) that adds up, per row, the entries of the mask, or more where the matrix would be
-    large.
-    """
+    """A map (R, N) that adds up, per row, the entries of the mask, or more where it would be large."""
     rows, size = mask.shape
     counts = mask.sum(-1)
     if bool((counts <= 1).all()):

@@ -13,7 +13,8 @@ from fractions import Fraction
 
 import torch
 
-from genbab.network import Adjoint, Diagonal, Identity, Index, LinearMap, Network
+from genbab.network import Diagonal, Identity, Index, LinearMap, Network
+from genbab.network.maps.composition import gathered
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear.composed.defined import absent
 
@@ -92,8 +93,9 @@ class Implied:
         return [(root, tuple(_image(span, 1 / slope, -by / slope) for span in spans))] if slope else []
 
     def _seen(self, number: Number, where: tuple[Span, ...]) -> list[Fact]:
-        """What follows for the number that this one is an affine function of, through an absolute value
-        too.
+        """What follows for the number that this one is an affine function of.
+
+        Through an absolute value, too.
         """
         root, slope, shift = self._affine(number)
         if not slope:
@@ -127,7 +129,7 @@ def _entry(one: LinearMap, j: int) -> tuple[int, float] | None:
     """(k, w) when output j of the map is w times its input k, as is seen without work."""
     weight: Fraction = Fraction(1)
     for part in reversed(one.parts):
-        step = part.map._inverse if isinstance(part, Adjoint) and isinstance(part.map, Index) else part
+        step = gathered(part)
         if isinstance(step, Diagonal):
             weight *= Fraction(float(step.weight[j]))
         elif isinstance(step, Index):

@@ -35,9 +35,7 @@ KEEP_ABOVE_ZERO = frozenset({"reciprocal", "sqrt", "power", "abs", "relu", "soft
 
 
 def ranges(network: Network, wanted: set[int]) -> dict[int, Range]:
-    """A range of each wanted node, and of all that it depends on, over all inputs at which these have
-    values.
-    """
+    """A range of each wanted node, and of all that it depends on, over all inputs with values."""
     needed = set().union(*(network.ancestors[i] for i in wanted)) if wanted else set()
     return forward(network, _Everywhere(), sorted(needed))
 

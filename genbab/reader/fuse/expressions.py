@@ -50,9 +50,9 @@ class RootExpressions:
         return self.known[between[-1]]
 
     def _doubtful(self, i: int) -> dict[int, Tensor | None]:
-        """Which entry of each node with numbers that are not known exactly an entry of node i is made of, -1
-        for none; None: the same one. Only of nodes of which several entries depend on one of the root.
+        """Per node with numbers that are not known exactly: which of its entries each entry is made of.
 
+        -1 for none; None: the same one. Only of nodes of which several entries depend on one of the root.
         UsageError where two meet: their numbers count as one if they look alike, and would cancel.
         """
         found: dict[int, Tensor | None] = {}

@@ -44,9 +44,10 @@ class Fused:
 
 
 def fuse(network: Network, ask: Ask = lambda: None) -> Network:
-    """The same function with every chain of elementwise operations on one tensor as one node, where that
-    makes bounds tighter; nodes that the output does not need are left out. `ask` is called now and then; what
-    it raises ends the work.
+    """The same function with every chain of elementwise operations on one tensor as one node.
+
+    Only where that makes bounds tighter; nodes that the output does not need are left out. `ask` is called
+    now and then; what it raises ends the work.
     """
     roots = Roots(network)
     plans: dict[int, Fused] = {}
@@ -101,8 +102,10 @@ def _start(roots: Roots, chain: Sequence[int]) -> int:
 
 
 def _pays(network: Network, between: Sequence[int]) -> bool:
-    """Whether the nodes have more than one nonlinear step, none of them a guard or of endlessly many jumps,
-    and none is made much longer.
+    """Whether one function of these nodes is tighter than they are one by one.
+
+    They have more than one nonlinear step, none of them a guard or of endlessly many jumps, and none is
+    made much longer.
     """
     steps = [network.nonlinear[b] for b in between if b in network.nonlinear]
     if any(step.fn.name == "within" for step in steps):

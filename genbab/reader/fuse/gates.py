@@ -18,9 +18,7 @@ PREFERRED = ("reciprocal", "exp", "sigmoid")
 
 
 def fuse_gates(network: Network) -> Network:
-    """The same network with `Product` nodes turned into `Gate` nodes where a factor is a function nobody else
-    reads.
-    """
+    """The same network with `Gate` nodes for products with a function that nobody else reads."""
     changed: dict[int, Node] = {}
     for i, node in network.nonlinear.items():
         if isinstance(node.fn, Product) and not keeps_domain(node.fn):

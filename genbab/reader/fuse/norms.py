@@ -46,9 +46,11 @@ index[j] of the node.
 
 @dataclass(frozen=True, eq=False)
 class Normalisation:
-    """Entry j of a product is factor[j] times entry place[j] of the norm of the entries rows.ravel() of node
-    `source`, in rows of `rows`, with this floor; but for so many roundings of the product, as the factor and
-    the floor went through.
+    """A product that is the norm of rows of entries, copied and scaled.
+
+    Entry j is factor[j] times entry place[j] of the norm of the entries rows.ravel() of node `source`, in
+    rows of `rows`, with this floor; but for so many roundings of the product, as the factor and the floor
+    went through.
     """
 
     source: int
@@ -188,7 +190,7 @@ def _reduced(network: Network, i: int) -> tuple[int, Tensor, Tensor, int] | None
         source, one = node.terms[0]
         if groups * one.in_size > LIMIT or not nonnegative(one) or not bool((node.bias >= 0).all()):
             return None
-        exact = one._weight() is None and bool((bias == 0).all())
+        exact = one.some_weight is None and bool((bias == 0).all())
         roundings += node.uncertainty.roundings + (0 if exact else one.terms + groups + 2)
         bias = bias + matrix @ node.bias
         i, matrix = source, one.pull(matrix)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbab.network import Adjoint, Diagonal, Identity, Index, LinearMap, Network
-from genbab.network.maps.composition import multiplied
+from genbab.network import Diagonal, Identity, Index, LinearMap, Network
+from genbab.network.maps.composition import gathered, multiplied
 from genbab.network.maps.roundings import of_product
 from genbab.nonlinear.composed.defined import keeps_domain
 
@@ -179,7 +179,7 @@ def _read(source: int, one: LinearMap) -> Read | None:
         exact = number is not None and number[2] == 0
         return Read(source, None, number[0].weight.reshape(1)) if number is not None and exact else None
     for part in one.parts:
-        step = part.map._inverse if isinstance(part, Adjoint) and isinstance(part.map, Index) else part
+        step = gathered(part)
         if isinstance(step, Diagonal):
             before, weight = weight, step.weight if weight is None else weight * step.weight
             if before is not None and of_product(before, step.weight, weight) != 0:

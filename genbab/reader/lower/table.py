@@ -1,5 +1,6 @@
-"""The tables of operators: those that only move numbers, all others, and those refused with a reason; filled
-when this package is imported.
+"""The tables of operators: those that only move numbers, all others, and those refused with a reason.
+
+Filled when this package is imported.
 """
 
 from __future__ import annotations

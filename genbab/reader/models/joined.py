@@ -135,9 +135,7 @@ def check_shapes(model: Model, networks: Sequence[NetworkName]) -> None:
 
 
 def tensor_bytes(values: NDArray[Any], kind: str, shape: Sequence[int]) -> bytes:
-    """A serialised TensorProto of these numbers, which must be of the element type `kind` ("float32") as
-    they are.
-    """
+    """A serialised TensorProto of these numbers, which are of the element type `kind` ("float32")."""
     code = TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(kind, kind.upper()))
     array = np.asarray(values).reshape(tuple(shape)).astype(helper.tensor_dtype_to_np_dtype(code))
     return bytes(numpy_helper.from_array(array).SerializeToString())

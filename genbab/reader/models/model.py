@@ -1,6 +1,4 @@
-"""A model as genbab sees it: the network in normal form, and the file's bytes for replaying inputs in
-onnxruntime.
-"""
+"""A model as genbab sees it: the network in normal form, and the file's bytes to replay inputs in."""
 
 from __future__ import annotations
 

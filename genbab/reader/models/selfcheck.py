@@ -37,8 +37,9 @@ UNDEFINED = (
 def self_check(
     proto: ModelProto, signature: Signature, converted: Converted, network: Network
 ) -> tuple[str, ...]:
-    """Remarks for the user when the network agrees with onnxruntime; `ModelError` naming the first node when
-    not.
+    """Remarks for the user when the network agrees with onnxruntime.
+
+    Raises `ModelError` naming the first node where it does not.
     """
     network = without_domains(network)
     session = _session(proto, signature)
@@ -67,8 +68,9 @@ def self_check(
 
 
 def _may_agree(lowered: Network, simplified: Network, x: Array) -> bool:
-    """Whether the two have a value in common at x, with all that rounding and underflow may have taken from
-    the arithmetic of either.
+    """Whether the two have a value in common at x.
+
+    With all that rounding and underflow may have taken from the arithmetic of either.
     """
     point = torch.from_numpy(x)[None]
     (low, high), (least, most) = (propagate(n, (point, point))[n.output] for n in (lowered, simplified))

@@ -13,8 +13,9 @@ from genbab.reader.onnx.files import read_proto
 
 
 def unsimplified(model: Model) -> Network:
-    """A network with a node for every tensor of the model's graph, nothing merged; the model's own network
-    where that cannot be had.
+    """A network with a node for every tensor of the model's graph, nothing merged.
+
+    The model's own network where that cannot be had.
     """
     try:
         proto, signature = read_proto(model.proto)

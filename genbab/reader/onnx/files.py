@@ -39,11 +39,10 @@ class Signature:
 
 
 def read_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, Signature]:
-    """A model with its external data read in and its symbolic batch axes set to 1; the argument is not
-    changed.
+    """A model with its external data read in and its symbolic batch axes set to 1.
 
-    Raises `ModelError` when it is missing, damaged, no ONNX model, of an opset below 7 or unknown, or when an
-    input has no fixed shape or does not hold floating-point numbers.
+    The argument is not changed. Raises `ModelError` when it is missing, damaged, no ONNX model, of an opset
+    below 7 or unknown, or when an input has no fixed shape or does not hold floating-point numbers.
     """
     name, folder = "the model", None
     if isinstance(source, ModelProto):

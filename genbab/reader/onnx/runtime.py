@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 class InferenceSession(Protocol):
     """What is used of an onnxruntime session."""
 
-    def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> Sequence[Any]: ...
+    def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> Sequence[Any]:
+        """The outputs of these names for these inputs."""
 
 
 def session(proto: bytes, optimised: bool = False) -> InferenceSession:
-    """A session on the CPU; `optimised` with onnxruntime's graph optimisations. Raises what onnxruntime
-    raises.
+    """A session on the CPU; `optimised` with onnxruntime's graph optimisations.
+
+    Raises what onnxruntime raises.
     """
     import onnxruntime
 
@@ -37,8 +39,9 @@ def session(proto: bytes, optimised: bool = False) -> InferenceSession:
 
 
 def opened(proto: ModelProto, source: str) -> InferenceSession:
-    """A session without optimisations; raises `ModelError`, which names the source, for a model that
-    onnxruntime refuses.
+    """A session without optimisations.
+
+    Raises `ModelError`, which names the source, for a model that onnxruntime refuses.
     """
     try:
         return session(proto.SerializeToString())

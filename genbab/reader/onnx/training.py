@@ -22,8 +22,10 @@ SHOWN = 4
 
 
 def refuse_unready(module: nn.Module, example: Any) -> None:
-    """Raises `UsageError` when the module has no weights yet, or computes something else in its present mode
-    than in evaluation mode."""
+    """Raises `UsageError` for a module that is not ready to be exported.
+
+    It has no weights yet, or computes something else in its present mode than in evaluation mode.
+    """
     _refuse_lazy(module)
     _refuse_layers(module)
     inputs = (example,) if isinstance(example, Tensor) else example
@@ -66,8 +68,10 @@ def _refuse_lazy(module: nn.Module) -> None:
 
 
 def _refuse_difference(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """Looks at the inputs and near them, with copies of all weights and buffers. What fails, or gives
-    something else whenever it is called, is left to the export."""
+    """Looks at the inputs and near them, with copies of all weights and buffers.
+
+    What fails, or gives something else whenever it is called, is left to the export.
+    """
     modes = {one: one.training for one in module.modules()}
     if not any(modes.values()):
         return

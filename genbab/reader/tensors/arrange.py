@@ -17,8 +17,9 @@ from genbab.reader.tensors.values import Array, Masked, Refused, Value, Var
 def arrange(
     b: Builder, parts: Sequence[Value | Masked], function: Callable[[list[Any]], list[Any]]
 ) -> list[Value | Masked]:
-    """What a numpy function that only moves numbers makes of tensors: it is run on their values, or on
-    numbers that name their entries.
+    """What a numpy function that only moves numbers makes of tensors.
+
+    It is run on their values, or on numbers that name their entries.
     """
     if not any(isinstance(part, Var | Masked) for part in parts):
         return [np.asarray(out) for out in function(list(parts))]

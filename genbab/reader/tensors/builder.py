@@ -28,8 +28,9 @@ from genbab.reader.tensors.values import (
 
 
 def uncertain(error: Array, shape: Sequence[int], roundings: int = 0) -> Uncertainty:
-    """The uncertainty of a node of this shape whose bias is known to within `error`, broadcast to it, and
-    whose weights and bias went through so many roundings.
+    """The uncertainty of a node of this shape whose bias is known to within `error`, broadcast to it.
+
+    Its weights and bias went through so many roundings.
     """
     return Uncertainty(roundings, padded(flat(error, shape)) if error.any() else None)
 

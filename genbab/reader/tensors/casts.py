@@ -106,8 +106,10 @@ def wrapped(b: Builder, x: Var) -> Var:
 
 
 def _truncated(b: Builder, x: Var, target: int, ends: tuple[int, int]) -> Var:
-    """The whole part of x, a number of x's type as well; undefined where it is no number of the target (ONNX
-    leaves it open). Of types of 64 bits, what is larger than 2^40 counts as undefined, too.
+    """The whole part of x, a number of x's type as well.
+
+    Undefined where it is no number of the target (ONNX leaves it open). Of types of 64 bits, what is larger
+    than 2^40 counts as undefined, too.
     """
     least, most = (float(max(min(end, elements.TRUNCATED), -elements.TRUNCATED)) for end in ends)
     low, high = span(b, x)
@@ -122,8 +124,9 @@ def _truncated(b: Builder, x: Var, target: int, ends: tuple[int, int]) -> Var:
 
 
 def _whole_part(b: Builder, x: Var, low: float, high: float) -> Var:
-    """x without what follows the point: floor(max(x, 1/2)) - floor(max(-x, 1/2)), which has no jump at 0; low
-    and high are what is known of x.
+    """x without what follows the point: floor(max(x, 1/2)) - floor(max(-x, 1/2)), without a jump at 0.
+
+    low and high are what is known of x.
     """
     signs = [s for s, none in ((1.0, high < 1.0), (-1.0, low > -1.0)) if not none] or [1.0]
     halves = [apply(b, "floor", apply(b, "at_least", scale(b, x, s), 0.5)) for s in signs]

@@ -9,7 +9,8 @@ from genbab.nonlinear import Nonlinearity, make
 
 @cache
 def function(name: str, *parameters: float) -> Nonlinearity:
-    """The library's function of this name, e.g. function("relu"), function("leaky_relu", 0.1),
-    function("power", 3).
+    """The library's function of this name.
+
+    function("relu"), function("leaky_relu", 0.1), function("power", 3).
     """
     return make(name, *parameters)

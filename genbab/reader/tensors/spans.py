@@ -98,8 +98,10 @@ class _Spans(Meaning[Sequence[Span], Span]):
 
 
 def endless(network: Network, between: Sequence[int]) -> bool:
-    """Whether one of the nodes `between`, each made of earlier ones and of what is outside, takes more than
-    `STEPS` steps, as floor does where nothing in between bounds its argument.
+    """Whether one of the nodes `between` takes more than `STEPS` steps.
+
+    As floor does where nothing in between bounds its argument. Each is made of earlier ones and of what is
+    outside.
     """
     periods = {i: _period(network.nonlinear[i]) for i in between if i in network.nonlinear}
     if not any(period < torch.inf for period in periods.values()):

@@ -21,11 +21,11 @@ MAX_NUMBERS = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class Var:
-    """A tensor that depends on the inputs: node `node` of the network, whose flat value has this row-major
-    shape.
+    """A tensor that depends on the inputs.
 
-    element: its ONNX type; truth values are carried as 0 and 1. exact: a narrower type that is known to hold
-    every one of its numbers, 0 if none is.
+    Node `node` of the network, whose flat value has this row-major shape. element: its ONNX type; truth
+    values are carried as 0 and 1. exact: a narrower type that is known to hold every one of its numbers, 0
+    if none is.
     """
 
     node: int
@@ -45,6 +45,7 @@ class Var:
 
     @property
     def size(self) -> int:
+        """How many numbers it holds."""
         return count(self.shape)
 
     def reshaped(self, shape: Sequence[int]) -> Var:
@@ -57,8 +58,10 @@ Value = Var | Array
 
 @dataclass(frozen=True, eq=False)
 class Inexact:
-    """A constant of real numbers that its type does not hold: within `error` of `value` (both float64), entry
-    by entry. `computed`: what a runtime makes of it, in the type that the graph gives it.
+    """A constant of real numbers that its type does not hold.
+
+    Entry by entry within `error` of `value` (both float64). `computed`: what a runtime makes of it, in the
+    type that the graph gives it.
     """
 
     value: Array
@@ -67,17 +70,20 @@ class Inexact:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of its value."""
         return tuple(self.value.shape)
 
     @property
     def size(self) -> int:
+        """How many numbers it holds."""
         return int(self.value.size)
 
 
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """A tensor whose entries where `hidden` (of its shape) is true are minus infinity; `value` is 0 there or
-    anything else.
+    """A tensor whose entries where `hidden` (of its shape) is true are minus infinity.
+
+    `value` is 0 there or anything else.
     """
 
     value: Var
@@ -85,10 +91,12 @@ class Masked:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of its value."""
         return self.value.shape
 
     @property
     def size(self) -> int:
+        """How many numbers it holds, hidden ones too."""
         return self.value.size
 
 
@@ -111,15 +119,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """One ONNX node: its operator, its attributes as Python values, and the opset that gives them their
-    meaning.
-    """
+    """One ONNX node: its operator, its attributes as Python values, the opset that they are of."""
 
     node: NodeProto
     opset: int
 
     @property
     def kind(self) -> str:
+        """The operator's name."""
         return self.node.op_type
 
     @property
@@ -129,10 +136,12 @@ class Op:
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
+        """The attributes that are written out, by name."""
         values = {a.name: helper.get_attribute_value(a) for a in self.node.attribute}
         return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
 
     def integer(self, name: str, default: int) -> int:
+        """The attribute as an integer."""
         return int(self.attributes.get(name, default))
 
     def number(self, name: str, default: float) -> float:
@@ -140,9 +149,11 @@ class Op:
         return float(self.attributes.get(name, np.float32(default)))
 
     def text(self, name: str, default: str) -> str:
+        """The attribute as text."""
         return str(self.attributes.get(name, default))
 
     def integers(self, name: str) -> list[int] | None:
+        """The attribute as a list of integers; None where it is left out."""
         value = self.attributes.get(name)
         return None if value is None else [int(v) for v in value]
 

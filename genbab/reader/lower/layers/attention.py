@@ -167,8 +167,9 @@ def _rotary(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 
 
 def _turned(part: Ball, at: Array | slice, places: tuple[Array, Array], x: Var, turn: bool) -> Inexact:
-    """What the entries of x are multiplied with: cosines, and 1 for entries that are left alone; or (turn)
-    sines, those of the first of a pair negative, and 0.
+    """The cosines that the entries of x are multiplied with, 1 for those left alone; or the sines.
+
+    With turn: the sines, those of the first of a pair negative, 0 for entries left alone.
     """
     value, error = np.full(x.size, 0.0 if turn else 1.0), np.zeros(x.size)
     for mine, sign in zip(places, (-1.0 if turn else 1.0, 1.0), strict=True):

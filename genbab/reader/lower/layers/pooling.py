@@ -137,8 +137,9 @@ def root(b: Builder, x: Var, p: int, sign: float = 1.0) -> Value:
 
 
 def _counted(w: Windows, padded: bool) -> Array:
-    """Per window, how many entries the average is taken over: those in the image, or in the image with its
-    padding.
+    """Per window, how many entries the average is taken over.
+
+    Those in the image, or in the image with its padding.
     """
     total = np.ones((1,))
     for axis, at in enumerate(w.positions()):

@@ -20,10 +20,10 @@ PAIRS_LIMIT = 4096
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """Rows of different lengths: per entry its place in the tensor, its row, and whether it is far below its
-    row's `reference`.
+    """Rows of different lengths.
 
-    Entries of a row follow one another; references (rows,) are numbers of entries that are not far.
+    Per entry its place in the tensor, its row, and whether it is far below its row's `reference`. Entries
+    of a row follow one another; references (rows,) are numbers of entries that are not far.
     """
 
     places: Array
@@ -33,9 +33,7 @@ class Ragged:
 
     @staticmethod
     def of(rows: Array, kept: Array, far: Array, offsets: Array) -> Ragged:
-        """The kept entries of a rectangle (rows, entries); the reference is the entry with the largest
-        offset.
-        """
+        """The kept entries of a rectangle (rows, entries); the reference has the largest offset."""
         row = np.broadcast_to(np.arange(len(rows))[:, None], rows.shape)[kept]
         number = np.cumsum(kept.reshape(-1)).reshape(kept.shape) - 1
         return Ragged(rows[kept], row, far[kept], number[np.arange(len(rows)), offsets.argmax(axis=1)])

@@ -82,6 +82,7 @@ class Cell:
 
     @property
     def hidden(self) -> int:
+        """H, the size of the state."""
         return int(self.wh.shape[-1])
 
 
@@ -251,9 +252,7 @@ def _optional(value: Value | None, what: str, shape: tuple[int, ...]) -> Array:
 
 
 def _activations(op: Op, directions: int) -> list[list[Activation]]:
-    """The activations of every direction; lists of alphas and betas are used up in order by those that need
-    one.
-    """
+    """The activations of every direction; those that need alphas and betas use these up in order."""
     wanted = [
         n.decode() if isinstance(n, bytes) else str(n) for n in op.attributes.get("activations", [])
     ] or DEFAULTS[op.kind] * directions

@@ -70,8 +70,9 @@ def softmax(b: Builder, op: Op, x: Var, hidden: Array) -> Value | Masked:
 
 
 def softmax_of_rows(b: Builder, x: Var, rows: Array, hidden: Array, log: bool = False) -> Value | Masked:
-    """The (log) softmax, in x's shape, over each row x.ravel()[rows[r]]; `hidden` (x's shape) marks minus
-    infinity. What is in no row is 0.
+    """The (log) softmax, in x's shape, over each row x.ravel()[rows[r]].
+
+    `hidden` (x's shape) marks minus infinity. What is in no row is 0.
     """
     if not len(rows):
         return np.zeros(x.shape)
@@ -95,9 +96,7 @@ def softmax_of_rows(b: Builder, x: Var, rows: Array, hidden: Array, log: bool = 
 
 
 def _whole_rows(b: Builder, made: Value, x: Var, rows: Array, kept: Array) -> Value:
-    """A softmax (x's shape), computed from the entries that are minus infinity too where x may be
-    undefined.
-    """
+    """A softmax (x's shape) that is undefined also where an entry of minus infinity is."""
     if kept.all() or x.node not in b.partial:
         return made
     back = np.full(x.size, -1, dtype=np.int64)
@@ -109,8 +108,9 @@ def _whole_rows(b: Builder, made: Value, x: Var, rows: Array, kept: Array) -> Va
 
 
 def _constant_part(b: Builder, node: int, depth: int = 8) -> Array:
-    """What constants alone contribute to each entry of a node, as far as they were added a few nodes before:
-    where it differs by much, it is a mask.
+    """What constants alone contribute to each entry: where it differs by much, it is a mask.
+
+    As far as they were added a few nodes before.
     """
     made = b.sums.get(node)
     if made is None:

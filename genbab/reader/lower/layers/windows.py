@@ -11,8 +11,9 @@ from genbab.reader.tensors.values import Array, Op, Refused, room
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows over spatial axes of `size`: kernel, strides, dilations, padding before and after, number per
-    axis.
+    """Windows over spatial axes of `size`.
+
+    Kernel, strides, dilations, padding before and after, number per axis.
     """
 
     size: tuple[int, ...]
@@ -25,12 +26,11 @@ class Windows:
 
     @property
     def symmetric(self) -> bool:
+        """Whether the padding before and after is the same on every axis."""
         return self.before == self.after
 
     def positions(self) -> list[Array]:
-        """Per axis, the input coordinate of each window's entries (number, kernel); may lie outside the
-        input.
-        """
+        """Per axis, the input coordinate of each window's entries (number, kernel), outside too."""
         return [
             np.arange(m)[:, None] * s - p + np.arange(k)[None, :] * d
             for m, s, p, k, d in zip(

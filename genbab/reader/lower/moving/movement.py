@@ -1,5 +1,6 @@
-"""Operators that only move numbers: each is one numpy function, run on the values of constants or on entry
-numbers.
+"""Operators that only move numbers.
+
+Each is one numpy function, run on the values of constants or on entry numbers.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var,
 
 
 def move(b: Builder, op: Op, rule: Move, inputs: Sequence[Value | Masked | None]) -> list[Value | Masked]:
-    """The outputs of a moving operator: on variables it is run on numbers that name their entries (0: a
-    zero).
+    """The outputs of a moving operator.
+
+    On variables it is run on numbers that name their entries (0: a zero).
     """
     positions = range(len(inputs)) if rule.data is None else rule.data
     sources = [p for p in positions if p < len(inputs) and inputs[p] is not None]

@@ -1,5 +1,7 @@
-"""`Resize` and `Upsample`: nearest neighbour moves numbers, linear and cubic interpolation are weighted
-sums of a few entries along one axis after the other.
+"""`Resize` and `Upsample`.
+
+Nearest neighbour moves numbers, linear and cubic interpolation are weighted sums of a few entries along one
+axis after the other.
 """
 
 from __future__ import annotations
@@ -76,8 +78,9 @@ def _error(op: Op, apart: Array) -> Array:
 def _targets(
     op: Op, inputs: list[Any], shape: tuple[int, ...]
 ) -> tuple[list[Fraction], list[int], list[float]]:
-    """(scale, size of the output, relative distance of the scale from the real one) per axis; the scales are
-    the numbers that a runtime has, for they say how large the output is.
+    """(scale, size of the output, relative distance of the scale from the real one) per axis.
+
+    The scales are the numbers that a runtime has, for they say how large the output is.
     """
     rank = len(shape)
     axes, loose = op.integers("axes") or list(range(rank)), [0.0] * rank
@@ -110,8 +113,9 @@ def _targets(
 
 
 def _places(op: Op, old: int, new: int, factor: Fraction) -> tuple[Array, Array]:
-    """(places, distances): per output entry of one axis, where it lies on the input's axis, in float32 as
-    onnxruntime has it, and how far that is from the place without rounding.
+    """(places, distances): per output entry of one axis, where it lies on the input's axis.
+
+    In float32 as onnxruntime has it, and how far that is from the place without rounding.
     """
     default = "asymmetric" if op.kind == "Upsample" or op.opset < 11 else "half_pixel"
     mode = op.text("coordinate_transformation_mode", default)
@@ -123,7 +127,7 @@ def _places(op: Op, old: int, new: int, factor: Fraction) -> tuple[Array, Array]
     return np.asarray(at), np.array(apart) * (1 + 2.0**-40)
 
 
-def _coordinates(mode: str, old: int, new: int, x: Any, s: Any, number: Any) -> Any:  # noqa: PLR0913
+def _coordinates(mode: str, old: int, new: int, x: Any, s: Any, number: Any) -> Any:
     """Where output entry x lies on an input axis that is scaled by s, in the arithmetic of `number`."""
     half, one = number(1) / number(2), number(1)
     if mode in ("half_pixel", "pytorch_half_pixel"):
@@ -178,8 +182,9 @@ def _taps(op: Op, places: Array, size: int) -> tuple[Array, Array]:
 
 
 def cubic_weights(part: Array, a: float = CUBIC) -> Array:
-    """(outputs, 4): weights of the entries at -1, 0, 1, 2 for a place `part` of the way from 0 to 1 (Keys,
-    1981).
+    """(outputs, 4): weights of the entries at -1, 0, 1, 2 for a place `part` of the way from 0 to 1.
+
+    Keys, 1981.
     """
     near, far = np.stack([part, 1.0 - part], 1), np.stack([1.0 + part, 2.0 - part], 1)
     inner = ((a + 2) * near - (a + 3)) * near**2 + 1

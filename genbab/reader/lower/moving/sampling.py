@@ -59,7 +59,9 @@ def _grid(inputs: Sequence[Value | Inexact | None]) -> tuple[Array, float]:
 
 
 def _uncertainty(x: Var, shape: tuple[int, ...], mode: str, known: tuple[float, float]) -> Uncertainty:
-    """More than float64's roundings of places up to a coordinate, and the distance that these are known to,
+    """What rounded places do to interpolated pixels.
+
+    More than float64's roundings of places up to a coordinate, and the distance that these are known to,
     times the slopes of weights as functions of the place (below 8), for every pixel of the channel.
     """
     reach, off = known

@@ -100,9 +100,7 @@ def _hits(b: Builder, index: Var, depth: int) -> Value:
 
 
 def winners(b: Builder, x: Var, rows: Array, least: bool = False) -> Value:
-    """(rows, K): 1 for the first of the largest (or least) of the entries x.ravel()[rows[r]] of each row, 0
-    for the others.
-    """
+    """(rows, K): 1 for the first of the largest (or least) of a row's entries x.ravel()[rows[r]], else 0."""
     number, length = rows.shape
     if length == 1:
         return np.ones(rows.shape)

@@ -12,8 +12,9 @@ from genbab.reader.tensors.values import Array, Var
 
 
 def tree_max(b: Builder, x: Var, groups: Array, shape: tuple[int, ...]) -> Var:
-    """A tensor of this shape: entry g is the largest x.ravel()[groups[g, k]] over k; every index must be >=
-    0.
+    """A tensor of this shape: entry g is the largest x.ravel()[groups[g, k]] over k.
+
+    Every index must be >= 0.
     """
     columns = groups
     value = x
