@@ -11,7 +11,7 @@ if __name__ != "genbab.kernels":
     raise ImportError("this folder is the package genbab.kernels: import genbab.kernels")
 
 from genbab.kernels.backend import DEFAULT, Backend, available, implementation
-from genbab.kernels.functions import LEAST_SQUARE, Function, hot
+from genbab.kernels.functions import LEAST_SQUARE, Function
 from genbab.kernels.protocol import Kernels
 from genbab.kernels.torch.envelopes import S_SHAPED
 from genbab.kernels.torch.reference import Concrete, Moments, Pace, Relaxed
@@ -32,6 +32,5 @@ __all__ = [
     "SoftmaxFacts",
     "SoftmaxPlanes",
     "available",
-    "hot",
     "implementation",
 ]

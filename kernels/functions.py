@@ -1,5 +1,9 @@
 """The functions whose lines kernels compute by themselves, with the few numbers that this takes.
 
+A function is one member of `Code`, its value and its points of given slope in `torch/conjugates.py`,
+`cpu/values.py`, `cpu/touching.py` and `gpu/conjugates.py` (a test names what is missing), and the argument
+`kernel` where the library registers it.
+
 gelu, its tanh form and silu have no closed form of the point of given slope. All three satisfy
 f(x) - f(-x) = x, hence f'(x) + f'(-x) = 1, so two tables serve both sides: the convex half [0, x0] up to the
 inflection x0, where f' is steepest, and the tail behind it. Their abscissae are such that x is smooth in
@@ -9,6 +13,7 @@ logarithm of f' - 1.
 
 from __future__ import annotations
 
+import enum
 import functools
 import math
 from dataclasses import dataclass
@@ -16,23 +21,28 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-HOT = (
-    "relu",
-    "leaky_relu",
-    "sigmoid",
-    "tanh",
-    "sin",
-    "cos",
-    "exp",
-    "reciprocal",
-    "square",
-    "softplus",
-    "gelu",
-    "gelu_tanh",
-    "silu",
-    "product",
-)
-"""Names of the functions; the place of a name is its code in compiled kernels."""
+
+class Code(enum.IntEnum):
+    """What compiled kernels know a function by; its name, in small letters, is the function's."""
+
+    RELU = 0
+    LEAKY_RELU = 1
+    SIGMOID = 2
+    TANH = 3
+    SIN = 4
+    COS = 5
+    EXP = 6
+    RECIPROCAL = 7
+    SQUARE = 8
+    SOFTPLUS = 9
+    GELU = 10
+    GELU_TANH = 11
+    SILU = 12
+    PRODUCT = 13
+
+
+HOT = tuple(code.name.lower() for code in Code)
+"""Names of the functions."""
 
 GATED = ("gelu", "gelu_tanh", "silu")
 
@@ -50,7 +60,7 @@ SCALE, CUBIC = math.sqrt(2.0 / math.pi), 0.044715
 
 @dataclass(frozen=True)
 class Function:
-    """A hot function: one of HOT; parameter: slope left of 0 of leaky_relu."""
+    """One of HOT; parameter: the slope left of 0 of leaky_relu."""
 
     name: str
     parameter: float = 0.0
@@ -62,7 +72,7 @@ class Function:
     @property
     def code(self) -> int:
         """What compiled kernels know it by."""
-        return HOT.index(self.name)
+        return int(Code[self.name.upper()])
 
     @property
     def arguments(self) -> int:
@@ -70,17 +80,8 @@ class Function:
         return 2 if self.name == "product" else 1
 
 
-def hot(name: str, params: tuple[float, ...] = ()) -> Function | None:
-    """The hot function that a registered name with parameters is, if it is one."""
-    if name == "power":
-        return Function("square") if params == (2.0,) else None
-    if name not in HOT or len(params) != (name == "leaky_relu"):
-        return None
-    return Function(name, *params)
-
-
 @dataclass(frozen=True, eq=False)
-class Gate:
+class GateTable:
     """Where gelu and its like have a given slope.
 
     steepest: f' at the inflection x0. convex (POINTS,): x of slope 1/2 + (steepest - 1/2)·(1 - q²) at
@@ -110,7 +111,7 @@ _FAR = 200.0
 
 
 @functools.cache
-def _gate(name: str) -> Gate:
+def _gate(name: str) -> GateTable:
     turn = torch.tensor([_INFLECTION[name]], dtype=torch.float64)
     excess = float(gate_slope(name, turn))
     reach = math.sqrt(-math.log(SMALLEST))
@@ -120,7 +121,7 @@ def _gate(name: str) -> Gate:
     outer = excess * torch.exp(-((reach * q) ** 2))
     tail = _solved(name, outer, turn.expand_as(q), torch.full_like(q, _FAR))
     convex[0] = tail[0] = turn
-    return Gate(1.0 + excess, reach, convex, tail)
+    return GateTable(1.0 + excess, reach, convex, tail)
 
 
 def _solved(name: str, target: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -134,8 +135,8 @@ def _solved(name: str, target: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=64)
-def gate(name: str, dtype: torch.dtype, device: torch.device) -> Gate:
+def gate(name: str, dtype: torch.dtype, device: torch.device) -> GateTable:
     """The tables of one of GATED."""
     one = _gate(name)
     convex, tail = (t.to(device=device, dtype=dtype) for t in (one.convex, one.tail))
-    return Gate(one.steepest, one.reach, convex, tail)
+    return GateTable(one.steepest, one.reach, convex, tail)

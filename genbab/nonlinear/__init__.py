@@ -6,7 +6,7 @@ from genbab.nonlinear import functions as _library  # noqa: F401 - fills the reg
 from genbab.nonlinear.composed.composed import compose
 from genbab.nonlinear.expressions.expression import Expression
 from genbab.nonlinear.facts.record import Nonlinearity
-from genbab.nonlinear.facts.registry import REGISTRY, functions, make, register
+from genbab.nonlinear.facts.registry import REGISTRY, functions, kernel_of, make, register
 from genbab.nonlinear.lines.conjugate import Prepared, intercept, prepare
 from genbab.nonlinear.lines.envelope import default_slopes, slope_range
 from genbab.nonlinear.lines.interval import interval
@@ -39,6 +39,7 @@ __all__ = [
     "intercept2",
     "interval",
     "interval2",
+    "kernel_of",
     "make",
     "prepare",
     "prepare2",

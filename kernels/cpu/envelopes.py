@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from genbab.kernels.cpu.elementary import PLAIN, compiled, inline, num
-from genbab.kernels.cpu.rows import SIGMOID, points, values
+from genbab.kernels.cpu.touching import points
+from genbab.kernels.cpu.values import values
+from genbab.kernels.functions import Code
 from genbab.kernels.torch.envelopes import ROUNDS
 
 
@@ -15,7 +17,7 @@ from genbab.kernels.torch.envelopes import ROUNDS
 def _slope_at(code: int, f: Any) -> Any:
     """f' where the function is f."""
     one = num(f, 1.0)
-    return f * (one - f) if code == SIGMOID else (one - f) * (one + f)
+    return f * (one - f) if code == Code.SIGMOID else (one - f) * (one + f)
 
 
 @compiled(**PLAIN)
@@ -51,7 +53,7 @@ def _side(
     zero, half = num(near[0], 0.0), num(near[0], 0.5)
     tie, touch = own[0], own[1]
     _tie(code, sign, near, far, at_near, at_far, tie, touch, own[2], span)
-    peak = _slope_at(code, half if code == SIGMOID else zero)
+    peak = _slope_at(code, half if code == Code.SIGMOID else zero)
     for i in range(len(near)):
         s = num(near[i], sign)
         none = s * far[i] <= zero

@@ -1,8 +1,7 @@
-"""Intercepts of one row of neurons, a loop per function; see `conjugates` for the definition.
+"""Intercepts of one row of neurons; see `kernels.torch.conjugates` for the definition.
 
 `a` gives the side (upper where negative), k the slopes; l, u, fl, fu the box and the function at its ends.
-Every loop writes one array: with two, compilers would have to compare more pointers for overlap than they are
-ready to, and leave the loop scalar.
+Every loop writes one array, as in `values`.
 """
 
 from __future__ import annotations
@@ -12,164 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from genbab.kernels.cpu.elementary import PLAIN, acos, compiled, erfc, exp, inline, log, num, sin, sqrt
-from genbab.kernels.functions import CUBIC, HOT, POINTS, SCALE, SMALLEST
+from genbab.kernels.cpu.elementary import PLAIN, compiled, num
+from genbab.kernels.cpu.touching import points
+from genbab.kernels.cpu.values import values
+from genbab.kernels.functions import Code
 
-TINY = 1e-36
 _TURN = 2.0 * math.pi
-_ROOT_HALF, _CUBE = math.sqrt(0.5), CUBIC
-_DOUBLE = 2.0 * SCALE
-_QUARTER, _WHOLE = 0.25 * (1.0 - 1.2e-7), 1.0 - 1.2e-7
-
-RELU, LEAKY, SIGMOID, TANH, SIN, COS, EXP, RECIPROCAL, SQUARE, SOFTPLUS, GELU, GELU_TANH, SILU = range(13)
-assert HOT[RELU] == "relu" and HOT[SIN] == "sin" and HOT[SOFTPLUS] == "softplus" and HOT[SILU] == "silu"
-
-
-@inline
-def _logistic(x: Any) -> Any:
-    return num(x, 1.0) / (num(x, 1.0) + exp(-x))
-
-
-@inline
-def _gelu_tanh(x: Any) -> Any:
-    return x * _logistic(num(x, _DOUBLE) * x * (num(x, 1.0) + num(x, _CUBE) * x * x))
-
-
-@inline
-def _sigmoid_point(k: Any, upper: Any) -> Any:
-    k = min(max(k, num(k, TINY)), num(k, _QUARTER))
-    rest = num(k, 0.5) + sqrt(num(k, 0.25) - k)
-    x = log(k / (rest * rest))
-    return -x if upper else x
-
-
-@inline
-def _tanh_point(k: Any, upper: Any) -> Any:
-    k = min(max(k, num(k, TINY)), num(k, _WHOLE))
-    rest = num(k, 1.0) + sqrt(num(k, 1.0) - k)
-    x = num(k, 0.5) * log(k / (rest * rest))
-    return -x if upper else x
-
-
-@inline
-def _reciprocal_point(k: Any, upper: Any) -> Any:
-    x = num(k, 1.0) / sqrt(max(-k, num(k, TINY)))
-    return -x if upper else x
-
-
-@inline
-def _softplus_point(k: Any) -> Any:
-    k = min(max(k, num(k, TINY)), num(k, _WHOLE))
-    return log(k / (num(k, 1.0) - k))
-
-
-@inline
-def _gated_place(k: Any, upper: Any, most: Any, reach: Any) -> Any:
-    """Where the tables of gelu and its like have slope k, in entries; those of the tail from POINTS on."""
-    one, zero, cells = num(k, 1.0), num(k, 0.0), num(k, POINTS - 1.0)
-    distance, steep = abs(k - num(k, 0.5)), num(k, most)
-    excess = (distance - num(k, 0.5)) / (steep - num(k, 0.5))
-    excess = min(max(excess, num(k, SMALLEST)), one)
-    outer = sqrt(max(-log(excess), zero)) / num(k, reach)
-    inner = sqrt(max(steep - distance, zero) / steep)
-    place = min(max((outer if upper else inner) * cells, zero), cells)
-    return place + (num(k, 1.0 * POINTS) if upper else zero)
-
-
-@inline
-def _gated_point(k: Any, place: Any, table: Any) -> Any:
-    """Between two entries linear; a place that is no number must not lead outside of the table."""
-    cell = min(max(np.int32(place), np.int32(0)), np.int32(2 * POINTS - 1))
-    right = min(cell + np.int32(1), np.int32(2 * POINTS - 1))
-    x = table[cell] + (place - num(k, 1.0) * cell) * (table[right] - table[cell])
-    return -x if k < num(k, 0.5) else x
-
-
-@inline
-def _wave_point(k: Any, upper: Any, phase: Any) -> Any:
-    arc = acos(min(max(k, num(k, -1.0)), num(k, 1.0)))
-    return (arc if upper else -arc) - num(k, phase)
-
-
-@compiled(**PLAIN)
-def points(code: int, a: Any, k: Any, table: Any, most: Any, reach: Any, x: Any) -> None:  # noqa: C901
-    """The kink, or the point of slope k on the part of f that is convex (upper: concave), in any period."""
-    zero = num(a[0], 0.0)
-    if code == RELU or code == LEAKY:
-        x[:] = zero
-    elif code == SIGMOID:
-        for i in range(len(k)):
-            x[i] = _sigmoid_point(k[i], a[i] < zero)
-    elif code == TANH:
-        for i in range(len(k)):
-            x[i] = _tanh_point(k[i], a[i] < zero)
-    elif code == SIN:
-        for i in range(len(k)):
-            x[i] = _wave_point(k[i], a[i] < zero, 0.0)
-    elif code == COS:
-        for i in range(len(k)):
-            x[i] = _wave_point(k[i], a[i] < zero, 0.5 * math.pi)
-    elif code == EXP:
-        for i in range(len(k)):
-            x[i] = log(max(k[i], num(k[i], TINY)))
-    elif code == RECIPROCAL:
-        for i in range(len(k)):
-            x[i] = _reciprocal_point(k[i], a[i] < zero)
-    elif code == SQUARE:
-        for i in range(len(k)):
-            x[i] = num(k[i], 0.5) * k[i]
-    elif code == SOFTPLUS:
-        for i in range(len(k)):
-            x[i] = _softplus_point(k[i])
-    else:
-        for i in range(len(k)):
-            x[i] = _gated_place(k[i], a[i] < zero, most, reach)
-        for i in range(len(k)):
-            x[i] = _gated_point(k[i], x[i], table)
-
-
-@compiled(**PLAIN)
-def values(code: int, p: Any, x: Any, f: Any) -> None:  # noqa: C901 - one loop per function
-    """f(x)."""
-    if code == RELU:
-        for i in range(len(x)):
-            f[i] = max(x[i], num(x[i], 0.0))
-    elif code == LEAKY:
-        for i in range(len(x)):
-            f[i] = x[i] if x[i] > num(x[i], 0.0) else num(x[i], p) * x[i]
-    elif code == SIGMOID:
-        for i in range(len(x)):
-            f[i] = _logistic(x[i])
-    elif code == TANH:
-        for i in range(len(x)):
-            f[i] = num(x[i], 2.0) * _logistic(num(x[i], 2.0) * x[i]) - num(x[i], 1.0)
-    elif code == SIN:
-        for i in range(len(x)):
-            f[i] = sin(x[i])
-    elif code == COS:
-        for i in range(len(x)):
-            f[i] = sin(x[i] + num(x[i], 0.5 * math.pi))
-    elif code == EXP:
-        for i in range(len(x)):
-            f[i] = exp(x[i])
-    elif code == RECIPROCAL:
-        for i in range(len(x)):
-            f[i] = num(x[i], 1.0) / x[i]
-    elif code == SQUARE:
-        for i in range(len(x)):
-            f[i] = x[i] * x[i]
-    elif code == SOFTPLUS:
-        for i in range(len(x)):
-            f[i] = max(x[i], num(x[i], 0.0)) + log(num(x[i], 1.0) + exp(-abs(x[i])))
-    elif code == GELU:
-        for i in range(len(x)):
-            f[i] = num(x[i], 0.5) * x[i] * erfc(-num(x[i], _ROOT_HALF) * x[i])
-    elif code == GELU_TANH:
-        for i in range(len(x)):
-            f[i] = _gelu_tanh(x[i])
-    else:
-        for i in range(len(x)):
-            f[i] = x[i] * _logistic(x[i])
 
 
 @compiled(**PLAIN)
@@ -222,7 +69,7 @@ def row(
     at, f, raw = spare[0], spare[1], spare[2]
     _begin(a, k, l, u, fl, fu, c, x)
     points(code, a, k, table, most, reach, at)
-    if code == SIN or code == COS:
+    if code == Code.SIN or code == Code.COS:
         raw[:] = at
         _translate(raw, l, True, l, u, at)
         values(code, p, at, f)
@@ -253,7 +100,7 @@ def end_rows(code: int, p: Any, low: Any, high: Any, ends: Any, none: Any) -> bo
         none[1, i] = none[0, i]
     values(code, p, l, ends[2])
     values(code, p, u, ends[3])
-    if code == RECIPROCAL:
+    if code == Code.RECIPROCAL:
         for i in range(len(low)):
             across, point = (l[i] <= zero) & (u[i] >= zero), (l[i] == zero) & (u[i] == zero)
             none[0, i] |= point | (across & (l[i] < zero))

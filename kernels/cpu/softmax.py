@@ -11,7 +11,9 @@ import numpy as np
 
 from genbab.kernels.cpu.elementary import PLAIN, compiled, exp, log, num
 from genbab.kernels.cpu.loops import at
-from genbab.kernels.cpu.rows import SIGMOID, points, values
+from genbab.kernels.cpu.touching import points
+from genbab.kernels.cpu.values import values
+from genbab.kernels.functions import Code
 from genbab.kernels.torch.softmax import (
     AT_HIGH,
     AT_LOW,
@@ -121,10 +123,10 @@ def _above(facts: Any, d: Any, power: Any, rest: Any, steep: Any, at_point: Any,
         steep[i] = k if there else zero
     for i in range(len(d)):
         high[i] = -one
-    points(SIGMOID, high, steep, d, one, one, at_point)
+    points(Code.SIGMOID, high, steep, d, one, one, at_point)
     for i in range(len(d)):
         at_point[i] = min(max(at_point[i], facts[S_LOW, i]), facts[S_HIGH, i])
-    values(SIGMOID, 0.0, at_point, f)
+    values(Code.SIGMOID, 0.0, at_point, f)
     for i in range(len(d)):
         c = f[i] - steep[i] * at_point[i]
         c = max(c, facts[AT_LOW, i] - steep[i] * facts[S_LOW, i])

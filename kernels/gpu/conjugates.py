@@ -9,20 +9,21 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from genbab.kernels.functions import CUBIC, HOT, POINTS, SCALE, SMALLEST
+from genbab.kernels.functions import CUBIC, POINTS, SCALE, SMALLEST, Code
 
-RELU = tl.constexpr(HOT.index("relu"))
-LEAKY = tl.constexpr(HOT.index("leaky_relu"))
-SIGMOID = tl.constexpr(HOT.index("sigmoid"))
-TANH = tl.constexpr(HOT.index("tanh"))
-SIN = tl.constexpr(HOT.index("sin"))
-COS = tl.constexpr(HOT.index("cos"))
-EXP = tl.constexpr(HOT.index("exp"))
-RECIPROCAL = tl.constexpr(HOT.index("reciprocal"))
-SQUARE = tl.constexpr(HOT.index("square"))
-SOFTPLUS = tl.constexpr(HOT.index("softplus"))
-GELU = tl.constexpr(HOT.index("gelu"))
-GELU_TANH = tl.constexpr(HOT.index("gelu_tanh"))
+RELU = tl.constexpr(Code.RELU.value)
+LEAKY = tl.constexpr(Code.LEAKY_RELU.value)
+SIGMOID = tl.constexpr(Code.SIGMOID.value)
+TANH = tl.constexpr(Code.TANH.value)
+SIN = tl.constexpr(Code.SIN.value)
+COS = tl.constexpr(Code.COS.value)
+EXP = tl.constexpr(Code.EXP.value)
+RECIPROCAL = tl.constexpr(Code.RECIPROCAL.value)
+SQUARE = tl.constexpr(Code.SQUARE.value)
+SOFTPLUS = tl.constexpr(Code.SOFTPLUS.value)
+GELU = tl.constexpr(Code.GELU.value)
+GELU_TANH = tl.constexpr(Code.GELU_TANH.value)
+SILU = tl.constexpr(Code.SILU.value)
 
 TINY = tl.constexpr(1e-36)
 LEAST = tl.constexpr(SMALLEST)
@@ -58,33 +59,43 @@ def arccos(k):
 
 
 @triton.jit
-def value(x, p: tl.constexpr, CODE: tl.constexpr):  # noqa: C901
+def value(x, p: tl.constexpr, CODE: tl.constexpr):
+    """f(x); p: the function's parameter."""
     if CODE == RELU:
         return tl.maximum(x, 0.0)
     elif CODE == LEAKY:
         return tl.where(x > 0.0, x, p * x)
-    elif CODE == SIGMOID:
-        return logistic(x)
-    elif CODE == TANH:
-        return 2.0 * logistic(2.0 * x) - 1.0
     elif CODE == SIN:
         return tl.sin(x)
     elif CODE == COS:
         return tl.cos(x)
-    elif CODE == EXP:
-        return tl.exp(x)
     elif CODE == RECIPROCAL:
         return 1.0 / x
     elif CODE == SQUARE:
         return x * x
-    elif CODE == SOFTPLUS:
-        return tl.maximum(x, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(x)))
     elif CODE == GELU:
         return 0.5 * x * (1.0 + tl.erf(x * ROOT_HALF))
     elif CODE == GELU_TANH:
         return x * logistic(x * DOUBLE * (1.0 + x * x * CUBE))
-    else:
+    elif CODE == SILU:
         return x * logistic(x)
+    else:
+        return exponential_value(x, CODE)
+
+
+@triton.jit
+def exponential_value(x, CODE: tl.constexpr):
+    """f(x) of a function made of exponentials."""
+    if CODE == SIGMOID:
+        return logistic(x)
+    elif CODE == TANH:
+        return 2.0 * logistic(2.0 * x) - 1.0
+    elif CODE == EXP:
+        return tl.exp(x)
+    elif CODE == SOFTPLUS:
+        return tl.maximum(x, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(x)))
+    else:
+        tl.static_assert(False, "no value of this function")
 
 
 @triton.jit
@@ -108,7 +119,24 @@ def point(k, s, table, steepest: tl.constexpr, reach: tl.constexpr, CODE: tl.con
     """The kink, or the point of slope k on the part of f that is convex (upper: concave), in any period."""
     if CODE == RELU or CODE == LEAKY:
         return 0.0 * k
-    elif CODE == SIGMOID:
+    elif CODE == SIN:
+        return -s * arccos(k)
+    elif CODE == COS:
+        return -s * arccos(k) - QUARTER_TURN
+    elif CODE == RECIPROCAL:
+        return s / tl.sqrt(tl.maximum(-k, TINY))
+    elif CODE == SQUARE:
+        return 0.5 * k
+    elif CODE == GELU or CODE == GELU_TANH or CODE == SILU:
+        return gated_point(k, s, table, steepest, reach)
+    else:
+        return exponential_point(k, s, CODE)
+
+
+@triton.jit
+def exponential_point(k, s, CODE: tl.constexpr):
+    """The point of slope k of a function made of exponentials."""
+    if CODE == SIGMOID:
         inside = tl.minimum(tl.maximum(k, TINY), 0.24999997)
         rest = 0.5 + tl.sqrt(0.25 - inside)
         return s * tl.log(inside / (rest * rest))
@@ -116,21 +144,13 @@ def point(k, s, table, steepest: tl.constexpr, reach: tl.constexpr, CODE: tl.con
         inside = tl.minimum(tl.maximum(k, TINY), 0.9999999)
         rest = 1.0 + tl.sqrt(1.0 - inside)
         return s * 0.5 * tl.log(inside / (rest * rest))
-    elif CODE == SIN:
-        return -s * arccos(k)
-    elif CODE == COS:
-        return -s * arccos(k) - QUARTER_TURN
     elif CODE == EXP:
         return tl.log(tl.maximum(k, TINY))
-    elif CODE == RECIPROCAL:
-        return s / tl.sqrt(tl.maximum(-k, TINY))
-    elif CODE == SQUARE:
-        return 0.5 * k
     elif CODE == SOFTPLUS:
         inside = tl.minimum(tl.maximum(k, TINY), 0.9999999)
         return tl.log(inside / (1.0 - inside))
     else:
-        return gated_point(k, s, table, steepest, reach)
+        tl.static_assert(False, "no point of given slope of this function")
 
 
 @triton.jit

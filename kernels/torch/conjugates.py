@@ -35,9 +35,11 @@ def value(fn: Function, x: Tensor) -> Tensor:
             return x * torch.sigmoid(2.0 * SCALE * x * (1.0 + CUBIC * x * x))
         case "silu":
             return x * torch.sigmoid(x)
-        case name:
-            found: Tensor = getattr(torch, name)(x)
+        case "sigmoid" | "tanh" | "sin" | "cos" | "exp" | "reciprocal":
+            found: Tensor = getattr(torch, fn.name)(x)
             return found
+        case name:
+            raise NotImplementedError(f"no value of '{name}'")
 
 
 def candidates(fn: Function, k: Tensor, l: Tensor, u: Tensor, upper: Tensor) -> list[Tensor]:  # noqa: E741
@@ -70,8 +72,10 @@ def candidates(fn: Function, k: Tensor, l: Tensor, u: Tensor, upper: Tensor) -> 
             return [torch.log(inside / (1.0 - inside))]
         case "reciprocal":
             return [torch.where(upper, -1.0, 1.0) * (-k).clamp_min(TINY).rsqrt()]
-        case _:
+        case "gelu" | "gelu_tanh" | "silu":
             return [_gated(fn, k, upper)]
+        case name:
+            raise NotImplementedError(f"no point of given slope of '{name}'")
 
 
 def _gated(fn: Function, k: Tensor, upper: Tensor) -> Tensor:

@@ -11,39 +11,40 @@ import torch
 
 from genbab.branch.cut.clipping import Means, search_weights
 from genbab.branch.open.domains import HalfSpaces
-from genbab.kernels import Backend, Function, hot, implementation
+from genbab.kernels import Backend, Function, implementation
 from genbab.kernels.functions import HOT
 from genbab.kernels.torch import reference
-from genbab.nonlinear import default_slopes, functions, prepare, prepare2
+from genbab.nonlinear import Nonlinearity, default_slopes, functions, kernel_of, prepare, prepare2
+from genbab.nonlinear import make as library
 from genbab.nonlinear.lines.product import Product
 from tests.kernels.cases import DTYPES, FUNCTIONS, Case, attained, make, numbers
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDS = [f for f in functions() if hot(*f.key)]
+RECORDS = [f for f in functions() if kernel_of(f)]
 
 
 def test_every_hot_function_is_a_registered_one() -> None:
-    known = {one.name for f in RECORDS if (one := hot(*f.key))}
+    known = {one.name for f in RECORDS if (one := kernel_of(f))}
     assert known == set(HOT) - {"product"}
-    assert hot("power", (3.0,)) is None and hot("mish") is None and hot("leaky_relu") is None
+    assert kernel_of(library("power", 3.0)) is None and kernel_of(library("mish")) is None
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("record", RECORDS, ids=str)
-def test_intercepts_are_the_best_ones(record: object, dtype: torch.dtype) -> None:
-    fn = hot(*record.key)  # type: ignore[attr-defined]
+def test_intercepts_are_the_best_ones(record: Nonlinearity, dtype: torch.dtype) -> None:
+    fn = kernel_of(record)
     assert fn is not None
     for seed, default in ((0, False), (1, True)):
         case = make(fn, dtype, (2, 4, 60), seed)
         low, high = case.boxes[0]
-        usual = tuple((k,) for k in default_slopes(record, low, high))  # type: ignore[arg-type]
+        usual = tuple((k,) for k in default_slopes(record, low, high))
         lines = reference.relax(
             fn, case.a, case.boxes, None if default else case.slopes, (usual[0], usual[1])
         )
         attained(case, lines)
         assert lines.intercept is not None
         upper, k = (case.a < 0).double(), lines.slopes[0].double()
-        certain, _ = prepare(record, low.double(), high.double()).intercept(k, upper)  # type: ignore[arg-type]
+        certain, _ = prepare(record, low.double(), high.double()).intercept(k, upper)
         size = 1.0 + certain.abs() + (k * torch.maximum(-low, high)).abs()
         apart = (1.0 - 2.0 * upper) * (lines.intercept.double() - certain) / size
         near = 3e-6 if dtype == torch.float32 else 1e-11

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from genbab.kernels import DEFAULT, S_SHAPED, Function, Kernels, hot
+from genbab.kernels import DEFAULT, S_SHAPED, Function, Kernels
 from genbab.network.interval import Ask, Interval
 from genbab.nonlinear import (
     Gate,
@@ -17,6 +17,7 @@ from genbab.nonlinear import (
     Prepared2,
     Product,
     default_slopes2,
+    kernel_of,
     prepare,
     prepare2,
     slope_range2,
@@ -45,7 +46,7 @@ class Lines:
         """The function as kernels know it; None where they do not, or a box is not finite."""
         if isinstance(self.fn, Gate):
             return None
-        found = Function("product") if isinstance(self.fn, Product) else hot(*self.fn.key)
+        found = Function("product") if isinstance(self.fn, Product) else kernel_of(self.fn)
         known = found is not None and found.name in self.kernels.FUNCTIONS
         return found if known and self.bounded else None
 

@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from genbab.errors import UsageError
+from genbab.kernels import Function
 from genbab.nonlinear.facts.real import exact
 from genbab.nonlinear.facts.record import Nonlinearity
 
 Factory = Callable[..., Nonlinearity]
+
+Kernel = Function | Callable[..., Function | None]
+"""What kernels know a function by, or what says so for its parameters: None where they do not know it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ OPERATORS: dict[tuple[str, str], tuple[str, Operator]] = {}
 DEFINITIONS: dict[str, str] = {}
 """Name of a function to what it is in terms of others: a formula in x and its parameters."""
 
+KERNELS: dict[str, Kernel] = {}
+"""Name of a function to what kernels know it by."""
+
 _EXAMPLES: dict[str, tuple[Nonlinearity, ...]] = {}
 
 
@@ -42,11 +49,13 @@ def register(
     examples: Sequence[Sequence[float]] = ((),),
     onnx: Sequence[Operator] = (),
     definition: str | None = None,
+    kernel: Kernel | None = None,
 ) -> None:
     """Make `name` known; `examples` are parameter tuples at which the library's tests try the family.
 
     `definition`: the function as a formula in x, the factory's parameters and other functions, exact over the
     reals. It is how the function is written where ONNX has no operator for it, and what tests compare with.
+    `kernel`: what kernels know it by, where they do.
 
     Raises UsageError if the name or an operator is taken or a factory gives its record another name.
     """
@@ -64,6 +73,8 @@ def register(
     _EXAMPLES[name] = records
     if definition is not None:
         DEFINITIONS[name] = definition
+    if kernel is not None:
+        KERNELS[name] = kernel
 
 
 def make(name: str, *params: float) -> Nonlinearity:
@@ -73,6 +84,12 @@ def make(name: str, *params: float) -> Nonlinearity:
     if name not in REGISTRY:
         raise UsageError(f"unknown nonlinearity '{name}'; known: {', '.join(sorted(REGISTRY))}")
     return REGISTRY[name](*map(float, params))
+
+
+def kernel_of(fn: Nonlinearity) -> Function | None:
+    """What kernels know the function by; None where they do not know it."""
+    kernel = KERNELS.get(fn.name)
+    return kernel(*fn.params) if callable(kernel) else kernel
 
 
 def functions() -> tuple[Nonlinearity, ...]:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.kernels import Function
 from genbab.nonlinear.facts import extended
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
@@ -22,4 +23,4 @@ def exp() -> Nonlinearity:
     )
 
 
-register("exp", exp, onnx=[Operator("Exp")])
+register("exp", exp, onnx=[Operator("Exp")], kernel=Function("exp"))

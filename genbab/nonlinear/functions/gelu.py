@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.kernels import Function
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import register
 
@@ -80,5 +81,10 @@ def gelu_tanh() -> Nonlinearity:
     )
 
 
-register("gelu", gelu, definition="x*(1 + erf(x/2**0.5))/2")
-register("gelu_tanh", gelu_tanh, definition="x*(1 + tanh((2/pi)**0.5*(x + 0.044715*x**3)))/2")
+register("gelu", gelu, definition="x*(1 + erf(x/2**0.5))/2", kernel=Function("gelu"))
+register(
+    "gelu_tanh",
+    gelu_tanh,
+    definition="x*(1 + tanh((2/pi)**0.5*(x + 0.044715*x**3)))/2",
+    kernel=Function("gelu_tanh"),
+)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
+from genbab.kernels import Function
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
 
@@ -47,7 +48,7 @@ def leaky_relu(a: float = 0.01) -> Nonlinearity:
     return _bent("leaky_relu", value=value, derivative=derivative, params=(a,))
 
 
-register("relu", relu, onnx=[Operator("Relu")])
+register("relu", relu, onnx=[Operator("Relu")], kernel=Function("relu"))
 register("abs", absolute, onnx=[Operator("Abs")])
 register(
     "leaky_relu",
@@ -55,4 +56,5 @@ register(
     [(0.01,), (0.3,), (2.0,), (-0.5,)],
     onnx=[Operator("LeakyRelu", (("alpha", 0.01),))],
     definition="max(x, 0) + a*min(x, 0)",
+    kernel=functools.partial(Function, "leaky_relu"),
 )

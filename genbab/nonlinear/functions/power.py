@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
+from genbab.kernels import Function
 from genbab.nonlinear.facts import extended
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import register
@@ -92,4 +93,8 @@ def power(p: float) -> Nonlinearity:
     return Nonlinearity("power", value, derivative, params=(p,), **facts)
 
 
-register("power", power, [(2,), (3,), (4,), (5,), (-2,), (-3,), (1.5,), (0.5,), (-0.5,)])
+def _kernel(p: float) -> Function | None:
+    return Function("square") if p == 2.0 else None
+
+
+register("power", power, [(2,), (3,), (4,), (5,), (-2,), (-3,), (1.5,), (0.5,), (-0.5,)], kernel=_kernel)

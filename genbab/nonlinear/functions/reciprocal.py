@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.kernels import Function
 from genbab.nonlinear.facts import extended
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
@@ -40,4 +41,4 @@ def reciprocal() -> Nonlinearity:
     )
 
 
-register("reciprocal", reciprocal, onnx=[Operator("Reciprocal")])
+register("reciprocal", reciprocal, onnx=[Operator("Reciprocal")], kernel=Function("reciprocal"))

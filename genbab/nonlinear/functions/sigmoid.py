@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genbab.kernels import Function
 from genbab.nonlinear.facts import extended
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
@@ -43,4 +44,4 @@ def sigmoid() -> Nonlinearity:
     )
 
 
-register("sigmoid", sigmoid, onnx=[Operator("Sigmoid")])
+register("sigmoid", sigmoid, onnx=[Operator("Sigmoid")], kernel=Function("sigmoid"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genbab.kernels import Function
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import register
 
@@ -35,4 +36,4 @@ def silu() -> Nonlinearity:
     )
 
 
-register("silu", silu, definition="x*sigmoid(x)")
+register("silu", silu, definition="x*sigmoid(x)", kernel=Function("silu"))

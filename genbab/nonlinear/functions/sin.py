@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.kernels import Function
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
 
@@ -64,5 +65,5 @@ def cos() -> Nonlinearity:
     )
 
 
-register("sin", sin, onnx=[Operator("Sin")])
-register("cos", cos, onnx=[Operator("Cos")])
+register("sin", sin, onnx=[Operator("Sin")], kernel=Function("sin"))
+register("cos", cos, onnx=[Operator("Cos")], kernel=Function("cos"))

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from genbab.kernels import Function
 from genbab.nonlinear.facts import extended
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
@@ -44,4 +45,5 @@ register(
     softplus,
     onnx=[Operator("Softplus")],
     definition="max(x, 0) + log(1 + exp(-abs(x)))",
+    kernel=Function("softplus"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genbab.kernels import Function
 from genbab.nonlinear.facts import extended
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
@@ -45,4 +46,4 @@ def tanh() -> Nonlinearity:
     )
 
 
-register("tanh", tanh, onnx=[Operator("Tanh")])
+register("tanh", tanh, onnx=[Operator("Tanh")], kernel=Function("tanh"))
