@@ -20,6 +20,9 @@ MAPPED = PARTS[1:]  # top-level folders installed inside genbab
 FLOORS: list[list[str]] = PROJECT["tool"]["genbab"]["floors"]
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS, 1) for part in parts}
 
+# Folders inside a part that import only earlier ones.
+SHELVES = {"specs": ("numbers", "form", "lowering", "words", "vnnlib1", "vnnlib2", "reader")}
+
 # Libraries that only some places may import; a place is a module name or the start of one.
 ONLY_IN = {
     "google": ("reader",),
@@ -115,6 +118,19 @@ def test_imports_go_down_only() -> None:
         here = inner(i.module).split(".")[0]
         if package == "genbab" and here and rest and rest[0] in FLOOR and rest[0] != here:
             wrong += [i] if FLOOR[rest[0]] >= FLOOR[here] else []
+    assert not wrong, listed(wrong)
+
+
+@pytest.mark.parametrize("part", sorted(SHELVES))
+def test_shelves_of_a_part_import_earlier_ones_only(part: str) -> None:
+    order = {f"{part}.{shelf}": number for number, shelf in enumerate(SHELVES[part])}
+
+    def shelf(module: str) -> int | None:
+        return order.get(".".join(module.removeprefix("genbab.").split(".")[:2]))
+
+    mine = [(i, shelf(i.module), shelf(i.target)) for i in IMPORTS if within(i.module, (part,))]
+    assert {here for _, here, _ in mine} >= set(order.values()), "a shelf without imports, or a new name"
+    wrong = [i for i, here, there in mine if here is not None and there is not None and there > here]
     assert not wrong, listed(wrong)
 
 
