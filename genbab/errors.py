@@ -67,5 +67,5 @@ class ResourceError(GenbabError):
     exit_code = 2
 
 
-class DeadlineReached(Exception):  # noqa: N818 - an event, not an error
+class DeadlineReached(Exception):  # an event, not an error
     """The time given to a run is over; the verdict is `timeout` with the best bound so far."""

@@ -37,7 +37,7 @@ BEST = 4
 """Of the best points of an attack so many are looked at for equality."""
 
 
-class Falsified(Exception):  # noqa: N818 - an event
+class Falsified(Exception):  # an event
     """A counterexample was confirmed."""
 
     def __init__(self, counterexample: Counterexample) -> None:

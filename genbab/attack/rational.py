@@ -54,7 +54,7 @@ class RationalVariable:
     high_open: bool = False
 
 
-class TooComplex(Exception):  # noqa: N818 - ends an attempt
+class TooComplex(Exception):  # ends an attempt
     """The network is too large, or has nodes that are not understood here."""
 
 

@@ -92,7 +92,7 @@ class Replayer:
         """The outputs of all runs at x in one of the sessions, or None and why there are none."""
         try:
             return self._runs(self._default if optimised else self._plain, spec, x), ""
-        except Exception as error:  # noqa: BLE001 - onnxruntime has a class of its own for every failure
+        except Exception as error:  # onnxruntime has a class of its own for every failure
             return None, first_line(error)
 
     def apart(self, spec: Spec, x: npt.NDArray[Any], y: Floats, other: Floats) -> int | None:

@@ -100,7 +100,7 @@ def output_range(
     how = float(tolerance), work.config
     answers = work.answers([_job(loaded, box, i, sign, how) for i in wanted for sign in (-1.0, 1.0)])
     pairs = zip(wanted, answers[::2], answers[1::2], strict=True)
-    return OutputRange(tuple(_output(i, low, high, box) for i, low, high in pairs))
+    return OutputRange(tuple(_output(i, low, high) for i, low, high in pairs))
 
 
 def _job(model: Model, box: Floats, output: int, sign: float, how: tuple[float, Config]) -> Job:
@@ -113,7 +113,7 @@ def _job(model: Model, box: Floats, output: int, sign: float, how: tuple[float, 
     return Job(question, model, box)
 
 
-def _output(index: int, low: Answer, high: Answer, box: Floats) -> Output:
+def _output(index: int, low: Answer, high: Answer) -> Output:
     for answer in (low, high):
         if answer.verdict == "error":
             raise UsageError(f"output {index}: {answer.reason}")

@@ -30,7 +30,7 @@ class Linear:
                 self.coefficients.pop(name, None)
 
 
-class NotLinear(Exception):  # noqa: N818 - becomes a SpecError with a place
+class NotLinear(Exception):  # becomes a SpecError with a place
     """An operation that does not give a linear term."""
 
 

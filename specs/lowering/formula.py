@@ -23,7 +23,7 @@ MAX_LITERALS = 30_000_000
 Dnf = list[tuple[int, ...]]
 
 
-class TooManyClauses(Exception):  # noqa: N818 - becomes a SpecError with a place
+class TooManyClauses(Exception):  # becomes a SpecError with a place
     """The disjunctive normal form is over a limit."""
 
 

@@ -16,7 +16,7 @@ EXPECTED = {
 """What each kind of frame takes, in the words of an error message."""
 
 
-class Misplaced(Exception):  # noqa: N818 - becomes a SpecError with a place
+class Misplaced(Exception):  # becomes a SpecError with a place
     """Something stands where it must not; the text says what would be accepted."""
 
 

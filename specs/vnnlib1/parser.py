@@ -54,13 +54,13 @@ class Parser:
         """What the text says; raises SpecError with line and column."""
         k = 0
         try:
-            for k, (asserted, relation, _, _, name, word) in enumerate(self.out.tokens):  # noqa: B007
+            for k, (asserted, relation, _, _, name, word) in enumerate(self.out.tokens):
                 if relation:
                     self._literal(k, asserted)
                 elif name:
                     self._declare(k, name)
                 elif word == ")":
-                    self._close(k)
+                    self._close()
                 elif word[0] == "(":
                     self._open(k, word[1:].strip())
                 else:
@@ -135,7 +135,7 @@ class Parser:
             raise Misplaced(f"'{name}' is declared twice")
         self.out.declared[name] = k
 
-    def _close(self, k: int) -> None:
+    def _close(self) -> None:
         if not self.stack:
             raise Misplaced("found ')' without a '(' to close")
         frame = self.stack.pop()

@@ -20,7 +20,7 @@ MAX_SIZE = 1 << 24
 """The largest number of entries of a tensor."""
 
 
-class NoEntry(Exception):  # noqa: N818 - becomes a SpecError with a place
+class NoEntry(Exception):  # becomes a SpecError with a place
     """An index below 0, which the package lets pass; the name of the tensor, the indices."""
 
 

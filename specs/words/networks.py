@@ -62,6 +62,7 @@ class Network:
         return tuple(run for run, _ in self._runs)
 
     def __call__(self, *inputs: Terms) -> Terms:
+        """The outputs at these inputs; raises SpecError unless they are `Terms`."""
         if not inputs or not all(isinstance(x, Terms) for x in inputs):
             raise SpecError("a network is called on Terms: y = f(x) with x = Input(5)")
         for run, outputs in self._runs:
@@ -74,7 +75,7 @@ class Network:
         return outputs
 
 
-def Input(*shape: int, name: str = "x") -> Terms:  # noqa: N802 - reads like the class of its result
+def Input(*shape: int, name: str = "x") -> Terms:  # reads like the class of its result
     """An unknown input of this shape, e.g. `Input(1, 28, 28)`; raises SpecError for what is no shape."""
     full = checked_shape(shape)
     return Terms.of(Source(int(np.prod(full)), name), full)

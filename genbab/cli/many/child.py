@@ -46,7 +46,7 @@ class ChildOutcome:
     result: Result | None
 
 
-class Ended(Exception):  # noqa: N818 - an event
+class Ended(Exception):  # an event
     """No process is started any more."""
 
 

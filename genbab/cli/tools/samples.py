@@ -10,7 +10,7 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile, ZipFile
-from zlib import error as BadStream  # noqa: N812 - a class
+from zlib import error as BadStream  # a class
 
 import numpy as np
 from numpy.lib import format as npy
@@ -166,7 +166,7 @@ def _images(folder: Path) -> Floats:
                 pixels = np.asarray(plain, np.float64)
         except UsageError:
             raise
-        except Exception as error:  # noqa: BLE001 - the library's readers raise what they like
+        except Exception as error:  # the library's readers raise what they like
             raise UsageError(f"cannot read {path}: {error}") from None
         found.append(pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None])
         if found[-1].shape != found[0].shape:
