@@ -156,7 +156,7 @@ def circles() -> set[frozenset[str]]:
 
 
 def test_no_circles_between_modules() -> None:
-    assert circles() == KNOWN_CIRCLES
+    assert not circles() - KNOWN_CIRCLES
 
 
 def test_tables_use_nonlinear_in_their_generator_only() -> None:
