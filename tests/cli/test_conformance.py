@@ -17,7 +17,7 @@ import pytest
 from onnx import numpy_helper
 
 from genbab.cli import main
-from genbab.cli.options.parser import CAPABILITIES
+from genbab.cli.options.verify import CAPABILITIES
 from genbab.cli.verify.supports import ANSWERS
 
 from .conftest import FAKE, Command, Said, environment

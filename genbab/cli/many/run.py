@@ -17,7 +17,7 @@ from typing import Any
 from genbab.cli.many.child import ChildOutcome, Children, Ended, verify_apart
 from genbab.cli.many.instances import ListedInstance, read_instances
 from genbab.cli.many.table import print_table
-from genbab.cli.options.parser import settings_of
+from genbab.cli.options.settings import settings_of
 from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.studies.export import to_vnncomp

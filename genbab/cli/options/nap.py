@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any
 
-Command = Callable[[argparse.Namespace], int]
+from genbab.cli.options.command import CommandParser, Commands, called
 
 DATA = (
     "samples: .csv (one a row, the label first where no labels are given), .npy (the first axis), "
@@ -14,11 +12,11 @@ DATA = (
 )
 
 
-def add_nap(commands: Any, kind: type[argparse.ArgumentParser], command: Command) -> None:
-    """Add `nap mine` and `nap show` to the commands; `kind` is the class of parsers."""
+def add_nap(commands: Commands) -> None:
+    """Add `nap mine` and `nap show` to the commands."""
     about = "activation patterns: mine them from data, look at them"
     nap = commands.add_parser("nap", help=about, description=about, allow_abbrev=False)
-    actions = nap.add_subparsers(dest="action", metavar="ACTION", parser_class=kind, required=True)
+    actions = nap.add_subparsers(dest="action", metavar="ACTION", parser_class=CommandParser, required=True)
     mine = actions.add_parser(
         "mine", help="what the samples of each class have in common inside the model", allow_abbrev=False
     )
@@ -55,7 +53,7 @@ def add_nap(commands: Any, kind: type[argparse.ArgumentParser], command: Command
         action.add_argument("--count", metavar="N", help="only the first N samples")
         action.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
         action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-        action.set_defaults(command=command)
+        action.set_defaults(command=called("genbab.cli.tools.nap"))
 
 
 def add_premise(verify: argparse.ArgumentParser) -> None:

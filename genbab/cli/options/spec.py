@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any
 
-Command = Callable[[argparse.Namespace], int]
+from genbab.cli.options.command import CommandParser, Commands, called
 
 
-def add_spec(commands: Any, kind: type[argparse.ArgumentParser], command: Command) -> None:
-    """Add `spec convert`, `check`, `show` and `from-csv` to the commands; `kind` is the class of parsers."""
+def add_spec(commands: Commands) -> None:
+    """Add `spec convert`, `check`, `show` and `from-csv` to the commands."""
     about = "read, convert, check, explain and make specifications"
     spec = commands.add_parser("spec", help=about, description=about, allow_abbrev=False)
-    actions = spec.add_subparsers(dest="action", metavar="ACTION", parser_class=kind, required=True)
+    actions = spec.add_subparsers(dest="action", metavar="ACTION", parser_class=CommandParser, required=True)
     convert = actions.add_parser("convert", help="write it in the other version", allow_abbrev=False)
     convert.add_argument("spec", metavar="FILE", help="VNN-LIB 1.0 or 2 (.vnnlib, .vnnlib.gz)")
     convert.add_argument("out", metavar="OUT", help="the file to write (.vnnlib, .vnnlib.gz)")
@@ -29,7 +27,7 @@ def add_spec(commands: Any, kind: type[argparse.ArgumentParser], command: Comman
     for action in (convert, check, show, make):
         action.add_argument("--model", metavar="MODEL", help="ONNX file that the specification must fit")
         action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-        action.set_defaults(command=command)
+        action.set_defaults(command=called("genbab.cli.tools.spec"))
 
 
 def _add_data(make: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genbab.cli.options.parser import settings_of
+from genbab.cli.options.settings import settings_of
 from genbab.cli.tools.layers import drawn, looked, plottable, shown
 from genbab.cli.tools.spec_text import Sizes
 from genbab.cli.verify.output import apart, write_json

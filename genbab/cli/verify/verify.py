@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genbab.cli import report
-from genbab.cli.options.parser import settings_of
+from genbab.cli.options.settings import settings_of
 from genbab.cli.verify.assignment import Assignment
 from genbab.cli.verify.display import Display
 from genbab.cli.verify.output import Emitter, Outputs

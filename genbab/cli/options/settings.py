@@ -1,0 +1,26 @@
+"""One option per setting of `Config`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+
+from genbab.cli.options.command import Command
+from genbab.config import Config
+
+
+def add_settings(parser: argparse.ArgumentParser, command: Command) -> None:
+    """Give the parser one option per setting of `Config`, and its command."""
+    group = parser.add_argument_group("settings")
+    for f in fields(Config):
+        about = f"{f.metadata['about']}: {f.metadata['accepted']}".replace("%", "%%")
+        flag = "--" + f.name.replace("_", "-")
+        group.add_argument(flag, dest=f"set_{f.name}", metavar=f.name.upper(), default=None, help=about)
+    parser.add_argument("--debug", action="store_true", help="show where an error happened")
+    parser.set_defaults(command=command)
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, str]:
+    """The settings given on the command line, as text by name."""
+    given = {f.name: getattr(options, f"set_{f.name}") for f in fields(Config)}
+    return {name: text for name, text in given.items() if text is not None}

@@ -1,0 +1,83 @@
+"""The words of `genbab verify` and `genbab supports`."""
+
+from __future__ import annotations
+
+import argparse
+
+from genbab.cli.options.command import Commands, called
+from genbab.cli.options.nap import add_premise
+from genbab.cli.options.settings import add_settings
+
+CAPABILITIES = (
+    "onnx-opset-versions",
+    "onnx-element-types",
+    "onnx-operators",
+    "vnnlib-versions",
+    "hidden-node-theories",
+    "multiple-input-output-theories",
+    "multiple-network-theories",
+    "multiple-node-comparison-theories",
+    "arithmetic-complexity-theories",
+    "optimised-disjunctive-reasoning",
+    "serialise-assignments",
+    "unsat-proofs",
+)
+"""What the VNN-LIB standard lets ask of a solver."""
+
+
+def add_verify(commands: Commands) -> None:
+    """Add `verify` to the commands."""
+    verify = commands.add_parser(
+        "verify",
+        help="decide one specification of one model, or a VNN-LIB query",
+        usage="genbab verify MODEL SPEC [options]\n"
+        "       genbab verify QUERY --network NAME=MODEL [--network ...] [options]",
+        description="Decide one specification of one model; or, as the VNN-LIB standard says, a query about "
+        "the networks that it declares.",
+        allow_abbrev=False,
+    )
+    verify.add_argument(
+        "model", metavar="MODEL", help="ONNX file (.onnx, .onnx.gz); with --network the query"
+    )
+    verify.add_argument("spec", metavar="SPEC", nargs="?", help="VNN-LIB file (.vnnlib, .vnnlib.gz)")
+    query = verify.add_argument_group("queries of the VNN-LIB standard")
+    query.add_argument(
+        "--network",
+        metavar="NAME=MODEL",
+        action="append",
+        help="the model of a network that the query declares (repeat it); answers in VNN-LIB's words",
+    )
+    query.add_argument(
+        "--serialise-assignments",
+        "--serialize-assignments",
+        dest="serialise",
+        metavar="DIR",
+        help="write a satisfying assignment as DIR/VARIABLE.pb instead of printing it",
+    )
+    query.add_argument(
+        "--over-reals",
+        action="store_true",
+        help="read floating-point types in the query as real, instead of refusing them",
+    )
+    add_premise(verify)
+    verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
+    verify.add_argument(
+        "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"
+    )
+    verify.add_argument(
+        "--result", metavar="FILE", help="write a VNN-COMP result file (sat/unsat/unknown/timeout, witness)"
+    )
+    verify.add_argument("--quiet", action="store_true", help="print the verdict only")
+    verify.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
+    add_settings(verify, called("genbab.cli.verify.verify"))
+
+
+def add_supports(commands: Commands) -> None:
+    """Add `supports` to the commands."""
+    about = "say what is supported, as the VNN-LIB standard asks it"
+    supports = commands.add_parser("supports", help=about, description=about, allow_abbrev=False)
+    which = supports.add_mutually_exclusive_group()
+    for name in CAPABILITIES:
+        which.add_argument(f"--{name}", dest="capability", action="store_const", const=name)
+    supports.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    supports.set_defaults(command=called("genbab.cli.verify.supports"))
