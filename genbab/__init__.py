@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from genbab.result import Counterexample, Result, Verdict
     from genbab.specs import Spec
     from genbab.studies.ranges import OutputRange, output_range
+    from genbab.studies.records.store import Study
     from genbab.studies.results import CertifiedAccuracy, CertifiedRadius, Comparison
     from genbab.studies.robustness import certified_accuracy, certified_radius, compare
-    from genbab.studies.store import Study
 
 __all__ = [
     "CertifiedAccuracy",
@@ -92,7 +92,7 @@ _HOME = {
     "Result": ("genbab.result", "Result"),
     "Spec": ("genbab.specs", "Spec"),
     "SpecError": ("genbab.errors", "SpecError"),
-    "Study": ("genbab.studies.store", "Study"),
+    "Study": ("genbab.studies.records.store", "Study"),
     "UnsupportedError": ("genbab.errors", "UnsupportedError"),
     "UsageError": ("genbab.errors", "UsageError"),
     "Verdict": ("genbab.result", "Verdict"),

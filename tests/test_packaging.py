@@ -20,9 +20,6 @@ MAPPED = PARTS[1:]  # top-level folders installed inside genbab
 FLOORS: list[list[str]] = PROJECT["tool"]["genbab"]["floors"]
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS, 1) for part in parts}
 
-# Folders inside a part that import only earlier ones.
-SHELVES = {"specs": ("numbers", "form", "lowering", "words", "vnnlib1", "vnnlib2", "reader")}
-
 # Libraries that only some places may import; a place is a module name or the start of one.
 ONLY_IN = {
     "google": ("reader",),
@@ -61,7 +58,6 @@ def within(i: Import, places: tuple[str, ...]) -> bool:
 
 
 FILES = sources(*PARTS)
-MODULES = {source.module for source in FILES}
 IMPORTS = tuple(i for source in FILES for i in source.imports)
 EXTERNAL = tuple(
     i for i in IMPORTS if i.target.split(".")[0] not in {*sys.stdlib_module_names, "genbab", "__future__"}
@@ -118,44 +114,6 @@ def test_imports_go_down_only() -> None:
         if package == "genbab" and here and rest and rest[0] in FLOOR and rest[0] != here:
             wrong += [i] if FLOOR[rest[0]] >= FLOOR[here] else []
     assert not wrong, listed(wrong)
-
-
-@pytest.mark.parametrize("part", sorted(SHELVES))
-def test_shelves_of_a_part_import_earlier_ones_only(part: str) -> None:
-    order = {f"{part}.{shelf}": number for number, shelf in enumerate(SHELVES[part])}
-
-    def shelf(module: str) -> int | None:
-        return order.get(".".join(module.removeprefix("genbab.").split(".")[:2]))
-
-    mine = [(i, shelf(i.module), shelf(i.target)) for i in IMPORTS if within(i, (part,))]
-    assert {here for _, here, _ in mine} >= set(order.values()), "a shelf without imports, or a new name"
-    wrong = [i for i, here, there in mine if here is not None and there is not None and there > here]
-    assert not wrong, listed(wrong)
-
-
-def circles() -> set[frozenset[str]]:
-    """The groups of modules that import each other, in functions and for type checkers, too."""
-    after: dict[str, set[str]] = {}
-    for i in IMPORTS:
-        target = i.target if i.target in MODULES else i.source
-        if target in MODULES:
-            after.setdefault(i.module, set()).add(target)
-
-    def reached(start: str) -> set[str]:
-        found, todo = set[str](), list(after.get(start, ()))
-        while todo:
-            if (module := todo.pop()) not in found:
-                found.add(module)
-                todo.extend(after.get(module, ()))
-        return found
-
-    reach = {module: reached(module) for module in MODULES}
-    groups = {frozenset(n for n in reach[m] if m in reach[n]) for m in MODULES}
-    return {group for group in groups if group}
-
-
-def test_no_circles_between_modules() -> None:
-    assert not circles()
 
 
 def test_tables_use_nonlinear_in_their_generator_only() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from genbab.errors import UsageError
 from genbab.reporting.names import visible
-from genbab.studies.store import Study
+from genbab.studies.records.store import Study
 
 Floats = NDArray[np.float64]
 SOLVED = ("verified", "falsified")

@@ -9,7 +9,7 @@ from genbab.errors import UsageError
 from genbab.reporting.content import content
 from genbab.reporting.facts import StudyInstance, instances
 from genbab.reporting.page import page
-from genbab.studies.store import Study
+from genbab.studies.records.store import Study
 from genbab.system.files import write_atomically
 
 

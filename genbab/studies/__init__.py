@@ -1,5 +1,5 @@
 """Studies: many questions about models, answered one after the other and kept in one file.
 
-`questions` and their answers are values, `store` keeps them, `engine` works, the other modules ask. Importing
-this package loads no torch.
+`records` are what is kept, `work` answers, the modules beside them ask. Importing this package loads no
+torch.
 """

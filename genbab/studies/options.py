@@ -9,9 +9,9 @@ from typing import Any, TypedDict
 
 from genbab.config import Config
 from genbab.nap import Pattern
-from genbab.studies.engine import Follow, Job, answer_all
-from genbab.studies.questions import Answer
-from genbab.studies.store import Study
+from genbab.studies.records.questions import StudyAnswer
+from genbab.studies.records.store import Study
+from genbab.studies.work.engine import Follow, Job, answer_all
 
 SECONDS = 60.0
 """The time limit of a question where the settings have none."""
@@ -86,6 +86,6 @@ class Work:
         config = replace(config, timeout=SECONDS if chosen is None else chosen)
         return cls(config, options.get("study"), options.get("workers", 1), options.get("follow"))
 
-    def answers(self, jobs: Sequence[Job]) -> list[Answer]:
+    def answers(self, jobs: Sequence[Job]) -> list[StudyAnswer]:
         """An answer to every question, in order; raises what `answer_all` raises."""
         return answer_all(jobs, self.study, self.workers, self.follow)

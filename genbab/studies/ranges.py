@@ -18,11 +18,11 @@ from genbab.errors import UsageError
 from genbab.reader import Model
 from genbab.result import plain
 from genbab.studies.data import Floats
-from genbab.studies.engine import Job, chosen_settings, packed
 from genbab.studies.options import RangeOptions, Work, check_names
-from genbab.studies.provenance import model_hash, text_hash
-from genbab.studies.questions import Answer, Question
+from genbab.studies.records.provenance import model_hash, text_hash
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
 from genbab.studies.results import SCHEMA, Row, aligned
+from genbab.studies.work.engine import Job, chosen_settings, packed
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +109,11 @@ def _job(model: Model, box: Floats, output: int, sign: float, how: tuple[float, 
     spec = f"{'greatest' if sign > 0 else 'least'} value of output {output}"
     hashes = (model_hash(model), text_hash(packed(box)))
     settings = chosen_settings(config)
-    question = Question("range", model.source, spec, *hashes, config.timeout, settings, details)
+    question = StudyQuestion("range", model.source, spec, *hashes, config.timeout, settings, details)
     return Job(question, model, box)
 
 
-def _output(index: int, low: Answer, high: Answer) -> Output:
+def _output(index: int, low: StudyAnswer, high: StudyAnswer) -> Output:
     for answer in (low, high):
         if answer.verdict == "error":
             raise UsageError(f"output {index}: {answer.reason}")

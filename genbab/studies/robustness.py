@@ -18,11 +18,10 @@ from genbab.nap import Pattern
 from genbab.reader import Model
 from genbab.studies import data as loaders
 from genbab.studies.data import Samples, fitted, valid_range
-from genbab.studies.engine import Job, chosen_settings, packed
 from genbab.studies.options import RadiusOptions, SampleOptions, Work, check_names
-from genbab.studies.provenance import model_hash, text_hash
-from genbab.studies.questions import Answer, Question
 from genbab.studies.radius import norm_of, radius_of
+from genbab.studies.records.provenance import model_hash, text_hash
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
 from genbab.studies.results import (
     STATUS,
     CertifiedAccuracy,
@@ -31,6 +30,7 @@ from genbab.studies.results import (
     Radius,
     Sample,
 )
+from genbab.studies.work.engine import Job, chosen_settings, packed
 
 TOLERANCE = 0.02
 
@@ -132,7 +132,7 @@ def _accuracy(name: str, model: Model, data: Samples, asked: _Asked, work: Work)
     return CertifiedAccuracy(name, asked.eps, asked.norm, found)
 
 
-def _answers(name: str, model: Model, data: Samples, asked: _Asked, work: Work) -> list[Answer]:
+def _answers(name: str, model: Model, data: Samples, asked: _Asked, work: Work) -> list[StudyAnswer]:
     flat = fitted(data, model, asked.valid)
     known, settings = model_hash(model), chosen_settings(work.config)
     jobs = []
@@ -140,18 +140,18 @@ def _answers(name: str, model: Model, data: Samples, asked: _Asked, work: Work) 
         details = asked.details(i, int(data.y[i]))
         spec = f"sample {i}: class {details['label']} within {asked.eps:.6g} ({asked.norm})"
         hashes = (known, text_hash(packed(x)))
-        question = Question(asked.kind, name, spec, *hashes, work.config.timeout, settings, details)
+        question = StudyQuestion(asked.kind, name, spec, *hashes, work.config.timeout, settings, details)
         jobs.append(Job(question, model, x))
     return work.answers(jobs)
 
 
-def _sample(index: int, label: int, answer: Answer) -> Sample:
+def _sample(index: int, label: int, answer: StudyAnswer) -> Sample:
     status = STATUS.get(answer.verdict, "unknown")
     known = (answer.result.get("predicted"), status, answer.seconds, answer.bound)
     return Sample(index, label, *known, _why(answer), _found(answer))
 
 
-def _radius(index: int, label: int, answer: Answer) -> Radius:
+def _radius(index: int, label: int, answer: StudyAnswer) -> Radius:
     wrong = answer.verdict == "misclassified"
     certified = float(answer.result.get("certified", 0.0))
     broken = 0.0 if wrong else answer.result.get("broken")
@@ -159,12 +159,12 @@ def _radius(index: int, label: int, answer: Answer) -> Radius:
     return Radius(index, label, *known, _why(answer), _found(answer))
 
 
-def _found(answer: Answer) -> NDArray[np.float32] | None:
+def _found(answer: StudyAnswer) -> NDArray[np.float32] | None:
     found = (answer.result.get("counterexample") or {}).get("x")
     return None if found is None else np.array(found, np.float32)
 
 
-def _why(answer: Answer) -> str:
+def _why(answer: StudyAnswer) -> str:
     return f"error: {answer.reason}; try again" if answer.verdict == "error" else answer.reason
 
 

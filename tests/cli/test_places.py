@@ -15,7 +15,7 @@ import pytest
 from genbab.cli import main
 from genbab.cli.verify.output import Outputs
 from genbab.errors import UsageError
-from genbab.studies.store import Study
+from genbab.studies.records.store import Study
 from genbab.system.files import replaceable, write_atomically
 
 from .conftest import FAKE, ROOT, environment

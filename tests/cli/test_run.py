@@ -21,7 +21,7 @@ from genbab.cli.many.child import ChildOutcome, Children, run_child, understood
 from genbab.cli.many.instances import read_instances
 from genbab.errors import UsageError
 from genbab.result import Result, Verdict
-from genbab.studies.store import Study
+from genbab.studies.records.store import Study
 
 Calls = list[tuple[list[str], float | None]]
 

@@ -159,16 +159,16 @@ def sound_study() -> bytes:
     """A study file with one instance that was answered."""
     import tempfile
 
-    from genbab.studies.questions import Answer, Question
-    from genbab.studies.store import Study
+    from genbab.studies.records.questions import StudyAnswer, StudyQuestion
+    from genbab.studies.records.store import Study
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "s.db"
         with Study(place) as study:
-            run = study.begin([Question("instance", "m.onnx", "s.vnnlib", timeout=5.0)], False)
+            run = study.begin([StudyQuestion("instance", "m.onnx", "s.vnnlib", timeout=5.0)], False)
             claim = study.claim(run, "0")
             assert claim is not None
-            study.record(claim, Answer("verified", 1.0, 0.5, "r", 1, 0, {"a": 1}))
+            study.record(claim, StudyAnswer("verified", 1.0, 0.5, "r", 1, 0, {"a": 1}))
             study.finish(run)
         return place.read_bytes()
 

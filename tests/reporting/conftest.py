@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genbab.studies.engine import packed
-from genbab.studies.provenance import text_hash
-from genbab.studies.questions import Answer, Question
-from genbab.studies.store import Study
+from genbab.studies.records.provenance import text_hash
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
+from genbab.studies.records.store import Study
+from genbab.studies.work.engine import packed
 
 EVIL = '<script>alert("1")</script>&amp;</style><img src=x onerror=alert(1)> \'"`${1}{{ 7*7 }}'
 """A name that is a page of its own where it is not escaped."""
 
 
-def fill(place: Path, entries: Iterable[tuple[Question, Answer | None]]) -> Path:
+def fill(place: Path, entries: Iterable[tuple[StudyQuestion, StudyAnswer | None]]) -> Path:
     """A study file of these questions with these answers (None: open)."""
     entries = list(entries)
     with Study(place) as study:
@@ -62,7 +62,9 @@ def statistics(seconds: float, bound: float) -> dict[str, Any]:
     }
 
 
-def sample(number: int, verdict: str, seconds: float, model: str = "net.onnx") -> tuple[Question, Answer]:
+def sample(
+    number: int, verdict: str, seconds: float, model: str = "net.onnx"
+) -> tuple[StudyQuestion, StudyAnswer]:
     """A robust sample with its answer."""
     details = {"sample": number, "label": number % 10, "eps": 0.05, "norm": "inf", "bounds": [0.0, 1.0]}
     x = np.random.default_rng(number).random(64)
@@ -75,10 +77,10 @@ def sample(number: int, verdict: str, seconds: float, model: str = "net.onnx") -
     if verdict == "falsified":
         moved = np.clip(x + 0.05 * np.sign(x - 0.5), 0, 1)
         result["counterexample"] = {"x": moved.tolist(), "y": list(range(10)), "clause": 0}
-    question = Question(
+    question = StudyQuestion(
         "robustness", model, f"sample {number}", text_hash(model), text_hash(packed(x)), 5.0, {}, details
     )
-    return question, Answer(verdict, seconds, bound, f"why {number}", result=result)
+    return question, StudyAnswer(verdict, seconds, bound, f"why {number}", result=result)
 
 
 VERDICTS = ("verified", "falsified", "timeout", "misclassified", "unknown", "error")
@@ -92,7 +94,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("studies")
     entries = [sample(k, VERDICTS[k % 6], 0.1 * 1.5**k) for k in range(12)]
     entries += [sample(k, VERDICTS[k % 3], 0.05 * 1.7**k, EVIL) for k in range(6)]
-    slower = [(question, Answer(a.verdict, 3 * a.seconds, a.bound, a.reason)) for question, a in entries]
+    slower = [(question, StudyAnswer(a.verdict, 3 * a.seconds, a.bound, a.reason)) for question, a in entries]
     made = {
         "main": fill(folder / "main.study.db", entries),
         "other": fill(folder / "other.db", slower),
@@ -105,24 +107,24 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
-def _mixed() -> list[tuple[Question, Answer | None]]:
+def _mixed() -> list[tuple[StudyQuestion, StudyAnswer | None]]:
     radius = {"sample": 0, "label": 1, "eps": 0.2, "norm": "2", "bounds": None, "tolerance": 0.02}
     steps = {"certified": 0.05, "broken": 0.08, "steps": [[0.1, "falsified", 0.2], [0.05, "verified", 0.1]]}
     bare = {"statistics": {"history": "none", "layers": [1, {"mean": "x"}], "gap": [1]}, "counterexample": 3}
     ends = {"certified": 1.5, "attained": 1.25, "at": [0.0, 1.0], "steps": 4}
     return [
         (
-            Question("radius", "a.onnx", "sample 0", "m", "s", 5.0, {}, radius),
-            Answer("falsified", 1, 0.05, "", result=steps),
+            StudyQuestion("radius", "a.onnx", "sample 0", "m", "s", 5.0, {}, radius),
+            StudyAnswer("falsified", 1, 0.05, "", result=steps),
         ),
         (
-            Question("range", "a.onnx", "greatest value", "m", "r"),
-            Answer("verified", 0.2, 0.25, "", result=ends),
+            StudyQuestion("range", "a.onnx", "greatest value", "m", "r"),
+            StudyAnswer("verified", 0.2, 0.25, "", result=ends),
         ),
         (
-            Question("instance", "b.onnx", "p.vnnlib"),
-            Answer("unknown", 2.0, float("-inf"), "why", result=bare),
+            StudyQuestion("instance", "b.onnx", "p.vnnlib"),
+            StudyAnswer("unknown", 2.0, float("-inf"), "why", result=bare),
         ),
-        (Question("instance", "b.onnx", "q.vnnlib"), Answer("error", 0.0, None, "broke")),
-        (Question("novel kind", "b.onnx", "r.vnnlib"), None),
+        (StudyQuestion("instance", "b.onnx", "q.vnnlib"), StudyAnswer("error", 0.0, None, "broke")),
+        (StudyQuestion("novel kind", "b.onnx", "r.vnnlib"), None),
     ]

@@ -14,7 +14,7 @@ from genbab.reporting import charts, scales
 from genbab.reporting.facts import instances
 from genbab.reporting.matching import pairs
 from genbab.reporting.pixels import change, layout, picture
-from genbab.studies.store import Study
+from genbab.studies.records.store import Study
 
 from .conftest import fill, sample
 

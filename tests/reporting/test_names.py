@@ -11,8 +11,8 @@ from genbab.reporting.facts import instances
 from genbab.reporting.names import short, visible
 from genbab.reporting.points import view
 from genbab.reporting.summary import tables
-from genbab.studies.questions import Answer, Question
-from genbab.studies.store import Study
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
+from genbab.studies.records.store import Study
 
 from .conftest import fill
 
@@ -43,8 +43,11 @@ def test_nothing_is_invisible() -> None:
 def test_a_page_shows_them_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("jinja2")
     asked = [
-        (Question("instance", "/long/folder/\u202egnp.onnx", "s\x1b[2J"), Answer("verified", 1.0, 1.0, "x")),
-        (Question("instance", "/long/folder/b.onnx", "s"), Answer("error", 1.0, None, "a\x1bb")),
+        (
+            StudyQuestion("instance", "/long/folder/\u202egnp.onnx", "s\x1b[2J"),
+            StudyAnswer("verified", 1.0, 1.0, "x"),
+        ),
+        (StudyQuestion("instance", "/long/folder/b.onnx", "s"), StudyAnswer("error", 1.0, None, "a\x1bb")),
     ]
     place = fill(tmp_path / "s.db", asked)
     text = genbab.report(place).read_text()
@@ -60,9 +63,9 @@ def test_a_page_shows_them_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_bars_of_outputs_start_at_0(tmp_path: Path) -> None:
     found = {"counterexample": {"x": [0.0, 1.0], "y": [-2.0, 1.0, 2.0], "clause": 0}, "statistics": {}}
     details = {"sample": 0, "label": 1, "eps": 0.1, "norm": "inf", "bounds": None}
-    asked = Question("robustness", "m", "s", details=details)
+    asked = StudyQuestion("robustness", "m", "s", details=details)
     with Study(
-        fill(tmp_path / "s.db", [(asked, Answer("falsified", 1.0, None, "x", result=found))])
+        fill(tmp_path / "s.db", [(asked, StudyAnswer("falsified", 1.0, None, "x", result=found))])
     ) as study:
         drawn = view(instances(study)[0])
     assert drawn is not None and drawn.zero == 50.0
@@ -78,7 +81,7 @@ def test_errors_do_not_lower_what_is_attacked(tmp_path: Path) -> None:
     verdicts = ("verified", "falsified", "error", "misclassified")
     details = {"eps": 0.1, "norm": "inf"}
     asked = [
-        (Question("robustness", "m", str(i), details=details), Answer(v, 1.0, None, "x"))
+        (StudyQuestion("robustness", "m", str(i), details=details), StudyAnswer(v, 1.0, None, "x"))
         for i, v in enumerate(verdicts)
     ]
     with Study(fill(tmp_path / "s.db", asked)) as study:
@@ -92,9 +95,9 @@ def test_a_proof_ends_above_0(tmp_path: Path) -> None:
     from genbab.reporting.charts import bound
 
     history = {"statistics": {"history": [[0.1, -2.0, 1, 0], [0.5, -1.0, 1, 2]]}}
-    asked = Question("instance", "m", "s")
+    asked = StudyQuestion("instance", "m", "s")
     with Study(
-        fill(tmp_path / "s.db", [(asked, Answer("verified", 0.6, 0.25, "x", result=history))])
+        fill(tmp_path / "s.db", [(asked, StudyAnswer("verified", 0.6, 0.25, "x", result=history))])
     ) as study:
         drawn = bound(instances(study)[0])
     assert drawn is not None and drawn.summary.startswith("from −2 to 0.25 in 0.6")

@@ -15,9 +15,9 @@ from genbab.cli import main
 from genbab.errors import UsageError
 from genbab.reporting.facts import instances
 from genbab.reporting.page import TEMPLATES
-from genbab.studies.questions import Answer
-from genbab.studies.store import Study
-from genbab.studies.tasks import prediction
+from genbab.studies.records.questions import StudyAnswer
+from genbab.studies.records.store import Study
+from genbab.studies.work.tasks import prediction
 
 from .conftest import EVIL, fill, sample
 
@@ -114,7 +114,7 @@ def test_other_kinds_and_broken_facts_are_shown_as_far_as_known(
 def test_answers_of_earlier_forms_are_shown(tmp_path: Path) -> None:
     question, _ = sample(0, "unknown", 1.0)
     layers = [{"node": 3, "function": "tanh", "neurons": 8, "mean": 0.5, "widest": 0.75}]
-    old = Answer("unknown", 1.0, -0.5, "why", result={"statistics": {"layers": layers}})
+    old = StudyAnswer("unknown", 1.0, -0.5, "why", result={"statistics": {"layers": layers}})
     page = read(genbab.report(fill(tmp_path / "a.db", [(question, old)]), tmp_path / "a.html"))
     assert "node 3" in page.texts and "0.75" in page.texts and "share of the loss" not in page.texts
 
@@ -143,8 +143,8 @@ def test_a_real_study_draws_what_was_broken(tmp_path: Path) -> None:
 def test_contradictions_stand_first(tmp_path: Path) -> None:
     question, answer = sample(0, "verified", 1.0)
     ours = fill(tmp_path / "a.db", [(question, answer)])
-    theirs = fill(tmp_path / "b.db", [(question, Answer("falsified", 1.0))])
-    agreed = fill(tmp_path / "c.db", [(question, Answer("verified", 2.0, 1.0))])
+    theirs = fill(tmp_path / "b.db", [(question, StudyAnswer("falsified", 1.0))])
+    agreed = fill(tmp_path / "c.db", [(question, StudyAnswer("verified", 2.0, 1.0))])
     assert "Contradictions" in read(genbab.report(ours, tmp_path / "x.html", against=theirs)).texts
     assert "Contradictions" not in read(genbab.report(ours, tmp_path / "y.html", against=agreed)).texts
 

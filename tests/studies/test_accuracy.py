@@ -17,8 +17,8 @@ import genbab
 from genbab import GenbabError, UsageError
 from genbab.reader import Model
 from genbab.specs import robustness
-from genbab.studies import engine
 from genbab.studies.radius import radius_of
+from genbab.studies.work import engine
 
 SHAPE = (3, 2, 2)
 PIXELS = {"mean": [0.4, 0.5, 0.6], "std": [0.25, 0.2, 0.3], "axis": -3}

@@ -15,7 +15,7 @@ from genbab import Config, Counterexample, Result, Spec, UsageError, Verdict
 from genbab.errors import DeadlineReached
 from genbab.nap import Pattern
 from genbab.reader import Model
-from genbab.studies import bisection, extremes
+from genbab.studies.work import bisection, extremes
 
 TOLERANCE, LARGEST = 0.02, 1.0
 CENTRE = np.full(2, 0.5)

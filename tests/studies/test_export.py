@@ -13,20 +13,20 @@ import pytest
 from onnx import helper, numpy_helper
 
 from genbab.cli import main
-from genbab.studies.export import to_csv, to_jsonl, to_vnncomp
-from genbab.studies.provenance import file_hash
-from genbab.studies.questions import Answer, Question
-from genbab.studies.store import Study
+from genbab.studies.records.export import to_csv, to_jsonl, to_vnncomp
+from genbab.studies.records.provenance import file_hash
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
+from genbab.studies.records.store import Study
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A study of three questions, two of them answered."""
     asked = [
-        Question("instance", "m,1.onnx", f"p{n}.vnnlib", "h", str(n), 5, {"seed": "1"}) for n in range(3)
+        StudyQuestion("instance", "m,1.onnx", f"p{n}.vnnlib", "h", str(n), 5, {"seed": "1"}) for n in range(3)
     ]
     answers = (
-        Answer(
+        StudyAnswer(
             "verified",
             1.25,
             float("inf"),
@@ -35,7 +35,7 @@ def place(tmp_path: Path) -> Path:
             0,
             {"statistics": {"history": [[0.1, float("-inf")]]}},
         ),
-        Answer("falsified", 0.5, None, 'a "quoted", reason', None, 0, {"counterexample": {"x": [0.5]}}),
+        StudyAnswer("falsified", 0.5, None, 'a "quoted", reason', None, 0, {"counterexample": {"x": [0.5]}}),
     )
     with Study(tmp_path / "a.db") as study:
         run = study.begin(asked)

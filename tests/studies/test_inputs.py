@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader, Dataset
 
 import genbab
 from genbab import UsageError
-from genbab.studies import engine
 from genbab.studies.data import samples
-from genbab.studies.questions import Question
+from genbab.studies.records.questions import StudyQuestion
 from genbab.studies.results import CertifiedAccuracy, Sample
+from genbab.studies.work import engine
 
 X = torch.rand(4, 3, generator=torch.Generator().manual_seed(0))
 Y = [0, 1, 1, 0]
@@ -129,7 +129,7 @@ def test_facts_of_a_function_are_part_of_the_question(
     from genbab.nonlinear import make
     from genbab.nonlinear.composed.custom import CUSTOM, Custom
     from genbab.nonlinear.facts import registry
-    from genbab.studies.provenance import model_hash
+    from genbab.studies.records.provenance import model_hash
 
     model = dataclasses.replace(genbab.load(module, X[:1]), replayable=False)
     first, second = make("tanh"), dataclasses.replace(make("tanh"), value=lambda x: 0.5 * x.tanh())
@@ -141,6 +141,6 @@ def test_facts_of_a_function_are_part_of_the_question(
     assert hashes[0] == hashes[2] != hashes[1]
     replayable = dataclasses.replace(model, replayable=True)
     assert model_hash(replayable) not in hashes
-    job = engine.Job(Question("robustness", "m", "s"), model, np.zeros(3))
+    job = engine.Job(StudyQuestion("robustness", "m", "s"), model, np.zeros(3))
     with pytest.raises(UsageError, match="registered as facts: workers=1"):
         engine.answer_all([job, job], tmp_path / "s.db", workers=2)

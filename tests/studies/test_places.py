@@ -12,11 +12,11 @@ import pytest
 
 import genbab
 from genbab import UsageError
-from genbab.studies import schema
-from genbab.studies.questions import Answer, Question
-from genbab.studies.store import Study
+from genbab.studies.records import schema
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
+from genbab.studies.records.store import Study
 
-QUESTION = Question("instance", "m.onnx", "s.vnnlib")
+QUESTION = StudyQuestion("instance", "m.onnx", "s.vnnlib")
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Path:
     with Study(path) as study:
         claim = study.claim(study.begin([QUESTION]))
         assert claim is not None
-        study.record(claim, Answer("verified", 1.0, 2.0, "proved"))
+        study.record(claim, StudyAnswer("verified", 1.0, 2.0, "proved"))
     return path
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from genbab import UsageError
-from genbab.studies.questions import Answer, Question
-from genbab.studies.store import Study
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
+from genbab.studies.records.store import Study
 from genbab.system.process import alive, identity
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,8 +86,8 @@ def test_a_process_ends_with_its_parent(tmp_path: Path) -> None:
     assert not status.exists() or " Z " in status.read_text()
 
 
-def question(number: int) -> Question:
-    return Question("instance", "m", f"p{number}", timeout=3)
+def question(number: int) -> StudyQuestion:
+    return StudyQuestion("instance", "m", f"p{number}", timeout=3)
 
 
 def test_a_question_is_answered_once_and_by_one(tmp_path: Path) -> None:
@@ -98,14 +98,14 @@ def test_a_question_is_answered_once_and_by_one(tmp_path: Path) -> None:
         assert [c.question.spec for c in claims if c] == ["p0", "p1", "p2"]
         assert other.claim(runs[1]) is None
         assert claims[0] and claims[1] and claims[2]
-        one.record(claims[0], Answer("verified", 1.0, float("inf"), "first"))
-        one.record(claims[0], Answer("unknown", 1.0, None, "second"))
-        other.record(claims[1], Answer("error", 0.1, None, "broken"))
+        one.record(claims[0], StudyAnswer("verified", 1.0, float("inf"), "first"))
+        one.record(claims[0], StudyAnswer("unknown", 1.0, None, "second"))
+        other.record(claims[1], StudyAnswer("error", 0.1, None, "broken"))
         one.release(claims[2])
         assert [a and a.reason for a in other.answered(asked)] == ["first", "broken", None]
         again = other.begin(asked)
         assert [c.question.spec for _ in range(3) if (c := other.claim(again))] == ["p1", "p2"]
-        assert one.answered(asked)[0] == Answer("verified", 1.0, float("inf"), "first")
+        assert one.answered(asked)[0] == StudyAnswer("verified", 1.0, float("inf"), "first")
 
 
 def test_claims_of_the_dead_are_released_and_those_of_the_living_are_not(tmp_path: Path) -> None:

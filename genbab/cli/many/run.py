@@ -20,10 +20,10 @@ from genbab.cli.many.table import print_table
 from genbab.cli.options.settings import settings_of
 from genbab.config import Config
 from genbab.errors import UsageError
-from genbab.studies.export import to_vnncomp
-from genbab.studies.provenance import file_hash, text_hash
-from genbab.studies.questions import Answer, Claim, Question
-from genbab.studies.store import Study
+from genbab.studies.records.export import to_vnncomp
+from genbab.studies.records.provenance import file_hash, text_hash
+from genbab.studies.records.questions import Claim, StudyAnswer, StudyQuestion
+from genbab.studies.records.store import Study
 from genbab.system.files import write_atomically
 
 MOST_WORKERS = 1024
@@ -73,7 +73,7 @@ class _Words:
     def __init__(self, rows: Mapping[str, tuple[int, ListedInstance]], keep: Path | None) -> None:
         self.rows, self.keep = rows, keep
 
-    def __call__(self, question: Question) -> list[str]:
+    def __call__(self, question: StudyQuestion) -> list[str]:
         number, one = self.rows[question.key]
         words = one.words
         for name, text in question.settings.items():
@@ -94,7 +94,9 @@ WAKE = 0.2
 class Crew:
     """Threads that each wait for one `genbab verify` after the other, until no question of a run is open."""
 
-    def __init__(self, study: Study, run: str, words: Callable[[Question], list[str]], count: int) -> None:
+    def __init__(
+        self, study: Study, run: str, words: Callable[[StudyQuestion], list[str]], count: int
+    ) -> None:
         self.study, self.name, self.words, self.count = study, run, words, count
         self.children = Children()
         self.trouble: list[BaseException] = []
@@ -157,15 +159,15 @@ class Crew:
 
 def _question(
     one: ListedInstance, limit: float | None, settings: Mapping[str, str], hashed: Callable[[Path], str]
-) -> Question:
+) -> StudyQuestion:
     chosen = {k: v for k, v in sorted(settings.items()) if k != "timeout"}
     models = "".join(f"{name}={hashed(path)}\n" for name, path in one.networks)
     hashes = (text_hash(models) if models else hashed(one.model_path), hashed(one.spec_path))
-    return Question("instance", one.model, one.spec, *hashes, limit, chosen)
+    return StudyQuestion("instance", one.model, one.spec, *hashes, limit, chosen)
 
 
-def _answer(outcome: ChildOutcome) -> Answer:
-    return Answer(
+def _answer(outcome: ChildOutcome) -> StudyAnswer:
+    return StudyAnswer(
         outcome.verdict,
         outcome.seconds,
         outcome.bound,
@@ -176,7 +178,7 @@ def _answer(outcome: ChildOutcome) -> Answer:
     )
 
 
-def _record(question: Question, answer: Answer | None) -> dict[str, Any]:
+def _record(question: StudyQuestion, answer: StudyAnswer | None) -> dict[str, Any]:
     known = {"verdict": None} if answer is None else asdict(answer)
     return {"model": question.model, "spec": question.spec, **known}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from genbab.cli.many.table import print_table
 from genbab.cli.verify.output import apart
 from genbab.errors import UsageError
-from genbab.studies.export import to_csv, to_jsonl, to_vnncomp
-from genbab.studies.store import Study
+from genbab.studies.records.export import to_csv, to_jsonl, to_vnncomp
+from genbab.studies.records.store import Study
 from genbab.system.files import write_atomically
 
 

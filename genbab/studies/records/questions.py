@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from genbab.result import plain
-from genbab.studies.provenance import text_hash
+from genbab.studies.records.provenance import text_hash
 from genbab.version import __version__
 
 
 @dataclass(frozen=True)
-class Question:
+class StudyQuestion:
     """What is asked: two questions that are equal in every field have one answer."""
 
     kind: str
@@ -36,7 +36,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StudyAnswer:
     """What came out: a verdict or "error", seconds, bound, reason; `result` is anything else, for JSON."""
 
     verdict: str
@@ -54,4 +54,4 @@ class Claim:
 
     instance: int
     attempt: int
-    question: Question
+    question: StudyQuestion

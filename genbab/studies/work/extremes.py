@@ -17,7 +17,7 @@ from genbab.reader import Model
 from genbab.result import Verdict
 from genbab.specs import Clause, Spec
 from genbab.studies.data import Floats
-from genbab.studies.questions import Answer
+from genbab.studies.records.questions import StudyAnswer
 
 SHARE = 0.34
 """Share of the time left that one verification may take."""
@@ -66,7 +66,9 @@ class Enclosure:
         self.low, self.high = max(self.low, self.attained), min(self.high, self.certified)
 
 
-def extreme(model: Model, lower: Floats, upper: Floats, details: Mapping[str, Any], config: Config) -> Answer:
+def extreme(
+    model: Model, lower: Floats, upper: Floats, details: Mapping[str, Any], config: Config
+) -> StudyAnswer:
     """An enclosure of the maximum of details["sign"] * output number details["output"] on the box.
 
     certified: no input of the box gives more (over the reals); attained: onnxruntime gives this much at the
@@ -99,7 +101,7 @@ def extreme(model: Model, lower: Floats, upper: Floats, details: Mapping[str, An
     return _answer(known, first, sign, float(details["tolerance"]), steps)
 
 
-def _answer(known: Enclosure, first: float, sign: float, tolerance: float, steps: int) -> Answer:
+def _answer(known: Enclosure, first: float, sign: float, tolerance: float, steps: int) -> StudyAnswer:
     width = known.certified - known.attained
     narrow = np.isfinite(first) and width <= tolerance * first
     if narrow:
@@ -115,7 +117,7 @@ def _answer(known: Enclosure, first: float, sign: float, tolerance: float, steps
         reason = "the time is up; try a longer timeout"
     result = {"certified": known.certified, "attained": known.attained, "at": known.at.tolist()}
     verdict = "verified" if narrow else "unknown"
-    return Answer(verdict, 0.0, width, reason, result={**result, "steps": steps})
+    return StudyAnswer(verdict, 0.0, width, reason, result={**result, "steps": steps})
 
 
 def _outer(model: Model, box: tuple[Floats, Floats], row: Floats, config: Config, end: float) -> float:

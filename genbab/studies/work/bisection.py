@@ -19,10 +19,10 @@ from genbab.network import lifted
 from genbab.reader import Model
 from genbab.result import Counterexample, Verdict
 from genbab.specs import Spec
-from genbab.studies.balls import ball
 from genbab.studies.data import Floats
-from genbab.studies.questions import Answer
 from genbab.studies.radius import distance
+from genbab.studies.records.questions import StudyAnswer
+from genbab.studies.work.balls import ball
 
 GRID = 16
 """Radii bounded at once before anything is bisected."""
@@ -56,7 +56,7 @@ class Bracket:
 
 def radius(
     model: Model, x: Floats, details: Mapping[str, Any], config: Config, known: dict[str, Any]
-) -> Answer:
+) -> StudyAnswer:
     """Bisection between the largest certified and the smallest broken or undecided radius, warm-started.
 
     A grid of radii is bounded first; a counterexample lowers the ceiling to its own distance. Where the first
@@ -156,7 +156,7 @@ def _next(bracket: Bracket, largest: float) -> float:
     return float(np.sqrt(low * high)) if high > 4 * low else (low + high) / 2
 
 
-def _answer(bracket: Bracket, largest: float, known: dict[str, Any]) -> Answer:
+def _answer(bracket: Bracket, largest: float, known: dict[str, Any]) -> StudyAnswer:
     broken = None if bracket.broken == float("inf") else bracket.broken
     result = {**known, "certified": bracket.certified, "broken": broken, "steps": bracket.steps}
     if bracket.certified >= largest:
@@ -172,4 +172,4 @@ def _answer(bracket: Bracket, largest: float, known: dict[str, Any]) -> Answer:
             f"a counterexample at distance {broken:.4g} was replayed in onnxruntime",
         )
     counterexample = {"counterexample": bracket.found}
-    return Answer(verdict, 0.0, bracket.certified, reason, result={**result, **counterexample})
+    return StudyAnswer(verdict, 0.0, bracket.certified, reason, result={**result, **counterexample})

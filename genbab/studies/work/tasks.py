@@ -16,16 +16,16 @@ from genbab.errors import UsageError
 from genbab.network import evaluate
 from genbab.reader import Model
 from genbab.result import Result, Verdict
-from genbab.studies import bisection, extremes
-from genbab.studies.balls import ball
 from genbab.studies.data import Floats
-from genbab.studies.questions import Answer, Question
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
+from genbab.studies.work import bisection, extremes
+from genbab.studies.work.balls import ball
 
 WRONG = "misclassified"
 """The verdict of samples that the model gets wrong as they are: nothing is asked about their neighbours."""
 
 
-def perform(question: Question, model: Model, x: Floats) -> Answer:
+def perform(question: StudyQuestion, model: Model, x: Floats) -> StudyAnswer:
     """The answer to a question about this model; x (D,) for samples, (2, D) for boxes.
 
     Counterexamples lie in their boxes exactly: distances and attained values are taken from them. Raises
@@ -42,7 +42,7 @@ def perform(question: Question, model: Model, x: Floats) -> Answer:
     return replace(answer, seconds=time.monotonic() - started)
 
 
-def _sample(question: Question, model: Model, x: Floats, config: Config) -> Answer:
+def _sample(question: StudyQuestion, model: Model, x: Floats, config: Config) -> StudyAnswer:
     label = int(question.details["label"])
     predicted, tie = prediction(model, x)
     known = {"predicted": predicted, "shape": list(model.input_shapes[0])}
@@ -52,7 +52,7 @@ def _sample(question: Question, model: Model, x: Floats, config: Config) -> Answ
             if predicted == label
             else f"says class {predicted}, not {label}"
         )
-        return Answer(WRONG, 0.0, None, f"without any change the model {why}", result=known)
+        return StudyAnswer(WRONG, 0.0, None, f"without any change the model {why}", result=known)
     if question.kind == "radius":
         return bisection.radius(model, x, question.details, config, known)
     result = verify(model, ball(model, x, question.details, float(question.details["eps"])), config)
@@ -74,10 +74,10 @@ def prediction(model: Model, x: Floats) -> tuple[int, bool]:
     return best, bool((np.delete(y, best) >= y[best]).any() or np.isnan(y).any())
 
 
-def answer_of(result: Result, known: Mapping[str, Any]) -> Answer:
+def answer_of(result: Result, known: Mapping[str, Any]) -> StudyAnswer:
     """A verification's result as an answer."""
     reason = result.reason
     if result.verdict in (Verdict.UNKNOWN, Verdict.TIMEOUT) and "try" not in reason:
         reason += "; try a longer timeout, or a smaller eps"
     whole = {**known, **replace(result, reason=reason).to_dict()}
-    return Answer(result.verdict.value, result.seconds, result.bound, reason, result=whole)
+    return StudyAnswer(result.verdict.value, result.seconds, result.bound, reason, result=whole)

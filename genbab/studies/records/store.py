@@ -19,9 +19,9 @@ from typing import Any
 
 from genbab.errors import UsageError
 from genbab.result import plain
-from genbab.studies.provenance import facts, text_hash
-from genbab.studies.questions import Answer, Claim, Question
-from genbab.studies.schema import check_record, connect
+from genbab.studies.records.provenance import facts, text_hash
+from genbab.studies.records.questions import Claim, StudyAnswer, StudyQuestion
+from genbab.studies.records.schema import check_record, connect
 from genbab.system.process import alive, identity
 
 COLUMNS = "i.id, kind, model, spec, model_hash, spec_hash, timeout, settings, details"
@@ -96,7 +96,7 @@ class Study:
             raise UsageError(f"the study {self.path} has no data called {name}")
         return bytes(found[0][0])
 
-    def begin(self, questions: Sequence[Question], fresh: bool = False) -> str:
+    def begin(self, questions: Sequence[StudyQuestion], fresh: bool = False) -> str:
         """Queue these questions and return the name of the run; open are those without an answer.
 
         Earlier errors are forgotten, with `fresh` all earlier answers to these questions; so are the claims
@@ -128,7 +128,7 @@ class Study:
                 db.execute("DELETE FROM queue WHERE run = ?", (run,))
 
     @staticmethod
-    def _number(db: sqlite3.Connection, q: Question) -> int:
+    def _number(db: sqlite3.Connection, q: StudyQuestion) -> int:
         values = (q.key, q.kind, q.model, q.model_hash, q.spec, q.spec_hash, q.timeout)
         texts = (json.dumps(plain(dict(q.settings)), sort_keys=True), json.dumps(plain(dict(q.details))))
         columns = "key, kind, model, model_hash, spec, spec_hash, timeout, settings, details"
@@ -160,7 +160,7 @@ class Study:
         assert attempt is not None
         return Claim(number, attempt, question)
 
-    def record(self, claim: Claim, answer: Answer) -> None:
+    def record(self, claim: Claim, answer: StudyAnswer) -> None:
         """Keep the answer (the first one counts) and end the claim, in one transaction, on the disk."""
         result = json.dumps(plain(dict(answer.result)), allow_nan=False)
         with self._writing() as db:
@@ -201,7 +201,7 @@ class Study:
         """How many questions of a run have no answer yet."""
         return int(self._read("SELECT count(*) FROM queue WHERE run = ?", (run,))[1][0][0])
 
-    def answered(self, questions: Iterable[Question]) -> list[Answer | None]:
+    def answered(self, questions: Iterable[StudyQuestion]) -> list[StudyAnswer | None]:
         """The answers to these questions, None where there is none."""
         wanted = f"SELECT {', '.join(ANSWER)} FROM outcome JOIN instance i ON i.id = instance WHERE i.key = ?"
         found = [self._read(wanted, (q.key,))[1] for q in questions]
@@ -229,19 +229,19 @@ class Study:
         return records
 
 
-def _question(row: Sequence[Any]) -> Question:
+def _question(row: Sequence[Any]) -> StudyQuestion:
     """The question in the first columns of a row of `COLUMNS`."""
     kind, model, spec, model_hash, spec_hash, timeout, settings, details = row[1:9]
     texts = (_parsed(settings), _parsed(details))
-    return Question(kind, model, spec, model_hash, spec_hash, timeout, *texts)
+    return StudyQuestion(kind, model, spec, model_hash, spec_hash, timeout, *texts)
 
 
-def _answer(row: Sequence[Any]) -> Answer:
+def _answer(row: Sequence[Any]) -> StudyAnswer:
     """The answer in a row of `ANSWER`."""
     known = dict(zip(ANSWER, row, strict=True))
     known["result"] = _parsed(known["result"]) or {}
     check_record({"model": "an instance", **known})
-    return Answer(**known)
+    return StudyAnswer(**known)
 
 
 def _parsed(text: str) -> Any:

@@ -16,9 +16,9 @@ from genbab.config import Config
 from genbab.errors import GenbabError, UsageError
 from genbab.reader import Model
 from genbab.studies.data import Floats
-from genbab.studies.questions import Answer, Question
-from genbab.studies.store import Study
-from genbab.studies.tasks import WRONG, perform
+from genbab.studies.records.questions import StudyAnswer, StudyQuestion
+from genbab.studies.records.store import Study
+from genbab.studies.work.tasks import WRONG, perform
 from genbab.system.process import brief_waits
 
 EVERY = 0.05
@@ -32,7 +32,7 @@ Follow = Callable[[int, int], None]
 class Job:
     """A question with the model and the numbers it is about."""
 
-    question: Question
+    question: StudyQuestion
     model: Model
     x: Floats
 
@@ -45,7 +45,7 @@ def chosen_settings(config: Config) -> dict[str, object]:
 
 def answer_all(
     jobs: Sequence[Job], study: Study | str | Path | None, workers: int = 1, follow: Follow | None = None
-) -> list[Answer]:
+) -> list[StudyAnswer]:
     """An answer to every question, in order; those that the study has are not worked out again.
 
     study: a file, an open study, or None for nothing kept. Several workers are processes that share the file.
@@ -77,7 +77,7 @@ def answer_all(
                 opened.keep(packed(job.x))
             _Workers(opened, run, workers, after).wait()
         answers = opened.answered(questions)
-    missing = Answer("error", 0.0, None, "another process works on it")
+    missing = StudyAnswer("error", 0.0, None, "another process works on it")
     return [answer or missing for answer in answers]
 
 
@@ -86,7 +86,7 @@ def packed(x: Floats) -> bytes:
     return x.astype("<f8").tobytes()
 
 
-def work(study: Study, run: str, job_of: Callable[[Question], Job], after: Callable[[], None]) -> None:
+def work(study: Study, run: str, job_of: Callable[[StudyQuestion], Job], after: Callable[[], None]) -> None:
     """Answer the open questions of a run one after the other; `after` is called after each."""
     while (claim := study.claim(run)) is not None:
         try:
@@ -97,7 +97,7 @@ def work(study: Study, run: str, job_of: Callable[[Question], Job], after: Calla
         after()
 
 
-def _answered(study: Study, job_of: Callable[[Question], Job], question: Question) -> Answer:
+def _answered(study: Study, job_of: Callable[[StudyQuestion], Job], question: StudyQuestion) -> StudyAnswer:
     """The answer, or the error that took its place; the study keeps inputs that are worth drawing."""
     try:
         job = job_of(question)
@@ -106,10 +106,10 @@ def _answered(study: Study, job_of: Callable[[Question], Job], question: Questio
             study.keep(packed(job.x))
         return answer
     except GenbabError as error:
-        return Answer("error", 0.0, None, str(error))
+        return StudyAnswer("error", 0.0, None, str(error))
     except Exception as error:
         told = " ".join(str(error).split())
-        return Answer("error", 0.0, None, f"internal error: {type(error).__name__}: {told}")
+        return StudyAnswer("error", 0.0, None, f"internal error: {type(error).__name__}: {told}")
 
 
 class _Teller:
@@ -126,7 +126,7 @@ class _Teller:
 
 
 class _Workers:
-    """Processes of `genbab.studies.worker` on one run; they end with this process."""
+    """Processes of `genbab.studies.work.worker` on one run; they end with this process."""
 
     def __init__(self, study: Study, run: str, count: int, after: Callable[[], None]) -> None:
         self.study, self.name, self.after = study, run, after
@@ -158,7 +158,7 @@ class _Workers:
         path = os.pathsep.join(p for p in sys.path if p)
         environment = {**os.environ, "PYTHONPATH": path}
         brief_waits(environment)
-        command = [sys.executable, "-m", "genbab.studies.worker", *words]
+        command = [sys.executable, "-m", "genbab.studies.work.worker", *words]
         none = subprocess.DEVNULL
         self.running.append(subprocess.Popen(command, stdin=none, stderr=self.said, env=environment))
 
@@ -168,7 +168,7 @@ class _Workers:
         left = self.study.orphans(self.name)
         for claim in left:
             how = f"its process ended with code {process.returncode}; memory may have run out"
-            self.study.record(claim, Answer("error", 0.0, None, how, exit_code=process.returncode))
+            self.study.record(claim, StudyAnswer("error", 0.0, None, how, exit_code=process.returncode))
         if not left:
             self.said.seek(0)
             lines = self.said.read().decode(errors="replace").split("\n")

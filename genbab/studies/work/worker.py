@@ -1,4 +1,4 @@
-"""`python -m genbab.studies.worker STUDY RUN PARENT THREADS`: answers open questions of a run, then ends."""
+"""`python -m genbab.studies.work.worker STUDY RUN PARENT THREADS`: answers open questions, then ends."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from genbab.reader import Model, load_onnx
-from genbab.studies.engine import Job, work
-from genbab.studies.questions import Question
-from genbab.studies.store import Study
+from genbab.studies.records.questions import StudyQuestion
+from genbab.studies.records.store import Study
+from genbab.studies.work.engine import Job, work
 from genbab.system.process import end_with
 
 
@@ -24,7 +24,7 @@ def main(path: str, run: str) -> None:
         def model_of(name: str) -> Model:
             return load_onnx(study.blob(name))
 
-        def job_of(question: Question) -> Job:
+        def job_of(question: StudyQuestion) -> Job:
             x = np.frombuffer(study.blob(question.spec_hash), "<f8").astype(np.float64)
             shape = (2, -1) if question.kind == "range" else (-1,)
             return Job(question, model_of(question.model_hash), x.reshape(shape))

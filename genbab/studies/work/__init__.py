@@ -1,0 +1,1 @@
+"""How a study's questions are answered: one by one, here or in processes that share the file."""
