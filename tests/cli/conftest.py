@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,15 +55,19 @@ def genbab(tmp_path: Path) -> Command:
 
 
 @pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """`genbab WORD...` in an empty folder, in this process: torch is loaded once for all such tests."""
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`genbab WORD...` in an empty folder, in this process: torch is loaded once for all such tests.
+
+    Each command is told that it has a process of its own, which starts with it.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("genbab.cli.verify.verify.process_start", time.monotonic)
 
     def said(*words: object) -> Said:
         began = time.monotonic()
-        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-            code = main([str(word) for word in words])
-        return Said(code, out.getvalue(), err.getvalue(), time.monotonic() - began)
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Said(code, *capsys.readouterr(), time.monotonic() - began)
 
     return said
 

@@ -87,7 +87,7 @@ def test_an_interrupted_search_is_unknown_and_the_next_one_as_if_it_had_never_be
     assert end["bound"] == json.loads((tmp_path / "r.json").read_text())["bound"]
 
 
-def test_plot_trace_refuses_what_it_cannot_read_or_write(genbab: Command, tmp_path: Path) -> None:
+def test_plot_trace_refuses_what_it_cannot_read_or_write(inside: Command, tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text("nothing\n")
     for words, named in (
         (("none.jsonl",), "none.jsonl"),
@@ -95,37 +95,37 @@ def test_plot_trace_refuses_what_it_cannot_read_or_write(genbab: Command, tmp_pa
         (("t.jsonl", "--out", "t.gif"), ".svg, .png or .pdf"),
         (("t.jsonl", "--out", "t.jsonl"), "t.jsonl"),
     ):
-        said = genbab("plot-trace", *words)
+        said = inside("plot-trace", *words)
         assert said.code == 2 and named in said.err and "Traceback" not in said.err and not said.out
 
 
-def test_a_trace_goes_to_a_place_of_its_own(genbab: Command, tmp_path: Path) -> None:
-    said = genbab("verify", MODEL, HOLDS, "--trace", "r.json", "--json", "r.json")
+def test_a_trace_goes_to_a_place_of_its_own(inside: Command, tmp_path: Path) -> None:
+    said = inside("verify", MODEL, HOLDS, "--trace", "r.json", "--json", "r.json")
     assert said.code == 2 and "differ" in said.err
-    said = genbab("verify", MODEL, HOLDS, "--trace", "no/t.jsonl")
+    said = inside("verify", MODEL, HOLDS, "--trace", "no/t.jsonl")
     assert said.code == 2 and "no/t.jsonl" in said.err and not said.out
 
 
-def test_inspect(genbab: Command) -> None:
-    said = genbab("inspect", MODEL)
+def test_inspect(inside: Command) -> None:
+    said = inside("inspect", MODEL)
     assert (said.code, said.err) == (0, "") and "function" in said.out and str(MODEL) in said.out
-    facts = json.loads(genbab("inspect", MODEL, "--json").out)
+    facts = json.loads(inside("inspect", MODEL, "--json").out)
     assert facts["unsupported"] == []
     assert facts["input_size"] == sum(math.prod(end["shape"]) for end in facts["inputs"])
     assert sum(e["size"] for e in facts["functions"].values()) == sum(e["size"] for e in facts["layers"]) > 0
     assert facts["weights"] > 0
 
 
-def test_inspect_says_what_verify_would_do(genbab: Command) -> None:
-    said = genbab("inspect", MODEL, HOLDS, "--memory", "256MiB")
+def test_inspect_says_what_verify_would_do(inside: Command) -> None:
+    said = inside("inspect", MODEL, HOLDS, "--memory", "256MiB")
     assert (said.code, said.err) == (0, "") and "are split" in said.out and "256 MiB" in said.out
-    plan = json.loads(genbab("inspect", MODEL, HOLDS, "--json", "--batch", "5").out)["plan"]
+    plan = json.loads(inside("inspect", MODEL, HOLDS, "--json", "--batch", "5").out)["plan"]
     assert plan["batch"] == 5 and plan["splits"] in ("input", "neuron") and plan["reasons"]
-    said = genbab("inspect", MODEL, "--batch", "0")
+    said = inside("inspect", MODEL, "--batch", "0")
     assert said.code == 2 and "--batch" in said.err
 
 
-def test_every_unsupported_operator_is_listed(genbab: Command, tmp_path: Path) -> None:
+def test_every_unsupported_operator_is_listed(inside: Command, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     ends = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 4]) for n in ("x", "y")]
     nodes = [
@@ -136,7 +136,7 @@ def test_every_unsupported_operator_is_listed(genbab: Command, tmp_path: Path) -
     graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:])
     opset = [onnx.helper.make_opsetid("", 13)]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "m.onnx")
-    said = genbab("inspect", "m.onnx", "--json", "facts.json")
+    said = inside("inspect", "m.onnx", "--json", "facts.json")
     assert said.code == 3 and "first" in said.err and "second" in said.err and "Traceback" not in said.err
     listed = json.loads((tmp_path / "facts.json").read_text())["unsupported"]
     assert {(e["node"], e["operator"]) for e in listed} == {

@@ -1,4 +1,4 @@
-"""What bad input gets from the real command line: one clear message, exit code 2 or more, never a verdict."""
+"""What bad input gets from the command line: one clear message, exit code 2 or more, never a verdict."""
 
 from __future__ import annotations
 
@@ -89,19 +89,19 @@ BAD_SPECS = {
 
 @needs_engine
 @pytest.mark.parametrize("name", BAD_SPECS)
-def test_bad_specifications(genbab: Command, tmp_path: Path, name: str) -> None:
+def test_bad_specifications(inside: Command, tmp_path: Path, name: str) -> None:
     text, words = BAD_SPECS[name]
     (tmp_path / "spec.vnnlib").write_text(text)
-    said = genbab("verify", MODEL, "spec.vnnlib")
+    said = inside("verify", MODEL, "spec.vnnlib")
     refused(said, *words)
     assert said.code == 2
 
 
 @needs_engine
-def test_a_specification_for_another_number_of_inputs(genbab: Command, tmp_path: Path) -> None:
+def test_a_specification_for_another_number_of_inputs(inside: Command, tmp_path: Path) -> None:
     many = "".join(f"(declare-const X_{i} Real)(assert (>= X_{i} 0))(assert (<= X_{i} 1))" for i in range(97))
     (tmp_path / "spec.vnnlib").write_text(many + "(declare-const Y_0 Real)(assert (<= Y_0 0))")
-    said = genbab("verify", MODEL, "spec.vnnlib", "--timeout", "20")
+    said = inside("verify", MODEL, "spec.vnnlib", "--timeout", "20")
     refused(said, "97")
     assert said.code == 2
 
@@ -110,18 +110,18 @@ def test_a_specification_for_another_number_of_inputs(genbab: Command, tmp_path:
 @pytest.mark.parametrize(
     "content", [b"this is no model", MODEL.read_bytes()[:500] if MODEL.exists() else b"\x08"]
 )
-def test_models_that_are_none(genbab: Command, tmp_path: Path, content: bytes) -> None:
+def test_models_that_are_none(inside: Command, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "m.onnx").write_bytes(content)
     (tmp_path / "spec.vnnlib").write_text(BOX)
-    said = genbab("verify", "m.onnx", "spec.vnnlib", "--timeout", "20")
+    said = inside("verify", "m.onnx", "spec.vnnlib", "--timeout", "20")
     refused(said, "m.onnx")
     assert said.code == 2
-    refused(genbab("inspect", "m.onnx"), "m.onnx")
+    refused(inside("inspect", "m.onnx"), "m.onnx")
 
 
 @needs_engine
-def test_no_such_device(genbab: Command, tmp_path: Path) -> None:
+def test_no_such_device(inside: Command, tmp_path: Path) -> None:
     (tmp_path / "spec.vnnlib").write_text(BOX)
-    said = genbab("verify", MODEL, "spec.vnnlib", "--device", "cuda:77")
+    said = inside("verify", MODEL, "spec.vnnlib", "--device", "cuda:77")
     refused(said, "no such device: cuda:77", "cpu")
     assert said.code == 2
