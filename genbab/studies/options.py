@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, ParamSpec, TypedDict, TypeVar
 
 from genbab.config import Config
 from genbab.nap import Pattern
 from genbab.studies.records.questions import StudyAnswer
 from genbab.studies.records.store import Study
 from genbab.studies.work.engine import Follow, Job, answer_all
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SECONDS = 60.0
 """The time limit of a question where the settings have none."""
@@ -61,11 +66,48 @@ class RadiusOptions(SampleOptions, total=False):
     patterns: Mapping[int, Pattern] | None
 
 
-def check_names(options: Mapping[str, Any], kind: type, function: str) -> None:
-    """Raise TypeError, as Python does, for a keyword that is not one of `kind`."""
-    for name in options:
-        if name not in kind.__annotations__:
-            raise TypeError(f"{function}() got an unexpected keyword argument '{name}'")
+DEFAULTS: Mapping[str, Any] = {
+    "timeout": None,
+    "config": None,
+    "study": None,
+    "workers": 1,
+    "follow": None,
+    "example": None,
+    "bounds": (0.0, 1.0),
+    "preprocessing": None,
+    "samples": None,
+    "tolerance": 0.02,
+    "patterns": None,
+}
+"""What options are where a call does not say."""
+
+
+def taking(kind: type) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """For a function that takes `**options` of a kind: refuses other names as Python does, fills in defaults,
+    and shows the options one by one in `help` and in notebooks.
+    """
+    names = tuple(kind.__annotations__)
+
+    def wrap(function: Callable[P, T]) -> Callable[P, T]:
+        own = [p for p in signature(function).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+        known = {p.name for p in own}
+
+        @wraps(function)
+        def call(*args: P.args, **keywords: P.kwargs) -> T:
+            for name in keywords:
+                if name not in names and name not in known:
+                    raise TypeError(f"{function.__name__}() got an unexpected keyword argument '{name}'")
+            return function(*args, **{**{name: DEFAULTS[name] for name in names}, **keywords})
+
+        hints = {name: getattr(hint, "__forward_arg__", hint) for name, hint in kind.__annotations__.items()}
+        shown = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=hints[name])
+            for name in names
+        ]
+        call.__signature__ = Signature([*own, *shown])  # type: ignore[attr-defined]
+        return call
+
+    return wrap
 
 
 @dataclass(frozen=True)
@@ -80,11 +122,11 @@ class Work:
     @classmethod
     def of(cls, options: StudyOptions) -> Work:
         """What these options mean."""
-        config = Config.of(options.get("config"))
-        asked = options.get("timeout")
+        config = Config.of(options["config"])
+        asked = options["timeout"]
         chosen = config.timeout if asked is None else asked
         config = replace(config, timeout=SECONDS if chosen is None else chosen)
-        return cls(config, options.get("study"), options.get("workers", 1), options.get("follow"))
+        return cls(config, options["study"], options["workers"], options["follow"])
 
     def answers(self, jobs: Sequence[Job]) -> list[StudyAnswer]:
         """An answer to every question, in order; raises what `answer_all` raises."""

@@ -18,7 +18,7 @@ from genbab.errors import UsageError
 from genbab.reader import Model
 from genbab.result import plain
 from genbab.studies.data import Floats
-from genbab.studies.options import RangeOptions, Work, check_names
+from genbab.studies.options import RangeOptions, Work, taking
 from genbab.studies.records.provenance import model_hash, text_hash
 from genbab.studies.records.questions import StudyAnswer, StudyQuestion
 from genbab.studies.results import SCHEMA, Row, aligned
@@ -72,6 +72,7 @@ class OutputRange:
         return aligned(lines)
 
 
+@taking(RangeOptions)
 def output_range(
     model: Any,
     lower: Any,
@@ -88,8 +89,7 @@ def output_range(
     example (as `load` takes it), timeout, config, study, workers, follow, as
     `genbab.studies.options.RangeOptions` says. Raises `UsageError` for what makes no sense, `ModelError`.
     """
-    check_names(options, RangeOptions, "output_range")
-    loaded = load(model, options.get("example"))
+    loaded = load(model, options["example"])
     box = np.stack([_end(loaded, name, value) for name, value in (("lower", lower), ("upper", upper))])
     if (box[0] > box[1]).any():
         raise UsageError(f"lower is above upper at input {int(np.argmax(box[0] > box[1]))}")

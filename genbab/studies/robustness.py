@@ -18,7 +18,7 @@ from genbab.nap import Pattern
 from genbab.reader import Model
 from genbab.studies import data as loaders
 from genbab.studies.data import Samples, fitted, valid_range
-from genbab.studies.options import RadiusOptions, SampleOptions, Work, check_names
+from genbab.studies.options import RadiusOptions, SampleOptions, Work, taking
 from genbab.studies.radius import norm_of, radius_of
 from genbab.studies.records.provenance import model_hash, text_hash
 from genbab.studies.records.questions import StudyAnswer, StudyQuestion
@@ -32,9 +32,8 @@ from genbab.studies.results import (
 )
 from genbab.studies.work.engine import Job, chosen_settings, packed
 
-TOLERANCE = 0.02
 
-
+@taking(SampleOptions)
 def certified_accuracy(
     model: Any, x: Any, y: Any = None, eps: Any = None, norm: Any = "inf", **options: Unpack[SampleOptions]
 ) -> CertifiedAccuracy:
@@ -45,12 +44,12 @@ def certified_accuracy(
     "inf", "2" or "1". options: bounds, preprocessing, samples, timeout, config, study, workers, follow, as
     `genbab.studies.options.SampleOptions` says. Raises `UsageError`, `ModelError`, `ResourceError`.
     """
-    check_names(options, SampleOptions, "certified_accuracy")
     data, asked = _asked("robustness", (x, y), radius_of(_given(eps)), norm, options)
-    loaded = _load(model, data, options.get("preprocessing"))
+    loaded = _load(model, data, options["preprocessing"])
     return _accuracy(_name(model), loaded, data, asked, Work.of(options))
 
 
+@taking(SampleOptions)
 def compare(
     models: Mapping[str, Any],
     x: Any,
@@ -60,15 +59,15 @@ def compare(
     **options: Unpack[SampleOptions],
 ) -> Comparison:
     """`certified_accuracy` of several models, by name, on the same samples; arguments and errors as there."""
-    check_names(options, SampleOptions, "compare")
     if not isinstance(models, Mapping) or not models:
         raise UsageError('models: give them by name, as {"small": model, "large": "large.onnx"}')
     data, asked = _asked("robustness", (x, y), radius_of(_given(eps)), norm, options)
-    loaded = {str(name): _load(model, data, options.get("preprocessing")) for name, model in models.items()}
+    loaded = {str(name): _load(model, data, options["preprocessing"]) for name, model in models.items()}
     work = Work.of(options)
     return Comparison({name: _accuracy(name, one, data, asked, work) for name, one in loaded.items()})
 
 
+@taking(RadiusOptions)
 def certified_radius(
     model: Any,
     x: Any,
@@ -84,16 +83,15 @@ def certified_radius(
     than in `certified_accuracy` is patterns: what `genbab.nap` mined, by label; for samples of these classes
     only inputs that follow the pattern count. Other arguments and errors as there.
     """
-    check_names(options, RadiusOptions, "certified_radius")
-    tolerance = options.get("tolerance", TOLERANCE)
+    tolerance = options["tolerance"]
     if not isinstance(tolerance, int | float) or not 1e-6 <= tolerance < 1:
         raise UsageError(f"tolerance = {tolerance!r}: must be from 1e-6 to below 1")
     top = radius_of(largest, "largest")
     if top == 0:
         raise UsageError("largest = 0: must be above 0")
     data, asked = _asked("radius", (x, y), top, norm, options)
-    asked = replace(asked, more={"tolerance": float(tolerance)}, patterns=_patterns(options.get("patterns")))
-    loaded = _load(model, data, options.get("preprocessing"))
+    asked = replace(asked, more={"tolerance": float(tolerance)}, patterns=_patterns(options["patterns"]))
+    loaded = _load(model, data, options["preprocessing"])
     answers = _answers(_name(model), loaded, data, asked, Work.of(options))
     found = tuple(_radius(i, int(data.y[i]), answer) for i, answer in enumerate(answers))
     return CertifiedRadius(_name(model), asked.eps, asked.norm, found)
@@ -122,8 +120,8 @@ def _asked(
     kind: str, pairs: tuple[Any, Any], eps: float, norm: Any, options: SampleOptions
 ) -> tuple[Samples, _Asked]:
     """The samples, and what is asked about each."""
-    data = loaders.samples(*pairs, options.get("samples"))
-    return data, _Asked(kind, eps, norm_of(norm), valid_range(options.get("bounds", (0.0, 1.0))))
+    data = loaders.samples(*pairs, options["samples"])
+    return data, _Asked(kind, eps, norm_of(norm), valid_range(options["bounds"]))
 
 
 def _accuracy(name: str, model: Model, data: Samples, asked: _Asked, work: Work) -> CertifiedAccuracy:
