@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from torch import Tensor
@@ -87,7 +88,7 @@ class Affine:
         """N, as the bias has it."""
         return self.bias.shape[0]
 
-    @property
+    @cached_property
     def sources(self) -> tuple[int, ...]:
         """The nodes that are read: by the terms in order, then by uncertain weights."""
         return tuple(source for source, _ in (*self.terms, *self.uncertainty.weights))
