@@ -9,7 +9,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.network import Affine, Dense, Diagonal, Identity, Index, Input, LinearMap, Network, Node, simplify
+from genbab.network import (
+    Adjoint,
+    Affine,
+    Compose,
+    Dense,
+    Diagonal,
+    Identity,
+    Index,
+    Input,
+    LinearMap,
+    Network,
+    Node,
+    simplify,
+)
 from genbab.network.interval import propagate
 from genbab.network.maps.roundings import UNIT
 from genbab.network.uncertainty import Uncertainty
@@ -131,3 +144,18 @@ def test_products_that_leave_the_range_of_float64_stay_apart() -> None:
         for one in (network, simplify(network)):
             low, high = propagate(one, (x, x))[one.output]
             assert float(low) <= 0.7 <= float(high)
+
+
+@pytest.mark.parametrize("small", (1e-200, 1e-300, 5e-324))
+def test_what_is_unbounded_stays_so_where_products_of_weights_underflow(small: float) -> None:
+    """1e430·x is infinite in float64, and (1e430·x)·1e-430 is x again: no bound may forget that."""
+    great, little = (torch.full((2,), value, dtype=F64) for value in (1e215, small))
+    large = Compose((Diagonal(great), Diagonal(great)))
+    tiny = Compose((Diagonal(little), Dense(little.repeat(2, 1))))
+    for maps in (tiny, Adjoint(tiny)):
+        zero, x = torch.zeros(2, dtype=F64), torch.ones(1, 2, dtype=F64)
+        network = Network((Input(2), Affine(((0, large),), zero), Affine(((1, maps),), zero)), 2)
+        low, high = propagate(network, (-x, x))[2]
+        assert bool((low == -torch.inf).all() and (high == torch.inf).all())
+        assert bool(maps.reached(torch.tensor([True, False])).all())
+        assert not bool(maps.reached(torch.tensor([False, False])).any())

@@ -174,12 +174,6 @@ class Compose(LinearMap):
             total *= max([1.0, *(float(s.max()) for s in sums if s.numel())])
         return total
 
-    def reached(self, live: Tensor) -> Tensor:
-        """What is reached map by map, so that no product underflows."""
-        for one in self.maps:
-            live = one.reached(live)
-        return live
-
     @property
     def some_weight(self) -> Tensor | None:
         """The first that a map has."""

@@ -72,6 +72,10 @@ class LinearMap(ABC):
 
     def reached(self, live: Tensor) -> Tensor:
         """Which outputs read one of the inputs marked in live (..., in_size), whatever underflows."""
+        if len(self.parts) > 1:
+            for part in self.parts:
+                live = part.reached(live)
+            return live
         like = self.some_weight
         return self.absolute().apply(live.double() if like is None else live.to(like.dtype)) > 0
 
