@@ -19,7 +19,7 @@ from genbab.bounds import (
     optimise,
 )
 from genbab.branch import HiddenForms, Root, kink_or_middle, neuron_root
-from genbab.branch.choose.neuron import look
+from genbab.branch.choose.neuron import view_of
 from genbab.branch.choose.score import Gains
 from genbab.branch.choose.scores.bbps import exact_gains
 from genbab.branch.choose.view import DomainView
@@ -77,7 +77,7 @@ def seen(seed: int, rows: int = 1, boxes: int = 1) -> tuple[DomainView, HiddenFo
     domains = domains.take(torch.zeros(boxes, dtype=torch.long))
     margins = margins.expand(boxes, -1)
     known = answered(relaxation, every, box, warm.expanded().mapped(lambda t: t.repeat(boxes, 1, 1)))
-    view = look(relaxation, known, domains, margins, torch.arange(boxes), kink_or_middle)
+    view = view_of(relaxation, known, domains, margins, torch.arange(boxes), kink_or_middle)
     return view, forms, engine, root
 
 

@@ -114,7 +114,7 @@ def test_the_part_of_the_form_is_exact(seed: int) -> None:
     bare = replace(forms, nodes={})
     gains = Mixed(engine, bare, False, 1.0).gains(view)
     low, high = view.box
-    form = view.one.coefficients
+    form = view.last_pass.coefficients
     least = torch.minimum(form * low[:, None], form * high[:, None])
     middle = (low + high)[:, None] / 2
     halves = (

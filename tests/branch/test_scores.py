@@ -10,7 +10,7 @@ import torch
 
 from genbab.bounds import Relaxation, Rows, WarmStart
 from genbab.branch import kink_or_middle
-from genbab.branch.choose.neuron import look, pick
+from genbab.branch.choose.neuron import pick, view_of
 from genbab.branch.choose.score import Scoring, weaker, worth
 from genbab.branch.choose.scores import NAMES, named
 from genbab.branch.choose.scores.babsr import plain_gains
@@ -52,8 +52,8 @@ def test_degenerate_intervals_gain_nothing_and_are_not_picked() -> None:
             narrow = Relaxation(view.relaxation.network, intervals, F64)
             domains = replace(view.domains, hidden={**view.domains.hidden, node: (lower, lower)})
             rows = Rows(narrow.network.output, domains.query.matrix)
-            known = answered(narrow, rows, view.box, WarmStart(view.one.starts))
-            here = look(narrow, known, domains, view.margins, torch.tensor([0]), kink_or_middle)
+            known = answered(narrow, rows, view.box, WarmStart(view.last_pass.starts))
+            here = view_of(narrow, known, domains, view.margins, torch.tensor([0]), kink_or_middle)
             assert all(float(gain.max()) <= 1e-6 for gain in free_gains(here, node))
             for name in NAMES:
                 score = named(name).make(Scoring(engine, root, forms))
@@ -76,8 +76,8 @@ def test_the_free_gain_is_certain() -> None:
                     intervals[node] = (low, high)
                     child = Relaxation(view.relaxation.network, intervals, F64)
                     rows = Rows(view.relaxation.network.output, view.domains.query.matrix)
-                    after = descend(child, rows, view.box, view.one.starts).bound
-                    assert float(after[0, 0]) >= float(view.one.bound[0, 0] + gain[0, 0, j]) - 1e-7
+                    after = descend(child, rows, view.box, view.last_pass.starts).bound
+                    assert float(after[0, 0]) >= float(view.last_pass.bound[0, 0] + gain[0, 0, j]) - 1e-7
 
 
 def test_domains_do_not_see_each_other() -> None:
@@ -142,7 +142,7 @@ def test_bisected_relus_gain_as_babsr_says() -> None:
     domains = Domains(query, margins[:, 0], torch.zeros(1, dtype=torch.long), None, hidden)
     relaxation = Relaxation(network, [(low, high), (low.clamp(min=0), high), (low, high)], F64)
     known = answered(relaxation, Rows(network.output, query.matrix), (low, high), WarmStart())
-    view = look(relaxation, known, domains, margins, torch.tensor([0]), kink_or_middle)
+    view = view_of(relaxation, known, domains, margins, torch.tensor([0]), kink_or_middle)
     lower, upper = plain_gains(view, 0)
     assert float(lower) == pytest.approx(0.5) and float(upper) == pytest.approx(0.5)
     assert [float(g) for g in free_gains(view, 0)] == pytest.approx([0.0, 0.0], abs=1e-6)

@@ -11,7 +11,7 @@ from torch import Tensor
 from genbab.bounds import Relaxation, Rows, WarmStart
 from genbab.bounds.plan import rows_that_matter
 from genbab.branch import HiddenForms, kink_or_middle
-from genbab.branch.choose.neuron import look
+from genbab.branch.choose.neuron import view_of
 from genbab.branch.choose.scores.bbps import bbps_score, matrix_gains
 from genbab.branch.choose.scores.free import free_gains
 from genbab.branch.choose.scores.line import line_gains
@@ -36,14 +36,14 @@ def by_hand(view: DomainView, forms: HiddenForms, node: int, j: int, cut: tuple[
     """The gain of one child of one neuron, one number at a time."""
     below, above = (
         torch.cat([form[0], constant])
-        for form, constant in stored(forms, node, torch.tensor([j]), view.one.coefficients)
+        for form, constant in stored(forms, node, torch.tensor([j]), view.last_pass.coefficients)
     )
     network = view.relaxation.network
     before, after, constant, same = 0.0, 0.0, 0.0, 0.0
     for reader in network.consumers[node]:
         reading = network.nodes[reader]
         assert isinstance(reading, Nonlinear)
-        line = view.one.lines[reader]
+        line = view.last_pass.lines[reader]
         a, k, c, up = (
             float(t.expand_as(line.coefficients)[0, 0, j])
             for t in (line.coefficients, line.slopes[0], line.intercept, line.upper)
@@ -62,7 +62,7 @@ def by_hand(view: DomainView, forms: HiddenForms, node: int, j: int, cut: tuple[
         return coefficient * (below if coefficient > 0 else above)
 
     change = form(after) - form(before)
-    row = view.one.coefficients[0, 0]
+    row = view.last_pass.coefficients[0, 0]
     low, high = view.box[0][0], view.box[1][0]
 
     def least(f: Tensor) -> float:
@@ -92,7 +92,9 @@ def test_anchored_estimates_are_those_of_lines_where_nothing_moves() -> None:
             free = free_gains(view, node)
             for certain, gain in zip(free, all_exact(forms, view, node, anchored=True), strict=True):
                 assert bool((gain >= certain - 1e-7).all())
-            query = replace(view.domains.query, lower=view.one.corner[:, 0], upper=view.one.corner[:, 0])
+            query = replace(
+                view.domains.query, lower=view.last_pass.corner[:, 0], upper=view.last_pass.corner[:, 0]
+            )
             point = replace(view, domains=replace(view.domains, query=query))
             single = len(view.relaxation.network.consumers[node]) == 1
             exact = all_exact(forms, point, node, anchored=True)
@@ -117,7 +119,9 @@ def test_estimates_for_the_first_layer_are_true(anchored: bool) -> None:
                 inside = (cut[0][0, j] <= known[1][:, j]) & (known[1][:, j] <= cut[1][0, j])
                 if bool(inside.any()):
                     checked += 1
-                    assert float(row[inside].min()) >= float(view.one.bound[0, 0] + gain[0, 0, j]) - 1e-6
+                    assert (
+                        float(row[inside].min()) >= float(view.last_pass.bound[0, 0] + gain[0, 0, j]) - 1e-6
+                    )
     assert checked > 20
 
 
@@ -179,7 +183,7 @@ def test_a_gap_is_zero_where_line_and_function_meet() -> None:
         narrow = Relaxation(view.relaxation.network, point, F64)
         rows = Rows(narrow.network.output, view.domains.query.matrix)
         known = answered(narrow, rows, view.box, WarmStart())
-        here = look(narrow, known, view.domains, view.margins, torch.tensor([0]), kink_or_middle)
+        here = view_of(narrow, known, view.domains, view.margins, torch.tensor([0]), kink_or_middle)
         assert all(float(here.rough(node).max()) < 1e-6 for node in here.nodes)
 
 

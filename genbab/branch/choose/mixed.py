@@ -175,7 +175,7 @@ class Mixed:
         """
         low, high = view.box
         width = (high - low)[:, None]
-        form = view.one.coefficients * width / 2
+        form = view.last_pass.coefficients * width / 2
         narrow, most = torch.zeros_like(form), form.new_zeros(*form.shape[:2], 1)
         for node in view.nodes:
             if node == INPUT or node not in self.forms.nodes:

@@ -37,7 +37,7 @@ def choose_neuron(
         )
         open_ = (~(domains.query.worst(margins) > 0)).nonzero().squeeze(-1)
         if open_.numel():
-            view = look(relaxation, known, domains, margins, open_, point)
+            view = view_of(relaxation, known, domains, margins, open_, point)
             picked = rival(view, pick(view, score(view), width))
             found.node[open_], found.neuron[open_] = picked.node, picked.neuron
             found.point[open_] = picked.point
@@ -48,7 +48,7 @@ def choose_neuron(
     return choose
 
 
-def look(
+def view_of(
     relaxation: Relaxation,
     known: Answer,
     domains: Domains,

@@ -65,7 +65,7 @@ def summed(
     """What each child gains in all: that of every function that reads the node, and of rows of numbers."""
     found: list[Tensor] = []
     extra = view.grouped(node)
-    start = view.one.coefficients.new_zeros(1, 1, 1) if extra is None else extra
+    start = view.last_pass.coefficients.new_zeros(1, 1, 1) if extra is None else extra
     for side in readings or [view.readings(node, cut) for cut in view.cuts(node)]:
         found.append(sum((gain(one) for one in side), start))
     return found[0], found[1]

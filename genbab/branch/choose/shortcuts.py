@@ -37,8 +37,8 @@ class ScaledForms:
         """Of the domains `which` (P,) of the view."""
         low, high = (end[which, None] for end in view.box)
         centre, radius = (low + high) / 2, (high - low) / 2
-        form = view.one.coefficients[which] * radius
-        return ScaledForms(form, form.abs().sum(-1), centre - view.one.corner[which], centre, radius)
+        form = view.last_pass.coefficients[which] * radius
+        return ScaledForms(form, form.abs().sum(-1), centre - view.last_pass.corner[which], centre, radius)
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,7 +47,7 @@ def strong_score(
         for i in nodes:
             mine = (chosen == i).nonzero().squeeze(-1)
             points[mine] = view.points_of(i, which[mine], neurons[mine]).double()
-        parents = replace(view.domains, warm=WarmStart(view.one.starts).expanded()).take(which)
+        parents = replace(view.domains, warm=WarmStart(view.last_pass.starts).expanded()).take(which)
         parents = replace(parents, splits=Splits(chosen, neurons, points))
         gains = _tried(engine, root, parents, view, which)
         value = combine(gains[: len(parents)], gains[len(parents) :])

@@ -20,13 +20,12 @@ from genbab.nonlinear.groups.grouped import group_lost
 class DomainView:
     """What scores may look at: B open domains, their last pass and the cuts that are considered.
 
-    `one` is a swept pass of `rows`, so its form, corner and lines belong together; price (B, S): of premises
-    that these are raised by, None for 0. margins
-    (B, S); place: where a neuron would be split, a `Point`.
+    last_pass: of `rows`, swept, so its form, corner and lines belong together; price (B, S): of premises that
+    these are raised by, None for 0; margins (B, S); place: where a neuron would be split, a `Point`.
     """
 
     relaxation: Relaxation
-    one: Pass
+    last_pass: Pass
     rows: Rows
     price: Tensor | None
     domains: Domains
@@ -44,7 +43,7 @@ class DomainView:
         """Where each neuron of the node would be split, (B, N)."""
         if node not in self._points:
             interval = self.domains.hidden[node]
-            self._points[node] = self.place(self.relaxation.network, node, *interval, self.one.weights)
+            self._points[node] = self.place(self.relaxation.network, node, *interval, self.last_pass.weights)
         return self._points[node]
 
     def points_of(self, node: int, which: Tensor, neurons: Tensor) -> Tensor:
@@ -78,7 +77,9 @@ class DomainView:
         low, high = (end[which, neurons][:, None] for end in self.domains.hidden[node])
         cut = torch.cat([low, points[:, None]]), torch.cat([points[:, None], high])
         sides: tuple[list[Reading], list[Reading]] = ([], [])
-        coefficient = self.one.coefficients.new_zeros(which.numel(), self.one.coefficients.shape[1])
+        coefficient = self.last_pass.coefficients.new_zeros(
+            which.numel(), self.last_pass.coefficients.shape[1]
+        )
         for reader, line in lines.items():
             reading = self.relaxation.network.nonlinear[reader]
             whole = [self.relaxation.intervals[a] for a in reading.args]
@@ -103,7 +104,7 @@ class DomainView:
         the interval.
         """
         network, lost = self.relaxation.network, self.grouped(node)
-        total = self.one.coefficients.new_zeros(1, 1, 1) if lost is None else lost
+        total = self.last_pass.coefficients.new_zeros(1, 1, 1) if lost is None else lost
         for reader, line in self._elementwise(node).items():
             reading = network.nonlinear[reader]
             boxes = self.relaxation.lines(reader).boxes
@@ -133,14 +134,14 @@ class DomainView:
         found = [
             self._parted(reader)[network.sources(reader).index(node)]
             for reader in network.consumers[node]
-            if reader in self.one.planes
+            if reader in self.last_pass.planes
         ]
         return sum(found[1:], found[0]) if found else None
 
     def _parted(self, reader: int) -> list[Tensor]:
         """What a grouped node loses by each number of each argument, half for each child."""
         if reader not in self._losses:
-            box, taken = self.relaxation.groups(reader), self.one.planes[reader]
+            box, taken = self.relaxation.groups(reader), self.last_pass.planes[reader]
             assert taken.point is not None
             parts = group_lost(box, taken.coefficients, taken.at, taken.point, taken.planes)
             self._losses[reader] = [torch.nan_to_num(p / 2, nan=0.0, posinf=HUGE) for p in parts]
@@ -158,13 +159,13 @@ class DomainView:
         return sum(parts[1:], parts[0])
 
     def _elementwise(self, node: int) -> dict[int, TakenLine]:
-        lines = self.one.lines
+        lines = self.last_pass.lines
         return {r: lines[r] for r in self.relaxation.network.consumers[node] if r in lines}
 
     @cached_property
     def box(self) -> Interval:
         """The input boxes (B, D) in the dtype of the pass."""
-        dtype = self.one.coefficients.dtype
+        dtype = self.last_pass.coefficients.dtype
         return self.domains.query.lower.to(dtype), self.domains.query.upper.to(dtype)
 
 

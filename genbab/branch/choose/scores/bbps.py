@@ -47,10 +47,10 @@ def matrix_gains(forms: HiddenForms, view: DomainView, node: int) -> Gains:
     """BBPS where the parent's form is least: shortcuts evaluated at that corner; (B, S, N) per child."""
     readings = [view.readings(node, cut) for cut in view.cuts(node)]
     extra = view.grouped(node)
-    start = view.one.coefficients.new_zeros(1, 1, 1) if extra is None else extra
+    start = view.last_pass.coefficients.new_zeros(1, 1, 1) if extra is None else extra
     if not readings[0]:
         return start, start
-    corner = view.one.corner
+    corner = view.last_pass.corner
     slope = view.coefficient(node)
     low, high = evaluated(forms, node, corner, readings[0][0].value)
     known = {node: (low, high)}
@@ -75,7 +75,9 @@ def exact_gains(forms: HiddenForms, view: DomainView, these: Candidates, anchore
     anchored: shortcuts are shifted to the value that z has where the parent's bound is attained, and the
     constraint that makes the child (z <= point or z >= point) takes part with a multiplier.
     """
-    size = max(1, CHUNK // max(1, view.one.coefficients.shape[1] * view.one.coefficients.shape[2]))
+    size = max(
+        1, CHUNK // max(1, view.last_pass.coefficients.shape[1] * view.last_pass.coefficients.shape[2])
+    )
     every = torch.arange(len(these), device=these.which.device)
     parts = [_estimated(forms, view, these.take(some), anchored) for some in torch.split(every, size)]
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
