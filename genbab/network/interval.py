@@ -214,7 +214,7 @@ def _mapped(one: LinearMap, source: Interval) -> tuple[Tensor, Tensor, Tensor]:
     centre, mass = one.apply(middle), spread[0] + spread[1]
     if whole:
         return centre - spread[0], centre + spread[0], mass
-    reached = one.absolute().apply((~finite).to(lower.dtype)) > 0
+    reached = one.reached(~finite)
     unbounded = torch.full_like(centre, torch.inf)
     low = torch.where(reached, -unbounded, centre - spread[0])
     high = torch.where(reached, unbounded, centre + spread[0])

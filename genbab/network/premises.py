@@ -126,7 +126,7 @@ def output_neurons(network: Network) -> dict[int, OutputNeuron]:
     relative, constant = node.uncertainty.roundings * UNIT, node.uncertainty.constant
     many = torch.zeros(node.size)
     for _, one in node.terms:
-        many += (one.absolute().apply(node.bias.new_ones(one.in_size)) > 0).cpu()
+        many += one.reached(torch.ones(one.in_size, dtype=torch.bool, device=node.bias.device)).cpu()
     found: dict[int, OutputNeuron] = {}
     for source, one in node.terms:
         if isinstance(one, Identity | Index):
