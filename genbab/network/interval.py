@@ -130,7 +130,12 @@ def nonlinear_range(node: Nonlinear | Grouped, args: Sequence[Interval], ask: As
 
 
 def affine_range(node: Affine, sources: Sequence[Interval]) -> Interval:
-    """The range of bias + Σ map(source), rounded outward; the intervals are those of `node.sources`."""
+    """The range of bias + Σ map(source), rounded outward; the intervals (B, M) are those of `node.sources`.
+
+    The middle and the radius go through each map, two products a term; an infinite end of what a sum reads
+    leaves both of its ends infinite. The reader's ranges over all inputs, whose intervals have one end
+    only more often than not, take weights apart by sign instead (`maps.signs.image`).
+    """
     if _only_moved(node):
         one = node.terms[0][1]
         return one.apply(sources[0][0]), one.apply(sources[0][1])

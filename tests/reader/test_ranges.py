@@ -135,6 +135,16 @@ def test_images_hold_whatever_the_ends_and_weights_are(seed: int) -> None:
             assert bool(made.rises[j]) or value <= 0
 
 
+def test_sums_beyond_float64_bound_nothing_that_they_do_not() -> None:
+    large, weight = (
+        torch.full((2,), 1e307, dtype=torch.float64),
+        torch.tensor([[100.0, 100.0], [100.0, -100.0]]),
+    )
+    made = image(Dense(weight.double()), large, 11.0 * large)
+    assert made.most.tolist() == [torch.inf] * 2  # 2.2e310 and 1e310
+    assert bool(torch.isfinite(made.least[0])) and float(made.least[1]) == -torch.inf
+
+
 def test_an_argument_that_may_be_below_zero_is_not_taken_to_be_above() -> None:
     """0 · √(1e20·relu(a) - sigmoid(b)) + 1 has no value where a <= 0, so nothing is proved of it."""
     body = """g (float[1,2] x) => (float[1,1] y)

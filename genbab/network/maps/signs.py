@@ -43,14 +43,19 @@ def image(one: LinearMap, low: Tensor, high: Tensor) -> Image:
     lighter = above[0] + above[2] + below[1] + below[3]
     heavier = above[1] + above[3] + below[0] + below[2]
     return Image(
-        torch.where(open_below, -torch.inf, least),
-        torch.where(open_above, torch.inf, most),
+        torch.where(open_below, -torch.inf, _beyond(least)),
+        torch.where(open_above, torch.inf, -_beyond(-most)),
         torch.where(open_below, 0.0, lighter) + torch.where(open_above, 0.0, heavier),
         falls=by_above[2] | by_below[3],
         rises=by_above[3] | by_below[2],
         grows=by_above[4] | by_below[5],
         shrinks=by_above[5] | by_below[4],
     )
+
+
+def _beyond(least: Tensor) -> Tensor:
+    """Lower bounds that float64 holds where sums left its range: the difference of two such is none."""
+    return torch.nan_to_num(least, nan=-torch.inf, posinf=torch.finfo(least.dtype).max, neginf=-torch.inf)
 
 
 def _paths(one: LinearMap, x: Tensor, marks: bool) -> tuple[Tensor, Tensor]:

@@ -83,7 +83,10 @@ def _product(node: Nonlinear, sources: Sequence[Range]) -> Range:
 
 
 def _affine(node: Affine, sources: Sequence[Range]) -> Range:
-    """The range of bias + Σ map(source), widened for rounding, but not beyond a sum of nothing below 0."""
+    """The range of bias + Σ map(source), widened for rounding, but not beyond a sum of nothing below 0.
+
+    What is above 0 stays so, however small (`Range`); `tensors.spans` has no such ends.
+    """
     lower, upper, mass = node.bias.clone(), node.bias.clone(), node.bias.abs()
     falls = rises = torch.zeros_like(node.bias, dtype=torch.bool)  # below 0 (above 0) some term may be
     grows, shrinks = falls, falls  # some term is surely above (below) 0

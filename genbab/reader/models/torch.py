@@ -189,7 +189,7 @@ def _reasons() -> Iterator[None]:
         yield
     except ImportError as error:
         raise ModelError(f"needs the package '{error.name}'") from error
-    except Exception as error:  # noqa: BLE001 - the exporter raises whatever the module's code meets
+    except Exception as error:  # the exporter raises whatever the module's code meets
         root: BaseException = error
         while root.__cause__ is not None:
             root = root.__cause__

@@ -195,7 +195,7 @@ def _read_external(graph: GraphProto, folder: Path | None, name: str) -> None:
             )
         try:
             load_external_data_for_tensor(tensor, str(folder.resolve()))
-        except Exception as error:  # noqa: BLE001 - the library's checks raise what they like
+        except Exception as error:  # the library's checks raise what they like
             raise ModelError(
                 f"{name}: the data of tensor '{tensor.name}' cannot be read ({error})"
             ) from error

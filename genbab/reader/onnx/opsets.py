@@ -28,7 +28,7 @@ def raised(proto: ModelProto, signature: Signature, version: int) -> ModelProto:
         raise ModelError(f"{source}: it has functions of its own")
     try:
         made = version_converter.convert_version(proto, version)
-    except Exception as error:  # noqa: BLE001 - the converter raises what it likes
+    except Exception as error:  # the converter raises what it likes
         raise ModelError(f"{source}: {first_line(error)}") from error
     if not set(signature.input_names) <= {v.name for v in made.graph.input}:
         raise ModelError(f"{source}: an input is lost")

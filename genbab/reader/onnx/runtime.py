@@ -45,7 +45,7 @@ def opened(proto: ModelProto, source: str) -> InferenceSession:
     """
     try:
         return session(proto.SerializeToString())
-    except Exception as error:  # noqa: BLE001 - onnxruntime has a class of its own for every failure
+    except Exception as error:  # onnxruntime has a class of its own for every failure
         raise ModelError(f"{source}: onnxruntime refuses the model: {first_line(error)}") from error
 
 
@@ -55,7 +55,7 @@ def outputs(
     """The outputs of these names; raises `ModelError`, which names the source, where the run fails."""
     try:
         return [np.asarray(a) for a in one.run(list(names), feed)]
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise ModelError(f"{source}: onnxruntime fails on the model: {first_line(error)}") from error
 
 

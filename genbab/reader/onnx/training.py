@@ -83,7 +83,7 @@ def _refuse_difference(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             now = [_tensors(module, place) for place in places]
             module.eval()
             later, again = ([_tensors(module, place) for place in places] for _ in range(2))
-        except Exception:  # noqa: BLE001 - whatever the module's code meets
+        except Exception:  # whatever the module's code meets
             return
         finally:
             for one, mode in modes.items():

@@ -137,10 +137,9 @@ def _nonlinear(made: Nonlinear, args: Sequence[Span]) -> Span:
 
 
 def _affine(made: Affine, sources: Sequence[Span]) -> Span:
-    """bias + Σ map(source), rounded outward.
+    """bias + Σ map(source), rounded outward by as little as may be: whole numbers are read off.
 
-    Beside `network.interval.affine_range`, which bounds are made of: there an infinite end leaves both ends
-    of the sum infinite, and batches are cheap. `domains.ranges` knows also what is above 0 for certain.
+    `domains.ranges` gives more room, and knows what is above 0 for certain.
     """
     lower, upper, mass = made.bias.clone(), made.bias.clone(), made.bias.abs()
     terms = len(sources) + 8 + made.uncertainty.roundings

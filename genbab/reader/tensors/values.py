@@ -100,7 +100,7 @@ class Masked:
         return self.value.size
 
 
-class TensorTooLarge(Exception):  # noqa: N818 - becomes a ModelError with the node
+class TensorTooLarge(Exception):  # becomes a ModelError with the node
     """A tensor, or all tensors together, would hold more numbers than are accepted."""
 
 
