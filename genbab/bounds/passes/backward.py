@@ -23,7 +23,7 @@ from genbab.bounds.relax.relaxation import Relaxation
 from genbab.kernels.torch.sums import dot, side_of
 from genbab.network import Affine, Grouped, Meaning, Nonlinear, backward
 from genbab.network.interval import Interval
-from genbab.nonlinear.groups.grouped import Found, GroupBox, GroupPlanes, group_planes
+from genbab.nonlinear.groups.grouped import GroupBox, GroupPlanes, KernelPlanes, group_planes
 from genbab.nonlinear.groups.softmax import SoftmaxBox
 
 Sources = Iterable[tuple[int, Tensor]]
@@ -96,7 +96,7 @@ def _through_planes(
         return taken, planes.form, planes.constants.sum(-1)
     ready, at = relaxation.ready(i), box.middle if start is None else start.slopes[0].to(a.dtype)
     found = kernels.softmax_planes(ready, a, at)
-    followed = Found(kernels, ready, found)
+    followed = KernelPlanes(kernels, ready, found)
     return TakenPlanes(a, found.upper, found.at, followed), found.form, found.bias
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from genbab.bounds.relax.lines import Slopes
 from genbab.bounds.relax.relaxation import Relaxation
 from genbab.kernels import Relaxed
-from genbab.nonlinear.groups.grouped import Found, GroupPlanes
+from genbab.nonlinear.groups.grouped import GroupPlanes, KernelPlanes
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class TakenPlanes:
     coefficients: Tensor
     upper: Tensor
     at: Tensor
-    planes: GroupPlanes | Found
+    planes: GroupPlanes | KernelPlanes
     point: Tensor | None = None
 
     @property

@@ -18,7 +18,7 @@ GroupBox = SoftmaxBox | NormBox
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class KernelPlanes:
     """Planes of a softmax that kernels found, with what these need to follow them."""
 
     kernels: Kernels
@@ -70,7 +70,7 @@ def group_roundings(fn: GroupFunction) -> int:
 
 
 def group_lost(
-    box: GroupBox, a: Tensor, at: Tensor, v: Tensor, found: GroupPlanes | Found | None = None
+    box: GroupBox, a: Tensor, at: Tensor, v: Tensor, found: GroupPlanes | KernelPlanes | None = None
 ) -> tuple[Tensor, ...]:
     """Roughly what the relaxation of each number of each argument costs Σ a·y at v, >= 0.
 
