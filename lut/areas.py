@@ -15,7 +15,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from genbab.lut.facts import Function
+from genbab.lut.facts import TabledFunction
 
 PARTS = 64
 """Points are tried at every 1/PARTS of an interval."""
@@ -31,7 +31,7 @@ Areas = tuple[Tensor, Tensor]
 
 
 def remaining(
-    fn: Function,
+    fn: TabledFunction,
     l: Tensor,  # noqa: E741
     u: Tensor,
     stops: Tensor | None = None,
@@ -61,7 +61,7 @@ def _joined(parts: list[Areas]) -> Areas:
 class _Bent:
     """A function less its chord on intervals (M,), divided by how far it gets from it."""
 
-    fn: Function
+    fn: TabledFunction
     l: Tensor  # noqa: E741
     u: Tensor
     start: Tensor
@@ -77,7 +77,7 @@ class _Bent:
         return torch.nan_to_num(value, nan=0.0, posinf=1e6, neginf=-1e6).float()
 
 
-def _some(fn: Function, l: Tensor, u: Tensor, stops: Tensor) -> tuple[Areas, Areas]:  # noqa: E741
+def _some(fn: TabledFunction, l: Tensor, u: Tensor, stops: Tensor) -> tuple[Areas, Areas]:  # noqa: E741
     share = torch.arange(2 * PARTS + 1, dtype=torch.float64) / (2 * PARTS)
     f = fn.value(_along(l, u, share))
     start, rise = f[:, 0], f[:, -1] - f[:, 0]

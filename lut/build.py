@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genbab.kernels.torch.splitting import FIRST_STOP, MIDDLE
 from genbab.lut.areas import at, best, remaining
-from genbab.lut.facts import Function, fingerprint, probes
+from genbab.lut.facts import TabledFunction, fingerprint, probes
 from genbab.lut.table import ABOVE, BELOW, BOTH, MOST_STOPS, WHOLE, Table, beside
 
 _ROWS, _CENTRES, _PARTS = 29, 5, 1
@@ -42,7 +42,7 @@ class TooSlow(Exception):
     """The table could not be made in the time there was."""
 
 
-def build(fn: Function, limit: float | None = None) -> Table:
+def build(fn: TabledFunction, limit: float | None = None) -> Table:
     """The table of a function; raises `TooSlow` once it has computed for `limit` seconds. Without a limit it
     is made more carefully.
     """
@@ -83,17 +83,17 @@ def _until(limit: float | None) -> Callable[[], None]:
     return proceed
 
 
-def _one_period(fn: Function) -> list[float]:
+def _one_period(fn: TabledFunction) -> list[float]:
     return [b for b in fn.breaks if not fn.period or b < fn.breaks[0] + fn.period]
 
 
-def _aims(fn: Function) -> list[float]:
+def _aims(fn: TabledFunction) -> list[float]:
     """The breaks of one period that points are put on exactly: all but jumps."""
     jumps = {end for low, high, _, _ in fn.jumps for end in (low, high)}
     return [b for b in _one_period(fn) if b not in jumps]
 
 
-def _centres(fn: Function, most: int) -> tuple[Tensor, float]:
+def _centres(fn: TabledFunction, most: int) -> tuple[Tensor, float]:
     """Where something happens: breaks, finite ends of the domain; else turns of the curvature; else 0.
 
     Of more than `most` places those nearest to 0 are kept, and of two very close ones the first. Also
@@ -119,7 +119,7 @@ def _places(parts: int) -> Tensor:
     return torch.cat([-half.flip(0), half])
 
 
-def _box(fn: Function, centre: Tensor, width: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+def _box(fn: TabledFunction, centre: Tensor, width: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """(l, u) of intervals, moved into the domain."""
     unit = width.clamp_max(fn.period) if fn.period else width
     low, high = fn.domain
@@ -152,7 +152,7 @@ class _Grid:
 class _Maker:
     """What is needed to fill a grid."""
 
-    fn: Function
+    fn: TabledFunction
     centres: Tensor
     stops: Tensor
     proceed: Callable[[], None]
@@ -176,7 +176,7 @@ class _Maker:
         )
 
 
-def _stops(fn: Function) -> Tensor:
+def _stops(fn: TabledFunction) -> Tensor:
     """(K, 2): kinks, of a periodic function those that an interval of the table can reach, each with 0; for
     jumps with -1 and 1, which mean the numbers beside them.
 

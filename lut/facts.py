@@ -15,7 +15,7 @@ VERSION = 1
 _PROBES = 24
 
 
-class Function(Protocol):
+class TabledFunction(Protocol):
     """The facts of one function of one variable that matter here (genbab.nonlinear has such records)."""
 
     @property
@@ -42,13 +42,13 @@ class Function(Protocol):
     def value(self) -> Callable[[Tensor], Tensor]: ...
 
 
-def fingerprint(fn: Function) -> str:
+def fingerprint(fn: TabledFunction) -> str:
     """A hash of the facts and of the version of tables."""
     facts = (fn.name, fn.params, fn.breaks, fn.curvature, fn.kinks, fn.jumps, fn.period, fn.rise, fn.domain)
     return hashlib.sha256(repr((VERSION, *facts)).encode()).hexdigest()
 
 
-def probes(fn: Function, centres: Tensor) -> tuple[Tensor, Tensor]:
+def probes(fn: TabledFunction, centres: Tensor) -> tuple[Tensor, Tensor]:
     """(x, fn(x)) at fixed places around the centres: two functions with equal facts need not be equal."""
     step = torch.linspace(-3.0, 3.0, _PROBES, dtype=torch.float64)
     around = torch.stack([centres.min(), centres.max(), 0.1 * centres.min()])

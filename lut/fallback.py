@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genbab.lut.facts import Function
+from genbab.lut.facts import TabledFunction
 
 
 def middle(l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
@@ -16,7 +16,7 @@ def middle(l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
     return torch.where(torch.isfinite(point), point, 0.0)
 
 
-def kink_or_middle(fn: Function, l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
+def kink_or_middle(fn: TabledFunction, l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
     """The kink nearest to the middle of [l, u] where one lies strictly inside, else the middle."""
     centre = middle(l, u)
     point, distance = centre, torch.full_like(centre, torch.inf)

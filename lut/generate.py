@@ -13,7 +13,7 @@ from torch import Tensor
 from genbab.errors import UsageError
 from genbab.lut.areas import at, remaining
 from genbab.lut.build import TooSlow, build
-from genbab.lut.facts import Function, fingerprint
+from genbab.lut.facts import TabledFunction, fingerprint
 from genbab.lut.fallback import kink_or_middle
 from genbab.lut.store import SHIPPED, load, save
 from genbab.lut.table import OBJECTIVES, Table
@@ -68,12 +68,12 @@ def table_on(fn: Nonlinearity, device: torch.device) -> Table | None:
     return table if table is None or device.type == "cpu" else table.to(device)
 
 
-def needs_table(fn: Function) -> bool:
+def needs_table(fn: TabledFunction) -> bool:
     """Whether there is more to know than its only kink: straight pieces that meet once are split there."""
     return any(fn.curvature) or len(fn.breaks) > 1 or fn.period > 0.0
 
 
-def boxes(fn: Function, count: int, seed: int) -> tuple[Tensor, Tensor]:
+def boxes(fn: TabledFunction, count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Random (l, u) (count,): near breaks, widths log-uniform from 0.1 to 30 (up to three periods)."""
     random = torch.Generator().manual_seed(seed)
     places = torch.tensor([*fn.breaks[:8], 0.0], dtype=torch.float64)

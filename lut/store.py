@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from genbab.kernels.torch.splitting import FIRST_STOP
-from genbab.lut.facts import VERSION, Function, fingerprint, probes, same
+from genbab.lut.facts import VERSION, TabledFunction, fingerprint, probes, same
 from genbab.lut.table import OBJECTIVES, WHOLE, Table
 
 SHIPPED = Path(__file__).resolve().parent / "data"
@@ -44,7 +44,7 @@ def save(table: Table, path: Path) -> None:
         raise
 
 
-def load(path: Path, fn: Function) -> Table | None:
+def load(path: Path, fn: TabledFunction) -> Table | None:
     """The table in the file if it was made for this very function, else None."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

@@ -23,7 +23,7 @@ from genbab.driver.root import cheap
 from genbab.errors import DeadlineReached
 from genbab.network import Nonlinear
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.lines.pieces import slots
+from genbab.nonlinear.lines.lookup import slots
 from genbab.problem import queries
 from genbab.reader import Model, load_onnx
 from genbab.specs import Clause, Spec

@@ -8,7 +8,7 @@ from genbab.nonlinear.expressions.expression import Expression
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import REGISTRY, functions, kernel_of, make, register
 from genbab.nonlinear.lines.conjugate import Prepared, intercept, prepare
-from genbab.nonlinear.lines.envelope import default_slopes, slope_range
+from genbab.nonlinear.lines.envelope import default_slopes, slope_range, slope_spans
 from genbab.nonlinear.lines.interval import interval
 from genbab.nonlinear.lines.pair_slopes import default_slopes2, slope_range2
 from genbab.nonlinear.lines.product import (
@@ -20,7 +20,6 @@ from genbab.nonlinear.lines.product import (
     interval2,
     prepare2,
 )
-from genbab.nonlinear.lines.span import slope_spans
 
 __all__ = [
     "REGISTRY",

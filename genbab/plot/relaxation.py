@@ -17,7 +17,16 @@ from genbab.nonlinear.composed import formula as written
 from genbab.nonlinear.expressions.tracing import trace
 from genbab.nonlinear.identities.known import rewritten
 from genbab.nonlinear.lines.describe import number, title, verdict
-from genbab.nonlinear.lines.picture import Line, Place, Relaxation, checked, line, places, relaxation, touches
+from genbab.nonlinear.lines.picture import (
+    Feature,
+    FunctionRelaxation,
+    Line,
+    checked,
+    line,
+    places,
+    relaxation,
+    touches,
+)
 from genbab.plot import figure
 from genbab.plot.figure import INK, LOWER, QUIET, UPPER
 
@@ -84,7 +93,7 @@ def understood(fn: Function) -> Nonlinearity:
     raise UsageError(f"a function is a name, a formula, a record or an expression, not {type(fn).__name__}")
 
 
-def draw(ax: Axes, shown: Relaxation, further: Sequence[Line] = ()) -> None:
+def draw(ax: Axes, shown: FunctionRelaxation, further: Sequence[Line] = ()) -> None:
     """Everything about a relaxation, on axes that are given; `further` lines are dashed."""
     fn, l, u = shown.fn, shown.l, shown.u  # noqa: E741
     pad = 0.12 * (u - l) or 0.5 * max(1.0, abs(l))
@@ -130,7 +139,7 @@ def plot_points(
         figure.save(whole, path)
 
 
-def _heights(shown: Relaxation, sides: Sequence[Line]) -> tuple[float, float]:
+def _heights(shown: FunctionRelaxation, sides: Sequence[Line]) -> tuple[float, float]:
     """What the drawing must show: the function on the box, without the sky of a pole, and the lines."""
     inside = np.concatenate([f for _, f in _curve(shown.fn, shown.l, shown.u)] or [np.zeros(1)])
     inside = inside[np.isfinite(inside)]
@@ -172,7 +181,7 @@ def _curve(fn: Nonlinearity, l: float, u: float) -> Iterator[tuple[Array, Array]
         yield x, np.where(np.isfinite(f), f, np.nan)
 
 
-def _lines(ax: Axes, shown: Relaxation, further: Sequence[Line]) -> None:
+def _lines(ax: Axes, shown: FunctionRelaxation, further: Sequence[Line]) -> None:
     ends = np.array([shown.l, shown.u])
     own = (shown.lower, shown.upper)
     if shown.lower.finite and shown.upper.finite:
@@ -212,7 +221,7 @@ def equation(side: Line) -> str:
     return text + (f" {'-' if shift < 0 else '+'} {number(abs(shift))}" if shift else "")
 
 
-def _range(ax: Axes, shown: Relaxation) -> None:
+def _range(ax: Axes, shown: FunctionRelaxation) -> None:
     """Least and largest value as thin lines over the box, with their numbers beside it."""
     low, high = ax.get_ylim()
     tight = shown.range[1] - shown.range[0] < 0.05 * (high - low)
@@ -231,7 +240,7 @@ def _range(ax: Axes, shown: Relaxation) -> None:
             )
 
 
-def _marks(ax: Axes, fn: Nonlinearity, found: list[Place]) -> None:
+def _marks(ax: Axes, fn: Nonlinearity, found: list[Feature]) -> None:
     """Inflections, kinks and jumps on the curve, jumps at both limits with a thread between them; poles."""
     for kind, (shape, colour) in MARKS.items() if len(found) <= _MARKED else ():
         x = np.array([p.x for p in found if p.kind == kind])
@@ -250,7 +259,7 @@ def _marks(ax: Axes, fn: Nonlinearity, found: list[Place]) -> None:
             marks.set(markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.5)
 
 
-def _words(ax: Axes, shown: Relaxation) -> None:
+def _words(ax: Axes, shown: FunctionRelaxation) -> None:
     """Title, axes, legend, and a word where there is no line."""
     name = title(shown.fn)
     name = name if len(name) <= 60 else name[:57] + "…"

@@ -44,7 +44,7 @@ DEFAULT, GIVEN, GIVEN_UNLESS_FLIPPED = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class ArrayBoxes:
     """Boxes, with the arrays that loops take: per function of one argument (l, u, f(l), f(u)), of a product
     its boxes; where there is no line (for one argument: no lower, no upper one), and whether anywhere.
     """
@@ -63,7 +63,7 @@ class Ready:
 
 
 @dataclass(frozen=True, eq=False)
-class Taken(Relaxed):
+class ArrayRelaxed(Relaxed):
     """A step with the arrays of its slopes, intercept and touching points."""
 
     arrays: tuple[tuple[Any, ...], Any, tuple[Any, ...]] | None = None
@@ -71,7 +71,7 @@ class Taken(Relaxed):
 
 def _arrays(relaxed: Relaxed, a: Tensor) -> tuple[tuple[Any, ...], Any, tuple[Any, ...]]:
     """The arrays of kept slopes, intercept and touching points."""
-    if isinstance(relaxed, Taken) and relaxed.arrays is not None:
+    if isinstance(relaxed, ArrayRelaxed) and relaxed.arrays is not None:
         return relaxed.arrays
     assert relaxed.intercept is not None
     slopes, touch = (
@@ -80,18 +80,18 @@ def _arrays(relaxed: Relaxed, a: Tensor) -> tuple[tuple[Any, ...], Any, tuple[An
     return slopes, full_rows(compact(relaxed.intercept, 3), a), touch
 
 
-def prepare(fn: Function, boxes: tuple[Box, ...]) -> Ready:
+def prepare(fn: Function, boxes: tuple[Box, ...]) -> ArrayBoxes:
     """`reference.prepare`."""
     if fn.arguments == 2:
         x_box, y_box, unknown = _ends2(boxes)
-        return Ready(boxes, (x_box, y_box), unknown, bool(unknown.any()))
-    return Ready(boxes, *ends_of(fn, *boxes[0]))
+        return ArrayBoxes(boxes, (x_box, y_box), unknown, bool(unknown.any()))
+    return ArrayBoxes(boxes, *ends_of(fn, *boxes[0]))
 
 
 def relax(
     fn: Function,
     a: Tensor,
-    boxes: tuple[Box, ...] | Ready,
+    boxes: tuple[Box, ...] | ArrayBoxes,
     slopes: Slopes | None,
     defaults: tuple[Slopes, Slopes],
     before: Tensor | None = None,
@@ -99,7 +99,7 @@ def relax(
     keep: bool = True,
 ) -> Relaxed:
     """`reference.relax`."""
-    ready = boxes if isinstance(boxes, Ready) else prepare(fn, boxes)
+    ready = boxes if isinstance(boxes, ArrayBoxes) else prepare(fn, boxes)
     boxes = ready.boxes
     if a.numel() == 0:
         return reference.relax(fn, a, boxes, slopes, defaults, before, keep=keep)
@@ -131,7 +131,7 @@ def relax(
         return Relaxed(made[:arity], bias[0])
     arrays = tuple(taken), intercept, tuple(touch)
     first, second = made[arity : 2 * arity], made[2 * arity : 3 * arity]
-    return Taken(made[:arity], bias[0], first, made[-2], second, made[-1], arrays)
+    return ArrayRelaxed(made[:arity], bias[0], first, made[-2], second, made[-1], arrays)
 
 
 def _ends2(boxes: tuple[Box, ...]) -> tuple[tuple[Any, Any], tuple[Any, Any], Any]:
@@ -174,7 +174,7 @@ def gradient(
 def ascend(  # noqa: PLR0913
     fn: Function,
     a: Tensor,
-    boxes: tuple[Box, ...] | Ready,
+    boxes: tuple[Box, ...] | ArrayBoxes,
     relaxed: Relaxed,
     to_forms: Slopes,
     moments: tuple[Moments, ...],
@@ -184,7 +184,7 @@ def ascend(  # noqa: PLR0913
     defaults: tuple[Slopes, Slopes] | None = None,
 ) -> tuple[Tensor, Slopes]:
     """`reference.ascend`."""
-    ready = boxes if isinstance(boxes, Ready) else prepare(fn, boxes)
+    ready = boxes if isinstance(boxes, ArrayBoxes) else prepare(fn, boxes)
     if a.numel() == 0:
         return reference.ascend(fn, a, ready.boxes, relaxed, to_forms, moments, spans, pace, free, defaults)
     slopes, intercept, touch = _arrays(relaxed, a)

@@ -19,7 +19,7 @@ WORK = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class ArrayFacts:
     """The facts, in one array (13 or 16, B or 1, N), and the slopes of differences (B or 1, G, K, K)."""
 
     facts: SoftmaxFacts
@@ -27,15 +27,15 @@ class Ready:
     slopes: Any
 
 
-def softmax_ready(facts: SoftmaxFacts) -> Ready:
+def softmax_ready(facts: SoftmaxFacts) -> ArrayFacts:
     """`softmax.softmax_ready`."""
     slopes = facts.start[..., None] if facts.apart is None else facts.apart.slopes
-    return Ready(facts, softmax.packed(facts).numpy(), slopes.contiguous().numpy())
+    return ArrayFacts(facts, softmax.packed(facts).numpy(), slopes.contiguous().numpy())
 
 
-def softmax_planes(facts: SoftmaxFacts | Ready, a: Tensor, at: Tensor) -> SoftmaxPlanes:
+def softmax_planes(facts: SoftmaxFacts | ArrayFacts, a: Tensor, at: Tensor) -> SoftmaxPlanes:
     """`softmax.softmax_planes`."""
-    ready = facts if isinstance(facts, Ready) else softmax_ready(facts)
+    ready = facts if isinstance(facts, ArrayFacts) else softmax_ready(facts)
     length = ready.facts.length
     if a.numel() == 0:
         return softmax.softmax_planes(ready.facts, a, at)
@@ -50,9 +50,9 @@ def softmax_planes(facts: SoftmaxFacts | Ready, a: Tensor, at: Tensor) -> Softma
     return SoftmaxPlanes(form, bias[0], x, upper, value, own, cross, power, critical)
 
 
-def softmax_values(facts: SoftmaxFacts | Ready, planes: SoftmaxPlanes, v: Tensor) -> Tensor:
+def softmax_values(facts: SoftmaxFacts | ArrayFacts, planes: SoftmaxPlanes, v: Tensor) -> Tensor:
     """`softmax.softmax_values`."""
-    ready = facts if isinstance(facts, Ready) else softmax_ready(facts)
+    ready = facts if isinstance(facts, ArrayFacts) else softmax_ready(facts)
     if v.numel() == 0:
         return softmax.softmax_values(ready.facts, planes, v)
     lines = (planes.at, planes.upper, planes.value, planes.own, planes.cross, planes.power)

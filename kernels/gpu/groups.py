@@ -21,7 +21,7 @@ TILE = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class PackedFacts:
     """The facts, in one tensor (13 or 16, B or 1, N), and the slopes of differences (B or 1, G, K, K)."""
 
     facts: SoftmaxFacts
@@ -34,10 +34,10 @@ class Ready:
         return size * (domains > 1), domains * size, self.slopes.stride(0) * (len(self.slopes) > 1)
 
 
-def softmax_ready(facts: SoftmaxFacts) -> Ready:
+def softmax_ready(facts: SoftmaxFacts) -> PackedFacts:
     """`softmax.softmax_ready`."""
     slopes = facts.start if facts.apart is None else facts.apart.slopes
-    return Ready(facts, softmax.packed(facts), slopes.contiguous())
+    return PackedFacts(facts, softmax.packed(facts), slopes.contiguous())
 
 
 def _blocks(groups: int, length: int) -> dict[str, int]:
@@ -45,9 +45,9 @@ def _blocks(groups: int, length: int) -> dict[str, int]:
     return {"WIDE": wide, "GROUPS": min(max(1, TILE // wide**2), triton.next_power_of_2(groups), 64)}
 
 
-def softmax_planes(facts: SoftmaxFacts | Ready, a: Tensor, at: Tensor) -> SoftmaxPlanes:
+def softmax_planes(facts: SoftmaxFacts | PackedFacts, a: Tensor, at: Tensor) -> SoftmaxPlanes:
     """`softmax.softmax_planes`."""
-    ready = facts if isinstance(facts, Ready) else softmax_ready(facts)
+    ready = facts if isinstance(facts, PackedFacts) else softmax_ready(facts)
     length = ready.facts.length
     if a.numel() == 0 or length > LONGEST:
         return softmax.softmax_planes(ready.facts, a, at)
@@ -66,9 +66,9 @@ def softmax_planes(facts: SoftmaxFacts | Ready, a: Tensor, at: Tensor) -> Softma
     return SoftmaxPlanes(form, parts.sum(-1), x, upper, value, own, cross, power, critical)
 
 
-def softmax_values(facts: SoftmaxFacts | Ready, planes: SoftmaxPlanes, v: Tensor) -> Tensor:
+def softmax_values(facts: SoftmaxFacts | PackedFacts, planes: SoftmaxPlanes, v: Tensor) -> Tensor:
     """`softmax.softmax_values`."""
-    ready = facts if isinstance(facts, Ready) else softmax_ready(facts)
+    ready = facts if isinstance(facts, PackedFacts) else softmax_ready(facts)
     length = ready.facts.length
     if v.numel() == 0 or length > LONGEST:
         return softmax.softmax_values(ready.facts, planes, v)

@@ -15,7 +15,7 @@ from mpmath import mp, mpf
 
 from genbab.nonlinear import Expression, make
 from genbab.nonlinear.composed.formula import definition
-from genbab.nonlinear.expressions.expression import Apply, Combine, Multiply
+from genbab.nonlinear.expressions.steps import Apply, Combine, Multiply
 from genbab.nonlinear.facts.registry import DEFINITIONS
 
 Truth = Callable[..., Any]

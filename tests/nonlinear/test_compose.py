@@ -15,7 +15,8 @@ from torch import Tensor
 from genbab.errors import UsageError
 from genbab.nonlinear import Expression, Nonlinearity, compose, default_slopes, intercept, interval, make
 from genbab.nonlinear.composed import cache as remembered
-from genbab.nonlinear.composed.certified import MOST_SEGMENTS, Facts, certified
+from genbab.nonlinear.composed.certified import Facts, certified
+from genbab.nonlinear.composed.runs import MOST_SEGMENTS
 from genbab.nonlinear.expressions.expression import X, apply, combine, multiply, substitute
 from genbab.nonlinear.expressions.jets import jet
 

@@ -8,7 +8,8 @@ from fractions import Fraction
 import torch
 
 from genbab.nonlinear import Expression
-from genbab.nonlinear.expressions.expression import Apply, Combine, Multiply, X, combine, multiply
+from genbab.nonlinear.expressions.expression import X, combine, multiply
+from genbab.nonlinear.expressions.steps import Apply, Combine, Multiply
 from genbab.nonlinear.identities.polynomial import expanded
 from genbab.nonlinear.identities.switches import switched
 

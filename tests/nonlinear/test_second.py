@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.composed.formula import definition
-from genbab.nonlinear.expressions.expression import Apply
+from genbab.nonlinear.expressions.steps import Apply
 from genbab.nonlinear.facts.registry import DEFINITIONS, REGISTRY
 
 from .boxes import FUNCTIONS

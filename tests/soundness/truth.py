@@ -16,8 +16,8 @@ from mpmath import mp
 
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.composed.formula import definition
-from genbab.nonlinear.expressions import expression
 from genbab.nonlinear.expressions.expression import Expression
+from genbab.nonlinear.expressions.steps import Apply, Argument, Multiply
 from tests.nonlinear.precise import PRECISE
 
 BITS = (200, 6000)
@@ -191,16 +191,16 @@ def truth(fn: Nonlinearity) -> Truth:
 
 def program(of: Expression) -> Truth:
     """The true function that an expression denotes, its numbers taken as they are."""
-    rules = {step.fn: truth(step.fn) for step in of.steps if isinstance(step, expression.Apply)}
+    rules = {step.fn: truth(step.fn) for step in of.steps if isinstance(step, Apply)}
 
     def run(x: arb) -> arb:
         known: list[arb] = []
         for step in of.steps:
-            if isinstance(step, expression.Variable):
+            if isinstance(step, Argument):
                 known.append(x)
-            elif isinstance(step, expression.Apply):
+            elif isinstance(step, Apply):
                 known.append(rules[step.fn](known[step.a]))
-            elif isinstance(step, expression.Multiply):
+            elif isinstance(step, Multiply):
                 known.append(known[step.a] * known[step.b])
             else:
                 total = arb(step.shift)

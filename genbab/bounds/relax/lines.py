@@ -23,8 +23,7 @@ from genbab.nonlinear import (
     slope_range2,
 )
 from genbab.nonlinear.lines.box import go_on
-from genbab.nonlinear.lines.envelope import defaults_of, range_of
-from genbab.nonlinear.lines.span import spans_of
+from genbab.nonlinear.lines.envelope import defaults_of, range_of, spans_of
 
 Slopes = tuple[Tensor, ...]
 """One slope tensor per argument of a nonlinear node, each (B, S, N) or broadcastable to it."""

@@ -12,7 +12,7 @@ from genbab.cli.verify.output import write_json
 from genbab.errors import UsageError
 
 if TYPE_CHECKING:
-    from genbab.nonlinear.lines.picture import Line, Relaxation
+    from genbab.nonlinear.lines.picture import FunctionRelaxation, Line
 
 SCHEMA = 1
 DIGITS = 9
@@ -56,7 +56,7 @@ def _real(word: str, what: str) -> float:
     return value
 
 
-def facts(shown: Relaxation, slopes: list[float]) -> dict[str, Any]:
+def facts(shown: FunctionRelaxation, slopes: list[float]) -> dict[str, Any]:
     """Everything about one function, in plain values."""
     from genbab.nonlinear.lines.describe import segments, title
     from genbab.nonlinear.lines.picture import line
@@ -89,7 +89,7 @@ def _line_facts(side: Line) -> dict[str, float | None]:
     }
 
 
-def text(shown: Relaxation, slopes: list[float]) -> str:
+def text(shown: FunctionRelaxation, slopes: list[float]) -> str:
     """The same for people; what is rounded is rounded outward."""
     from genbab.nonlinear.lines.describe import curvature, domain, jumps, kinks, number, title, verdict
     from genbab.nonlinear.lines.picture import line

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 import platformdirs
 import torch
 
-from genbab.nonlinear.expressions.expression import Apply, Expression
+from genbab.nonlinear.expressions.expression import Expression
+from genbab.nonlinear.expressions.steps import Apply
 from genbab.nonlinear.facts.record import Nonlinearity
 
 METHOD = 4

@@ -35,7 +35,7 @@ def _go_on() -> None:
 
 
 @dataclass(frozen=True)
-class Effort:
+class CompositionLimits:
     """Facts are of no use that do not reach out to ±least; `ask` is called now and then and may raise to end
     the work (it does not count for equality).
     """
@@ -77,12 +77,12 @@ def _start() -> tuple[Tensor, Tensor]:
     return both[:-1], both[1:]
 
 
-def cells(expression: Expression, effort: Effort | None = None) -> Cells:
+def cells(expression: Expression, effort: CompositionLimits | None = None) -> Cells:
     """Cells that cover [-R, R], R at most 1e6; beyond R the function bent too often. Deterministic.
 
     Raises UsageError once R is less than is of use.
     """
-    effort = effort or Effort()
+    effort = effort or CompositionLimits()
     low, high = _start()
     done: list[tuple[Tensor, Tensor, Tensor]] = []
     reach = REACH

@@ -13,14 +13,12 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
-from genbab.nonlinear.composed.cells import Cells, Effort, Kind, cells
+from genbab.nonlinear.composed.cells import Cells, CompositionLimits, Kind, cells
+from genbab.nonlinear.composed.runs import CellRun, cell_runs, seams_of, stretch
 from genbab.nonlinear.expressions.expression import Expression
 from genbab.nonlinear.expressions.jets import jet
 from genbab.nonlinear.expressions.outward import size
 from genbab.nonlinear.facts.record import Jump
-
-MOST_SEGMENTS = 64
-"""Functions that bend more often are certified on a smaller part of the line."""
 
 _EPS = torch.finfo(torch.float64).eps
 _SMALL = 1e-15
@@ -41,17 +39,6 @@ class Facts:
     noise: float
     drift: tuple[float, float]
     clear: float
-
-
-@dataclass
-class _Run:
-    """Neighbouring cells of one kind."""
-
-    kind: Kind
-    first: int
-    last: int
-    low: float
-    high: float
 
 
 @dataclass
@@ -81,11 +68,11 @@ class _Build:
         self.bulges.append(bulge)
 
 
-def certified(expression: Expression, effort: Effort | None = None) -> Facts:
+def certified(expression: Expression, effort: CompositionLimits | None = None) -> Facts:
     """The facts of an expression, without the cache."""
     found = cells(expression, effort)
-    runs = _runs(found)
-    low, high = _stretch(found, runs)
+    runs = cell_runs(found)
+    low, high = stretch(found, runs)
     chosen = [run for run in runs if run.low >= low and run.high <= high]
     build = _assembled(expression, found, chosen)
     if not any(build.curvature) and not build.kinks:
@@ -109,70 +96,9 @@ def certified(expression: Expression, effort: Effort | None = None) -> Facts:
     )
 
 
-def _seams(found: Cells) -> Tensor:
-    """Per cell, whether there may be a kink exactly between it and the one before."""
-    touch, (low, high) = found.jet.touch, found.jet.first
-    same = (low[1:] == high[1:]) & (low[:-1] == high[:-1]) & (low[1:] == low[:-1])
-    return torch.cat([touch.new_zeros(1), touch[1:] & touch[:-1] & ~same])
-
-
-def _runs(found: Cells) -> list[_Run]:
-    """Cells of one kind in a row; a kink that may lie between two cells ends the row there."""
-    runs: list[_Run] = []
-    rows = zip(
-        *(column.tolist() for column in (found.kind, found.low, found.high, _seams(found))), strict=True
-    )
-    for i, (kind, low, high, seam) in enumerate(rows):
-        apart = seam and kind in (Kind.CONVEX, Kind.CONCAVE, Kind.STRAIGHT)
-        if runs and runs[-1].kind == kind and not apart:
-            runs[-1].last, runs[-1].high = i, high
-        else:
-            runs.append(_Run(Kind(kind), i, i, low, high))
-    return runs
-
-
-def _stretch(found: Cells, runs: list[_Run]) -> tuple[float, float]:
-    """The part of the line to work on: around 0, else around 1, else the longest; not too many segments."""
-    parts: list[list[_Run]] = [[]]
-    for run in runs:
-        if run.kind == Kind.OUTSIDE:
-            parts.append([])
-        else:
-            parts[-1].append(run)
-    parts = [_trimmed(part) for part in parts]
-    parts = [part for part in parts if part]
-    if not parts:
-        raise UsageError("nowhere on the line is it certain which way this function bends")
-    for home in (0.0, 1.0):
-        for part in parts:
-            if part[0].low <= home <= part[-1].high:
-                return _short(part, home)
-    longest = max(parts, key=lambda part: part[-1].high - part[0].low)
-    return _short(longest, 0.5 * (longest[0].low + longest[-1].high))
-
-
-def _trimmed(part: list[_Run]) -> list[_Run]:
-    """Without poles and jumps at its ends; what is only loose there may stay."""
-    certain = [i for i, run in enumerate(part) if run.kind not in (Kind.LOOSE, Kind.JUMP)]
-    if not certain:
-        return []
-    first, last = certain[0], certain[-1]
-    first -= first == 1 and part[0].kind == Kind.LOOSE
-    last += last == len(part) - 2 and part[-1].kind == Kind.LOOSE
-    return part[first : last + 1]
-
-
-def _short(part: list[_Run], home: float) -> tuple[float, float]:
-    """The ends of at most MOST_SEGMENTS runs around home."""
-    place = next(i for i, run in enumerate(part) if run.high >= home)
-    first, last = max(0, place - MOST_SEGMENTS // 2), min(len(part), place + MOST_SEGMENTS // 2 + 1)
-    kept = _trimmed(part[first:last])
-    return kept[0].low, kept[-1].high
-
-
-def _assembled(expression: Expression, found: Cells, runs: list[_Run]) -> _Build:
+def _assembled(expression: Expression, found: Cells, runs: list[CellRun]) -> _Build:
     build, doubtful = _Build(), None
-    seams = _seams(found)
+    seams = seams_of(found)
     for place, run in enumerate(runs):
         if run.kind in (Kind.LOOSE, Kind.JUMP):
             doubtful = run if doubtful is None else _together(doubtful, run)
@@ -197,11 +123,11 @@ def _assembled(expression: Expression, found: Cells, runs: list[_Run]) -> _Build
     return build
 
 
-def _together(a: _Run, b: _Run) -> _Run:
-    return _Run(max(a.kind, b.kind), a.first, b.last, a.low, b.high)
+def _together(a: CellRun, b: CellRun) -> CellRun:
+    return CellRun(max(a.kind, b.kind), a.first, b.last, a.low, b.high)
 
 
-def _cross(build: _Build, expression: Expression, found: Cells, run: _Run, after: int) -> None:
+def _cross(build: _Build, expression: Expression, found: Cells, run: CellRun, after: int) -> None:
     """Go on behind a doubtful stretch with a segment of curvature `after`."""
     width, middle = run.high - run.low, 0.0 if run.low < 0.0 < run.high else 0.5 * (run.low + run.high)
     if run.kind == Kind.JUMP:
@@ -226,20 +152,20 @@ def _cross(build: _Build, expression: Expression, found: Cells, run: _Run, after
     build.segment(after)
 
 
-def _values(found: Cells, run: _Run) -> tuple[float, float]:
+def _values(found: Cells, run: CellRun) -> tuple[float, float]:
     """The range of the function on a run."""
     here = slice(run.first, run.last + 1)
     return float(found.jet.value[0][here].min()), float(found.jet.value[1][here].max())
 
 
-def _slopes(found: Cells, run: _Run) -> tuple[float, float, bool]:
+def _slopes(found: Cells, run: CellRun) -> tuple[float, float, bool]:
     """(largest |slope|, largest |second derivative|, whether there is no kink) on a run."""
     here = slice(run.first, run.last + 1)
-    smooth = bool(found.jet.smooth[here].all()) and not bool(_seams(found)[run.first : run.last + 2].any())
+    smooth = bool(found.jet.smooth[here].all()) and not bool(seams_of(found)[run.first : run.last + 2].any())
     return float(size(found.jet.first)[here].max()), float(size(found.jet.second)[here].max()), smooth
 
 
-def _bulge(found: Cells, run: _Run) -> float:
+def _bulge(found: Cells, run: CellRun) -> float:
     """How far the function may leave its chord on a run."""
     width = run.high - run.low
     low, high = _values(found, run)
@@ -247,7 +173,7 @@ def _bulge(found: Cells, run: _Run) -> float:
     return min(steep * width, high - low, bent * width**2 / 8.0 if smooth else math.inf)
 
 
-def _jump(build: _Build, expression: Expression, run: _Run, value: tuple[float, float]) -> None:
+def _jump(build: _Build, expression: Expression, run: CellRun, value: tuple[float, float]) -> None:
     """A stretch on which the value jumps, perhaps without limit."""
     ends = torch.tensor([run.low, run.high], dtype=torch.float64)
     low, high = (end.tolist() for end in jet(expression, ends, ends).value)

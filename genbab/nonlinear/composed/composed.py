@@ -10,16 +10,17 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.nonlinear.composed import cache
-from genbab.nonlinear.composed.cells import Effort
+from genbab.nonlinear.composed.cells import CompositionLimits
 from genbab.nonlinear.composed.certified import Facts, certified
-from genbab.nonlinear.expressions.expression import Apply, Expression
+from genbab.nonlinear.expressions.expression import Expression
 from genbab.nonlinear.expressions.jets import jet
+from genbab.nonlinear.expressions.steps import Apply
 from genbab.nonlinear.facts.inverse import slope_ends
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.lines.interval import interval
 
 
-def compose(expression: Expression, effort: Effort | None = None) -> Nonlinearity:
+def compose(expression: Expression, effort: CompositionLimits | None = None) -> Nonlinearity:
     """The expression as a nonlinearity; its domain is the part of the line on which the facts are certain.
 
     On boxes that reach beyond, its lines are the constants of a rigorous range. The name is the expression's
@@ -31,11 +32,11 @@ def compose(expression: Expression, effort: Effort | None = None) -> Nonlinearit
         raise UsageError(f"'{expression}' is affine")
     if len(expression.steps) == 2 and isinstance(expression.steps[1], Apply):
         return expression.steps[1].fn
-    return _compose(expression, effort or Effort())
+    return _compose(expression, effort or CompositionLimits())
 
 
 @functools.lru_cache(maxsize=1024)
-def _compose(expression: Expression, effort: Effort) -> Nonlinearity:
+def _compose(expression: Expression, effort: CompositionLimits) -> Nonlinearity:
     facts = cache.recall(expression, Facts)
     if facts is None:
         facts = certified(expression, effort)

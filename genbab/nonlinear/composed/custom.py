@@ -17,8 +17,9 @@ from genbab.errors import UsageError
 from genbab.nonlinear.composed.checking import problems
 from genbab.nonlinear.composed.composed import compose
 from genbab.nonlinear.composed.formula import CHOICES, CONSTANTS, formula
-from genbab.nonlinear.expressions.expression import Combine, Expression
+from genbab.nonlinear.expressions.expression import Expression
 from genbab.nonlinear.expressions.jets import jet
+from genbab.nonlinear.expressions.steps import Combine
 from genbab.nonlinear.expressions.traced import Traced
 from genbab.nonlinear.expressions.tracing import trace
 from genbab.nonlinear.facts import registry

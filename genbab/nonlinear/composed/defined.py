@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear.composed.composed import enclose
-from genbab.nonlinear.expressions.expression import Apply, Expression
+from genbab.nonlinear.expressions.expression import Expression
+from genbab.nonlinear.expressions.steps import Apply
 from genbab.nonlinear.facts.record import Jump, Nonlinearity
 from genbab.nonlinear.lines.product import Product
 

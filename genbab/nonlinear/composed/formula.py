@@ -43,9 +43,9 @@ def function(text: str) -> Nonlinearity:
     text = " ".join(text.split())
     tree = _tree(text)
     if isinstance(tree, ast.Name) and tree.id not in ("x", *CONSTANTS):
-        return _Reader(text).record(tree, tree, [])
+        return _FormulaReader(text).record(tree, tree, [])
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id not in CHOICES:
-        reader = _Reader(text)
+        reader = _FormulaReader(text)
         reader.known(tree.func)
         terms = [reader.term(argument) for argument in tree.args]
         if not tree.keywords and all(isinstance(t, float) for t in terms):
@@ -106,7 +106,7 @@ def _tree(text: str) -> ast.expr:
 
 def _expression(text: str, tree: ast.expr, numbers: Mapping[str, float] = CONSTANTS) -> Expression:
     try:
-        term = _Reader(text, numbers).term(tree)
+        term = _FormulaReader(text, numbers).term(tree)
     except RecursionError:
         raise UsageError("the formula is nested too deeply") from None
     return term.expression if isinstance(term, Traced) else combine([], term)
@@ -118,7 +118,7 @@ def _pointed(text: str, place: int, what: str) -> str:
     return f"formula, column {place + 1}: {what}\n  {text[first:last]}\n  {' ' * (place - first)}^"
 
 
-class _Reader:
+class _FormulaReader:
     """Turns the tree of one formula into terms; `numbers` are those with names."""
 
     def __init__(self, text: str, numbers: Mapping[str, float] = CONSTANTS) -> None:

@@ -6,9 +6,8 @@ finds out where it bends. Equal programs are equal values, whatever order they w
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,43 +15,20 @@ import torch
 from torch import Tensor
 
 from genbab.errors import UsageError
+from genbab.nonlinear.expressions.steps import (
+    Apply,
+    Argument,
+    Combine,
+    Multiply,
+    Step,
+    digests,
+    renumbered,
+    sources,
+)
+from genbab.nonlinear.expressions.text import text
 from genbab.nonlinear.facts.real import real
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import make
-
-_LONGEST_TEXT = 160
-
-
-@dataclass(frozen=True)
-class Variable:
-    """The argument."""
-
-
-@dataclass(frozen=True)
-class Combine:
-    """shift + Σ factor · step."""
-
-    terms: tuple[tuple[int, float], ...]
-    shift: float
-
-
-@dataclass(frozen=True)
-class Multiply:
-    """The product of two steps."""
-
-    a: int
-    b: int
-
-
-@dataclass(frozen=True)
-class Apply:
-    """A function of the library, of one step."""
-
-    fn: Nonlinearity
-    a: int
-
-
-Step = Variable | Combine | Multiply | Apply
 
 
 @dataclass(frozen=True)
@@ -65,7 +41,7 @@ class Expression:
     def affine(self) -> tuple[float, float] | None:
         """(factor, shift) when this is factor · x + shift, else None."""
         last = self.steps[-1]
-        if isinstance(last, Variable):
+        if isinstance(last, Argument):
             return 1.0, 0.0
         if isinstance(last, Combine) and all(source == 0 for source, _ in last.terms):
             return sum(factor for _, factor in last.terms), last.shift
@@ -80,7 +56,7 @@ class Expression:
         """The function at x, in the dtype of x; a new tensor."""
         known: list[Tensor] = []
         for step in self.steps:
-            if isinstance(step, Variable):
+            if isinstance(step, Argument):
                 known.append(x)
             elif isinstance(step, Apply):
                 known.append(step.fn.value(known[step.a]))
@@ -95,7 +71,7 @@ class Expression:
         values: list[Tensor] = []
         slopes: list[Tensor] = []
         for step in self.steps:
-            if isinstance(step, Variable):
+            if isinstance(step, Argument):
                 values.append(x)
                 slopes.append(torch.ones_like(x))
             elif isinstance(step, Apply):
@@ -114,7 +90,7 @@ class Expression:
     @cached_property
     def digest(self) -> str:
         """A hash of what is computed: where it is equal, the same function over the real numbers."""
-        return _digests(self.steps)[-1]
+        return digests(self.steps)[-1]
 
     @cached_property
     def spelling(self) -> str:
@@ -125,37 +101,10 @@ class Expression:
                 terms = tuple((source, real(w).anonymous) for source, w in step.terms)
                 step = Combine(terms, real(step.shift).anonymous)
             plain.append(step)
-        return _digests(plain)[-1]
+        return digests(plain)[-1]
 
     def __str__(self) -> str:
-        texts: list[str] = []
-        for step in self.steps:
-            if isinstance(step, Variable):
-                text = "x"
-            elif isinstance(step, Apply):
-                text = _call_text(step.fn, texts[step.a])
-            elif isinstance(step, Multiply):
-                text = f"{_factor_text(texts[step.a])}*{_factor_text(texts[step.b])}"
-            else:
-                text = _sum_text(step, texts)
-            texts.append(text if len(text) <= _LONGEST_TEXT else f"<{len(texts)}>")
-        return texts[-1]
-
-
-def _digests(steps: Sequence[Step], known: Sequence[str] = ()) -> list[str]:
-    """Per step a hash of the program that ends there; `known` are those of the first steps."""
-    found = list(known)
-    for step in steps[len(found) :]:
-        if isinstance(step, Apply):
-            parts = ["f", step.fn.name, *(p.hex() for p in step.fn.params), found[step.a]]
-        elif isinstance(step, Multiply):
-            parts = ["*", found[step.a], found[step.b]]
-        elif isinstance(step, Combine):
-            parts = ["+", step.shift.hex(), *(w.hex() + found[source] for source, w in step.terms)]
-        else:
-            parts = ["x"]
-        found.append(hashlib.sha256(" ".join(parts).encode()).hexdigest())
-    return found
+        return text(self.steps)
 
 
 def _combined(step: Combine, known: Sequence[Tensor], shift: float, x: Tensor) -> Tensor:
@@ -165,33 +114,7 @@ def _combined(step: Combine, known: Sequence[Tensor], shift: float, x: Tensor) -
     return total
 
 
-def _call_text(fn: Nonlinearity, argument: str) -> str:
-    if fn.name == "power" and fn.params[0].is_integer():
-        return f"{_factor_text(argument)}^{int(fn.params[0])}"
-    return f"{fn.name}({', '.join([argument, *(f'{p:.6g}' for p in fn.params)])})"
-
-
-def _factor_text(text: str) -> str:
-    """The text in brackets, unless nothing at its outermost level needs them."""
-    depth = 0
-    for character in text:
-        depth += (character == "(") - (character == ")")
-        if depth == 0 and character == " ":
-            return f"({text})"
-    return text
-
-
-def _sum_text(step: Combine, texts: Sequence[str]) -> str:
-    parts = [
-        texts[source] if factor == 1.0 else f"{factor:.6g}*{_factor_text(texts[source])}"
-        for source, factor in step.terms
-    ]
-    if step.shift or not parts:
-        parts.append(f"{step.shift:.6g}")
-    return " + ".join(parts).replace("+ -", "- ")
-
-
-X = Expression((Variable(),))
+X = Expression((Argument(),))
 """The variable itself."""
 
 
@@ -199,22 +122,22 @@ class _Program:
     """Steps under construction; an equal step is never appended twice."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = [Variable()]
-        self.digests = _digests(self.steps)
+        self.steps: list[Step] = [Argument()]
+        self.digests = digests(self.steps)
         self._known: dict[Step, int] = {self.steps[0]: 0}
 
     def add(self, step: Step) -> int:
         if step not in self._known:
             self._known[step] = len(self.steps)
             self.steps.append(step)
-            self.digests = _digests(self.steps, self.digests)
+            self.digests = digests(self.steps, self.digests)
         return self._known[step]
 
     def include(self, expression: Expression) -> int:
         """Append another program; the place of its value."""
         place: list[int] = []
         for step in expression.steps:
-            place.append(0 if isinstance(step, Variable) else self.add(_renumbered(step, place)))
+            place.append(0 if isinstance(step, Argument) else self.add(renumbered(step, place)))
         return place[-1]
 
     def upto(self, last: int) -> Expression:
@@ -224,32 +147,14 @@ class _Program:
         waiting = [last]
         while waiting:
             i = waiting[-1]
-            missing = [source for source in _sources(self.steps[i]) if source not in place]
+            missing = [source for source in sources(self.steps[i]) if source not in place]
             if i in place or not missing:
                 waiting.pop()
             if i not in place and not missing:
                 place[i] = len(order)
                 order.append(i)
             waiting += reversed(missing)
-        return X if last == 0 else Expression(tuple(_renumbered(self.steps[i], place) for i in order))
-
-
-def _sources(step: Step) -> tuple[int, ...]:
-    if isinstance(step, Apply):
-        return (step.a,)
-    if isinstance(step, Multiply):
-        return step.a, step.b
-    return tuple(source for source, _ in step.terms) if isinstance(step, Combine) else ()
-
-
-def _renumbered(step: Step, place: Sequence[int] | Mapping[int, int]) -> Step:
-    if isinstance(step, Apply):
-        return Apply(step.fn, place[step.a])
-    if isinstance(step, Multiply):
-        return Multiply(place[step.a], place[step.b])
-    if isinstance(step, Combine):
-        return Combine(tuple((place[source], factor) for source, factor in step.terms), step.shift)
-    return step
+        return X if last == 0 else Expression(tuple(renumbered(self.steps[i], place) for i in order))
 
 
 def constant(value: float) -> Expression:
@@ -327,7 +232,7 @@ def substitute(outer: Expression, inner: Expression) -> Expression:
     """outer(inner(x)), put together anew, so that what becomes equal is seen."""
     parts: list[Expression] = []
     for step in outer.steps:
-        if isinstance(step, Variable):
+        if isinstance(step, Argument):
             parts.append(inner)
         elif isinstance(step, Apply):
             parts.append(apply(step.fn, parts[step.a]))

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.nonlinear.expressions import outward
-from genbab.nonlinear.expressions.expression import Apply, Combine, Expression, Multiply, Variable
+from genbab.nonlinear.expressions.expression import Expression
 from genbab.nonlinear.expressions.outward import Ends, size
+from genbab.nonlinear.expressions.steps import Apply, Argument, Combine, Multiply
 from genbab.nonlinear.facts.real import real
 from genbab.nonlinear.facts.record import Jump, Nonlinearity
 from genbab.nonlinear.lines.interval import interval
@@ -56,7 +57,7 @@ def jet(expression: Expression, l: Tensor, u: Tensor) -> Jet:  # noqa: E741
     """
     known: list[Jet] = []
     for step in expression.steps:
-        if isinstance(step, Variable):
+        if isinstance(step, Argument):
             known.append(_variable(l, u))
         elif isinstance(step, Apply):
             known.append(_applied(step.fn, known[step.a]))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -198,10 +197,3 @@ def invert(fn: Nonlinearity, segment: int, k: Tensor, steps: int = 3) -> Tensor:
         answer = x if answer is None else torch.where(k > 0, x, answer)
     assert answer is not None
     return answer
-
-
-def stationary_rule(fn: Nonlinearity) -> Callable[[Tensor, int], Tensor]:
-    """The record's closed form, or the table."""
-    if fn.stationary is not None:
-        return fn.stationary
-    return lambda k, segment: invert(fn, segment, k)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from genbab.nonlinear.expressions.expression import Apply, Expression, apply, combine
+from genbab.nonlinear.expressions.expression import Expression, apply, combine
+from genbab.nonlinear.expressions.steps import Apply
 from genbab.nonlinear.facts.real import Real, real, root
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import make

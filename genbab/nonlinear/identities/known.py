@@ -10,16 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from genbab.errors import UsageError
-from genbab.nonlinear.expressions.expression import (
-    Apply,
-    Expression,
-    Multiply,
-    Variable,
-    X,
-    apply,
-    combine,
-    multiply,
-)
+from genbab.nonlinear.expressions.expression import Expression, X, apply, combine, multiply
+from genbab.nonlinear.expressions.steps import Apply, Argument, Multiply
 from genbab.nonlinear.facts.real import real, root
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import make
@@ -35,7 +27,7 @@ def rewritten(expression: Expression) -> Expression:
     """The same function, with silu, gelu, softplus, sigmoid, powers … in place of their spellings."""
     parts: list[Expression] = []
     for step in switched(expression).steps:
-        if isinstance(step, Variable):
+        if isinstance(step, Argument):
             parts.append(X)
         elif isinstance(step, Apply):
             parts.append(_applied(step.fn, parts[step.a]))

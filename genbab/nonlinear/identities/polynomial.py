@@ -11,17 +11,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
-from genbab.nonlinear.expressions.expression import (
-    Apply,
-    Combine,
-    Expression,
-    Multiply,
-    Variable,
-    X,
-    apply,
-    combine,
-    multiply,
-)
+from genbab.nonlinear.expressions.expression import Expression, X, apply, combine, multiply
+from genbab.nonlinear.expressions.steps import Apply, Argument, Combine, Multiply
 from genbab.nonlinear.facts.real import Real, real
 from genbab.nonlinear.facts.record import Nonlinearity
 
@@ -153,7 +144,7 @@ def expanded(expression: Expression) -> Polynomial | None:
     """The expression multiplied out; None when that makes too many terms or too high a degree."""
     parts: list[Polynomial] = []
     for step in expression.steps:
-        if isinstance(step, Variable):
+        if isinstance(step, Argument):
             made: Polynomial | None = _atom(X)
         elif isinstance(step, Combine):
             made = _sum(step, parts)

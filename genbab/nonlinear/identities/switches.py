@@ -14,11 +14,7 @@ from fractions import Fraction
 
 from genbab.errors import UsageError
 from genbab.nonlinear.expressions.expression import (
-    Apply,
-    Combine,
     Expression,
-    Multiply,
-    Variable,
     X,
     apply,
     combine,
@@ -26,6 +22,7 @@ from genbab.nonlinear.expressions.expression import (
     multiply,
     substitute,
 )
+from genbab.nonlinear.expressions.steps import Apply, Argument, Combine, Multiply
 from genbab.nonlinear.facts.real import exact, real
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import make
@@ -238,7 +235,7 @@ def _defined(piece: Expression, stretch: _Stretch) -> tuple[Expression, bool]:
     parts: list[Expression] = []
     ended = False
     for step in piece.steps:
-        if isinstance(step, Variable):
+        if isinstance(step, Argument):
             parts.append(X)
         elif isinstance(step, Multiply):
             parts.append(multiply(parts[step.a], parts[step.b]))
@@ -261,7 +258,7 @@ def _with(expression: Expression, state: Mapping[int, float]) -> Expression:
     for n, step in enumerate(expression.steps):
         if n in state:
             parts.append(constant(state[n]))
-        elif isinstance(step, Variable):
+        elif isinstance(step, Argument):
             parts.append(X)
         elif isinstance(step, Multiply):
             parts.append(multiply(parts[step.a], parts[step.b]))

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor
 
 from genbab.nonlinear.facts.record import Nonlinearity
-from genbab.nonlinear.lines import pieces
-from genbab.nonlinear.lines.blending import Side, blend, blend_infinite, less
+from genbab.nonlinear.lines import lookup
+from genbab.nonlinear.lines.blending import Side, blend, blend_infinite, common_shape, less
 from genbab.nonlinear.lines.box import Box
-from genbab.nonlinear.lines.rounding import common_shape
 
 _EPS = torch.finfo(torch.float64).eps
 _TINY = torch.finfo(torch.float64).tiny
@@ -74,10 +73,10 @@ def _closed(box: Box, slot: tuple[int | None, int | None], k: Tensor, side: Side
     return x, p, q
 
 
-def _tabled(box: Box, slot: pieces.Slot, k: Tensor, side: Side) -> Piece:
+def _tabled(box: Box, slot: lookup.Slot, k: Tensor, side: Side) -> Piece:
     """The same from the table, of the one segment of the slot that can hold slope k."""
-    base, steps = pieces.route(slot, k, side)
-    x = pieces.refined(box.fn, slot, k, side)
+    base, steps = lookup.route(slot, k, side)
+    x = lookup.refined(box.fn, slot, k, side)
 
     def piece(segment: int) -> Piece:
         p, q = _part(box, segment)
@@ -106,7 +105,7 @@ def _periodic(box: Box, k: Tensor, side: Side) -> list[Tensor]:
 def _pieces(box: Box, k: Tensor, side: Side) -> list[Piece]:
     if box.fn.stationary is None:
         found = []
-        for slot in pieces.slots(box.fn):
+        for slot in lookup.slots(box.fn):
             box.ask()  # a function met for the first time has tables made here
             found.append(_tabled(box, slot, k, side))
         return found

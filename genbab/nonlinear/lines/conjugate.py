@@ -20,10 +20,9 @@ from torch import Tensor
 
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.lines import certain
-from genbab.nonlinear.lines.blending import Side, signed
+from genbab.nonlinear.lines.blending import Side, common_shape, round_down, signed
 from genbab.nonlinear.lines.box import Box, go_on, make_box
 from genbab.nonlinear.lines.lean import Searcher
-from genbab.nonlinear.lines.rounding import common_shape, round_down
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 
 from genbab.nonlinear.facts.record import Jump, Nonlinearity
 from genbab.nonlinear.facts.registry import OPERATORS
-from genbab.nonlinear.lines.picture import Relaxation
+from genbab.nonlinear.lines.picture import FunctionRelaxation
 
 CURVATURE = {1: "convex", -1: "concave", 0: "straight"}
 
@@ -90,7 +90,7 @@ def solved(fn: Nonlinearity) -> str:
     return "table" if fn.stationary is None else "closed form"
 
 
-def verdict(shown: Relaxation) -> str:
+def verdict(shown: FunctionRelaxation) -> str:
     """The area between the default lines beside the best possible, in words; or why there is none."""
     missing = [name for name, side in (("lower", shown.lower), ("upper", shown.upper)) if not side.finite]
     if missing:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from genbab.nonlinear.facts.extended import FAR
 from genbab.nonlinear.facts.shape import Shape, kink_slopes, one_piece, shape
-from genbab.nonlinear.lines import pieces
+from genbab.nonlinear.lines import lookup
 from genbab.nonlinear.lines.blending import Side, better, blend, blend_infinite, flip_, less
 from genbab.nonlinear.lines.box import Box
 
@@ -208,9 +208,9 @@ class Searcher:
         fn = self.box.fn
         if fn.stationary is None:
             points = []
-            for slot in pieces.slots(fn):
+            for slot in lookup.slots(fn):
                 self.box.ask()
-                points.append(pieces.point(fn, slot, k, side))
+                points.append(lookup.point(fn, slot, k, side))
             return points
         found = [self._closed(k, slot, side) for slot in _closed_slots(fn.segments(1), fn.segments(-1))]
         if not fn.period:

@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Relaxation:
+class FunctionRelaxation:
     """A function on [l, u]: a rigorous range, the default lines, and the least area any two lines leave."""
 
     fn: Nonlinearity
@@ -74,21 +74,21 @@ class Relaxation:
 
 
 @dataclass(frozen=True)
-class Place:
+class Feature:
     """Where something happens: an "inflection", a "kink", a "jump" or a "pole"."""
 
     x: float
     kind: str
 
 
-def relaxation(fn: Nonlinearity, l: float, u: float) -> Relaxation:  # noqa: E741
+def relaxation(fn: Nonlinearity, l: float, u: float) -> FunctionRelaxation:  # noqa: E741
     """The function on [l, u] with its default lines; UsageError unless l <= u are finite numbers."""
     l, u = checked(l, u)  # noqa: E741
     low, high = _tensors(l, u)
     slopes = [float(k) for k in default_slopes(fn, low, high)]
     least, most = (float(end) for end in interval(fn, low, high))
     lower, upper = (line(fn, l, u, k, side) for k, side in zip(slopes, (False, True), strict=True))
-    return Relaxation(fn, l, u, (least, most), lower, upper, least_area(fn, l, u))
+    return FunctionRelaxation(fn, l, u, (least, most), lower, upper, least_area(fn, l, u))
 
 
 def line(fn: Nonlinearity, l: float, u: float, slope: float, upper: bool) -> Line:  # noqa: E741
@@ -191,7 +191,7 @@ def touches(fn: Nonlinearity, side: Line, l: float, u: float) -> list[float]:  #
     return sorted(found if close else [*found, side.touch])
 
 
-def places(fn: Nonlinearity, l: float, u: float, most: int = 1000) -> list[Place]:  # noqa: E741
+def places(fn: Nonlinearity, l: float, u: float, most: int = 1000) -> list[Feature]:  # noqa: E741
     """Breaks inside [l, u], ascending; of a periodic function with more than `most` of them, none."""
     kinds = {**dict.fromkeys(fn.breaks, "inflection"), **dict.fromkeys(fn.kinks, "kink")}
     for low, high, left, right in fn.jumps:
@@ -200,12 +200,12 @@ def places(fn: Nonlinearity, l: float, u: float, most: int = 1000) -> list[Place
     found = []
     for at, kind in kinds.items():
         if not fn.period:
-            found.append(Place(at, kind))
+            found.append(Feature(at, kind))
             continue
         first, last = math.ceil((l - at) / fn.period), math.floor((u - at) / fn.period)
         if last - first > most:
             return []
-        found += [Place(at + turn * fn.period, kind) for turn in range(first, last + 1)]
+        found += [Feature(at + turn * fn.period, kind) for turn in range(first, last + 1)]
     return sorted((p for p in found if l <= p.x <= u), key=lambda p: p.x)
 
 

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.lines import certain
-from genbab.nonlinear.lines.blending import Side, better, less, signed
+from genbab.nonlinear.lines.blending import Side, better, common_shape, less, round_down, round_up, signed
 from genbab.nonlinear.lines.conjugate import Prepared, prepare
 from genbab.nonlinear.lines.interval import interval
-from genbab.nonlinear.lines.rounding import common_shape, round_down, round_up
 
 Pair = tuple[Tensor, Tensor]
 Triple = tuple[Tensor, Tensor, Tensor]

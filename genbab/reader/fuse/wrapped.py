@@ -11,18 +11,10 @@ import torch
 
 from genbab.errors import UsageError
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.composed.cells import Effort
+from genbab.nonlinear.composed.cells import CompositionLimits
 from genbab.nonlinear.composed.composed import compose
-from genbab.nonlinear.expressions.expression import (
-    Apply,
-    Expression,
-    Multiply,
-    Variable,
-    X,
-    apply,
-    combine,
-    multiply,
-)
+from genbab.nonlinear.expressions.expression import Expression, X, apply, combine, multiply
+from genbab.nonlinear.expressions.steps import Apply, Argument, Multiply
 from genbab.nonlinear.facts.real import real
 from genbab.nonlinear.identities.known import rewritten
 from genbab.nonlinear.identities.polynomial import opened, outermost
@@ -140,7 +132,7 @@ def _over(expression: Expression, a: float, b: float) -> Expression:
     """The expression as one in t = a·x + b; an argument that is t becomes t exactly."""
     parts: list[Expression] = []
     for n, step in enumerate(expression.steps):
-        if isinstance(step, Variable):
+        if isinstance(step, Argument):
             parts.append(combine([(X, 1.0 / real(a))], -real(b) / a))
         elif isinstance(step, Apply):
             parts.append(apply(step.fn, parts[step.a]))
@@ -169,14 +161,14 @@ def _wrapped(piece: WrappedFunction, by: WrappedFunction) -> WrappedFunction:
 def certified(expression: Expression, ask: Ask) -> Nonlinearity:
     """The composed function; UsageError where it is not certain on enough of the line."""
     stairs = any(isinstance(s, Apply) and s.fn.period and s.fn.jumps for s in expression.steps)
-    made = _certified(expression, Effort(STAIRS if stairs else REACH, ask))
+    made = _certified(expression, CompositionLimits(STAIRS if stairs else REACH, ask))
     if isinstance(made, str):
         raise UsageError(made)
     return made
 
 
 @functools.lru_cache(maxsize=1024)
-def _certified(expression: Expression, effort: Effort) -> Nonlinearity | str:
+def _certified(expression: Expression, effort: CompositionLimits) -> Nonlinearity | str:
     """The composed function, or why there is none."""
     if expression.functions > FUNCTIONS:
         return f"'{expression}' has too many steps"

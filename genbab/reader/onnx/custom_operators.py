@@ -15,7 +15,8 @@ from genbab.errors import ModelError, UsageError
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.composed.custom import CUSTOM, Custom
 from genbab.nonlinear.composed.formula import definition
-from genbab.nonlinear.expressions.expression import Apply, Combine, Expression, Multiply, Variable
+from genbab.nonlinear.expressions.expression import Expression
+from genbab.nonlinear.expressions.steps import Apply, Argument, Combine, Multiply
 from genbab.nonlinear.facts.registry import OPERATORS
 
 _STANDARD = {name: (kind, operator) for (domain, kind), (name, operator) in OPERATORS.items() if not domain}
@@ -209,7 +210,7 @@ class _Writer:
     def _program(self, expression: Expression, x: str) -> str:
         names: list[str] = []
         for step in expression.steps:
-            if isinstance(step, Variable):
+            if isinstance(step, Argument):
                 names.append(x)
             elif isinstance(step, Apply):
                 names.append(self._function(step.fn, names[step.a]))

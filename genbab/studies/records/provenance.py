@@ -83,10 +83,11 @@ def model_hash(model: Model) -> str:
     from genbab.nonlinear import make
     from genbab.nonlinear.composed import cache
     from genbab.nonlinear.composed.custom import CUSTOM
-    from genbab.nonlinear.expressions.expression import Apply, Expression, Variable
+    from genbab.nonlinear.expressions.expression import Expression
+    from genbab.nonlinear.expressions.steps import Apply, Argument
 
     known = [make(one.name) for one in CUSTOM.values() if one.written is None]
-    facts = sorted(cache.key(Expression((Variable(), Apply(fn, 0)))) for fn in known)
+    facts = sorted(cache.key(Expression((Argument(), Apply(fn, 0)))) for fn in known)
     return text_hash(model.proto + "".join(facts).encode())
 
 

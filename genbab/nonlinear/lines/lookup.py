@@ -22,7 +22,7 @@ _NEWTON_STEPS = 2
 
 
 @dataclass(frozen=True)
-class Piece:
+class TableSegment:
     """A segment in the shared table: relative slope = (k - start)*factor, entries from `offset` on.
 
     Used for slopes from `threshold` on (the first piece of a side for all smaller ones as well).
@@ -44,8 +44,8 @@ class Slot:
     """What one lookup serves: the parts in its table and the pieces of the lower and the upper side."""
 
     parts: tuple[Part, ...]
-    lower: tuple[Piece, ...]
-    upper: tuple[Piece, ...]
+    lower: tuple[TableSegment, ...]
+    upper: tuple[TableSegment, ...]
 
 
 def _groups(fn: Nonlinearity, curvature: int) -> list[list[Part]]:
@@ -61,14 +61,14 @@ def _groups(fn: Nonlinearity, curvature: int) -> list[list[Part]]:
     return groups
 
 
-def _pieces(fn: Nonlinearity, group: list[Part], offset: int) -> tuple[Piece, ...]:
+def _pieces(fn: Nonlinearity, group: list[Part], offset: int) -> tuple[TableSegment, ...]:
     pieces, below = [], 0.0
     for i, part in enumerate(group):
         slopes = [slope for _, slope in part_ends(fn, part)]
         threshold = 0.5 * (below + min(slopes))
         start, rise = slopes[0], slopes[1] - slopes[0]
         factor = 1.0 / rise if rise else 0.0  # a segment without rise is a line: any point of it will do
-        pieces.append(Piece(part[0], start, factor, float((offset + i) * ENTRIES), threshold))
+        pieces.append(TableSegment(part[0], start, factor, float((offset + i) * ENTRIES), threshold))
         below = max(slopes)
     return tuple(pieces)
 
@@ -85,9 +85,11 @@ def slots(fn: Nonlinearity) -> tuple[Slot, ...]:
     return tuple(result)
 
 
-def route(slot: Slot, k: Tensor, side: Side) -> tuple[Piece, list[tuple[Tensor, Piece, Piece]]]:
+def route(
+    slot: Slot, k: Tensor, side: Side
+) -> tuple[TableSegment, list[tuple[Tensor, TableSegment, TableSegment]]]:
     """First piece, and changes (mask, from, to) that lead every element, in turn, to its own piece."""
-    sides: list[tuple[tuple[Piece, ...], Tensor | None]] = []
+    sides: list[tuple[tuple[TableSegment, ...], Tensor | None]] = []
     if isinstance(side, bool):
         sides = [((slot.upper if side else slot.lower) or slot.lower or slot.upper, None)]
     elif slot.lower and slot.upper:
