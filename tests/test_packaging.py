@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,19 @@ def within(i: Import, places: tuple[str, ...]) -> bool:
 
 
 FILES = sources(*PARTS)
-IMPORTS = tuple(i for source in FILES for i in source.imports)
-EXTERNAL = tuple(
-    i for i in IMPORTS if i.target.split(".")[0] not in {*sys.stdlib_module_names, "genbab", "__future__"}
-)
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    """All of them; read when a test first asks, not when tests are collected."""
+    return tuple(i for source in FILES for i in source.imports)
+
+
+@cache
+def external() -> tuple[Import, ...]:
+    """Those of libraries."""
+    own = {*sys.stdlib_module_names, "genbab", "__future__"}
+    return tuple(i for i in imports() if i.target.split(".")[0] not in own)
 
 
 def inner(name: str) -> str:
@@ -108,7 +118,7 @@ def test_every_module_has_a_floor() -> None:
 
 def test_imports_go_down_only() -> None:
     wrong = []
-    for i in IMPORTS:
+    for i in imports():
         package, *rest = i.target.split(".")
         here = inner(i.module).split(".")[0]
         if package == "genbab" and here and rest and rest[0] in FLOOR and rest[0] != here:
@@ -119,7 +129,7 @@ def test_imports_go_down_only() -> None:
 def test_tables_use_nonlinear_in_their_generator_only() -> None:
     wrong = [
         i
-        for i in IMPORTS
+        for i in imports()
         if within(i, ("lut",))
         and inner(i.module) != "lut.generate"
         and i.target.startswith("genbab.nonlinear")
@@ -128,18 +138,18 @@ def test_tables_use_nonlinear_in_their_generator_only() -> None:
 
 
 def test_special_libraries_stay_in_their_place() -> None:
-    wrong = [i for i in EXTERNAL if not within(i, ONLY_IN.get(i.target.split(".")[0], ("",)))]
+    wrong = [i for i in external() if not within(i, ONLY_IN.get(i.target.split(".")[0], ("",)))]
     assert not wrong, listed(wrong)
 
 
 def test_light_modules_import_no_torch() -> None:
-    wrong = [i for i in EXTERNAL if i.target.split(".")[0] == "torch" and within(i, NO_TORCH)]
+    wrong = [i for i in external() if i.target.split(".")[0] == "torch" and within(i, NO_TORCH)]
     assert not wrong, listed(wrong)
 
 
 @pytest.mark.parametrize("leaf", sorted(LEAF_LIBRARIES))
 def test_leaf_folder_imports_only_its_libraries(leaf: str) -> None:
-    mine = [i for i in EXTERNAL if within(i, (leaf,))]
+    mine = [i for i in external() if within(i, (leaf,))]
     wrong = [i for i in mine if i.target.split(".")[0] not in LEAF_LIBRARIES[leaf]]
     assert not wrong, listed(wrong)
 
@@ -149,7 +159,7 @@ def test_imported_libraries_are_the_declared_ones() -> None:
     optional = {"matplotlib", "numba", "triton"}  # drawings, backends of kernels: where they are installed
     optional |= {"jinja2", "markupsafe", "pillow", "vnnlib"}  # reports, images, VNN-LIB 2
     named = {"google": "protobuf", "PIL": "pillow"}  # imported by another name than installed
-    used = {named.get(name, name) for name in (i.target.split(".")[0] for i in EXTERNAL)}
+    used = {named.get(name, name) for name in (i.target.split(".")[0] for i in external())}
     assert used - optional <= declared
     assert declared <= used, "a dependency that nothing imports"
 

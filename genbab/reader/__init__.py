@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genbab.reader.convert.capabilities import operators, opset_versions
 from genbab.reader.models.activations import Activated, activated
-from genbab.reader.models.hidden import exposed, showing, tensors
+from genbab.reader.models.hidden import exposed, showing
 from genbab.reader.models.joined import (
     Joined,
     check_declared,
@@ -41,6 +41,5 @@ __all__ = [
     "refuse_unready",
     "showing",
     "tensor_bytes",
-    "tensors",
     "unsimplified",
 ]

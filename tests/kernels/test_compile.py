@@ -77,15 +77,14 @@ def compile_all(float_type: str, function: str) -> list[str]:
     return done
 
 
-@pytest.mark.parametrize(("float_type", "function"), [("fp32", "sin"), ("fp64", "gelu")])
-def test_every_kernel_compiles_for_a_gpu(float_type: str, function: str, tmp_path: Path) -> None:
+def test_every_kernel_compiles_for_a_gpu(tmp_path: Path) -> None:
     code = (
         "from tests.kernels.test_compile import compile_all\n"
-        f"print(len(compile_all('{float_type}', '{function}')))"
+        "print(*(len(compile_all(*how)) for how in (('fp32', 'sin'), ('fp64', 'gelu'))))"
     )
     # a process of its own: no interpreter there, and a cache that is thrown away
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path), "TRITON_INTERPRET": "0", "PYTHONPATH": path}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
-    assert int(run.stdout) == 13
+    assert run.stdout.split() == ["13", "13"]
