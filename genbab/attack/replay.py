@@ -189,7 +189,7 @@ class Replayer:
         return unsimplified(self._model)
 
 
-class _Together:
+class _JointSession:
     """Sessions of several models by name, that answer like one whose names are `model/tensor`."""
 
     def __init__(self, sessions: Mapping[str, InferenceSession]) -> None:
@@ -209,7 +209,7 @@ class _Together:
 def _opened(model: Model, optimised: bool) -> InferenceSession:
     if not model.given:
         return session(model.proto, optimised)
-    return _Together({name: session(proto, optimised) for name, proto in model.given.items()})
+    return _JointSession({name: session(proto, optimised) for name, proto in model.given.items()})
 
 
 def _met(spec: Spec, placed: Placed, y: Floats) -> int | None:

@@ -95,11 +95,12 @@ class WarmStart:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What is proved of a question's rows, `certified`, and with what: `certificate`, the lines and planes of
-    every node (where one is missing, those by default) and the weights of premises.
+    """What is proved of a question's rows, and with what.
 
-    rows: those that the pass was made for, the question's and multiples of premises, and the price (B, S) of
-    these; weights: the rows' coefficients (B, S, N) at every relaxed node, in the last pass of the search.
+    certified: the proof's result; certificate: the lines and planes of every node (where one is missing,
+    those by default) and the weights of premises; rows: those that the pass was made for, the question's and
+    multiples of premises, and the price (B, S) of these; weights: the rows' coefficients (B, S, N) at every
+    relaxed node, in the last pass of the search.
     """
 
     certified: Certified

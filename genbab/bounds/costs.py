@@ -15,8 +15,9 @@ GROUPED, ELEMENTWISE = 60, 4
 
 
 def rows_at_once(engine: Engine, domains: int, target: int, searching: bool) -> int:
-    """How many rows of node `target` fit the memory at once, for so many boxes; searching slopes keeps more
-    of every row than one pass does.
+    """How many rows of node `target` fit the memory at once, for so many boxes.
+
+    Searching slopes keeps more of every row than one pass does.
     """
     network = engine.exact
     skipped = {} if searching else network.once(contractions)

@@ -49,8 +49,10 @@ def cheap_forms(
 
 @dataclass(frozen=True)
 class Tightening:
-    """How hidden rows are bounded: slope steps; the seconds after which no further chunk of rows is begun;
-    whether the outputs are bounded, too; who is told what was found.
+    """How hidden rows are bounded.
+
+    steps: of slopes; seconds: after which no further chunk of rows is begun; outputs: whether these are
+    bounded, too; record: who is told what was found.
     """
 
     steps: Steps = Steps(0)
@@ -66,8 +68,9 @@ def tighten_all(
     how: Tightening,
     linear: Linearised | None = None,
 ) -> Relaxations:
-    """Every nonlinear argument (and the outputs, if asked) bounded backwards, layer after layer, each using
-    the last; returns the relaxations on the intervals found.
+    """The relaxations on intervals that backward passes find, layer after layer, each using the last.
+
+    Every nonlinear argument is bounded, and the outputs, if asked.
 
     Each node gets a part of the seconds left in proportion to its rows' cost. `linear` are the arguments of
     products on the same boxes, where they are known.

@@ -31,7 +31,7 @@ class RelaxedLayer:
 
 
 @dataclass(frozen=True, eq=False)
-class ShownPoint:
+class InstancePoint:
     """A point that is drawn: x (D,), what the network gives there y (O,), the input it began with, the box.
 
     `counterexample`: whether x refutes the specification (else it is only where the question began).
@@ -65,7 +65,7 @@ class StudyInstance:
     domains: int | None
     steps: tuple[tuple[float, str, float], ...]
     shape: tuple[int, ...]
-    point: ShownPoint | None
+    point: InstancePoint | None
 
     @property
     def anchor(self) -> str:
@@ -206,17 +206,17 @@ def _shape(result: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[int, ..
 
 def _found(
     study: Study, record: Mapping[str, Any], result: Mapping[str, Any], facts: Mapping[str, Any]
-) -> ShownPoint | None:
+) -> InstancePoint | None:
     """The counterexample with what it began with; of a misclassified sample the sample."""
     known, box = _mapping(result.get("counterexample")), _mapping(facts.get("box"))
     x = _numbers(known.get("x"))
     start = _kept(study, record)
     if x is None:
-        return None if start is None else ShownPoint(start, None, None, None, None, False)
+        return None if start is None else InstancePoint(start, None, None, None, None, False)
     lower, upper = (_numbers(box.get(end), x.size) for end in ("lower", "upper"))
     if start is not None and start.size != x.size:
         start = None
-    return ShownPoint(x, _numbers(known.get("y")), start, lower, upper, True)
+    return InstancePoint(x, _numbers(known.get("y")), start, lower, upper, True)
 
 
 def _kept(study: Study, record: Mapping[str, Any]) -> Floats | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genbab.reporting.charts import Chart, series
-from genbab.reporting.facts import Floats, ShownPoint, StudyInstance
+from genbab.reporting.facts import Floats, InstancePoint, StudyInstance
 from genbab.reporting.pixels import change, layout, picture
 from genbab.reporting.scales import number
 
@@ -73,7 +73,7 @@ def view(one: StudyInstance, shape: tuple[int, ...] | None = None) -> PointView 
     return PointView(title, panels, size, guessed, line, rows, hidden, outputs, zero, largest, origin, said)
 
 
-def _start(found: ShownPoint, box: tuple[Floats, Floats] | None) -> Floats | None:
+def _start(found: InstancePoint, box: tuple[Floats, Floats] | None) -> Floats | None:
     """The input that a counterexample began with; where only its box is known, its middle."""
     if not found.counterexample:
         return None
@@ -83,7 +83,7 @@ def _start(found: ShownPoint, box: tuple[Floats, Floats] | None) -> Floats | Non
 
 
 def _panels(
-    one: StudyInstance, found: ShownPoint, start: Floats | None, shape: tuple[int, ...] | None
+    one: StudyInstance, found: InstancePoint, start: Floats | None, shape: tuple[int, ...] | None
 ) -> tuple[tuple[Panel, ...], tuple[int, int], str]:
     wanted = one.shape if shape is None else shape
     if shape is not None and math.prod(shape) != found.x.size:
@@ -110,7 +110,7 @@ def _panels(
 
 
 def _row(
-    k: int, found: ShownPoint, start: Floats | None, box: tuple[Floats, Floats] | None
+    k: int, found: InstancePoint, start: Floats | None, box: tuple[Floats, Floats] | None
 ) -> tuple[str, ...]:
     low, high = ("", "") if box is None else (number(float(box[0][k])), number(float(box[1][k])))
     value = float(found.x[k])
@@ -128,7 +128,7 @@ def _row(
 
 
 def _outputs(
-    one: StudyInstance, found: ShownPoint
+    one: StudyInstance, found: InstancePoint
 ) -> tuple[tuple[tuple[int, str, float, float, str], ...], float]:
     """The largest outputs, in order of their numbers, as bars; where 0 is among them."""
     y = found.y
@@ -148,7 +148,7 @@ def _outputs(
     return tuple(rows), round(-low * scale, 1)
 
 
-def _said(one: StudyInstance, found: ShownPoint) -> str:
+def _said(one: StudyInstance, found: InstancePoint) -> str:
     """The class that the network takes a counterexample for."""
     label, y = one.details.get("label"), found.y
     if y is None or not isinstance(label, int) or not found.counterexample or y.size < 2:

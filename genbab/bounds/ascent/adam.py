@@ -12,8 +12,9 @@ from genbab.kernels import LEAST_SQUARE, Moments
 
 @dataclass(frozen=True)
 class Steps:
-    """How slopes are optimised: number of steps, first step as a share of each slope's own range, decay per
-    step.
+    """How slopes are optimised.
+
+    count: number of steps; rate: the first, as a share of each slope's own range; decay: per step.
     """
 
     count: int = 20

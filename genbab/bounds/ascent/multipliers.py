@@ -76,9 +76,11 @@ class Unsafe(NamedTuple):
 
 
 class Premises(NamedTuple):
-    """What holds at every point that counts: each of the outputs lies in its node's interval, and the unsafe
-    rows hold. size: how far a multiplier may move, (B, S, K + R); None, without unsafe rows only: as far as
-    the rows' coefficients at neurons of the same layer.
+    """What holds at every point that counts.
+
+    Each of the outputs lies in its node's interval, and the unsafe rows hold. size: how far a multiplier may
+    move, (B, S, K + R); None, without unsafe rows only: as far as the rows' coefficients at neurons of the
+    same layer.
     """
 
     outputs: PremiseOutputs
@@ -148,9 +150,7 @@ class Multipliers:
         self.weight = self._allowed(torch.where(moved * self.weight < 0, 0.0, moved))
 
     def uphill(self, value: Tensor) -> Tensor:
-        """The bound's gradient to the weights, where the pass attains its bound at outputs `value`
-        (B, S, O).
-        """
+        """The bound's gradient to the weights, `value` (B, S, O): the outputs where it is attained."""
         known = value[..., self.outputs.output]
         if self.unsafe is not None:
             known = torch.cat([known, value @ self.unsafe.matrix.to(value.dtype).mT], -1)

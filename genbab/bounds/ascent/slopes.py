@@ -28,8 +28,7 @@ Stop = Callable[[Tensor], bool]
 
 @dataclass(frozen=True, eq=False)
 class Freedom:
-    """Arguments whose interval was cut by a split, per nonlinear node: their slopes may leave the range of
-    f'.
+    """Arguments whose interval was cut by a split: their slopes may leave the range of f'.
 
     A slope outside touches at an end of the interval: that is the Lagrange multiplier of the split's
     constraint (the β of β-CROWN; Wang et al., NeurIPS 2021), in the same variable. steps: per node and
@@ -45,9 +44,10 @@ class Freedom:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What is to be raised, in the dtype of the search: the bounds of rows on boxes; beside slopes inside the
-    range of f', by slopes that splits set free, and by multipliers, which are moved along: the slopes are
-    then those of the rows `multipliers.added(rows)`.
+    """What is to be raised, in the dtype of the search: the bounds of rows on boxes.
+
+    Beside slopes inside the range of f' there may be slopes that splits set free, and multipliers, which are
+    moved along: the slopes are then those of the rows `multipliers.added(rows)`.
     """
 
     rows: Rows
@@ -58,8 +58,10 @@ class Objective:
 
 @dataclass(frozen=True, eq=False)
 class Searched:
-    """What a search leaves: slopes per node, those of the last step (the rate decays, so they are near the
-    best); weights: the rows' coefficients (B, S, N) at each node's output in its last pass.
+    """What a search leaves.
+
+    starts: slopes per node, those of the last step (the rate decays, so they are near the best); weights: the
+    rows' coefficients (B, S, N) at each node's output in its last pass.
     """
 
     starts: Starts = field(default_factory=dict)
@@ -95,8 +97,9 @@ def optimise(
 
 
 def _settled(relaxation: Relaxation, start: Start, i: int, objective: Objective) -> Start:
-    """The slopes of an earlier pass on another box, with the function's own where only that one is
-    undominated here: no step would move it there.
+    """The slopes of an earlier pass on another box.
+
+    With the function's own where only that one is undominated here: no step would move it there.
     """
     if i not in relaxation.network.nonlinear:
         return start
@@ -168,9 +171,7 @@ class _Ascent(Sweep):
 
 
 def _released(lines: Lines, line: TakenLine, place: int, slope: Tensor, span: Tensor) -> Tensor:
-    """The slope, but the function's own where it is straight on the interval and the constraint is not
-    active.
-    """
+    """The slope, but the function's own where it is straight here and the constraint is not active."""
     low, high = lines.boxes[place]
     point = line.point[place]
     idle = (span <= 0) & (point >= low) & (point <= high)

@@ -31,11 +31,10 @@ Sources = Iterable[tuple[int, Tensor]]
 
 
 def descend(relaxation: Relaxation, rows: Rows, box: Interval, start: Starts) -> Pass:
-    """A backward pass in the relaxation's dtype, without rounding account: for searching slopes, never for
-    verdicts.
+    """A backward pass without rounding account: for searching slopes, never for verdicts.
 
-    Where a side has changed since the pass that `start` is of, or a node is missing, the default slope is
-    taken.
+    In the relaxation's dtype. Where a side has changed since the pass that `start` is of, or a node is
+    missing, the default slope is taken.
     """
     forms, constant = initial_forms(relaxation, rows, box)
     step = _Descent(relaxation, start, constant)

@@ -23,11 +23,11 @@ from genbab.nonlinear.groups.grouped import group_roundings
 
 @dataclass(frozen=True, eq=False)
 class Certified:
-    """What is proved of rows on boxes: they are at least `bound` (B, S) there, and at least <form, x> +
-    constant, form (B, S, D), constant (B, S), at every point of the box, over the reals; rounding included.
+    """What is proved of rows on boxes, over the reals, rounding included.
 
-    curvature (B, S, D): how much each input takes part in the products that a row is made of, None if that
-    is not known.
+    They are at least `bound` (B, S) there, and at least <form, x> + constant, form (B, S, D), constant (B,
+    S), at every point of the box. curvature (B, S, D): how much each input takes part in the products that a
+    row is made of, None if that is not known.
     """
 
     bound: Tensor
@@ -133,8 +133,9 @@ class _Certification(Meaning[Tensor, Sources]):
 def _through_lines(
     relaxation: Relaxation, i: int, a: Tensor, start: Start | None
 ) -> tuple[Slopes, Tensor, Tensor]:
-    """From nonlinear node i to its arguments by rigorous lines: (form per argument, Σ a·intercept,
-    Σ |a|·rounding scale), each sum of as many products as the node has numbers, in any order.
+    """(form per argument, Σ a·intercept, Σ |a|·rounding scale) of a step by rigorous lines.
+
+    Each sum has as many products as nonlinear node i has numbers, in any order.
 
     Default lines are computed once per box and picked per row; other slopes have their intercept computed
     per row.

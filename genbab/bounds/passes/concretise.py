@@ -15,8 +15,10 @@ from genbab.network.walk import Forms
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """The least value of a form (B, S, D) over the input's set: at the point `corner` (B, S, D) it is `least`
-    (B, S); where asked for, `size` (B, S) = Σ |form|·max|x|; `rounding` (B, S) pays for balls.
+    """The least value of a form (B, S, D) over the input's set.
+
+    At the point `corner` (B, S, D) it is `least` (B, S); where asked for, `size` (B, S) = Σ |form|·max|x|;
+    `rounding` (B, S) pays for balls.
 
     The point is a corner of the box, and in the columns of a ball the ball's own least point where the form
     is larger there: the minimum over both sets is at least that.
@@ -42,8 +44,10 @@ def initial_forms(relaxation: Relaxation, rows: Rows, box: Interval) -> tuple[Fo
 def minimum(
     relaxation: Relaxation, form: Tensor | None, like: Tensor, box: Interval, size: bool = False
 ) -> Minimum:
-    """The least value of the form over the box and the input's balls; `like` (B, S) gives dtype and shape
-    where there is no form. The sums have D terms in any order, and no account of their rounding.
+    """The least value of the form over the box and the input's balls.
+
+    like (B, S): gives dtype and shape where there is no form. The sums have D terms in any order, and no
+    account of their rounding.
     """
     if form is None:
         form = like.new_zeros(*like.shape, box[0].shape[1])

@@ -46,8 +46,9 @@ def varying(box: Interval) -> Tensor:
 def forward(
     network: Network, box: Interval, known: dict[int, Interval] | None = None, ask: Ask = go_on
 ) -> list[Interval]:
-    """Sound intervals of every node from forward linear bounds, cut with interval arithmetic and with
-    `known`.
+    """Sound intervals (B, N) of every node from forward linear bounds.
+
+    They are cut with interval arithmetic and with `known`.
     """
     return forward_forms(network, box, known, ask)[0]
 
@@ -118,8 +119,9 @@ def concretise(forms: Forms, radius: Tensor) -> Interval:
 
 
 def _input_forms(box: Interval, active: Tensor) -> Forms:
-    """The input itself: unit rows and the centre for varying entries (less half an ulp), the bounds for the
-    others.
+    """The input itself.
+
+    Unit rows and the centre for varying entries (less half an ulp), the bounds for the others.
     """
     batch, size = box[0].shape
     sides = []

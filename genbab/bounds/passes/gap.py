@@ -25,7 +25,9 @@ from genbab.network.values import values
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """bound (B, S): of the rows, without rounding account; value (B, S): their own where that is attained;
+    """What the lines of a pass give away.
+
+    bound (B, S): of the rows, without rounding account; value (B, S): their own where that is attained;
     gaps: per relaxed node, its part (B, S) of value - bound.
     """
 

@@ -19,8 +19,9 @@ from genbab.nonlinear.groups.kind import GroupPlanes
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Linear forms to bound from below: matrix (B or 1, S, N) over the values of node `target`, plus on_input
-    (B or 1, S, D) over the input.
+    """Linear forms to bound from below.
+
+    matrix (B or 1, S, N): over the values of node `target`; on_input (B or 1, S, D): over the input, beside.
     """
 
     target: int
@@ -50,9 +51,10 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What a pass may start from at one node, and what a proof needs of it: slopes, one tensor (B, S, N) per
-    argument (the parameters of the planes of a function of rows), and the sides they belong to, upper
-    (B, S, N): 1 where the upper line was taken.
+    """What a pass may start from at one node, and what a proof needs of it.
+
+    slopes: one tensor (B, S, N) per argument (the parameters of the planes of a function of rows); upper
+    (B, S, N): the sides they belong to, 1 where the upper line was taken.
     """
 
     slopes: Slopes
@@ -98,8 +100,9 @@ class TakenLine:
 
     @property
     def gradient(self) -> Slopes:
-        """∂bound/∂slope of a swept line, per argument: A·(v - x*), x* where the line touches (envelope
-        theorem), v the argument's value.
+        """∂bound/∂slope of a swept line, per argument.
+
+        A·(v - x*), x* where the line touches (envelope theorem), v the argument's value.
         """
         if self.uphill:
             return self.uphill
@@ -108,8 +111,10 @@ class TakenLine:
 
 @dataclass(frozen=True, eq=False)
 class TakenPlanes:
-    """The planes that one pass took at a node of a function of rows: coefficients and upper as those of
-    `TakenLine`, the planes' parameters `at` (B, S, N), and the planes; point: as above, of the argument.
+    """The planes that one pass took at a node of a function of rows.
+
+    coefficients, upper: as those of `TakenLine`; at (B, S, N): the planes' parameters; point: as there, of
+    the only argument.
     """
 
     coefficients: Tensor
@@ -126,9 +131,10 @@ class TakenPlanes:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """One backward pass on a relaxation: below the rows lies <coefficients, x> + constant, coefficients
-    (B, S, D), constant (B, S), least at `corner` (B, S, D), where it is `bound` (B, S); lines, planes: what
-    it took, per node.
+    """One backward pass on a relaxation.
+
+    Below the rows lies <coefficients, x> + constant, coefficients (B, S, D), constant (B, S), least at
+    `corner` (B, S, D), where it is `bound` (B, S); lines, planes: what it took, per node.
     """
 
     relaxation: Relaxation

@@ -22,7 +22,9 @@ from genbab.network.interval import Interval, gamma
 
 @dataclass(frozen=True, eq=False)
 class Contracted:
-    """A matrix product on boxes: centres of the operands (B, 1, H, I, K) and (B, 1, H, J, K); of the sums,
+    """A matrix product on boxes.
+
+    left, right: centres of the operands (B, 1, H, I, K) and (B, 1, H, J, K); of the sums,
     centre and reach (B, 1, H·I·J): Σ m_x·m_y and more than Σ r_x·r_y, and the scale of rounding errors, mass.
     """
 
@@ -34,8 +36,9 @@ class Contracted:
     mass: Tensor
 
     def pull(self, a: Tensor) -> tuple[Tensor, Tensor]:
-        """The coefficients of both operands, (B, S, H·I·K) and (B, S, H·J·K), for those of the sums (B, S,
-        H·I·J).
+        """The coefficients of both operands, for those of the sums (B, S, H·I·J).
+
+        (B, S, H·I·K) and (B, S, H·J·K).
         """
         heads, rows, columns, _ = self.of.shape
         cube = a.reshape(*a.shape[:2], heads, rows, columns)
@@ -52,9 +55,10 @@ def contracted(
     right: Interval,
     doubts: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> Contracted | None:
-    """The matrix product where its operands' nodes have these intervals (B, N); None where copies of a number
-    differ or something is not finite. doubts (B, N): how far the operands' true values may be from the ones
-    as written; so much, twice, may copies of one number differ.
+    """The matrix product where its operands' nodes have these intervals (B, N).
+
+    None where copies of a number differ or something is not finite. doubts (B, N): how far the operands' true
+    values may be from the ones as written; so much, twice, may copies of one number differ.
     """
     for interval, first in ((left, True), (right, False)):
         for end in interval:

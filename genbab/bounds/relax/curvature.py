@@ -33,10 +33,10 @@ EIGEN = 256.0
 
 @dataclass(frozen=True, eq=False)
 class Linearised:
-    """Arguments of products as affine functions of the varying inputs `active` (D,), on boxes of this radius
-    (B, D).
+    """Arguments of products as affine functions of the varying inputs.
 
-    Node a is within error[a] (B, N) of slope[a] (B, D, N) applied to t plus constant[a] (B, N).
+    active (D,): these inputs; radius (B, D): of the boxes. Node a is within error[a] (B, N) of slope[a] (B,
+    D, N) applied to t plus constant[a] (B, N).
     """
 
     active: Tensor

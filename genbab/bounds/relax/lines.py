@@ -31,8 +31,9 @@ Slopes = tuple[Tensor, ...]
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """What one function offers on its arguments' boxes; all tensors are (B, 1, N). Computed when asked
-    for.
+    """What one function offers on its arguments' boxes; all tensors are (B, 1, N).
+
+    Computed when asked for.
     """
 
     fn: Nonlinearity | Product | Gate
@@ -77,9 +78,7 @@ class Lines:
 
     @cached_property
     def spans(self) -> tuple[Slopes, Slopes]:
-        """The natural step of each slope of the (lower, upper) lines: how far slopes of undominated lines
-        reach.
-        """
+        """The natural steps of slopes of the (lower, upper) lines: how far undominated ones reach."""
         if self.envelope is not None:
             _, (low, high) = self.envelope
             return (low,), (high,)
@@ -109,8 +108,7 @@ class Lines:
 
     @cached_property
     def default_lines(self) -> tuple[Slopes, Slopes, Tensor, Tensor, Tensor]:
-        """(lower slopes, upper slopes, lower intercept, upper intercept, rounding scale), all (B, 1, N),
-        rigorous.
+        """(lower slopes, upper slopes, lower intercept, upper intercept, rounding scale), rigorous.
 
         The rounding scale is the larger side's |intercept| + Σ|slope|·max|arg|, for the error account of a
         pass.

@@ -55,8 +55,9 @@ class Relaxation:
         return max(interval[0].shape[0] for interval in self.intervals)
 
     def moved(self, intervals: list[Interval]) -> Relaxation:
-        """The relaxation on other boxes; what was computed for nodes whose sources kept the very same tensors
-        is kept too.
+        """The relaxation on other boxes.
+
+        What was computed for nodes whose sources kept the very same tensors is kept too.
         """
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         still = [all(same[s] for s in node.sources) for node in self.network.nodes]
@@ -91,8 +92,9 @@ class Relaxation:
         return self._once("groups", i, make)
 
     def ready(self, i: int) -> Any:
-        """The boxes of nonlinear node i, whose function is `hot`, or what is known of the softmax that it is,
-        as the kernels want them.
+        """What the kernels want of node i, a function that they take.
+
+        Its boxes, or what is known of the softmax that it is.
         """
 
         def make() -> Any:
@@ -121,9 +123,11 @@ class Relaxation:
         return self._once("contracted", i, make)
 
     def mass(self, i: int) -> tuple[int, Tensor]:
-        """For affine node i: the length n of its longest sums, and over its sources' boxes a mass (B, N) with
-        γ_n·mass >= γ_n·(|W||x| + |bias|) + what the node's uncertainty says. A sum of a backward pass goes on
-        over other nodes, hence their number is added to the length.
+        """The length n of the longest sums of affine node i, and the scale of their roundings.
+
+        That is, over its sources' boxes, a mass (B, N) with γ_n·mass >= γ_n·(|W||x| + |bias|) + what the
+        node's uncertainty says. A sum of a backward pass goes on over other nodes, hence their number is
+        added to the length.
         """
         if self.masses and i in self.masses:
             return self.masses[i]

@@ -43,9 +43,11 @@ class Balance:
     by_split: float = 0.0
 
     def add(self, seconds: tuple[float, float], by_rows: Tensor, by_split: Tensor) -> None:
-        """Count a round: seconds without and for the hidden rows; margins (B,) gained by the rows, and by
-        the split
-        that made the children. Older rounds fade."""
+        """Count a round; older ones fade.
+
+        seconds: without and for the hidden rows; by_rows, by_split (B,): margins gained by the rows, and by
+        the split that made the children.
+        """
         self.cheap, self.tight = 0.7 * self.cheap + seconds[0], 0.7 * self.tight + seconds[1]
         self.by_rows = 0.7 * self.by_rows + _typical(by_rows)
         self.by_split = 0.7 * self.by_split + _typical(by_split)
@@ -65,8 +67,9 @@ def _typical(gains: Tensor) -> float:
 
 
 def bound_by_inputs(engine: Engine, output: int, tighten: bool) -> Bound:
-    """A `Bound` that rebuilds the intervals of each child box; hidden rows too (`tighten`) while that
-    pays.
+    """A `Bound` that rebuilds the intervals of each child box.
+
+    Hidden rows are bounded, too (`tighten`), while that pays.
     """
     balance = Balance()
     count = 0

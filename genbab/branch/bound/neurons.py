@@ -1,5 +1,6 @@
-"""Bounding children of neuron splits: intervals of the parent with one neuron cut, slopes started from its
-own.
+"""Bounding children of neuron splits.
+
+A child has the intervals of its parent with one neuron cut, and starts from its parent's slopes.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ def question(engine: Engine, root: Root, domains: Domains) -> Question:
 def bound_by_neurons(
     engine: Engine, root: Root, steps: Steps, choose: Choose, retighten: Retighten | None = None
 ) -> Bound:
-    """A `Bound` that optimises the slopes of each child's rows, evaluates them in float64 and chooses its
-    split; `retighten` first cuts boxes and hidden intervals by what the domain is known to satisfy.
+    """A `Bound` that optimises slopes for each child's rows, certifies them and chooses its split.
+
+    `retighten` first cuts boxes and hidden intervals by what the domain is known to satisfy.
     """
 
     def bound(children: Domains) -> Domains:
@@ -109,8 +111,9 @@ def child_intervals(root: Root, domains: Domains) -> list[Interval]:
 
 
 def freedom(engine: Engine, root: Root, domains: Domains) -> Freedom:
-    """Room for multipliers at every argument whose interval is cut, in steps of the range of f' at the
-    root; not where they are found apart from the slopes (`Multipliers`).
+    """Room for multipliers at every argument whose interval is cut.
+
+    In steps of the range of f' at the root; not where they are found apart from the slopes (`Multipliers`).
     """
     steps: dict[int, Slopes] = {}
     outputs = engine.exact.once(PremiseOutputs.of)

@@ -60,8 +60,10 @@ def strong_score(
 
 
 def _tried(engine: Engine, root: Root, parents: Domains, view: DomainView, which: Tensor) -> Tensor:
-    """What both children of each parent, which are those of the view, gain (2 P,), all lower children first;
-    nothing is certified, and multiples of premises stay what they are in the view.
+    """What both children of each parent gain, (2 P,), all lower children first.
+
+    The parents are those of the view. Nothing is certified, and multiples of premises stay what they are in
+    the view.
     """
     children, both = bisect(parents), which.repeat(2)
     query = children.query

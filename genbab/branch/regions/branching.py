@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from genbab.bounds import Answer, Engine, Relaxation, Steps
+from genbab.branch.bound.joint import narrowed
 from genbab.branch.bound.neurons import Choose, Root, bound_by_neurons, neuron_root
-from genbab.branch.bound.together import narrowed
 from genbab.branch.choose.mixed import Mixed
 from genbab.branch.cut.retighten import Retighten
 from genbab.branch.open.domains import Domains, Splits

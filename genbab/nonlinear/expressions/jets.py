@@ -148,7 +148,7 @@ def _applied(fn: Nonlinearity, a: Jet) -> Jet:
     low, high = fn.domain
     l, u = a.value[0].clamp(low, high), a.value[1].clamp(low, high)  # noqa: E741
     constant = (a.first[0] == 0) & (a.first[1] == 0) & ~a.broken & a.smooth
-    inside = _Inside(fn, l, u)
+    inside = _Interior(fn, l, u)
     second = inside.second()
     first = inside.first(second)
     value = inside.value(first)
@@ -197,7 +197,7 @@ def _own_error(fn: Nonlinearity, big: Tensor, steep: Tensor, reach: Tensor) -> T
     return torch.minimum(fn.noise * _EPS * (1.0 + big), relative.nan_to_num(torch.inf))
 
 
-class _Inside:
+class _Interior:
     """A function of the library on intervals [l, u]."""
 
     def __init__(self, fn: Nonlinearity, l: Tensor, u: Tensor) -> None:  # noqa: E741

@@ -117,9 +117,10 @@ class JointRounds:
 
 
 def narrowed(engine: Engine, root: Root, domains: Domains, seconds: float) -> Domains:
-    """The domains with the hidden intervals that their unsafe points can have (lower > upper: there are
-    none), found in about so many seconds. Only neurons that the specification shows are narrowed; the same
-    domains where it shows none.
+    """The domains with the hidden intervals that their unsafe points can have.
+
+    lower > upper: there are none. Found in about so many seconds. Only neurons with premises are narrowed;
+    the same domains where there are none.
     """
     end, query = time.monotonic() + seconds, domains.query
     outputs = engine.exact.once(PremiseOutputs.of)

@@ -28,7 +28,7 @@ from genbab.bounds import (
 )
 from genbab.bounds.answer import _paid
 from genbab.branch import neuron_root
-from genbab.branch.bound.together import narrowed
+from genbab.branch.bound.joint import narrowed
 from genbab.config import Config
 from genbab.driver.root import RootState, cheap, optimised
 from genbab.network import evaluate, lifted, values, with_premises
