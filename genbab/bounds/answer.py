@@ -29,7 +29,7 @@ NEARLY = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """How large are rows at least on boxes (B, D), given intermediate bounds?
+    """How large rows are at least on boxes (B, D), given intermediate bounds: what is asked.
 
     freedom: arguments whose slopes may leave the range of f' (None: those with premises); premises: what
     holds at every point that counts: bounds are then of the rows at these points (None: nothing is known

@@ -19,7 +19,7 @@ from genbab.network.interval import Interval, interval_rows
 
 @dataclass(frozen=True, eq=False)
 class LinearBounds:
-    """Linear functions around C·y(x), for every x of each box and over the reals, all float64:
+    """Linear functions around C·y(x), for every x of each box and over the reals, all float64.
 
     lower_matrix·x + lower_constant <= C·y(x) <= upper_matrix·x + upper_constant; matrices (B, S, D),
     constants (B, S).

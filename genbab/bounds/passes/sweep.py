@@ -31,16 +31,19 @@ class Sweep(Meaning[Sequence[Tensor], Tensor]):
         return None if target is None else known[target]
 
     def affine(self, i: int, node: Affine, x: Sequence[Tensor]) -> Tensor:
+        """The node's value."""
         value = node.bias
         for known, (_, one) in zip(x, node.terms, strict=False):
             value = one.apply(known) + value
         return value
 
     def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Tensor]) -> Tensor:
+        """Its value on the lines that the pass took."""
         value, self.lines[i] = along(self.one.relaxation, i, self.one.lines[i], tuple(x))
         return value
 
     def grouped(self, i: int, node: Grouped, x: Sequence[Tensor]) -> Tensor:
+        """Its value on the entries' lines of the planes that the pass took."""
         taken = self.one.planes[i]
         self.planes[i] = replace(taken, point=x[0])
         return taken.planes.along(x[0])
