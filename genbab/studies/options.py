@@ -83,8 +83,9 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def taking(kind: type) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """For a function that takes `**options` of a kind: refuses other names as Python does, fills in defaults,
-    and shows the options one by one in `help` and in notebooks.
+    """A function that takes `**options` of a kind, made to say so.
+
+    It refuses other names as Python does, fills in defaults, and shows the options one by one in `help`.
     """
     names = tuple(kind.__annotations__)
 

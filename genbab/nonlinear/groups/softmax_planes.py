@@ -110,9 +110,7 @@ class Planes:
         return y.scatter(-1, self.critical, 1.0 - others).flatten(-2)
 
     def moved(self, at: Tensor, v: Tensor, rate: float, direction: Callable[[Tensor], Tensor]) -> Tensor:
-        """The points `at` a part of the way to v: a step of Frank & Wolfe (1956), which never lowers the
-        bound at first.
-        """
+        """The points `at` after a step of Frank & Wolfe (1956), which never lowers the bound at first."""
         return towards(at, v, rate)
 
 
