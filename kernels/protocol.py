@@ -25,7 +25,9 @@ class Kernels(Protocol):
 
     @property
     def FUNCTIONS(self) -> frozenset[str]:
-        """Names of `functions.HOT` that `relax`, `gradient`, `ascend` and `envelope` are to be asked for, and
+        """Names of the functions whose lines are computed here.
+
+        Of `functions.HOT`, those that `relax`, `gradient`, `ascend` and `envelope` are to be asked for, and
         "softmax" where its planes are: callers compute the lines of all other functions by themselves.
         """
 

@@ -107,8 +107,9 @@ def _along(l: Tensor, u: Tensor, share: Tensor) -> Tensor:  # noqa: E741
 
 
 def _mean(g: Tensor, smooth: bool) -> Tensor:
-    """The mean of a function from values (M, odd) on an even grid of the interval: Simpson's rule, or the
-    trapezoidal one.
+    """The mean of a function from values (M, odd) on an even grid of the interval.
+
+    By Simpson's rule, or the trapezoidal one.
     """
     weights = torch.full((g.shape[1],), 2.0)
     if smooth:
@@ -118,8 +119,9 @@ def _mean(g: Tensor, smooth: bool) -> Tensor:
 
 
 def _own(bent: _Bent, stops: Tensor) -> Areas:
-    """The parts' mean heights of the (convex, concave) envelope over their middles, for splits at the
-    stops.
+    """The parts' mean heights of the (convex, concave) envelope over their middles.
+
+    For splits at the stops.
     """
     l, u = (end[:, None].expand(stops.shape) for end in (bent.l, bent.u))  # noqa: E741
     stops = torch.minimum(torch.maximum(stops, l), u)
@@ -136,8 +138,9 @@ def _own(bent: _Bent, stops: Tensor) -> Areas:
 
 
 def _envelopes(g: Tensor) -> Areas:
-    """(convex, concave) envelope over the middle of the first 2j + 1 values of g (2*PARTS + 1, M), for j = 1
-    ... PARTS - 1.
+    """(convex, concave) envelope over the middle of the first 2j + 1 values of g, for j = 1 ... PARTS - 1.
+
+    g: (2*PARTS + 1, M).
     """
     found = []
     for j in range(1, PARTS):

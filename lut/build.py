@@ -43,8 +43,9 @@ class TooSlow(Exception):
 
 
 def build(fn: TabledFunction, limit: float | None = None) -> Table:
-    """The table of a function; raises `TooSlow` once it has computed for `limit` seconds. Without a limit it
-    is made more carefully.
+    """The table of a function; raises `TooSlow` once it has computed for `limit` seconds.
+
+    Without a limit it is made more carefully.
     """
     quick = limit is not None
     rows, most, parts = (_ROWS, _CENTRES, _PARTS) if quick else (_MORE_ROWS, _MORE_CENTRES, _MORE_PARTS)
@@ -132,8 +133,9 @@ def _box(fn: TabledFunction, centre: Tensor, width: Tensor, z: Tensor) -> tuple[
 
 @dataclass(frozen=True)
 class _Grid:
-    """The areas left on the intervals of each (centre, width, z), M in all, for the three objectives: even
-    (M, PARTS - 1) each, own (M, K) each; stops (M, K), as numbers in the table and as shares.
+    """The areas left on the intervals of each (centre, width, z), M in all, for the three objectives.
+
+    even (M, PARTS - 1) each, own (M, K) each; stops (M, K), as numbers in the table and as shares.
     """
 
     shape: torch.Size
@@ -177,8 +179,10 @@ class _Maker:
 
 
 def _stops(fn: TabledFunction) -> Tensor:
-    """(K, 2): kinks, of a periodic function those that an interval of the table can reach, each with 0; for
-    jumps with -1 and 1, which mean the numbers beside them.
+    """The stops (K, 2) of a function, as `beside` reads them.
+
+    Kinks, of a periodic function those that an interval of the table can reach, each with 0; for jumps with
+    -1 and 1, which mean the numbers beside them.
 
     Both parts of an interval contain the point between them, so a jump is in one of the two, and the
     objective says in which.
@@ -223,8 +227,9 @@ def _filled(points: Tensor) -> Tensor:
 def _rules(
     maker: _Maker, heights: Tensor, z: Tensor, data: Tensor, inside: tuple[tuple[float, float], ...]
 ) -> Tensor:
-    """How to read each cell: the way that leaves least area at some points of it and is nowhere worse than
-    the middle; (C, W - 1, Z - 1, 3), see `Table`.
+    """How to read each cell, (C, W - 1, Z - 1, 3); see `Table`.
+
+    The way that leaves least area at some points of it and is nowhere worse than the middle.
     """
     corners = [d for row in (data[:, :-1], data[:, 1:]) for d in (row[:, :, :-1], row[:, :, 1:])]
     numbers, ratios = None, []

@@ -19,27 +19,48 @@ class TabledFunction(Protocol):
     """The facts of one function of one variable that matter here (genbab.nonlinear has such records)."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What tables are kept by."""
+
     @property
-    def params(self) -> tuple[float, ...]: ...
+    def params(self) -> tuple[float, ...]:
+        """The parameters, of a family."""
+
     @property
-    def breaks(self) -> tuple[float, ...]: ...
+    def breaks(self) -> tuple[float, ...]:
+        """Where the curvature changes, ascending; of one period."""
+
     @property
-    def curvature(self) -> tuple[int, ...]: ...
+    def curvature(self) -> tuple[int, ...]:
+        """+1, -1 or 0 on each segment."""
+
     @property
-    def kinks(self) -> tuple[float, ...]: ...
+    def kinks(self) -> tuple[float, ...]:
+        """Breaks at which slope or value jumps."""
+
     @property
-    def jumps(self) -> tuple[tuple[float, float, float, float], ...]: ...
+    def jumps(self) -> tuple[tuple[float, float, float, float], ...]:
+        """(low, high, left limit, right limit) of those at which the value does."""
+
     @property
-    def period(self) -> float: ...
+    def period(self) -> float:
+        """The period; 0: none."""
+
     @property
-    def rise(self) -> float: ...
+    def rise(self) -> float:
+        """What a period adds to the value."""
+
     @property
-    def domain(self) -> tuple[float, float]: ...
+    def domain(self) -> tuple[float, float]:
+        """Where there are values, a closed interval."""
+
     @property
-    def turns(self) -> tuple[float, ...]: ...
+    def turns(self) -> tuple[float, ...]:
+        """Where the second derivative turns."""
+
     @property
-    def value(self) -> Callable[[Tensor], Tensor]: ...
+    def value(self) -> Callable[[Tensor], Tensor]:
+        """f(x) as a new tensor."""
 
 
 def fingerprint(fn: TabledFunction) -> str:

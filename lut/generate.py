@@ -90,8 +90,10 @@ def boxes(fn: TabledFunction, count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def gains(fn: Nonlinearity, table: Table, seed: int = 0) -> list[tuple[float, float]]:
-    """Per objective, the area left by the table's points as a part of what (kink or middle, the middle)
-    leaves; in all on random intervals, each of which counts as much as any other.
+    """Per objective, the area that the table's points leave, as parts of what others leave.
+
+    The others: (kink or middle, the middle). In all on random intervals, each of which counts as much as any
+    other.
     """
     l, u = boxes(fn, _BOXES, seed)  # noqa: E741
     below, above = remaining(fn, l, u)[0]

@@ -1,5 +1,6 @@
-"""Tables as files: NumPy archives without pickles. A damaged file, an old one or one that was made from other
-facts is as good as none.
+"""Tables as files: NumPy archives without pickles.
+
+A damaged file, an old one or one that was made from other facts is as good as none.
 """
 
 from __future__ import annotations

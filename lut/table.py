@@ -58,8 +58,10 @@ class Table:
 
     @cached_property
     def cells(self) -> Tensor:
-        """(C * (W-1) * (Z-1) * 3, 5): the corners (w, z), (w, z'), (w', z), (w', z') of a cell and its
-        rule."""
+        """(C * (W-1) * (Z-1) * 3, 5): the four corners of each cell and its rule.
+
+        The corners are (w, z), (w, z'), (w', z), (w', z').
+        """
         share = self.data.double() / WHOLE
         low, high = share[:, :-1], share[:, 1:]
         corners = (low[:, :, :-1], low[:, :, 1:], high[:, :, :-1], high[:, :, 1:], self.rules.double())
@@ -96,8 +98,9 @@ class Table:
 
 
 def beside(stops: Tensor, turn: Tensor | float) -> Tensor:
-    """Stops (..., 2) as points (...): the place moved by `turn`, or the number before (-1) or after (1)
-    it.
+    """Stops (..., 2) as points (...).
+
+    The place moved by `turn`, or the number before (-1) or after (1) it.
     """
     place, side = stops[..., 0] + turn, stops[..., 1]
     return torch.where(

@@ -45,8 +45,10 @@ DEFAULT, GIVEN, GIVEN_UNLESS_FLIPPED = 0, 1, 2
 
 @dataclass(frozen=True, eq=False)
 class ArrayBoxes:
-    """Boxes, with the arrays that loops take: per function of one argument (l, u, f(l), f(u)), of a product
-    its boxes; where there is no line (for one argument: no lower, no upper one), and whether anywhere.
+    """Boxes, with the arrays that loops take.
+
+    ends: per function of one argument (l, u, f(l), f(u)), of a product its boxes; none: where there is no
+    line (for one argument: no lower, no upper one); any_open: whether anywhere.
     """
 
     boxes: tuple[Box, ...]
@@ -171,7 +173,7 @@ def gradient(
     return to_a[0], tuple(k[0] for k in to_slopes)
 
 
-def ascend(  # noqa: PLR0913
+def ascend(
     fn: Function,
     a: Tensor,
     boxes: tuple[Box, ...] | ArrayBoxes,

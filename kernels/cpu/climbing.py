@@ -67,8 +67,10 @@ def ascend_rows(
     v: Any, mean: Any, square: Any, low: Any, high: Any, free: Any, defaults: Any, boxes: Any,
     value: Any, out: Any,
 ) -> None:  # fmt: skip
-    """`ascend`; k, x, v, mean, square, low, high, free and out hold `count` arrays, of two, defaults and
-    boxes pairs of these.
+    """`ascend`, row by row.
+
+    k, x, v, mean, square, low, high, free and out hold `count` arrays, of two, defaults and boxes pairs of
+    these.
     """
     rows, n = value.shape[1], value.shape[2]
     g = np.empty(n, value.dtype)

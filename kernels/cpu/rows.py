@@ -85,8 +85,9 @@ def row(
 
 @compiled(**PLAIN)
 def end_rows(code: int, p: Any, low: Any, high: Any, ends: Any, none: Any) -> bool:
-    """Ends of boxes (N,) and the function there; 1 where an end is no number. none: where there is no lower,
-    no upper line; whether there is such a place.
+    """Ends of boxes (N,) and the function there; 1 where an end is no number.
+
+    none: where there is no lower, no upper line; gives whether there is such a place.
     """
     l, u = ends[0], ends[1]  # noqa: E741
     infinity, zero, one = num(low[0], np.inf), num(low[0], 0.0), num(low[0], 1.0)

@@ -198,8 +198,9 @@ def _weighed(length: int, a: Any, low: Any, high: Any, order: Any, critical: Any
 
 @compiled(**PLAIN)
 def _taken(w: Any, rest: Any, upper: Any, lower: Any, out: Any) -> None:
-    """The lines of the sides that the signs of w tell; upper: (value, slope by the logit), lower: (value,
-    own, cross).
+    """The lines of the sides that the signs of w tell.
+
+    upper: (value, slope by the logit), lower: (value, own, cross).
     """
     zero, one = num(w[0], 0.0), num(w[0], 1.0)
     (high, steep), (low, own, cross) = upper, lower

@@ -1,5 +1,6 @@
-"""The kernels in Triton, for GPUs; on CPU tensors in Triton's interpreter, if that was asked for when Triton
-was imported.
+"""The kernels in Triton, for GPUs.
+
+They run on CPU tensors in Triton's interpreter, if that was asked for when Triton was imported.
 
 Block sizes are tried once per kernel, dtype and size class on the first call, and remembered for the process.
 Nothing here multiplies matrices, so the reduced precision of tensor cores never enters.
@@ -123,7 +124,7 @@ def gradient(
     return to_a, tuple(to_slopes)
 
 
-def ascend(  # noqa: PLR0913
+def ascend(
     fn: Function,
     a: Tensor,
     boxes: tuple[Box, ...],

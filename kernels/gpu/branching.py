@@ -15,6 +15,7 @@ TRIES = tl.constexpr(STEPS)
 
 @triton.jit
 def sign(x):
+    """-1, 0 or 1, in the dtype of x."""
     return tl.where(x > 0.0, 1.0, tl.where(x < 0.0, -1.0, 0.0)).to(x.dtype)
 
 
@@ -87,6 +88,7 @@ def weights_kernel(form, middle, radius, normal, level, scaled, found, R, D, H, 
 def dual_kernel(
     form, low, high, normal, level, weight, value, size, R, D, H, sf, rf, BLOCK: tl.constexpr
 ):  # fmt: skip
+    """One row of one domain: value and size at its weights."""
     b, r = (tl.program_id(0) // R).to(tl.int64), (tl.program_id(0) % R).to(tl.int64)
     total = tl.zeros((BLOCK,), dtype=value.dtype.element_ty)
     wide = tl.zeros((BLOCK,), dtype=value.dtype.element_ty)

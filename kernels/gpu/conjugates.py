@@ -38,6 +38,7 @@ CUBE = tl.constexpr(CUBIC)
 
 @triton.jit
 def logistic(x):
+    """1/(1 + exp(-x))."""
     return 1.0 / (1.0 + tl.exp(-x))
 
 
@@ -155,6 +156,7 @@ def exponential_point(k, s, CODE: tl.constexpr):
 
 @triton.jit
 def improved(best, where, g, x):
+    """The better of (best, where) and (g, x), the smaller one."""
     return tl.where(g < best, g, best), tl.where(g < best, x, where)
 
 

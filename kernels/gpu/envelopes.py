@@ -22,8 +22,9 @@ def slope_at(f, CODE: tl.constexpr):
 
 @triton.jit
 def tie(near, far, at_near, at_far, s, CODE: tl.constexpr):
-    """(slope, touching point) of the line from (far, f(far)) that touches f between near and 0; s: -1.0 on
-    the concave half, else 1.0.
+    """(slope, touching point) of the line from (far, f(far)) that touches f between near and 0.
+
+    s: -1.0 on the concave half, else 1.0.
     """
     apart = near != far
     chord = (at_far - at_near) / tl.where(apart, far - near, 1.0)

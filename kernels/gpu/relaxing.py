@@ -48,6 +48,7 @@ def relax_kernel(
     CODE: tl.constexpr, KIND: tl.constexpr, KEEP: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip  # noqa: E741
+    """A block of rows through a function of one argument: forms, and sums of a share of the neurons."""
     b, s, has, start, end = place(S, N, ROWS, COLUMNS)
     rows = s[:, None]
     total = tl.zeros((ROWS, COLUMNS), dtype=form.dtype.element_ty)
@@ -81,6 +82,7 @@ def relax_product_kernel(
     ROWS_KEY, COLUMNS_KEY,
     KIND: tl.constexpr, KEEP: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
+    """A block of rows through a product: forms, and sums of a share of the neurons."""
     b, s, has, start, end = place(S, N, ROWS, COLUMNS)
     rows = s[:, None]
     total = tl.zeros((ROWS, COLUMNS), dtype=form_x.dtype.element_ty)

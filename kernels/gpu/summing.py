@@ -18,6 +18,7 @@ def lines_kernel(
     TWO: tl.constexpr, UPPER: tl.constexpr, MASS: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
+    """A block of rows through lines from memory: forms, and sums of a share of the neurons."""
     b, s, has, start, end = place(S, N, ROWS, COLUMNS)
     rows = s[:, None]
     total = tl.zeros((ROWS, COLUMNS), dtype=form_x.dtype.element_ty)
@@ -57,6 +58,7 @@ def concretise_kernel(
     ROWS_KEY, COLUMNS_KEY,
     CORNER: tl.constexpr, SIZE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
+    """The least of a block of rows over the box: sums of a share of the inputs."""
     b, s, has, start, end = place(S, N, ROWS, COLUMNS)
     rows = s[:, None]
     total = tl.zeros((ROWS, COLUMNS), dtype=partial.dtype.element_ty)

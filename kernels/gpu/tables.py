@@ -52,6 +52,7 @@ def beside(x, up):
 
 @triton.jit
 def finite(x):
+    """NaN and infinities differ from themselves."""
     return (x - x) == 0.0
 
 
@@ -94,6 +95,7 @@ def points_kernel(  # noqa: PLR0915
     PLACES: tl.constexpr, AIMS: tl.constexpr, STOPS: tl.constexpr, JUMPS: tl.constexpr,
     DEPTH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
+    """Branching points of a block of intervals."""
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     m = i < N
     at_l, at_u = tl.load(l + i, m, 0.0), tl.load(u + i, m, 0.0)

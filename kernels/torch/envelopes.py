@@ -56,8 +56,9 @@ def envelope(fn: Function, box: Pair) -> tuple[Pair, Pair]:
 
 
 def _tie(fn: Function, sign: float, near: Tensor, far: Tensor) -> Pair:
-    """(slope, touching point) of the line from (far, f(far)) that touches f between `near` and 0; sign: -1 on
-    the concave half. The chord's slope and near where the box is a point.
+    """(slope, touching point) of the line from (far, f(far)) that touches f between `near` and 0.
+
+    sign: -1 on the concave half. The chord's slope and near where the box is a point.
     """
     upper = torch.full_like(near, sign) < 0
     most = sign * torch.maximum(torch.minimum(sign * far, torch.zeros_like(far)), sign * near)

@@ -78,8 +78,9 @@ class Pace:
 
 @dataclass(frozen=True, eq=False)
 class Concrete:
-    """The least of <form, x> + constant over the box, (B, S); corner (B, S, D) that attains it and size
-    (B, S) = Σ|form|·max|x|, where they were asked for.
+    """The least of <form, x> + constant over the box, (B, S).
+
+    Where they were asked for, the corner (B, S, D) that attains it and size (B, S) = Σ|form|·max|x|.
     """
 
     bound: Tensor
@@ -88,9 +89,7 @@ class Concrete:
 
 
 def prepare(fn: Function, boxes: tuple[Box, ...]) -> Any:
-    """What to give to `relax` instead of the boxes when it is called with the same ones many times; here the
-    boxes.
-    """
+    """What to give to `relax` instead of boxes that come many times; here the boxes."""
     return boxes
 
 
@@ -169,7 +168,7 @@ def gradient(
     return to_a, tuple(a * (v - weight * t) for v, t in zip(to_forms, touch, strict=True))
 
 
-def ascend(  # noqa: PLR0913
+def ascend(
     fn: Function,
     a: Tensor,
     boxes: tuple[Box, ...],

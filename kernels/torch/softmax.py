@@ -35,9 +35,10 @@ USABLE, FIXED, DOWN = range(13, 16)
 
 @dataclass(frozen=True, eq=False)
 class Apart:
-    """Chords known of differences: 1 + fixed_k + Σ_j slopes_jk·x_j - down_k·x_k >= 1 / p_k on the box, where
-    usable (bool); fixed, down and usable (B or 1, 1, N), slopes (B or 1, G, K, K) with a diagonal of zeros,
-    down its sums over j.
+    """Chords known of differences: 1 + fixed_k + Σ_j slopes_jk·x_j - down_k·x_k >= 1 / p_k on the box.
+
+    They hold where usable (bool); fixed, down and usable (B or 1, 1, N), slopes (B or 1, G, K, K) with a
+    diagonal of zeros, down its sums over j.
     """
 
     usable: Tensor
@@ -95,8 +96,9 @@ def by_groups(x: Tensor, length: int) -> Tensor:
 
 
 def packed(facts: SoftmaxFacts) -> Tensor:
-    """The facts as one tensor (13, B or 1, N), the last two kinds the sigmoid at the logits' ends; where
-    differences are known (16, B or 1, N).
+    """The facts as one tensor (13 or, where differences are known, 16, B or 1, N).
+
+    The last two kinds of the 13 are the sigmoid at the logits' ends.
     """
     like, apart = facts.start, facts.apart
     given = [*facts.ends, like, facts.slope, facts.top, facts.known, *facts.values, facts.steepest]

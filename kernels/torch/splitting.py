@@ -1,5 +1,6 @@
-"""The definition of the kernels of branch and bound, in plain torch: weights of half-spaces, reach
-of forms, branching points. Conventions as in `reference`.
+"""The definition of the kernels of branch and bound, in plain torch.
+
+Weights of half-spaces, reach of forms, branching points. Conventions as in `reference`.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def test_shapes_broadcast(fn: Nonlinearity) -> None:
     for exact in (True, False):
         for part in intercept(fn, k, l, u, upper, rigorous=exact):
             assert part.shape == (3, 5)
-        for part in intercept(fn, k.expand(2, 1), l, u, True, rigorous=exact, scale=l):
+        for part in prepare(fn, l, u).intercept(k.expand(2, 1), True, rigorous=exact, scale=l):
             assert part.shape == (2, 5)
 
 
@@ -148,8 +148,8 @@ def test_scaled(fn: Nonlinearity, dtype: torch.dtype) -> None:
     scale[::5], scale[1::7] = 0.0, 1e-12
     x = samples(l, u, places(fn))
     for upper in (False, True):
-        c, _ = intercept(fn, k, l, u, upper, scale=scale)
-        about, _ = intercept(fn, k, l, u, upper, scale=scale, rigorous=False)
+        c, _ = prepare(fn, l, u).intercept(k, upper, scale=scale)
+        about, _ = prepare(fn, l, u).intercept(k, upper, scale=scale, rigorous=False)
         size = 1.0 + k.abs() * torch.maximum(l.abs(), u.abs()) + c.abs()
         assert bool(((c - about).abs() <= 1e-5 * size).all())
         for slope, shift in zip(k.double(), c.double(), strict=True):

@@ -36,8 +36,10 @@ def _go_on() -> None:
 
 @dataclass(frozen=True)
 class CompositionLimits:
-    """Facts are of no use that do not reach out to ±least; `ask` is called now and then and may raise to end
-    the work (it does not count for equality).
+    """How far certain facts must reach, and when to stop looking for them.
+
+    Facts are of no use that do not reach out to ±least; `ask` is called now and then and may raise to end the
+    work (it does not count for equality).
     """
 
     least: float = 0.0

@@ -33,15 +33,15 @@ class Definedness:
 
 @dataclass(frozen=True)
 class Taken(Product):
-    """c·d of a truth value c and of d, a sum of functions of `defined`: undefined where d is and c is not
-    0.
-    """
+    """c·d of a truth value c and a sum d of functions of `defined`: undefined where d is and c is not 0."""
 
     @property
     def name(self) -> str:
+        """What texts call it."""
         return "domain where taken"
 
     def value(self, x: Tensor, y: Tensor) -> Tensor:
+        """c·d, and 0 where c is 0."""
         return torch.where(x == 0, 0.0, x * y)
 
 

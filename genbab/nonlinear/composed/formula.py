@@ -35,8 +35,7 @@ _BINARY: dict[type[ast.operator], Callable[[Term, Term], Term]] = {
 
 
 def function(text: str) -> Nonlinearity:
-    """The function called "gelu" or "power(3)", or the one that a formula in x is, by its known name if it
-    has one.
+    """The function that a name ("gelu", "power(3)") or a formula in x says, by its known name if it has one.
 
     Raises UsageError with the column of what cannot be understood, or where the facts cannot be certified.
     """

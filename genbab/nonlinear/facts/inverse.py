@@ -158,7 +158,7 @@ def _node_table(device: torch.device) -> Tensor:
     return _nodes().to(device)
 
 
-def refine(  # noqa: PLR0913 - one lookup, described by its parts
+def refine(
     fn: Nonlinearity,
     found: tuple[Part, ...],
     k: Tensor,

@@ -23,41 +23,43 @@ Jump = tuple[float, float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class Nonlinearity:
-    """One function of one real variable, applied elementwise; two records with equal name and params are
-    equal.
+    """One function of one real variable, applied elementwise; equal name and params make records equal.
 
-    `breaks` (ascending) cut the line into len(breaks) + 1 open segments; `curvature[i]` is +1 where segment i
-    is convex, -1 concave, 0 linear. `kinks` are the breaks at which the derivative or the value jumps, and
-    `jumps` lists (low, high, left limit, right limit) for those where the value does: the jump is somewhere
-    in [low, high], both of them breaks (equal where it is known exactly). A pole is a jump with infinite
-    limits.
+    *Shape.* `breaks` (ascending) cut the line into len(breaks) + 1 open segments; `curvature[i]` is +1 where
+    segment i is convex, -1 concave, 0 linear. `kinks` are the breaks at which the derivative or the value
+    jumps, and `jumps` lists (low, high, left limit, right limit) for those where the value does: the jump is
+    somewhere in [low, high], both of them breaks (equal where it is known exactly). A pole is a jump with
+    infinite limits.
 
-    `stationary(k, i)` is a point of segment i with derivative k. Where no such point exists it is the end
-    (possibly infinite) of the segment towards which value(x) - k*x improves (falls on a convex segment, rises
-    on a concave one), or anything beyond that end. It must not be NaN for a finite k. None: the derivative is
-    inverted by table. `symmetric`: breaks[0] is a centre, stationary(k, 1) = 2*breaks[0] - stationary(k, 0).
+    *Slopes.* `stationary(k, i)` is a point of segment i with derivative k. Where no such point exists it is
+    the end (possibly infinite) of the segment towards which value(x) - k*x improves (falls on a convex
+    segment, rises on a concave one), or anything beyond that end. It must not be NaN for a finite k. None:
+    the derivative is inverted by table. `symmetric`: breaks[0] is a centre, stationary(k, 1) = 2*breaks[0] -
+    stationary(k, 0).
 
-    `period` > 0: value(x + period) = value(x) + rise; breaks then cover one period, [breaks[0], breaks[0] +
-    period), the segment left of them ends at breaks[0], and the last segment repeats the first. A periodic
-    record with a curved segment needs `stationary`.
+    *Where.* `period` > 0: value(x + period) = value(x) + rise; breaks then cover one period, [breaks[0],
+    breaks[0] + period), the segment left of them ends at breaks[0], and the last segment repeats the first. A
+    periodic record with a curved segment needs `stationary`.
 
-    `value` and `derivative` return new tensors. `domain` is closed; value() at its ends may be infinite.
-    `bounds` encloses every value. `noise`: in float64, value and derivative err by at most noise * eps * (1 +
-    their size).
+    `domain` is closed; value() at its ends may be infinite. `bounds` encloses every value.
 
-    `second`, the second derivative, is what composing functions needs; it is monotone between consecutive
-    `turns` and breaks (turns of one period, if periodic). A record that has it promises a relative error of
-    at most 1e-12 for second, for value and for derivative, apart from eps * |x| * (size of the next
-    derivative) near their zeros. At a break it may give either side's value.
+    *Accuracy.* `value` and `derivative` return new tensors. In float64, value errs by at most eps * (noise *
+    (1 + its size) + drift[0] * |x|), derivative likewise by drift[1], which is 0 unless facts were computed.
+
+    *Bend.* `second`, the second derivative, is what composing functions needs; it is monotone between
+    consecutive `turns` and breaks (turns of one period, if periodic). A record that has it promises a
+    relative error of at most 1e-12 for second, for value and for derivative, apart from eps * |x| * (size of
+    the next derivative) near their zeros. At a break it may give either side's value.
 
     `derivative` is that of the right side of a kink or jump from `clear` away from it on (0: from the next
     number on).
 
-    `bulges[i]`, for facts that were computed: segment i, of curvature 0, stays within bulges[i] of its chord
-    (and both its ends are kinks). `enclose(l, u)`: a rigorous range on boxes that leave the domain, where the
-    domain is only the part of the line on which the facts are certain. `written`: the expression that the
-    function was composed from; composing it further opens it. `absent(l, u)`: the boxes on which some point
-    has no value although `domain` does not say so; nothing is said of the function there.
+    *Computed facts.* `bulges[i]`, for facts that were computed: segment i, of curvature 0, stays within
+    bulges[i] of its chord (and both its ends are kinks). `enclose(l, u)`: a rigorous range on boxes that
+    leave the domain, where the domain is only the part of the line on which the facts are certain. `written`:
+    the expression that the function was composed from; composing it further opens it. `absent(l, u)`: the
+    boxes on which some point has no value although `domain` does not say so; nothing is said of the function
+    there.
     """
 
     name: str

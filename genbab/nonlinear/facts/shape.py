@@ -53,8 +53,7 @@ def shape(fn: Nonlinearity) -> Shape:
 
 @functools.lru_cache(maxsize=256)
 def one_piece(fn: Nonlinearity) -> bool:
-    """Convex or concave with one formula for the point of given slope: a single segment, or two straight
-    ones."""
+    """Convex or concave with one formula for the point of given slope: one segment, or two straight ones."""
     if shape(fn) not in (Shape.CONVEX, Shape.CONCAVE):
         return False
     return (len(fn.curvature) == 1 and fn.stationary is not None) or fn.curvature == (0, 0)

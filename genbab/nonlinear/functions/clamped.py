@@ -1,5 +1,7 @@
-"""Clamped lines: clip(low, high), at_least(c) = max(x, c), at_most(c) = min(x, c), hard_sigmoid(alpha, beta)
-= clip(alpha*x + beta), hard_swish.
+"""Clamped lines: clip, at_least, at_most, hard_sigmoid, hard_swish.
+
+clip(low, high), at_least(c) = max(x, c), at_most(c) = min(x, c), hard_sigmoid(alpha, beta) = clip(alpha*x +
+beta) to [0, 1].
 """
 
 from __future__ import annotations

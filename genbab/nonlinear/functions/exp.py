@@ -13,13 +13,14 @@ from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
 
 
-def stationary(k: Tensor, segment: int) -> Tensor:
+def _stationary(k: Tensor, segment: int) -> Tensor:
     return extended.log(k)
 
 
 def exp() -> Nonlinearity:
+    """The facts of exp."""
     return Nonlinearity(
-        "exp", torch.exp, torch.exp, stationary=stationary, bounds=(0.0, math.inf), second=torch.exp
+        "exp", torch.exp, torch.exp, stationary=_stationary, bounds=(0.0, math.inf), second=torch.exp
     )
 
 

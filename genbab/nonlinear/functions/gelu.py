@@ -19,25 +19,25 @@ _FAR = 1e3
 _TANH_INFLECTION, _TANH_TURN = 1.4185040087908283, 2.013480724624258
 
 
-def value(x: Tensor) -> Tensor:
+def _value(x: Tensor) -> Tensor:
     return 0.5 * x * torch.erfc(-_ROOT_HALF * x)
 
 
-def derivative(x: Tensor) -> Tensor:
+def _derivative(x: Tensor) -> Tensor:
     return 0.5 * torch.erfc(-_ROOT_HALF * x) + _DENSITY * x * torch.exp(-0.5 * x * x)
 
 
-def second(x: Tensor) -> Tensor:
+def _second(x: Tensor) -> Tensor:
     square = x.clamp(-_FAR, _FAR).square_()
     return _DENSITY * torch.exp(-0.5 * square) * (2.0 - square)
 
 
-def tanh_value(x: Tensor) -> Tensor:
+def _tanh_value(x: Tensor) -> Tensor:
     """x*(1 + tanh z)/2 = x*sigmoid(2z)."""
     return x * torch.sigmoid(2.0 * _SCALE * (x + _CUBIC * x * x * x))
 
 
-def tanh_derivative(x: Tensor) -> Tensor:
+def _tanh_derivative(x: Tensor) -> Tensor:
     square = x * x
     double = 2.0 * _SCALE * x * (1.0 + _CUBIC * square)
     rise = 2.0 * _SCALE * x * (1.0 + 3.0 * _CUBIC * square)
@@ -45,7 +45,7 @@ def tanh_derivative(x: Tensor) -> Tensor:
     return gate * (1.0 + torch.nan_to_num(rise * torch.sigmoid(-double)))
 
 
-def tanh_second(x: Tensor) -> Tensor:
+def _tanh_second(x: Tensor) -> Tensor:
     """s(1-s)*(2d' + x*d'' - x*d'**2*tanh(d/2)) for x*s(d), s the sigmoid."""
     x = x.clamp(-_FAR, _FAR)
     square = x * x
@@ -56,27 +56,29 @@ def tanh_second(x: Tensor) -> Tensor:
 
 
 def gelu() -> Nonlinearity:
+    """The facts of gelu."""
     root_two = math.sqrt(2.0)
     return Nonlinearity(
         "gelu",
-        value,
-        derivative,
+        _value,
+        _derivative,
         breaks=(-root_two, root_two),
         curvature=(-1, 1, -1),
-        second=second,
+        second=_second,
         turns=(-2.0, 0.0, 2.0),
     )
 
 
 def gelu_tanh() -> Nonlinearity:
+    """The facts of gelu_tanh."""
     places = (-_TANH_INFLECTION, _TANH_INFLECTION)
     return Nonlinearity(
         "gelu_tanh",
-        tanh_value,
-        tanh_derivative,
+        _tanh_value,
+        _tanh_derivative,
         breaks=places,
         curvature=(-1, 1, -1),
-        second=tanh_second,
+        second=_tanh_second,
         turns=(-_TANH_TURN, 0.0, _TANH_TURN),
     )
 

@@ -21,6 +21,7 @@ def _cosh_stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def sinh() -> Nonlinearity:
+    """The facts of sinh."""
     return Nonlinearity(
         "sinh",
         torch.sinh,
@@ -34,6 +35,7 @@ def sinh() -> Nonlinearity:
 
 
 def cosh() -> Nonlinearity:
+    """The facts of cosh."""
     return Nonlinearity(
         "cosh",
         torch.cosh,

@@ -62,6 +62,7 @@ def _atan_stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def asin() -> Nonlinearity:
+    """The facts of asin."""
     return Nonlinearity(
         "asin",
         torch.asin,
@@ -76,6 +77,7 @@ def asin() -> Nonlinearity:
 
 
 def acos() -> Nonlinearity:
+    """The facts of acos."""
     return Nonlinearity(
         "acos",
         torch.acos,
@@ -90,6 +92,7 @@ def acos() -> Nonlinearity:
 
 
 def atan() -> Nonlinearity:
+    """The facts of atan."""
     return Nonlinearity(
         "atan",
         torch.atan,

@@ -60,6 +60,7 @@ def _atanh_stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def asinh() -> Nonlinearity:
+    """The facts of asinh."""
     return Nonlinearity(
         "asinh",
         torch.asinh,
@@ -74,6 +75,7 @@ def asinh() -> Nonlinearity:
 
 
 def acosh() -> Nonlinearity:
+    """The facts of acosh."""
     return Nonlinearity(
         "acosh",
         torch.acosh,
@@ -87,6 +89,7 @@ def acosh() -> Nonlinearity:
 
 
 def atanh() -> Nonlinearity:
+    """The facts of atanh."""
     return Nonlinearity(
         "atanh",
         torch.atanh,

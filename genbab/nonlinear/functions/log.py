@@ -12,23 +12,24 @@ from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
 
 
-def second(x: Tensor) -> Tensor:
+def _second(x: Tensor) -> Tensor:
     return -torch.reciprocal(x).square_()
 
 
-def stationary(k: Tensor, segment: int) -> Tensor:
+def _stationary(k: Tensor, segment: int) -> Tensor:
     return extended.positive(k).reciprocal_()
 
 
 def log() -> Nonlinearity:
+    """The facts of log."""
     return Nonlinearity(
         "log",
         torch.log,
         torch.reciprocal,
         curvature=(-1,),
-        stationary=stationary,
+        stationary=_stationary,
         domain=(0.0, math.inf),
-        second=second,
+        second=_second,
     )
 
 

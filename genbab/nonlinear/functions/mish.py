@@ -12,7 +12,7 @@ _INFLECTIONS = (-2.256376396360793, 1.4905711794854284)
 _TURNS = (-3.2673378465204044, -0.08793443131491421, 2.114842563020877)
 
 
-def value(x: Tensor) -> Tensor:
+def _value(x: Tensor) -> Tensor:
     return torch.nn.functional.mish(x)
 
 
@@ -29,24 +29,25 @@ def _gate(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return gate, rise, bend
 
 
-def derivative(x: Tensor) -> Tensor:
+def _derivative(x: Tensor) -> Tensor:
     gate, rise, _ = _gate(x)
     return gate + x * rise
 
 
-def second(x: Tensor) -> Tensor:
+def _second(x: Tensor) -> Tensor:
     _, rise, bend = _gate(x)
     return 2.0 * rise + x * bend
 
 
 def mish() -> Nonlinearity:
+    """The facts of mish."""
     return Nonlinearity(
         "mish",
-        value,
-        derivative,
+        _value,
+        _derivative,
         breaks=_INFLECTIONS,
         curvature=(-1, 1, -1),
-        second=second,
+        second=_second,
         turns=_TURNS,
     )
 

@@ -32,10 +32,12 @@ def _bent(name: str, **facts: Any) -> Nonlinearity:
 
 
 def relu() -> Nonlinearity:
+    """The facts of relu."""
     return _bent("relu", value=torch.relu, derivative=_relu_derivative, bounds=(0.0, math.inf), noise=0.0)
 
 
 def absolute() -> Nonlinearity:
+    """The facts of abs."""
     return _bent("abs", value=torch.abs, derivative=torch.sign, bounds=(0.0, math.inf), noise=0.0)
 
 

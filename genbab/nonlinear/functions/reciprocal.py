@@ -13,31 +13,32 @@ from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
 
 
-def derivative(x: Tensor) -> Tensor:
+def _derivative(x: Tensor) -> Tensor:
     return -torch.reciprocal(x).square_()
 
 
-def second(x: Tensor) -> Tensor:
+def _second(x: Tensor) -> Tensor:
     return 2.0 * torch.reciprocal(x).pow_(3)
 
 
-def stationary(k: Tensor, segment: int) -> Tensor:
+def _stationary(k: Tensor, segment: int) -> Tensor:
     x = extended.positive(-k).rsqrt_()
     return x.neg_() if segment == 0 else x
 
 
 def reciprocal() -> Nonlinearity:
+    """The facts of reciprocal."""
     return Nonlinearity(
         "reciprocal",
         torch.reciprocal,
-        derivative,
+        _derivative,
         breaks=(0.0,),
         curvature=(-1, 1),
         kinks=(0.0,),
         jumps=((0.0, 0.0, -math.inf, math.inf),),
-        stationary=stationary,
+        stationary=_stationary,
         symmetric=True,
-        second=second,
+        second=_second,
     )
 
 

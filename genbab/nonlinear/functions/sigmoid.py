@@ -13,15 +13,15 @@ from genbab.nonlinear.facts.registry import Operator, register
 _TURN = 1.3169578969248168
 
 
-def derivative(x: Tensor) -> Tensor:
+def _derivative(x: Tensor) -> Tensor:
     return torch.sigmoid(x) * torch.sigmoid(-x)
 
 
-def second(x: Tensor) -> Tensor:
-    return -derivative(x) * torch.tanh(0.5 * x)
+def _second(x: Tensor) -> Tensor:
+    return -_derivative(x) * torch.tanh(0.5 * x)
 
 
-def stationary(k: Tensor, segment: int) -> Tensor:
+def _stationary(k: Tensor, segment: int) -> Tensor:
     """s(1-s) = k on the convex half: logit of s = (1 - sqrt(1-4k))/2, in the form k/(1-s)**2 = exp(x)."""
     inside = k.clamp(extended.TINY, extended.below(0.25, k))
     one_minus_s = torch.rsub(inside, 0.25).sqrt_().add_(0.5)
@@ -30,16 +30,17 @@ def stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def sigmoid() -> Nonlinearity:
+    """The facts of sigmoid."""
     return Nonlinearity(
         "sigmoid",
         torch.sigmoid,
-        derivative,
+        _derivative,
         breaks=(0.0,),
         curvature=(1, -1),
-        stationary=stationary,
+        stationary=_stationary,
         symmetric=True,
         bounds=(0.0, 1.0),
-        second=second,
+        second=_second,
         turns=(-_TURN, _TURN),
     )
 

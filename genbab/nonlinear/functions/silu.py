@@ -12,22 +12,25 @@ from genbab.nonlinear.facts.registry import register
 _INFLECTION, _TURN = 2.3993572805154675, 3.435840993535111
 
 
-def value(x: Tensor) -> Tensor:
+def _value(x: Tensor) -> Tensor:
     return x * torch.sigmoid(x)
 
 
 def derivative(x: Tensor) -> Tensor:
+    """silu'."""
     return torch.sigmoid(x) * (1.0 + x * torch.sigmoid(-x))
 
 
 def second(x: Tensor) -> Tensor:
+    """silu''."""
     return torch.sigmoid(x) * torch.sigmoid(-x) * (2.0 - x * torch.tanh(0.5 * x))
 
 
 def silu() -> Nonlinearity:
+    """The facts of silu."""
     return Nonlinearity(
         "silu",
-        value,
+        _value,
         derivative,
         breaks=(-_INFLECTION, _INFLECTION),
         curvature=(-1, 1, -1),

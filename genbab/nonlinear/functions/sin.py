@@ -36,6 +36,7 @@ def _cos_stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def sin() -> Nonlinearity:
+    """The facts of sin."""
     return Nonlinearity(
         "sin",
         torch.sin,
@@ -51,6 +52,7 @@ def sin() -> Nonlinearity:
 
 
 def cos() -> Nonlinearity:
+    """The facts of cos."""
     return Nonlinearity(
         "cos",
         torch.cos,

@@ -13,15 +13,15 @@ from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
 
 
-def value(x: Tensor) -> Tensor:
+def _value(x: Tensor) -> Tensor:
     return x.clamp_min(0.0) + torch.log1p(torch.exp(-x.abs()))
 
 
-def second(x: Tensor) -> Tensor:
+def _second(x: Tensor) -> Tensor:
     return torch.sigmoid(x) * torch.sigmoid(-x)
 
 
-def stationary(k: Tensor, segment: int) -> Tensor:
+def _stationary(k: Tensor, segment: int) -> Tensor:
     """logit(k)."""
     inside = k.clamp(extended.TINY, extended.below(1.0, k))
     x = (inside / (1.0 - inside)).log_()
@@ -29,13 +29,14 @@ def stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def softplus() -> Nonlinearity:
+    """The facts of softplus."""
     return Nonlinearity(
         "softplus",
-        value,
+        _value,
         torch.sigmoid,
-        stationary=stationary,
+        stationary=_stationary,
         bounds=(0.0, math.inf),
-        second=second,
+        second=_second,
         turns=(0.0,),
     )
 

@@ -11,28 +11,29 @@ from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
 
 
-def derivative(x: Tensor) -> Tensor:
+def _derivative(x: Tensor) -> Tensor:
     return 0.5 / torch.sqrt(x)
 
 
-def second(x: Tensor) -> Tensor:
+def _second(x: Tensor) -> Tensor:
     return -0.25 / (x * torch.sqrt(x))
 
 
-def stationary(k: Tensor, segment: int) -> Tensor:
+def _stationary(k: Tensor, segment: int) -> Tensor:
     return k.clamp_min(1e-15).reciprocal_().mul_(0.5).square_()
 
 
 def sqrt() -> Nonlinearity:
+    """The facts of sqrt."""
     return Nonlinearity(
         "sqrt",
         torch.sqrt,
-        derivative,
+        _derivative,
         curvature=(-1,),
-        stationary=stationary,
+        stationary=_stationary,
         domain=(0.0, math.inf),
         bounds=(0.0, math.inf),
-        second=second,
+        second=_second,
     )
 
 

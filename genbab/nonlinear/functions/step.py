@@ -1,5 +1,6 @@
-"""Functions with jumps: step (0 below 0, 1 from 0 on), positive (1 above 0, else 0), sign, floor, ceil,
-round, sawtooth(c) (x modulo c).
+"""Functions with jumps: step, positive, sign, floor, ceil, round, sawtooth.
+
+step is 0 below 0 and 1 from 0 on, positive 1 above 0 and else 0, sawtooth(c) x modulo c.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ def _jumping(name: str, value: Any, place: float, limits: tuple[float, float], *
 
 
 def step() -> Nonlinearity:
-    """1 where x >= 0, else 0. On [0, u] it is 1; any box that reaches below 0 and up to 0 contains both
-    values."""
+    """1 where x >= 0, else 0.
+
+    On [0, u] it is 1; any box that reaches below 0 and up to 0 contains both values.
+    """
     return _jumping("step", _step_value, 0.0, (0.0, 1.0), bounds=(0.0, 1.0))
 
 
@@ -56,14 +59,17 @@ def positive() -> Nonlinearity:
 
 
 def sign() -> Nonlinearity:
+    """The facts of sign."""
     return _jumping("sign", torch.sign, 0.0, (-1.0, 1.0), bounds=(-1.0, 1.0))
 
 
 def floor() -> Nonlinearity:
+    """The facts of floor."""
     return _jumping("floor", torch.floor, 0.0, (-1.0, 0.0), period=1.0, rise=1.0)
 
 
 def ceil() -> Nonlinearity:
+    """The facts of ceil."""
     return _jumping("ceil", torch.ceil, 0.0, (0.0, 1.0), period=1.0, rise=1.0)
 
 

@@ -11,34 +11,35 @@ from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import Operator, register
 
 
-def derivative(x: Tensor) -> Tensor:
+def _derivative(x: Tensor) -> Tensor:
     return 1.0 + torch.tan(x).square_()
 
 
-def second(x: Tensor) -> Tensor:
+def _second(x: Tensor) -> Tensor:
     value = torch.tan(x)
     return 2.0 * value * (1.0 + value * value)
 
 
-def stationary(k: Tensor, segment: int) -> Tensor:
+def _stationary(k: Tensor, segment: int) -> Tensor:
     """tan(x)**2 = k - 1, for k >= 1."""
     x = (k - 1.0).clamp_min_(0.0).sqrt_().atan_()
     return x.neg_() if segment == 0 else x
 
 
 def tan() -> Nonlinearity:
+    """The facts of tan."""
     half = 0.5 * math.pi
     return Nonlinearity(
         "tan",
         torch.tan,
-        derivative,
+        _derivative,
         breaks=(0.0, half),
         curvature=(-1, 1, -1),
         kinks=(half,),
         jumps=((half, half, math.inf, -math.inf),),
-        stationary=stationary,
+        stationary=_stationary,
         period=math.pi,
-        second=second,
+        second=_second,
     )
 
 

@@ -13,17 +13,17 @@ from genbab.nonlinear.facts.registry import Operator, register
 _TURN = 0.6584789484624084
 
 
-def derivative(x: Tensor) -> Tensor:
+def _derivative(x: Tensor) -> Tensor:
     """1 - tanh(x)**2, without its cancellation in the tails."""
     double = x + x
     return 4.0 * torch.sigmoid(double) * torch.sigmoid(-double)
 
 
-def second(x: Tensor) -> Tensor:
-    return -2.0 * torch.tanh(x) * derivative(x)
+def _second(x: Tensor) -> Tensor:
+    return -2.0 * torch.tanh(x) * _derivative(x)
 
 
-def stationary(k: Tensor, segment: int) -> Tensor:
+def _stationary(k: Tensor, segment: int) -> Tensor:
     """-artanh(sqrt(1-k)) on the convex half, as log(k / (1 + sqrt(1-k))**2) / 2."""
     inside = k.clamp(extended.TINY, extended.below(1.0, k))
     root = torch.rsub(inside, 1.0).sqrt_().add_(1.0)
@@ -32,16 +32,17 @@ def stationary(k: Tensor, segment: int) -> Tensor:
 
 
 def tanh() -> Nonlinearity:
+    """The facts of tanh."""
     return Nonlinearity(
         "tanh",
         torch.tanh,
-        derivative,
+        _derivative,
         breaks=(0.0,),
         curvature=(1, -1),
-        stationary=stationary,
+        stationary=_stationary,
         symmetric=True,
         bounds=(-1.0, 1.0),
-        second=second,
+        second=_second,
         turns=(-_TURN, _TURN),
     )
 

@@ -71,8 +71,9 @@ class GroupPlanes(Protocol):
         """The entries' lines at arguments v (B, S, N): the derivative by A of the form at v."""
 
     def moved(self, at: Tensor, v: Tensor, rate: float, direction: Callable[[Tensor], Tensor]) -> Tensor:
-        """The parameters `at` (B, S, N) after a step towards a higher bound, v where the whole form is least;
-        direction: the normalised ascent direction for a gradient.
+        """The parameters `at` (B, S, N) after a step towards a higher bound.
+
+        v: where the whole form is least; direction: the normalised ascent direction for a gradient.
         """
 
 

@@ -27,8 +27,9 @@ _LEAST = {torch.float32: 1e-30, torch.float64: 1e-280}
 
 @dataclass(frozen=True)
 class Norm:
-    """Rows of `length` entries, one after the other, each divided by √(sum of squares + floor), floor >= 0. A
-    second argument, if there is one, has the sum of squares of each row: the value does not need it, bounds
+    """Rows of `length` entries, one after the other, each divided by √(sum of squares + floor), floor >= 0.
+
+    A second argument, if there is one, has the sum of squares of each row: the value does not need it, bounds
     use its interval.
     """
 
@@ -37,6 +38,7 @@ class Norm:
 
     @property
     def name(self) -> str:
+        """What texts call it."""
         return "norm"
 
     def value(self, z: Tensor, *_: Tensor) -> Tensor:

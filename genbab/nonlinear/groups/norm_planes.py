@@ -104,8 +104,9 @@ class NormPlanes:
 
 
 def norm_planes(box: NormBox, a: Tensor, at: Tensor | None, *, rigorous: bool) -> NormPlanes:
-    """Planes below Σ a·norm on the box, a (B, S, N), with slopes that differ from the default ones by `at`
-    (B, S, N): any differences are sound.
+    """Planes below Σ a·norm on the box, a (B, S, N).
+
+    Their slopes differ from the default ones by `at` (B, S, N): any differences are sound.
 
     Rigorous: they hold over the reals once a multiple of eps·masses is taken off (`norm_roundings`).
     """
@@ -149,8 +150,9 @@ def norm_roundings(length: int) -> int:
 
 
 def norm_lost(box: NormBox, a: Tensor, at: Tensor, v: Tensor) -> tuple[Tensor, ...]:
-    """Roughly what the interval of each number of each argument costs Σ a·norm at v; (B, S, size of the
-    argument), >= 0.
+    """Roughly what the interval of each number of each argument costs Σ a·norm at v, >= 0.
+
+    (B, S, size of the argument) each.
     """
     length = box.fn.length
     found = norm_planes(box, a, at, rigorous=False)
@@ -186,7 +188,7 @@ def _least(box: NormBox, a: Tensor, k: Tensor, total: Tensor, tried: int) -> _Ce
     return found
 
 
-def _searched(  # noqa: PLR0913
+def _searched(
     box: NormBox, a: Tensor, k: Tensor, total: Tensor, cell: tuple[Tensor, Tensor], tried: int
 ) -> _Cell:
     """The bound on the cell of σ with the best of so many multipliers."""

@@ -29,14 +29,17 @@ _FAR = 1e30
 
 @dataclass(frozen=True)
 class Softmax:
-    """Rows of `length` entries, one after the other. A second argument, if there is one, has the differences
-    x_i - x_j (i < j) of each row: the value does not need it, the planes use its interval.
+    """Rows of `length` entries, one after the other, each turned into shares of 1.
+
+    A second argument, if there is one, has the differences x_i - x_j (i < j) of each row: the value does not
+    need it, the planes use its interval.
     """
 
     length: int
 
     @property
     def name(self) -> str:
+        """What texts call it."""
         return "softmax"
 
     def value(self, x: Tensor, *_: Tensor) -> Tensor:

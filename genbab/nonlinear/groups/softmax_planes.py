@@ -44,8 +44,10 @@ class _Point:
 
 @dataclass(frozen=True, eq=False)
 class _Below:
-    """Tangents of L, δ = x - point: value + steep·(δ_k - Σ falls·δ), or, where `own`, value - steep²·Σ_j
-    slopes_jk(δ_j - δ_k). size (where own and rigorous): what rounding errors of Σ chord are relative to.
+    """Tangents of L in δ = x - point, for each entry k.
+
+    value + steep·(δ_k - Σ falls·δ), or, where `own`, value - steep²·Σ_j slopes_jk(δ_j - δ_k). size (where own
+    and rigorous): what rounding errors of Σ chord are relative to.
     """
 
     value: Tensor
@@ -58,8 +60,10 @@ class _Below:
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """Which lines the entries of planes took, by rows (B, S, R, K): upper ones, lower ones `own` to an entry
-    (of differences; None where none are known); critical (B, S, R, 1): which follows from the others.
+    """Which lines the entries of planes took, by rows (B, S, R, K).
+
+    upper: upper ones; own: lower ones `own` to an entry (of differences; None where none are known); critical
+    (B, S, R, 1): the entry that follows from the others.
     """
 
     upper: Tensor
@@ -106,9 +110,7 @@ class Planes:
         return y.scatter(-1, self.critical, 1.0 - others).flatten(-2)
 
     def moved(self, at: Tensor, v: Tensor, rate: float, direction: Callable[[Tensor], Tensor]) -> Tensor:
-        """The points `at` a part of the way to v: a step of Frank & Wolfe (1956), which never lowers the
-        bound at first.
-        """
+        """The points `at` a part of the way to v (Frank & Wolfe, 1956): never lower at first."""
         return towards(at, v, rate)
 
 
@@ -251,8 +253,9 @@ def _knapsack(a: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def lost(box: SoftmaxBox, a: Tensor, found: Sides, v: Tensor) -> tuple[Tensor, ...]:
-    """Roughly what the relaxation of each number of each argument costs Σ a·softmax at v: chords of lower
-    lines, and an entry's own upper line. (B, S, size of the argument), >= 0. found: what planes for a took.
+    """Roughly what the relaxation of each number of each argument costs Σ a·softmax at v, >= 0.
+
+    Chords of lower lines, an entry's own upper line; (B, S, size) each. found: what planes for a took.
     """
     x = by_rows(v, box.fn.length).clamp(*box.ends)
     w = by_rows(a, box.fn.length)

@@ -70,9 +70,7 @@ def _scaled(expression: Expression, factor: float) -> Expression:
     return combine([(expression, factor)])
 
 
-def _mirrored(  # noqa: PLR0913
-    name: str, u: Expression, scale: float, c: float, n: int, error: float = 0.0
-) -> list[Gated]:
+def _mirrored(name: str, u: Expression, scale: float, c: float, n: int, error: float = 0.0) -> list[Gated]:
     """Q·gate = c·f(scale·u) + n·Q, c·scale·u = (1 - n)·Q and f(t) - f(-t) = t: with f(-t), n becomes 1."""
     fn = make(name)
     return [(apply(fn, _scaled(u, scale)), c, n, error), (apply(fn, _scaled(u, -scale)), c, 1, error)]

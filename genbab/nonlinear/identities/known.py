@@ -43,8 +43,9 @@ def _scaled(expression: Expression, factor: float) -> Expression:
 
 
 def _single(expression: Expression) -> tuple[str, Expression, float, float] | None:
-    """(name, u, factor, shift) when the expression is shift + factor · name(u), name without parameters or a
-    power.
+    """(name, u, factor, shift) when the expression is shift + factor · name(u).
+
+    name: without parameters, or a power.
     """
     parts, shift = opened(expression)
     found = outermost(parts[0][0]) if len(parts) == 1 else None
@@ -176,8 +177,9 @@ def _known(expression: Expression) -> Expression:
 
 
 def _square(expression: Expression) -> Expression:
-    """A quadratic polynomial as c·(x + h)² + d, when it is written with a product; as c·x² + b·x + d where
-    that would lose accuracy.
+    """A quadratic polynomial as c·(x + h)² + d, when it is written with a product.
+
+    As c·x² + b·x + d where that would lose accuracy.
     """
     parts, _ = opened(expression)
     if not any(isinstance(part.steps[-1], Multiply) for part, _ in parts) or expression.functions != 1:

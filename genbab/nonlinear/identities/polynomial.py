@@ -1,5 +1,6 @@
-"""Expressions as polynomials in their other functions: products are multiplied out, so spellings can be
-compared.
+"""Expressions as polynomials in their other functions.
+
+Products are multiplied out, so spellings can be compared.
 """
 
 from __future__ import annotations

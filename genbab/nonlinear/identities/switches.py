@@ -41,8 +41,9 @@ STEPS = {"step": "positive", "positive": "step"}
 
 @dataclass(frozen=True)
 class _Event:
-    """A step that changes to a value at a place: on reaching it (closed), or beyond it. `since` is 1 from
-    then on, 0 before.
+    """A step that changes to a value at a place: on reaching it (closed), or beyond it.
+
+    `since` is 1 from then on, 0 before.
     """
 
     place: Fraction
@@ -97,8 +98,9 @@ def of_step(fn: Nonlinearity, u: Expression) -> Expression | None:
 
 
 def switched(expression: Expression) -> Expression:
-    """The same function as Σ piece · (1 on its stretch, 0 elsewhere), if it has steps of affine arguments or
-    of their absolute values.
+    """The same function as Σ part · (1 on its stretch, 0 elsewhere), if its steps allow.
+
+    They must be of affine arguments or of their absolute values.
 
     Thresholds stay the zeros of the steps as written, at which no number is rounded.
     """
@@ -229,8 +231,9 @@ def _centred(piece: Expression, centre: float) -> Expression:
 
 
 def _defined(piece: Expression, stretch: _Stretch) -> tuple[Expression, bool]:
-    """(the same on the stretch, with functions that are defined elsewhere too where that can be had; whether
-    it is 0 elsewhere).
+    """(the same on the stretch, whether it is 0 elsewhere).
+
+    With functions that are defined elsewhere too where that can be had.
     """
     parts: list[Expression] = []
     ended = False

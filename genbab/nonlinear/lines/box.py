@@ -21,8 +21,9 @@ def go_on() -> None:
 
 @dataclass(frozen=True)
 class Box:
-    """fn on [l, u]. `l`, `u` are safe: finite, in the domain, wherever `undefined` is set or not; (..., N)
-    each.
+    """fn on [l, u], ends (..., N) each.
+
+    `l`, `u` are safe: finite, in the domain, wherever `undefined` is set or not.
 
     `points`: kinks and jumps inside the box with value (or limit); where one is not inside, an end of the box
     instead. `undefined`: elements about which nothing can be said (infinite or NaN ends, or outside the
@@ -44,6 +45,7 @@ class Box:
 
     @property
     def ends(self) -> tuple[Point, Point]:
+        """(l, f(l)) and (u, f(u))."""
         return (self.l, self.fl), (self.u, self.fu)
 
 
@@ -81,9 +83,11 @@ def _jump(fn: Nonlinearity, jump: Jump, box: tuple[Tensor, Tensor], fl: Tensor) 
 
 
 def _periodic_jump(fn: Nonlinearity, jump: Jump, box: tuple[Tensor, Tensor], fl: Tensor) -> list[Point]:
-    """The same of the first and the last translate: of the first one right of l the left limit, of the first
-    one right of or at l the right limit. Where translates are not floating-point numbers, the box is a few
-    units in the last place larger for this purpose.
+    """The same of the first and the last translate.
+
+    Of the first one right of l the left limit, of the first one right of or at l the right limit. Where
+    translates are not floating-point numbers, the box is a few units in the last place larger for this
+    purpose.
     """
     l, u = box  # noqa: E741
     place, _, left, right = jump

@@ -80,15 +80,13 @@ def prepare(
     return Prepared(make_box(fn, l.detach(), u.detach(), ask))
 
 
-def intercept(  # noqa: PLR0913 - the question has this many parts
+def intercept(
     fn: Nonlinearity,
     k: Tensor,
     l: Tensor,  # noqa: E741
     u: Tensor,
     upper: Side,
-    *,
     rigorous: bool = True,
-    scale: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`Prepared.intercept` on a box used once."""
-    return prepare(fn, l, u).intercept(k, upper, rigorous=rigorous, scale=scale)
+    return prepare(fn, l, u).intercept(k, upper, rigorous=rigorous)

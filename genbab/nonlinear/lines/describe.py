@@ -26,8 +26,9 @@ def segments(fn: Nonlinearity) -> list[Segment]:
 
 
 def curvature(fn: Nonlinearity, most: int = 8) -> str:
-    """Where it is convex, concave or straight: "concave below -1.41421, convex up to 1.41421, concave
-    above".
+    """Where it is convex, concave or straight, in words.
+
+    Such as "concave below -1.41421, convex up to 1.41421, concave above".
     """
     parts = segments(fn)
     kinds = {kind for _, _, kind in parts}

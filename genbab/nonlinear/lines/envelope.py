@@ -25,8 +25,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 def slope_range(fn: Nonlinearity, l: Tensor, u: Tensor) -> Pair:  # noqa: E741
-    """(least, largest) derivative of fn on [l, u]: the natural scale of a slope there; same shape as l,
-    finite.
+    """(least, largest) derivative of fn on [l, u], finite: the natural scale of a slope there; like l.
 
     Cut at 1000 times the usual slope, as the derivative may be infinite at an end, but not below the slopes
     at breaks inside. A jump inside counts as the slope from it to an end, cut likewise.
@@ -107,8 +106,7 @@ def defaults_of(searcher: Searcher, slopes: Pair) -> Pair:
 
 
 def _s_shaped(searcher: Searcher, middle: Tensor, at_middle: Tensor) -> Pair:
-    """The tangent at the midpoint where that lies between the near end and the tie point, else the tie
-    line."""
+    """The tangent at the midpoint if that lies between the near end and the tie point, else the tie line."""
     rising = searcher.box.fn.curvature[0] == 1
     slopes = []
     for (tie, touch), left_half in zip(searcher.ties, (rising, not rising), strict=True):

@@ -131,16 +131,14 @@ class Searcher:
 
     @cached_property
     def ties(self) -> tuple[Found, Found]:
-        """For the lower and the upper side: slope of the line from the far end that touches the other half,
-        and where.
+        """Per side (lower, upper), slope and touching point of the line from the far end to the other half.
 
         The slope is far off (1e30) where the box has no far half.
         """
         return self._tie(upper=False), self._tie(upper=True)
 
     def _tie(self, upper: bool) -> Found:
-        """Newton's iteration on the touching point: the point whose slope is that of the chord to the far
-        end."""
+        """Newton's iteration on the touching point: there the slope is that of the chord to the far end."""
         box, fn = self.box, self.box.fn
         assert fn.stationary is not None
         centre, left_half = fn.breaks[0], (fn.curvature[0] == 1) != upper

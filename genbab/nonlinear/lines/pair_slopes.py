@@ -59,8 +59,10 @@ def _candidates(fn: Gate, x: Pair, y: Pair, upper: bool) -> list[Pair]:
 
 
 def _least_volume(prepared: Prepared2, fn: Gate, upper: bool) -> Pair:
-    """The candidate whose plane is highest (upper: lowest) at the centre: volume is that height times the
-    area."""
+    """The candidate whose plane is highest (upper: lowest) at the centre.
+
+    Volume is that height times the area.
+    """
     middle_x, middle_y = (0.5 * ends[0] + 0.5 * ends[1] for ends in (prepared.x, prepared.y))
     found = []
     for kx, ky in _candidates(fn, prepared.x, prepared.y, upper):

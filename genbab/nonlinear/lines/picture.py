@@ -170,8 +170,9 @@ def _hull(x: Tensor, f: Tensor, middle: float) -> float:
 
 
 def touches(fn: Nonlinearity, side: Line, l: float, u: float) -> list[float]:  # noqa: E741
-    """Where the line comes closest, and where else it touches as far as dense values tell; both ends of a
-    stretch along which it lies on the function.
+    """Where the line comes closest, and where else it touches as far as dense values tell.
+
+    Both ends of a stretch along which it lies on the function.
     """
     if not side.finite or l == u:
         return [side.touch] if side.finite else []

@@ -33,9 +33,11 @@ class Product:
 
     @property
     def name(self) -> str:
+        """What texts call it."""
         return "product"
 
     def value(self, x: Tensor, y: Tensor) -> Tensor:
+        """x·y, entry by entry."""
         return x * y
 
 
@@ -47,9 +49,11 @@ class Gate:
 
     @property
     def name(self) -> str:
+        """What texts call it."""
         return f"gate[{self.g}]"
 
     def value(self, x: Tensor, y: Tensor) -> Tensor:
+        """x·g(y), entry by entry."""
         return x * self.g.value(y)
 
 
@@ -58,8 +62,10 @@ Bivariate = Product | Gate
 
 @dataclass(frozen=True)
 class Prepared2:
-    """A function of two arguments on a box, ready for many slopes; box tensors (..., N) broadcast against the
-    slopes."""
+    """A function of two arguments on a box, ready for many slopes.
+
+    Box tensors (..., N) broadcast against the slopes.
+    """
 
     fn: Bivariate
     x: Pair
@@ -75,8 +81,9 @@ class Prepared2:
         return prepare2(self.fn, (lx, ux), (ly, uy))
 
     def intercept(self, kx: Tensor, ky: Tensor, upper: Side, *, rigorous: bool = True) -> Triple:
-        """(c, x*, y*) with f(x, y) >= kx*x + ky*y + c on the box (<= where upper); dc/dkx = -x*, dc/dky =
-        -y*.
+        """(c, x*, y*) with f(x, y) >= kx*x + ky*y + c on the box (<= where upper).
+
+        dc/dkx = -x*, dc/dky = -y*.
 
         Otherwise as `Prepared.intercept`.
         """
