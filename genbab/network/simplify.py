@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genbab.error_free import sum_error
 from genbab.network.graph import Network
 from genbab.network.maps.algebra import Adjoint, Compose, Identity
 from genbab.network.maps.base import LinearMap
 from genbab.network.maps.composition import DENSE_FREE, DENSE_LIMIT, DENSE_WASTE, composed, multiplied
 from genbab.network.maps.index import Index
-from genbab.network.maps.roundings import LEAST, UNIT, of_sum, relative
+from genbab.network.maps.roundings import LEAST, UNIT, relative
 from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
 from genbab.network.nodes import Affine
 from genbab.network.uncertainty import Uncertainty, padded
@@ -100,7 +101,7 @@ class Moved:
             return
         image = one.apply(inner.bias)
         total = self.bias + image
-        self.error = self.error + of_sum(self.bias, image, total).abs()
+        self.error = self.error + sum_error(self.bias, image, total).abs()
         if not (one.cost == 0 and one.terms <= 1 and one.some_weight is None and not roundings and not more):
             mass = one.absolute().apply(inner.bias.abs())
             self.error = self.error + (one.terms + roundings + more + 2) * (UNIT * mass + LEAST * one.gain)
@@ -164,7 +165,7 @@ def _sum(one: LinearMap, other: LinearMap, roundings: int) -> tuple[LinearMap, i
         return None
     before = known + roundings
     found = (
-        relative(total.weight, mass, before + 1) if before else int(bool(of_sum(a, b, total.weight).any()))
+        relative(total.weight, mass, before + 1) if before else int(bool(sum_error(a, b, total.weight).any()))
     )
     return None if found is None else (total, found)
 

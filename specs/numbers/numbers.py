@@ -12,6 +12,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from genbab.error_free import product_error
+
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 MAX_DIGITS = 2000
 """The longest number that is accepted, in characters."""
@@ -93,7 +95,8 @@ def residual(
     For |whole| < 2^60, 0 <= after < len(POWERS), near within some ulps of the quotient; both terms are
     compared as exact sums of two float64.
     """
-    high, low = _product(near, POWERS[after])
+    high = near * POWERS[after]
+    low = product_error(near, POWERS[after], high)
     top = whole.astype(np.float64)
     first, second = top - high, (whole - top.astype(np.int64)).astype(np.float64) - low
     total = first + second
@@ -121,20 +124,6 @@ def _integers(
         after += column & (place < k)
     whole[codes[0] == 45] *= -1
     return whole, np.where(plain, after, 0), plain
-
-
-def _product(
-    a: NDArray[np.float64], b: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(high, low) with high + low = a * b exactly (Dekker 1971), for numbers far from overflow."""
-    parts = []
-    for factor in (a, b):
-        scaled = 134217729.0 * factor  # 2^27 + 1
-        head = scaled - (scaled - factor)
-        parts.append((head, factor - head))
-    (a1, a2), (b1, b2) = parts
-    high = a * b
-    return high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2
 
 
 def round_up(value: Fraction) -> float:

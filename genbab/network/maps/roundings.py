@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-import numpy.typing as npt
 import torch
 from torch import Tensor
-
-Numbers = TypeVar("Numbers", Tensor, npt.NDArray[Any])
 
 UNIT = 2.0**-53
 """Unit roundoff of float64: what one rounding to nearest may change, relative to the result."""
@@ -60,13 +55,6 @@ def of_product(weight: Tensor, factors: Tensor, product: Tensor) -> int | None:
     if bool((used & ~(product.abs() >= TINY)).any()) or not bool(torch.isfinite(product).all()):
         return None
     return 0 if _bits(weight) + _bits(factors) <= 53 else 1
-
-
-def of_sum(a: Numbers, b: Numbers, total: Numbers) -> Numbers:
-    """What a sum of two tensors or arrays lost by rounding, exactly: a + b - total (TwoSum; Knuth)."""
-    back = total - a
-    lost: Numbers = (a - (total - back)) + (b - back)
-    return lost
 
 
 def grain(numbers: Tensor | None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from genbab.error_free import sum_error
+
 Ends = tuple[Tensor, Tensor]
 
 
@@ -18,17 +20,11 @@ def up(x: Tensor) -> Tensor:
     return torch.nextafter(x, torch.full_like(x, torch.inf))
 
 
-def _inexact(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
-    """Whether a + b was rounded (Knuth's exact error of a sum)."""
-    part = total - a
-    return ((a - (total - part)) + (b - part)) != 0
-
-
 def add(x: Ends, y: Ends) -> Ends:
     """x + y; exact sums stay as they are."""
     low, high = x[0] + y[0], x[1] + y[1]
-    low = torch.where(_inexact(x[0], y[0], low), down(low), low)
-    high = torch.where(_inexact(x[1], y[1], high), up(high), high)
+    low = torch.where(sum_error(x[0], y[0], low) != 0, down(low), low)
+    high = torch.where(sum_error(x[1], y[1], high) != 0, up(high), high)
     return low.nan_to_num(-torch.inf, torch.inf, -torch.inf), high.nan_to_num(
         torch.inf, torch.inf, -torch.inf
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-SPLIT = 134217729.0
+from genbab.error_free import product_error, sum_error
+
 SAFE = (1e-140, 1e140)
 ROOM = 1.0 + 2.0**-48
 LEAST = 5e-324
@@ -190,24 +191,15 @@ def _made(value: float, error: float, rule: int, x: Real, y: Real) -> Real:
 
 
 def _lost_by_sum(a: float, b: float) -> float:
-    """|a + b - fl(a + b)|, exactly (TwoSum; Knuth)."""
-    total = a + b
-    back = total - a
-    return abs((a - (total - back)) + (b - back))
+    """|a + b - fl(a + b)|, exactly."""
+    return abs(sum_error(a, b, a + b))
 
 
 def _lost_by_product(a: float, b: float) -> float:
-    """|a·b - fl(a·b)|: exactly where sizes allow (TwoProduct; Dekker), else a bound."""
+    """|a·b - fl(a·b)|: exactly where sizes allow, else a bound."""
     product = a * b
     if a in (0.0, 1.0, -1.0) or b in (0.0, 1.0, -1.0):
         return 0.0
     if not (SAFE[0] <= abs(a) <= SAFE[1] and SAFE[0] <= abs(b) <= SAFE[1]):
         return math.ulp(product) if math.isfinite(product) else math.inf
-    (a1, a2), (b1, b2) = _halves(a), _halves(b)
-    return abs(a2 * b2 - (((product - a1 * b1) - a2 * b1) - a1 * b2))
-
-
-def _halves(a: float) -> tuple[float, float]:
-    wide = SPLIT * a
-    high = wide - (wide - a)
-    return high, a - high
+    return abs(product_error(a, b, product))

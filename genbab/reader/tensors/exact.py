@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from genbab.network.maps.roundings import LEAST, UNIT, of_sum
+from genbab.error_free import product_error, sum_error
+from genbab.network.maps.roundings import LEAST, UNIT
 from genbab.reader.tensors.values import Array, Inexact, constant
-
-SPLIT = 134217729.0
-"""2^27 + 1, which divides a float64 number into halves of 26 bits (Veltkamp)."""
 
 SAFE = (2.0**-480, 2.0**480)
 """Sizes between which the halves of a product neither overflow nor underflow."""
@@ -58,7 +56,7 @@ def added(x: Ball, y: Ball) -> Ball:
     (a, e), (c, f) = x, y
     with np.errstate(all="ignore"):
         total = a + c
-        return total, _sum_up(e + f, np.abs(of_sum(a, c, total)))
+        return total, _sum_up(e + f, np.abs(sum_error(a, c, total)))
 
 
 def times(x: Ball, y: Ball) -> Ball:
@@ -157,8 +155,7 @@ def _sum_up(carried: Array, lost: Array) -> Array:
 def _product_error(a: Array, c: Array, product: Array) -> Array:
     """|a·c - product|: exactly where sizes allow, else a bound."""
     with np.errstate(all="ignore"):
-        (a1, a2), (c1, c2) = _halves(a), _halves(c)
-        exact = np.abs(a2 * c2 - (((product - a1 * c1) - a2 * c1) - a1 * c2))
+        exact = np.abs(product_error(a, c, product))
         fine = _safe(np.abs(a)) & _safe(np.abs(c))
         rough = UNIT * np.abs(product) + LEAST
         none = (a == 0) | (c == 0) | (np.abs(a) == 1) | (np.abs(c) == 1)
@@ -170,9 +167,3 @@ def _safe(size: Array) -> Array:
     """Where halves of numbers of this size neither overflow nor underflow in products."""
     found: Array = ((size >= SAFE[0]) & (size <= SAFE[1])) | (size == 0)
     return found
-
-
-def _halves(a: Array) -> tuple[Array, Array]:
-    wide = SPLIT * a
-    high = wide - (wide - a)
-    return high, a - high
