@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.nonlinear import Nonlinearity, make, register
-from genbab.nonlinear.facts.inverse import invert, slope_ends
+from genbab.nonlinear.facts.inverse import part_ends, parts, refine, slope_ends
 
 from .boxes import FUNCTIONS
 
@@ -73,6 +73,17 @@ def test_derivative_jumps_only_at_kinks(fn: Nonlinearity) -> None:
     for place in set(fn.breaks) - set(fn.kinks):
         left, right = fn.derivative(torch.tensor([place - 1e-9, place + 1e-9], dtype=torch.float64)).tolist()
         assert abs(left - right) < 1e-6
+
+
+def invert(fn: Nonlinearity, segment: int, k: Tensor) -> Tensor:
+    """x of the segment with derivative close to k, by the table; the nearer end where there is none."""
+    found: Tensor | None = None
+    for part in parts(fn, segment):
+        (_, slope), (_, steepest) = part_ends(fn, part)
+        x = refine(fn, (part,), k, (k - slope) / (steepest - slope), 0.0, 3)
+        found = x if found is None else torch.where(k > 0, x, found)
+    assert found is not None
+    return found
 
 
 def stationary(fn: Nonlinearity, k: Tensor, segment: int) -> Tensor:

@@ -186,14 +186,3 @@ def refine(
         x.addcmul_(fn.derivative(x).sub_(k), bend, value=-1.0)
         x = torch.clamp(x, low, high, out=x)
     return x
-
-
-def invert(fn: Nonlinearity, segment: int, k: Tensor, steps: int = 3) -> Tensor:
-    """x of the segment with derivative close to k; the nearer end where there is none. Float64 in and out."""
-    answer: Tensor | None = None
-    for part in parts(fn, segment):
-        (_, slope), (_, steepest) = part_ends(fn, part)
-        x = refine(fn, (part,), k, (k - slope) / (steepest - slope), 0.0, steps)
-        answer = x if answer is None else torch.where(k > 0, x, answer)
-    assert answer is not None
-    return answer
