@@ -103,10 +103,10 @@ class Guard:
 
     def __enter__(self) -> Guard:
         self._theirs.setblocking(False)
+        self._thread.start()  # first: a signal that comes between its handler and our return is lost to us
         self._wakeup = signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._on_signal)
-        self._thread.start()
         return self
 
     def __exit__(

@@ -75,15 +75,15 @@ def test_derivative_jumps_only_at_kinks(fn: Nonlinearity) -> None:
         assert abs(left - right) < 1e-6
 
 
-def invert(fn: Nonlinearity, segment: int, k: Tensor, steps: int = 3) -> Tensor:
-    """x of the segment with derivative close to k; the nearer end where there is none. Float64 in and out."""
-    answer: Tensor | None = None
+def invert(fn: Nonlinearity, segment: int, k: Tensor) -> Tensor:
+    """x of the segment with derivative close to k, by the table; the nearer end where there is none."""
+    found: Tensor | None = None
     for part in parts(fn, segment):
         (_, slope), (_, steepest) = part_ends(fn, part)
-        x = refine(fn, (part,), k, (k - slope) / (steepest - slope), 0.0, steps)
-        answer = x if answer is None else torch.where(k > 0, x, answer)
-    assert answer is not None
-    return answer
+        x = refine(fn, (part,), k, (k - slope) / (steepest - slope), 0.0, 3)
+        found = x if found is None else torch.where(k > 0, x, found)
+    assert found is not None
+    return found
 
 
 def stationary(fn: Nonlinearity, k: Tensor, segment: int) -> Tensor:
