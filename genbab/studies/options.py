@@ -105,7 +105,8 @@ def taking(kind: type) -> Callable[[Callable[P, T]], Callable[P, T]]:
             Parameter(name, Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=hints[name])
             for name in names
         ]
-        call.__signature__ = Signature([*own, *shown])  # type: ignore[attr-defined]
+        returned = signature(function).return_annotation
+        call.__signature__ = Signature([*own, *shown], return_annotation=returned)  # type: ignore[attr-defined]
         return call
 
     return wrap

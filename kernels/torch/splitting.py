@@ -78,7 +78,7 @@ def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor)
     For weights λ >= 0 (B, R, H) the value is, up to rounding, below <form, x> inside the half-spaces
     <normal, x> <= level (weak duality). form (B or 1, R, D), box (B, D) finite, normal (B, H, D), level (B,
     H). size: the sum of what is added up, each term's absolute value at its largest over the box:
-    γ_(D+2H)·size covers the rounding.
+    γ_n·size covers the rounding for n = D + 2H + 8.
     """
 
     def valued(

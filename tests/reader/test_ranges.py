@@ -17,14 +17,19 @@ from genbab.network import (
     Diagonal,
     Identity,
     Index,
+    Input,
     LinearMap,
+    Network,
+    Nonlinear,
     TokenDense,
     values,
 )
 from genbab.network.interval import propagate
 from genbab.network.maps.signs import image
 from genbab.network.maps.structure import read_by
+from genbab.nonlinear import make
 from genbab.reader import load_onnx
+from genbab.reader.domains.domains import with_domains
 from genbab.reader.domains.ranges import ranges
 from tests.soundness.graphs import random_network
 
@@ -155,3 +160,38 @@ def test_an_argument_that_may_be_below_zero_is_not_taken_to_be_above() -> None:
     low, high = torch.tensor([[-1.0, -1.0]]).double(), torch.tensor([[-0.5, 1.0]]).double()
     (bound, _) = propagate(network, (low, high))[network.output]
     assert float(bound[0, 0]) == -torch.inf
+
+
+def one_by_one(*weights: float) -> LinearMap:
+    return Compose(tuple(Dense(torch.tensor([[w]], dtype=torch.float64)) for w in weights))
+
+
+@pytest.mark.parametrize("seen", (2, 3))
+@pytest.mark.parametrize(
+    "maps",
+    [
+        one_by_one(1e200, 1e-200, 1e200, 1e-200),
+        Compose(
+            (
+                Dense(torch.tensor([[1e300], [1.0]], dtype=torch.float64)),
+                Dense(torch.tensor([[0.0, 1.0]], dtype=torch.float64)),
+            )
+        ),
+    ],
+    ids=["gain", "mass"],
+)
+def test_what_leaves_the_range_of_numbers_keeps_its_domain(maps: LinearMap, seen: int) -> None:
+    """log(map(sigmoid(x)) - 5 + 1) has a value nowhere, however the map is computed."""
+    zero = torch.zeros(1, dtype=torch.float64)
+    nodes = (
+        Input(1),
+        Nonlinear(make("sigmoid"), (0,), 1),
+        Affine(((1, maps),), zero - 5.0),
+        Affine(((2, Identity(1)),), zero + 1.0),
+        Nonlinear(make("log"), (seen,), 1),
+        Affine(((4, Identity(1)),), zero),
+    )
+    network = Network(nodes, 5)
+    low, high = ranges(network, {seen})[seen]
+    assert float(low) <= -4.0 + (3 - seen) * -1.0 + 1e-6 and float(high) >= -3.0 - (3 - seen) - 1e-6
+    assert len(with_domains(network, {}).nodes) > len(nodes)

@@ -11,7 +11,7 @@ from torch import Tensor
 from genbab.bounds.passes.taken import Pass, TakenLine, TakenPlanes
 from genbab.bounds.relax.lines import Slopes
 from genbab.bounds.relax.relaxation import Relaxation
-from genbab.network import Affine, Grouped, Meaning, Network, Nonlinear, forward
+from genbab.network import Affine, Grouped, Input, Meaning, Network, Nonlinear, forward
 
 
 @dataclass(eq=False)
@@ -83,6 +83,9 @@ def reached(network: Network, asked: tuple[int, ...]) -> list[int]:
 
 class _Arguments(Meaning[None, tuple[int, ...]]):
     """The nodes that the value of a node is computed from."""
+
+    def input(self, i: int, node: Input, x: None) -> tuple[int, ...]:
+        return ()
 
     def affine(self, i: int, node: Affine, x: None) -> tuple[int, ...]:
         return tuple(source for source, _ in node.terms)

@@ -31,7 +31,8 @@ class Image(NamedTuple):
 
 
 def image(one: LinearMap, low: Tensor, high: Tensor) -> Image:
-    """The image of intervals (N,), (N,); ends may be infinite."""
+    """The image of intervals (N,), (N,); infinite where an end is no number."""
+    low, high = _known_below(low), -_known_below(-high)
     ends = torch.stack([low, high])
     ends = torch.where(torch.isfinite(ends), ends, 0.0)
     above, below = _paths(one, torch.cat([ends, -ends]).clamp_min(0.0), marks=False)
@@ -45,12 +46,22 @@ def image(one: LinearMap, low: Tensor, high: Tensor) -> Image:
     return Image(
         torch.where(open_below, -torch.inf, _beyond(least)),
         torch.where(open_above, torch.inf, -_beyond(-most)),
-        torch.where(open_below, 0.0, lighter) + torch.where(open_above, 0.0, heavier),
+        _mass(torch.where(open_below, 0.0, lighter) + torch.where(open_above, 0.0, heavier)),
         falls=by_above[2] | by_below[3],
         rises=by_above[3] | by_below[2],
         grows=by_above[4] | by_below[5],
         shrinks=by_above[5] | by_below[4],
     )
+
+
+def _known_below(low: Tensor) -> Tensor:
+    """Lower bounds, and -inf where arithmetic gave no number; infinities stay what they are."""
+    return torch.nan_to_num(low, nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+
+
+def _mass(size: Tensor) -> Tensor:
+    """Sizes, infinite where arithmetic gave no number."""
+    return torch.nan_to_num(size, nan=torch.inf, posinf=torch.inf)
 
 
 def _beyond(least: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbab.network import Affine, Grouped, Input, Meaning, Network, Node, Nonlinear, forward
-from genbab.network.interval import magnitude, uncertain, underflow
+from genbab.network.interval import known_below, magnitude, uncertain, underflow
 from genbab.network.maps.roundings import UNIT
 from genbab.network.maps.signs import image
 from genbab.nonlinear import Nonlinearity, Product
@@ -101,7 +101,8 @@ def _affine(node: Affine, sources: Sequence[Range]) -> Range:
         slack, falls, rises = slack + doubt, falls | (doubt > 0), rises | (doubt > 0)
     lost = underflow(sum(one.terms for _, one in node.terms), lower.dtype)
     lost = lost * max([1.0, *(one.gain for _, one in node.terms)])
-    lower, upper = lower - slack - lost * falls, upper + slack + lost * rises
+    lower = known_below(lower - slack - torch.where(falls, lost, 0.0))
+    upper = -known_below(-upper - slack - torch.where(rises, lost, 0.0))
     room = 2.0 * roundings * UNIT * node.bias.abs()
     lower = torch.where(falls, lower, torch.maximum(lower, node.bias - room))
     upper = torch.where(rises, upper, torch.minimum(upper, node.bias + room))

@@ -19,7 +19,7 @@ from genbab.network import (
     Network,
     Nonlinear,
 )
-from genbab.network.interval import magnitude, uncertain
+from genbab.network.interval import known_below, magnitude, uncertain
 from genbab.network.maps.signs import image
 from genbab.nonlinear import Nonlinearity, interval, interval2
 from genbab.reader.tensors.builder import Builder
@@ -150,4 +150,4 @@ def _affine(made: Affine, sources: Sequence[Span]) -> Span:
     slack = 2 * terms * torch.finfo(torch.float64).eps * mass
     doubt = uncertain(made, [magnitude(source) for source in sources])
     slack = slack if doubt is None else slack + doubt
-    return lower - slack, upper + slack
+    return known_below(lower - slack), -known_below(-upper - slack)
