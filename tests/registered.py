@@ -14,7 +14,14 @@ from genbab.nonlinear.facts import registry
 @pytest.fixture
 def forgotten() -> Iterator[None]:
     """What a test registers is gone afterwards."""
-    tables: tuple[dict[Any, Any], ...] = (registry.REGISTRY, registry.OPERATORS, registry._EXAMPLES, CUSTOM)
+    tables: tuple[dict[Any, Any], ...] = (
+        registry.REGISTRY,
+        registry.OPERATORS,
+        registry.DEFINITIONS,
+        registry.KERNELS,
+        registry._EXAMPLES,
+        CUSTOM,
+    )
     kept = [dict(table) for table in tables]
     yield
     for table, before in zip(tables, kept, strict=True):

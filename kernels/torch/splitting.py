@@ -85,7 +85,7 @@ def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor)
         form: Tensor, low: Tensor, high: Tensor, normal: Tensor, level: Tensor, weights: Tensor
     ) -> Tensor:
         middle, radius, far = (low + high) / 2, (high - low) / 2, torch.maximum(low.abs(), high.abs())
-        joint = form + weights @ normal if level.shape[1] else form.expand(len(low), -1, -1)
+        joint = form + weights @ normal if level.shape[1] else form
         value = _times(joint, middle) - _times(joint.abs(), radius) - _times(weights, level)
         heavy = _times(normal.abs(), far) + level.abs()
         return torch.stack([value, _times(form.abs(), far) + _times(weights, heavy)], -1)
@@ -96,7 +96,7 @@ def dual(form: Tensor, box: Box, normal: Tensor, level: Tensor, weights: Tensor)
 
 def _times(form: Tensor, x: Tensor) -> Tensor:
     """<form, x> (B, R); form (B or 1, R, D), x (B, D)."""
-    return (form @ x[..., None]).squeeze(-1)
+    return x @ form[0].mT if len(form) == 1 else (form @ x[..., None]).squeeze(-1)
 
 
 def _in_parts(
