@@ -66,7 +66,37 @@ def critical_of(a, low, high, m, k, K):
 
 
 @triton.jit
-def planes_kernel(  # noqa: PLR0915
+def under_chords(of, x, low_end, slope, known, m, rf, FLOOR: tl.constexpr):
+    """(value, slope, slope per power of another entry) below: each power under the chord of its interval."""
+    line = tl.load(of + rf * START, m, 0.0) + slope * (x - low_end)
+    chords = tl.maximum(tl.sum(tl.where(m, line, 0.0), 1)[:, None], FLOOR)
+    raised = tl.exp(x - tl.load(of + rf * TOP, m, 0.0))
+    own = tl.where(known & (raised >= FLOOR), raised / chords, 0.0)
+    return tl.where(known, own, tl.load(of + rf * LEAST, m, 0.0)), own, own / chords
+
+
+@triton.jit
+def steepness(power, rest, known, most):
+    """The slope of the logistic function at the entry, at most `most`; 0 where nothing certain is known."""
+    total = power + rest
+    steep = tl.where(power > rest, power / total * (rest / total), 0.25)
+    return tl.where(known & (rest > power * CERTAIN), tl.minimum(steep, most), 0.0)
+
+
+@triton.jit
+def store_planes(out, size, form, x, upper, value, own, cross, power, m):
+    """Write what `SoftmaxPlanes` holds, one after the other."""
+    tl.store(out, form, m)
+    tl.store(out + size, x, m)
+    tl.store(out + 2 * size, tl.where(upper, 1.0, 0.0).to(x.dtype), m)
+    tl.store(out + 3 * size, value, m)
+    tl.store(out + 4 * size, own, m)
+    tl.store(out + 5 * size, cross, m)
+    tl.store(out + 6 * size, power, m)
+
+
+@triton.jit
+def planes_kernel(
     a, at, facts, slopes, made, parts, critical, B, S, N, K, G, sa, ra, st, rt, sf, rf, sg,
     APART: tl.constexpr, FLOOR: tl.constexpr, GROUPS: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
@@ -79,11 +109,7 @@ def planes_kernel(  # noqa: PLR0915
     low_end, high_end = tl.load(of + rf * LOW, m, 0.0), tl.load(of + rf * HIGH, m, 0.0)
     x = tl.minimum(tl.maximum(tl.where(given == given, given, 0.0), low_end), high_end)
     slope, known = tl.load(of + rf * SLOPE, m, 0.0), tl.load(of + rf * KNOWN, m, 0.0) != 0.0
-    line = tl.load(of + rf * START, m, 0.0) + slope * (x - low_end)
-    chords = tl.maximum(tl.sum(tl.where(m, line, 0.0), 1)[:, None], FLOOR)
-    raised = tl.exp(x - tl.load(of + rf * TOP, m, 0.0))
-    low_own = tl.where(known & (raised >= FLOOR), raised / chords, 0.0)
-    low, low_cross = tl.where(known, low_own, tl.load(of + rf * LEAST, m, 0.0)), low_own / chords
+    low, low_own, low_cross = under_chords(of, x, low_end, slope, known, m, rf, FLOOR)
     d, power, rest = powers(x, m, k, FLOOR)
     if APART:
         apart = pairs(slopes, b, g, k, K, G, sg)
@@ -93,10 +119,7 @@ def planes_kernel(  # noqa: PLR0915
         better = (tl.load(of + rf * USABLE, m, 0.0) != 0.0) & (value > low)
         low, low_own = tl.where(better, value, low), tl.where(better, 0.0, low_own)
         low_cross = tl.where(better, value * value, low_cross)
-    total = power + rest
-    steep = tl.where(power > rest, power / total * (rest / total), 0.25)
-    steep = tl.minimum(steep, tl.load(of + rf * STEEPEST, m, 0.0))
-    steep = tl.where(known & (rest > power * CERTAIN), steep, 0.0)
+    steep = steepness(power, rest, known, tl.load(of + rf * STEEPEST, m, 0.0))
     ends = tl.load(of + rf * S_LOW, m, 0.0), tl.load(of + rf * S_HIGH, m, 0.0)
     c, _ = conjugate(steep, ends[0], ends[1], 0.0 * steep - 1.0, 0.0, made, 1.0, 1.0, SIGMOID)
     high = tl.where(known, c + steep * (d - tl.log(rest)), tl.load(of + rf * MOST, m, 0.0))
@@ -112,14 +135,7 @@ def planes_kernel(  # noqa: PLR0915
     if APART:
         across = tl.where(paired, taken, 0.0)
         form += down * across - tl.sum(apart * across[:, None, :], 2)
-    out, size = made + row * N + n, (B * S).to(tl.int64) * N
-    tl.store(out, form, m)
-    tl.store(out + size, x, m)
-    tl.store(out + 2 * size, tl.where(upper, 1.0, 0.0).to(x.dtype), m)
-    tl.store(out + 3 * size, value, m)
-    tl.store(out + 4 * size, own, m)
-    tl.store(out + 5 * size, cross, m)
-    tl.store(out + 6 * size, power, m)
+    store_planes(made + row * N + n, (B * S).to(tl.int64) * N, form, x, upper, value, own, cross, power, m)
     groups = row * G + g[:, None]
     sums = least + tl.sum(tl.where(m, w * value - form * x, 0.0), 1)[:, None]
     tl.store(parts + groups, sums, g[:, None] < G)

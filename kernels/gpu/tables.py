@@ -89,6 +89,27 @@ def share_of(cell, across, up):
 
 
 @triton.jit
+def aimed(
+    point, low, high, width, origin, aims, period: tl.constexpr, AIMS: tl.constexpr, DEPTH: tl.constexpr
+):
+    """The nearest of the aims, where it is near enough and inside; the point elsewhere."""
+    back = turned(point, origin, period)
+    goal = nearest(point - back, aims, AIMS, DEPTH) + back
+    return tl.where((tl.abs(goal - point) <= width * SNAP) & (low < goal) & (goal < high), goal, point)
+
+
+@triton.jit
+def off_jumps(
+    point, low, high, origin, jumps, period: tl.constexpr, JUMPS: tl.constexpr, DEPTH: tl.constexpr
+):
+    """The number beside the jump that a point lies on, towards the farther end; the point elsewhere."""
+    back = turned(point, origin, period)
+    jump = nearest(point - back, jumps, JUMPS, DEPTH) + back
+    on = tl.abs(jump - point) <= tl.maximum(high - low, tl.abs(jump)) * ON
+    return tl.where(on, beside(jump, jump - low < high - jump), point)
+
+
+@triton.jit
 def points_kernel(  # noqa: PLR0915
     l, u, weight, centres, between, places, cells, aims, stops, jumps, numbers, found, N,  # noqa: E741
     period: tl.constexpr, lines: tl.constexpr, CENTRES: tl.constexpr, BETWEEN: tl.constexpr,
@@ -125,17 +146,11 @@ def points_kernel(  # noqa: PLR0915
     share, rule = share_of(cells + 5 * cell.to(tl.int64), across, height - line.to(tl.float64))
     point = tl.where(known, low + share * width, 0.0)
     if AIMS > 0:
-        back = turned(point, origin, period)
-        goal = nearest(point - back, aims, AIMS, DEPTH) + back
-        point = tl.where((tl.abs(goal - point) <= width * SNAP) & (low < goal) & (goal < high), goal, point)
+        point = aimed(point, low, high, width, origin, aims, period, AIMS, DEPTH)
     if STOPS > 0:
+        inside = point
         if JUMPS > 0:
-            back = turned(point, origin, period)
-            jump = nearest(point - back, jumps, JUMPS, DEPTH) + back
-            on = tl.abs(jump - point) <= tl.maximum(high - low, tl.abs(jump)) * ON
-            inside = tl.where(on, beside(jump, jump - low < high - jump), point)
-        else:
-            inside = point
+            inside = off_jumps(point, low, high, origin, jumps, period, JUMPS, DEPTH)
         number = tl.maximum(rule - FIRST_STOP, 0.0).to(tl.int32)
         stop, side = tl.load(stops + 2 * number) + turn + wrapped, tl.load(stops + 2 * number + 1)
         stop = tl.where(side == 0.0, stop, beside(stop, side > 0.0))
