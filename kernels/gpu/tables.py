@@ -5,6 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from genbab.kernels.gpu.conjugates import finite
 from genbab.kernels.torch import splitting
 
 INTERPOLATE = tl.constexpr(splitting.INTERPOLATE)
@@ -48,12 +49,6 @@ def beside(x, up):
     step = tl.where(away, bits + 1, bits - 1)
     smallest = tl.where(up, 1, BOTTOM).to(tl.int64)
     return tl.where(x == 0.0, smallest, step).to(tl.float64, bitcast=True)
-
-
-@triton.jit
-def finite(x):
-    """NaN and infinities differ from themselves."""
-    return (x - x) == 0.0
 
 
 @triton.jit
