@@ -32,3 +32,9 @@ def called(module: str) -> Command:
         return function(options)
 
     return command
+
+
+def carry_out(parser: argparse.ArgumentParser, module: str) -> None:
+    """Let a module's function `command` carry out a command, with a `--debug` that help leaves out."""
+    parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(command=called(module))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from genbab.cli.options.command import CommandParser, Commands, called
+from genbab.cli.options.command import CommandParser, Commands, called, carry_out
 from genbab.cli.options.settings import add_settings
 
 
@@ -28,8 +28,7 @@ def add_plot_trace(commands: Commands) -> None:
     plot.add_argument(
         "--out", metavar="IMAGE", help="draw there: .svg, .png or .pdf (default: FILE with .svg)"
     )
-    plot.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    plot.set_defaults(command=called("genbab.cli.tools.plot_trace"))
+    carry_out(plot, "genbab.cli.tools.plot_trace")
 
 
 class _Alone(argparse.Action):
@@ -72,8 +71,7 @@ def add_relax(commands: Commands) -> None:
     relax.add_argument(
         "--list", action=_Alone, nargs=0, default=False, help="list the functions of the library"
     )
-    relax.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    relax.set_defaults(command=called("genbab.cli.tools.relax"))
+    carry_out(relax, "genbab.cli.tools.relax")
 
 
 def add_lut(commands: Commands) -> None:
@@ -93,5 +91,4 @@ def add_lut(commands: Commands) -> None:
     show.add_argument("function", metavar="NAME", help='a function ("gelu") or a formula in x')
     show.add_argument("--plot", metavar="FILE", help="draw it: .png, .svg or .pdf (needs genbab[plot])")
     for action in (build, show):
-        action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-        action.set_defaults(command=called("genbab.cli.tools.lut"))
+        carry_out(action, "genbab.cli.tools.lut")

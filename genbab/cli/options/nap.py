@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from genbab.cli.options.command import CommandParser, Commands, called
+from genbab.cli.options.command import CommandParser, Commands, carry_out
 
 DATA = (
     "samples: .csv (one a row, the label first where no labels are given), .npy (the first axis), "
@@ -52,8 +52,7 @@ def add_nap(commands: Commands) -> None:
         action.add_argument("--scale", metavar="S", default="1", help="multiply the samples by this: 1/255")
         action.add_argument("--count", metavar="N", help="only the first N samples")
         action.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
-        action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-        action.set_defaults(command=called("genbab.cli.tools.nap"))
+        carry_out(action, "genbab.cli.tools.nap")
 
 
 def add_premise(verify: argparse.ArgumentParser) -> None:

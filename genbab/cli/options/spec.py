@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from genbab.cli.options.command import CommandParser, Commands, called
+from genbab.cli.options.command import CommandParser, Commands, carry_out
 
 
 def add_spec(commands: Commands) -> None:
@@ -26,8 +26,7 @@ def add_spec(commands: Commands) -> None:
     _add_data(make)
     for action in (convert, check, show, make):
         action.add_argument("--model", metavar="MODEL", help="ONNX file that the specification must fit")
-        action.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-        action.set_defaults(command=called("genbab.cli.tools.spec"))
+        carry_out(action, "genbab.cli.tools.spec")
 
 
 def _add_data(make: argparse.ArgumentParser) -> None:

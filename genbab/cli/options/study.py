@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
-from genbab.cli.options.command import Commands, called
+from genbab.cli.options.command import Commands, called, carry_out
 from genbab.cli.options.settings import add_settings
 
 
@@ -34,8 +32,7 @@ def add_study(commands: Commands) -> None:
     study.add_argument("study", metavar="FILE.db", help="what `genbab run` or the Python API has kept")
     for form in ("csv", "jsonl", "vnncomp"):
         study.add_argument(f"--{form}", metavar="FILE", help="write it in this form")
-    study.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    study.set_defaults(command=called("genbab.cli.tools.study"))
+    carry_out(study, "genbab.cli.tools.study")
 
 
 def add_report(commands: Commands) -> None:
@@ -52,5 +49,4 @@ def add_report(commands: Commands) -> None:
     report.add_argument("--title", metavar="TEXT", help="the heading (default: the study's name)")
     about = 'inputs as pictures, "28x28" or "3x32x32"; "none" draws none (default: by the models)'
     report.add_argument("--shape", metavar="SHAPE", help=about)
-    report.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    report.set_defaults(command=called("genbab.cli.tools.study_report"))
+    carry_out(report, "genbab.cli.tools.study_report")

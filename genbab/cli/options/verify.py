@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
-from genbab.cli.options.command import Commands, called
+from genbab.cli.options.command import Commands, called, carry_out
 from genbab.cli.options.nap import add_premise
 from genbab.cli.options.settings import add_settings
 
@@ -79,5 +77,4 @@ def add_supports(commands: Commands) -> None:
     which = supports.add_mutually_exclusive_group()
     for name in CAPABILITIES:
         which.add_argument(f"--{name}", dest="capability", action="store_const", const=name)
-    supports.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-    supports.set_defaults(command=called("genbab.cli.verify.supports"))
+    carry_out(supports, "genbab.cli.verify.supports")
