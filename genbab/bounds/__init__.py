@@ -7,7 +7,7 @@ from genbab.bounds.ascent.adam import Steps
 from genbab.bounds.ascent.multipliers import Multipliers, PremiseOutputs, Premises, Unsafe
 from genbab.bounds.ascent.premises import with_premise, without_premises
 from genbab.bounds.ascent.slopes import Freedom, Objective, Searched, Stop, optimise
-from genbab.bounds.costs import pass_cost, rows_at_once, tightening_cost
+from genbab.bounds.costs import SEARCHED, pass_cost, rows_at_once, tightening_cost
 from genbab.bounds.engine import Engine, Relaxations, copies
 from genbab.bounds.passes.backward import descend
 from genbab.bounds.passes.certify import Certified, certify
@@ -29,6 +29,7 @@ from genbab.bounds.relax.relaxation import Masses, Relaxation
 from genbab.network.interval import Interval, contradicted, intersect, interval_rows, propagate, refined
 
 __all__ = [
+    "SEARCHED",
     "NEARLY",
     "Account",
     "Answer",

@@ -10,6 +10,9 @@ CACHED = 600_000
 """Numbers in one (B, S, N) tensor of a pass: larger ones fall out of the processor's cache and cost several
 times more per entry."""
 
+SEARCHED = 3
+"""Cost of a slope step, as a multiple of a backward pass."""
+
 GROUPED, ELEMENTWISE = 60, 4
 """Multiply-adds per number of a step through a function of rows, and through an elementwise one, about."""
 
@@ -40,15 +43,17 @@ def tightening_cost(engine: Engine) -> float:
 
 def pass_cost(engine: Engine, target: int, rows: int) -> float:
     """Multiply-adds of one backward pass for so many rows of node `target` of one box."""
-    network = engine.exact
-    steps = network.once(step_costs)
-    return float(rows * sum(steps[j] for j in network.ancestors[target]))
+    return _pass_cost(engine.exact, target, rows)
 
 
 def row_costs(network: Network, layers: list[int]) -> list[float]:
     """Multiply-adds of a backward pass for both sides of every neuron of each node."""
+    return [_pass_cost(network, i, 2 * network.nodes[i].size) for i in layers]
+
+
+def _pass_cost(network: Network, target: int, rows: int) -> float:
     steps = network.once(step_costs)
-    return [float(2 * network.nodes[i].size * sum(steps[j] for j in network.ancestors[i])) for i in layers]
+    return float(rows * sum(steps[j] for j in network.ancestors[target]))
 
 
 def step_costs(network: Network) -> list[int]:

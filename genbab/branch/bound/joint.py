@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import (
+    SEARCHED,
     Answer,
     Engine,
     Interval,
@@ -46,9 +47,6 @@ FINAL = 160
 LITTLE = 0.01
 """Mean share of their width that intervals must lose in a round for another one."""
 
-SEARCHED = 3.0
-"""Cost of a step, as a multiple of a backward pass."""
-
 SPEED = 1e9
 """Multiply-adds in a second that are counted on."""
 
@@ -73,7 +71,7 @@ class JointRounds:
         """All intervals, cut by what one round finds of the neurons with premises."""
         query, outputs = self.domains.query, self.outputs
         unsafe = Unsafe(query.matrix[:, :UNSAFE], query.rhs[:, :UNSAFE])
-        units = _units(outputs, query.matrix)
+        units = Rows.of_neurons(self.root.output, outputs.output, query.matrix.shape[-1]).matrix
         low, high = outputs.ends(intervals)
         width = (high - low).squeeze(1)
         known = torch.cat([width, self._slack().expand(-1, unsafe.rhs.shape[1])], -1)
@@ -149,13 +147,6 @@ def narrowed(engine: Engine, root: Root, domains: Domains, seconds: float) -> Do
     empty = torch.stack([(low > high).any(-1) for low, high in hidden.values()]).any(0)
     bound = torch.where(empty, torch.inf, torch.maximum(bound, domains.bound))
     return replace(domains, hidden=hidden, warm=own.certificate, bound=bound)
-
-
-def _units(outputs: PremiseOutputs, like: Tensor) -> Tensor:
-    """Rows (1, 2K, O): y_k, then -y_k, for the outputs with premises."""
-    units = like.new_zeros(1, len(outputs.output), like.shape[-1])
-    units[0, torch.arange(len(outputs.output), device=like.device), outputs.output] = 1.0
-    return torch.cat([units, -units], 1)
 
 
 def _cut(

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import (
+    SEARCHED,
     Engine,
     Interval,
     Tightening,
@@ -34,9 +35,6 @@ from genbab.branch.cut.clipping import Means, lowest
 from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.open.domains import INPUT, Bound, Domains, HalfSpaces, Splits
 from genbab.branch.tally import balanced
-
-SEARCHED = 3
-"""Cost of a slope step, as a multiple of a backward pass."""
 
 CLOSER = 0.75
 """Most of its gap that a function loses when its interval is halved."""
