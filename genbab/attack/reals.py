@@ -13,7 +13,8 @@ from torch import Tensor
 from genbab.attack.replay import Placed
 from genbab.attack.targets import Floats
 from genbab.network import Network, evaluate
-from genbab.network.interval import Interval, interval_rows, propagate
+from genbab.network.interval import interval_rows, propagate
+from genbab.network.roundoff import Interval
 from genbab.specs import Clause, Spec
 from genbab.specs.form.clauses import Clauses
 from genbab.specs.numbers.arrays import Ints

@@ -26,7 +26,8 @@ from genbab.bounds.plan import (
 )
 from genbab.bounds.relax.lines import Lines, Slopes
 from genbab.bounds.relax.relaxation import Masses, Relaxation
-from genbab.network.interval import Interval, contradicted, intersect, interval_rows, propagate, refined
+from genbab.network.interval import contradicted, intersect, interval_rows, propagate, refined
+from genbab.network.roundoff import Interval
 
 __all__ = [
     "SEARCHED",

@@ -21,7 +21,7 @@ from genbab.bounds.engine import Engine, Relaxations
 from genbab.bounds.passes.certify import Certified, certify
 from genbab.bounds.passes.taken import Rows, Start
 from genbab.network import Network
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 
 NEARLY = 1e-4
 """A search ends once all bounds exceed what is needed by this much: what certifying may take from them."""

@@ -14,7 +14,7 @@ from genbab.bounds.relax.relaxation import Masses, Relaxation
 from genbab.config import Config
 from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Compose, Index, Network, rounded
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 from genbab.system.device import kernels_for
 
 

@@ -22,7 +22,8 @@ from genbab.bounds.passes.forward import forward_forms, varying
 from genbab.bounds.passes.taken import Rows
 from genbab.bounds.relax.curvature import Linearised
 from genbab.bounds.relax.relaxation import Relaxation
-from genbab.network.interval import Interval, propagate, refined
+from genbab.network.interval import propagate, refined
+from genbab.network.roundoff import Interval
 
 FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""

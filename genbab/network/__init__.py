@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from genbab.network.computed.noise import noise, noises
+from genbab.network.computed.rounded import rounded
+from genbab.network.computed.values import evaluate, values, without_domains
 from genbab.network.contraction import Contraction, Factor, contractions
 from genbab.network.graph import Network
 from genbab.network.lift import lifted
@@ -12,11 +15,8 @@ from genbab.network.maps.convolution import Conv
 from genbab.network.maps.index import Index
 from genbab.network.maps.weighted import Dense, Diagonal, TokenDense
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
-from genbab.network.noise import noise, noises
 from genbab.network.premises import implied, output_neurons, with_premises
-from genbab.network.rounded import rounded
 from genbab.network.simplify import simplify
-from genbab.network.values import evaluate, values, without_domains
 from genbab.network.walk import backward, forward
 
 __all__ = [

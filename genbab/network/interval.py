@@ -18,25 +18,12 @@ from genbab.network.maps.algebra import Identity, nonnegative
 from genbab.network.maps.base import LinearMap
 from genbab.network.maps.index import Index
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
+from genbab.network.roundoff import Interval, gamma, magnitude, uncertain, underflow
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear import interval2 as range_of_two
 from genbab.nonlinear.groups.grouped import group_box
 from genbab.nonlinear.lines.box import go_on
-
-Interval = tuple[Tensor, Tensor]
-
-
-def gamma(terms: int, dtype: torch.dtype) -> float:
-    """Relative error of a sum of `terms` products in any order, with room for a few more roundings."""
-    unit = torch.finfo(dtype).eps / 2
-    n = (terms + 8) * unit
-    return 2 * n / (1 - n)
-
-
-def magnitude(interval: Interval) -> Tensor:
-    """max |x| over the interval, (B, N)."""
-    return torch.maximum(interval[0].abs(), interval[1].abs())
 
 
 def known_below(bound: Tensor) -> Tensor:
@@ -172,32 +159,9 @@ def _lost(node: Affine, sources: Sequence[Interval], size: Tensor, terms: int) -
     return live.to(size.dtype) * tiny
 
 
-def uncertain(node: Affine, sizes: Sequence[Tensor]) -> Tensor | None:
-    """How far the node's true value may be from what its numbers give, (B, N), rounded up; None for 0.
-
-    That is beside its relative roundings. sizes: bounds (B, M) of the absolute values of `node.sources`.
-    """
-    constant, weights = node.uncertainty.constant, node.uncertainty.weights
-    total, terms, gain = constant, 1, 1.0
-    for (_, one), size in zip(weights, sizes[len(node.terms) :], strict=True):
-        spread = one.apply(size)
-        total, terms = spread if total is None else total + spread, terms + one.terms
-        gain = max(gain, one.gain)
-    if total is None:
-        return None
-    dtype = node.bias.dtype
-    rounded = torch.nan_to_num(total, nan=torch.inf, posinf=torch.inf) * (1 + gamma(terms, dtype))
-    return rounded + underflow(terms, dtype) * gain
-
-
 def halved(width: Tensor) -> Tensor:
     """Half of widths, rounded up where that underflows."""
     return width / 2 + (width > 0).to(width.dtype) * underflow(0, width.dtype)
-
-
-def underflow(terms: int, dtype: torch.dtype) -> float:
-    """What a sum of `terms` products may lose because products underflow, whatever their sizes."""
-    return (terms + 8) * torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
 
 
 def _only_moved(node: Affine) -> bool:

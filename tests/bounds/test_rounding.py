@@ -11,7 +11,7 @@ import torch
 from genbab.bounds import Objective, Rows, certify, forward, optimise, propagate
 from genbab.bounds import Steps as Effort
 from genbab.network import Affine, Dense, Identity, Input, Network, Node
-from genbab.network.interval import magnitude
+from genbab.network.roundoff import magnitude
 
 from .exact import (
     cancelling,

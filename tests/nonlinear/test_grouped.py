@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.network.interval import gamma
+from genbab.network.roundoff import gamma
 from genbab.nonlinear.groups.softmax import Softmax, SoftmaxBox, by_rows
 from genbab.nonlinear.groups.softmax_planes import lost, planes, roundings
 

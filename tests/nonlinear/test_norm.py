@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbab.network.interval import gamma
+from genbab.network.roundoff import gamma
 from genbab.nonlinear.groups.norm import Norm, NormBox
 from genbab.nonlinear.groups.norm_planes import norm_lost, norm_planes, norm_roundings
 from genbab.nonlinear.groups.softmax import by_rows

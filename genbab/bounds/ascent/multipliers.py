@@ -21,7 +21,7 @@ from torch import Tensor
 
 from genbab.bounds.passes.taken import Pass, Rows
 from genbab.network import Network, output_neurons
-from genbab.network.interval import Interval, gamma, magnitude
+from genbab.network.roundoff import Interval, gamma, magnitude
 
 RATE = 2.0
 """Step of a multiplier, as a multiple of its own size."""

@@ -16,7 +16,8 @@ from genbab.bounds.ascent.slopes import Freedom
 from genbab.bounds.relax.lines import Slopes
 from genbab.bounds.relax.relaxation import Relaxation
 from genbab.network import Network
-from genbab.network.interval import Interval, propagate
+from genbab.network.interval import propagate
+from genbab.network.roundoff import Interval
 
 
 def without_premises(network: Network, box: Interval, intervals: list[Interval]) -> list[Interval]:

@@ -20,7 +20,7 @@ from genbab.bounds.relax.lines import Lines, Slopes
 from genbab.bounds.relax.relaxation import Relaxation
 from genbab.kernels import Pace
 from genbab.network import Nonlinear
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 
 Stop = Callable[[Tensor], bool]
 """Asked after each step with the bounds (B, S); True ends the search (all decided; time is up)."""

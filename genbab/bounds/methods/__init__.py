@@ -13,7 +13,7 @@ from genbab.bounds.methods.asked import boxes, matrix_of_rows
 from genbab.bounds.methods.known import KNOWN
 from genbab.bounds.methods.rows import LinearBounds, row_ranges
 from genbab.errors import UsageError
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 
 METHODS = tuple(KNOWN)
 """Names of the methods; what each does is its `about`."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.network import Network
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 
 
 def matrix_of_rows(network: Network, given: Any, count: int, device: torch.device) -> Tensor:

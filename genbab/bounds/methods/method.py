@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genbab.bounds.engine import Engine
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 
 Hidden = Callable[[Engine, Interval, int, bool], list[Interval]]
 """(engine, boxes (B, D), slope steps, whether the outputs matter) -> sound intervals (B, N) of every node."""

@@ -14,7 +14,8 @@ from genbab.bounds.engine import Engine
 from genbab.bounds.methods.known import KNOWN
 from genbab.bounds.passes.certify import Certified
 from genbab.bounds.passes.taken import Rows
-from genbab.network.interval import Interval, interval_rows
+from genbab.network.interval import interval_rows
+from genbab.network.roundoff import Interval
 
 
 @dataclass(frozen=True, eq=False)

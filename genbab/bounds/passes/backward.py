@@ -22,7 +22,7 @@ from genbab.bounds.relax.lines import Lines, Slopes
 from genbab.bounds.relax.relaxation import Relaxation
 from genbab.kernels.torch.sums import dot, side_of
 from genbab.network import Affine, Grouped, Meaning, Nonlinear, backward
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 from genbab.nonlinear.groups.grouped import KernelPlanes, group_planes
 from genbab.nonlinear.groups.kind import CertainPlanes, GroupBox
 

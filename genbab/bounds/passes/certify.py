@@ -17,7 +17,7 @@ from genbab.bounds.relax.lines import Slopes
 from genbab.bounds.relax.relaxation import Relaxation
 from genbab.kernels.torch.sums import dot, picked
 from genbab.network import Affine, Grouped, Meaning, Nonlinear, backward, contractions
-from genbab.network.interval import Interval, gamma
+from genbab.network.roundoff import Interval, gamma
 from genbab.nonlinear.groups.grouped import group_roundings
 
 

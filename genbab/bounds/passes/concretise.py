@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genbab.bounds.passes.taken import Rows
 from genbab.bounds.relax.relaxation import Relaxation
-from genbab.network.interval import Interval, gamma
+from genbab.network.roundoff import Interval, gamma
 from genbab.network.walk import Forms
 
 

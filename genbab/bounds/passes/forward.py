@@ -17,20 +17,8 @@ from torch import Tensor
 from genbab.bounds.relax.curvature import Forms, Linearised, linearised
 from genbab.bounds.relax.lines import Lines, shaped
 from genbab.network import Affine, Grouped, Input, Meaning, Network, Nonlinear, walk
-from genbab.network.interval import (
-    Ask,
-    Interval,
-    affine_range,
-    cut,
-    gamma,
-    halved,
-    intersect,
-    known_below,
-    magnitude,
-    nonlinear_range,
-    uncertain,
-    underflow,
-)
+from genbab.network.interval import Ask, affine_range, cut, halved, intersect, known_below, nonlinear_range
+from genbab.network.roundoff import Interval, gamma, magnitude, uncertain, underflow
 from genbab.nonlinear.groups.grouped import group_box, group_planes, group_roundings
 from genbab.nonlinear.groups.softmax import by_rows
 from genbab.nonlinear.lines.box import go_on

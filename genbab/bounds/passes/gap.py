@@ -19,8 +19,8 @@ from torch import Tensor
 from genbab.bounds.passes.backward import descend
 from genbab.bounds.passes.taken import Pass, Rows, Starts
 from genbab.bounds.relax.relaxation import Relaxation
-from genbab.network.interval import Interval
-from genbab.network.values import values
+from genbab.network.computed.values import values
+from genbab.network.roundoff import Interval
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from genbab.network import Contraction
-from genbab.network.interval import Interval, gamma
+from genbab.network.roundoff import Interval, gamma
 
 
 @dataclass(frozen=True, eq=False)

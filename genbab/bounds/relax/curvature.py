@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from genbab.network import Network
-from genbab.network.interval import Interval, gamma
+from genbab.network.roundoff import Interval, gamma
 from genbab.nonlinear import Nonlinearity, Product
 
 Forms = tuple[Tensor, Tensor]

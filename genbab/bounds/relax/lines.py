@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from genbab.kernels import DEFAULT, S_SHAPED, Function, Kernels
-from genbab.network.interval import Ask, Interval
+from genbab.network.interval import Ask
+from genbab.network.roundoff import Interval
 from genbab.nonlinear import (
     Gate,
     Nonlinearity,

@@ -19,7 +19,8 @@ from genbab.bounds.relax.curvature import Linearised
 from genbab.bounds.relax.lines import Lines, shaped
 from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Network, contractions
-from genbab.network.interval import Ask, Interval, affine_doubt, affine_mass, gamma, underflow
+from genbab.network.interval import Ask, affine_doubt, affine_mass
+from genbab.network.roundoff import Interval, gamma, underflow
 from genbab.nonlinear.groups.grouped import group_box
 from genbab.nonlinear.groups.kind import GroupBox
 from genbab.nonlinear.groups.softmax import SoftmaxBox

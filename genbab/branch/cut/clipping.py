@@ -20,7 +20,7 @@ from torch import Tensor
 from genbab.bounds import Interval
 from genbab.branch.open.domains import HalfSpaces
 from genbab.kernels import DEFAULT, Kernels
-from genbab.network.interval import gamma
+from genbab.network.roundoff import gamma
 
 GUARD = 1e-12
 """Relative widening that covers the rounding of the few float64 operations on a box."""

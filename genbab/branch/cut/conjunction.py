@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genbab.bounds import Interval
 from genbab.branch.cut.clipping import row_limits
-from genbab.network.interval import gamma
+from genbab.network.roundoff import gamma
 from genbab.problem import Query
 
 ROUNDS = 12

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from genbab.network import Affine, Grouped, Input, Meaning, Network, Node, Nonlinear, forward
-from genbab.network.interval import known_below, magnitude, uncertain, underflow
+from genbab.network.interval import known_below
 from genbab.network.maps.roundings import UNIT
 from genbab.network.maps.signs import image
+from genbab.network.roundoff import magnitude, uncertain, underflow
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear.groups.softmax import Softmax

@@ -1,7 +1,7 @@
 """The reader's check of itself: random inputs through the network must give what onnxruntime gives.
 
 Tolerance, for every number by itself: 1e-4 of it (onnxruntime computes in float32), or, where float32 loses
-more than that, 20 times what float32 moves this number by (genbab/network/noise.py).
+more than that, 20 times what float32 moves this number by (genbab/network/computed/noise.py).
 """
 
 from __future__ import annotations

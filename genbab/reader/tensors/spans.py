@@ -19,8 +19,9 @@ from genbab.network import (
     Network,
     Nonlinear,
 )
-from genbab.network.interval import known_below, magnitude, uncertain
+from genbab.network.interval import known_below
 from genbab.network.maps.signs import image
+from genbab.network.roundoff import magnitude, uncertain
 from genbab.nonlinear import Nonlinearity, interval, interval2
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Var

@@ -5,7 +5,8 @@ from __future__ import annotations
 from genbab.bounds.engine import Engine
 from genbab.bounds.methods.method import Method
 from genbab.bounds.plan import Tightening, tighten_all
-from genbab.network.interval import Interval, propagate
+from genbab.network.interval import propagate
+from genbab.network.roundoff import Interval
 
 
 def hidden(engine: Engine, box: Interval, steps: int, outputs: bool) -> list[Interval]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from genbab.bounds.engine import Engine
 from genbab.bounds.methods.method import Method
 from genbab.bounds.passes.forward import forward
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 
 
 def hidden(engine: Engine, box: Interval, steps: int, outputs: bool) -> list[Interval]:

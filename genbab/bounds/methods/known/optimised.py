@@ -7,7 +7,7 @@ from genbab.bounds.engine import Engine
 from genbab.bounds.methods.known import backward
 from genbab.bounds.methods.method import Method
 from genbab.bounds.plan import Tightening, tighten_all
-from genbab.network.interval import Interval
+from genbab.network.roundoff import Interval
 
 
 def hidden(engine: Engine, box: Interval, steps: int, outputs: bool) -> list[Interval]:

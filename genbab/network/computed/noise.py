@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from genbab.network.computed.values import values
 from genbab.network.graph import Network
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
-from genbab.network.values import values
 from genbab.network.walk import forward
 from genbab.nonlinear import Gate, Nonlinearity
 
