@@ -17,12 +17,13 @@ from genbab.api import verify
 from genbab.attack import AttackEffort, Attacker, AttackOutcome, Replayer
 from genbab.branch.open import pool
 from genbab.branch.open.spill import Spill, SpillFull
-from genbab.config import SMALLEST_MEMORY, Config
+from genbab.config import Config
 from genbab.network import Affine, Dense, Input, Network, Node, Nonlinear, evaluate
 from genbab.nonlinear import Product, functions, make
 from genbab.reader import Model, load_onnx
 from genbab.result import Counterexample, Progress, Verdict
 from genbab.specs import Clause, Spec
+from genbab.amounts import SMALLEST_MEMORY
 from tests.soundness.graphs import random_network, to_onnx
 
 MODES = ("auto", "input", "neuron", "mixed", "none")

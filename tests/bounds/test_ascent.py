@@ -23,7 +23,7 @@ from genbab.bounds import (
     swept,
 )
 from genbab.network import Affine, Dense, Input, Network, Nonlinear
-from genbab.network.values import values
+from genbab.network.computed.values import values
 from genbab.nonlinear import functions, make
 from tests.soundness.graphs import random_network
 

@@ -12,8 +12,8 @@ import torch
 from genbab.bounds import Interval, Relaxation, Rows, certify, propagate
 from genbab.bounds.relax.contraction import contracted
 from genbab.network import Affine, Dense, Network, Nonlinear, contractions
+from genbab.network.computed.values import evaluate, values
 from genbab.network.uncertainty import Uncertainty
-from genbab.network.values import evaluate, values
 from genbab.nonlinear import Product
 from genbab.reader.lower.layers.linear import matmul
 from genbab.reader.tensors.builder import Builder

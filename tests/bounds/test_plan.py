@@ -24,7 +24,7 @@ from genbab.bounds import (
 )
 from genbab.errors import DeadlineReached
 from genbab.network import Affine, Dense, Identity, Input, Network, Nonlinear
-from genbab.network.values import values
+from genbab.network.computed.values import values
 from genbab.nonlinear import functions, make
 from tests.soundness.graphs import random_network
 

@@ -11,7 +11,7 @@ import genbab
 from genbab.bounds import Engine, Question, Steps, Tightening, answer, certify, cheap_forms, tighten_all
 from genbab.config import Config
 from genbab.network import Affine, LinearMap, rounded
-from genbab.network.rounded import Rounded
+from genbab.network.computed.rounded import Rounded
 from tests.bounds.samples import assert_below, boxes, samples, some_rows
 from tests.network.test_maps import MAPS
 from tests.soundness.graphs import random_network

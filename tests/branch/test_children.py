@@ -33,7 +33,7 @@ from genbab.branch import (
 )
 from genbab.branch.bound.inputs import Balance
 from genbab.network import Input, Network, Nonlinear
-from genbab.network.values import values
+from genbab.network.computed.values import values
 from genbab.nonlinear import functions, make
 from genbab.problem import Query
 from tests.branch.rooted import answered

@@ -18,7 +18,7 @@ from genbab.branch.choose.scores.line import line_gains
 from genbab.branch.choose.shortcuts import stored
 from genbab.branch.choose.view import DomainView
 from genbab.network import Input, Network, Nonlinear
-from genbab.network.values import values
+from genbab.network.computed.values import values
 from tests.branch.rooted import F64, SEEDS, all_exact, answered, seen
 
 

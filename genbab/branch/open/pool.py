@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from genbab.amounts import machine_memory
 from genbab.branch.open.domains import Domains, join
 from genbab.branch.open.packing import PackedDomains, Packing
 from genbab.branch.open.spill import Block, Spill, SpillFull
-from genbab.config import machine_memory
 
 __all__ = ["Pool", "SpillFull"]
 

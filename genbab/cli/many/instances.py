@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from genbab.amounts import parse_seconds
 from genbab.cli.many.several import networks, plain, query_words
-from genbab.config import parse_seconds
 from genbab.errors import UsageError
 
 COLUMNS = ("onnx", "vnnlib", "timeout")

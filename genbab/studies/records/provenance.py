@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genbab.config import machine_memory
+from genbab.amounts import machine_memory
 from genbab.version import __version__
 
 if TYPE_CHECKING:
