@@ -24,13 +24,15 @@ class Network:
     """A DAG of nodes: node i reads only nodes before it, node 0 is the input.
 
     output: the node that specs speak of; premises: nodes whose values are taken to lie in an interval (N,),
-    (N,): bounds then speak only of inputs for which they do.
+    (N,): bounds then speak only of inputs for which they do. origins: per node, the node of the network as
+    it was first written that has the same value over the reals, -1 where none has; () for all the same.
     """
 
     nodes: tuple[Node, ...]
     output: int
     names: tuple[str, ...] = field(default=())
     premises: Mapping[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    origins: tuple[int, ...] = ()
 
     @property
     def input_size(self) -> int:
@@ -136,11 +138,15 @@ class Network:
         """The name a person knows node i by."""
         return self.names[i] if i < len(self.names) and self.names[i] else f"node {i}"
 
+    def origin(self, i: int) -> int:
+        """Which node of the network as it was first written node i is, -1 for none."""
+        return self.origins[i] if self.origins else i
+
     def to(self, dtype: torch.dtype, device: torch.device) -> Network:
         """The same network with its weights in another dtype, on another device."""
         premises = {i: (low.to(device), high.to(device)) for i, (low, high) in self.premises.items()}
         nodes = tuple(node.meet(_Moved(), i, (dtype, device)) for i, node in enumerate(self.nodes))
-        return Network(nodes, self.output, self.names, premises)
+        return Network(nodes, self.output, self.names, premises, self.origins)
 
     def check(self) -> None:
         """Raise `ModelError` unless the graph is legal: order, sizes, one input, finite weights."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -252,7 +252,7 @@ def _without_copies(network: Network) -> Network:
         if alone and not bool(node.bias.any()) and node.uncertainty.exact:
             origin[i] = origin[node.terms[0][0]]
     nodes = tuple(node.renumbered(origin) for node in network.nodes)
-    return Network(nodes, origin[network.output], network.names)
+    return replace(network, nodes=nodes, output=origin[network.output])
 
 
 def _only_live(network: Network) -> Network:
@@ -260,4 +260,5 @@ def _only_live(network: Network) -> Network:
     keep = sorted(network.ancestors[network.output] | {0})
     number = {old: new for new, old in enumerate(keep)}
     nodes = tuple(network.nodes[old].renumbered(number) for old in keep)
-    return Network(nodes, number[network.output], tuple(network.name(old) for old in keep))
+    names, origins = tuple(map(network.name, keep)), tuple(map(network.origin, keep))
+    return Network(nodes, number[network.output], names, origins=origins)

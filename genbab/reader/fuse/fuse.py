@@ -120,6 +120,7 @@ def _pays(network: Network, between: Sequence[int]) -> bool:
 def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Network:
     nodes: list[Node] = []
     names: list[str] = []
+    origins: list[int] = []
     number: dict[int, int] = {}
     for i, node in enumerate(network.nodes):
         if i not in needed:
@@ -129,8 +130,10 @@ def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Net
         else:
             nodes.append(node.renumbered(number))
         number[i] = len(nodes) - 1
-        names += [network.name(i)] * (len(nodes) - len(names))
-    return Network(tuple(nodes), number[network.output], tuple(names))
+        added = len(nodes) - len(names)
+        names += [network.name(i)] * added
+        origins += [-1] * (added - 1) + [network.origin(i)] * (added > 0)
+    return Network(tuple(nodes), number[network.output], tuple(names), origins=tuple(origins))
 
 
 def _emit(nodes: list[Node], plan: Fused, root: int, size: int) -> None:

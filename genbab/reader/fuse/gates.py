@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from genbab.network import Affine, Identity, Index, Network, Node, Nonlinear
@@ -20,10 +22,14 @@ PREFERRED = ("reciprocal", "exp", "sigmoid")
 def fuse_gates(network: Network) -> Network:
     """The same network with `Gate` nodes for products with a function that nobody else reads."""
     changed: dict[int, Node] = {}
+    moved: set[int] = set()
     for i, node in network.nonlinear.items():
         if isinstance(node.fn, Product) and not keeps_domain(node.fn):
-            changed |= _fused(network, i, node)
-    return network.with_nodes(changed)
+            found = _fused(network, i, node)
+            changed |= found
+            moved |= found.keys() - {i}
+    origins = tuple(-1 if i in moved else network.origin(i) for i in range(len(network.nodes)))
+    return replace(network.with_nodes(changed), origins=origins)
 
 
 def _fused(network: Network, i: int, node: Nonlinear) -> dict[int, Node]:

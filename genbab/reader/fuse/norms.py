@@ -65,6 +65,7 @@ def with_norms(network: Network) -> Network:
     """The same function with every normalisation as a `Grouped` node; nodes no longer needed stay."""
     nodes: list[Node] = []
     names: list[str] = []
+    origins: list[int] = []
     number: dict[int, int] = {}
     for i, node in enumerate(network.nodes):
         found = _found(network, i)
@@ -73,8 +74,10 @@ def with_norms(network: Network) -> Network:
         else:
             nodes.append(node.renumbered(number))
         number[i] = len(nodes) - 1
-        names += [network.name(i)] * (len(nodes) - len(names))
-    return Network(tuple(nodes), number[network.output], tuple(names))
+        added = len(nodes) - len(names)
+        names += [network.name(i)] * added
+        origins += [-1] * (added - 1) + [network.origin(i)] * (added > 0)
+    return Network(tuple(nodes), number[network.output], tuple(names), origins=tuple(origins))
 
 
 def _emit(nodes: list[Node], found: Normalisation, source: int) -> None:
