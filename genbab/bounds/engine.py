@@ -98,8 +98,11 @@ def copies(network: Network, i: int) -> Tensor:
     alone = torch.arange(size)
     if node is None or not node.terms:
         return alone
-    constant = node.uncertainty.constant
-    keys = [node.bias] if constant is None else [node.bias, constant]
+    constant, program = node.uncertainty.constant, node.uncertainty.program
+    if program is not None and program.local:
+        return alone.to(node.bias.device)
+    also = (constant, None if program is None else program.relative)
+    keys = [node.bias, *(numbers for numbers in also if numbers is not None)]
     for _, one in (*node.terms, *node.uncertainty.weights):
         last = one.maps[-1] if isinstance(one, Compose) else one
         if not isinstance(last, Index):

@@ -136,7 +136,9 @@ def affine_range(node: Affine, sources: Sequence[Interval]) -> Interval:
         lower, upper, size = lower + low, upper + high, size + mass
         terms += one.terms
     slack = gamma(terms, node.bias.dtype) * size + _lost(node, sources, size, terms)
-    doubt = uncertain(node, [magnitude(interval) for interval in sources])
+    doubt = None
+    if node.uncertainty.more:
+        doubt = uncertain(node, sources, magnitude((lower, upper)) + slack)
     slack = slack if doubt is None else slack + doubt
     lower = known_below(lower - slack)
     if sources and doubt is None and all(bool((low >= 0).all()) for low, _ in sources):
@@ -198,11 +200,12 @@ def affine_mass(node: Affine, intervals: list[Interval]) -> Tensor:
     return mass
 
 
-def affine_doubt(node: Affine, intervals: list[Interval]) -> Tensor | None:
-    """What `uncertain` says where the nodes have these intervals."""
-    if node.uncertainty.constant is None and not node.uncertainty.weights:
+def affine_doubt(network: Network, i: int, intervals: list[Interval]) -> Tensor | None:
+    """What `uncertain` says of affine node i where the nodes have these intervals."""
+    node = network.affine[i]
+    if not node.uncertainty.more:
         return None
-    return uncertain(node, [magnitude(intervals[source]) for source in node.sources])
+    return uncertain(node, [intervals[source] for source in node.sources], magnitude(intervals[i]))
 
 
 def interval_rows(matrix: Tensor, output: Interval, on_input: Tensor | None, box: Interval) -> Tensor:

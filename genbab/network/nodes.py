@@ -8,7 +8,7 @@ kind. So bounds, values and rewritings are written down kind by kind, and nobody
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -90,14 +90,13 @@ class Affine:
 
     @cached_property
     def sources(self) -> tuple[int, ...]:
-        """The nodes that are read: by the terms in order, then by uncertain weights."""
-        return tuple(source for source, _ in (*self.terms, *self.uncertainty.weights))
+        """The nodes that are read: by the terms in order, then by the uncertainty."""
+        return (*(source for source, _ in self.terms), *self.uncertainty.sources)
 
     def renumbered(self, number: Numbering) -> Affine:
         """The same node where node i of the network has become node number[i]."""
         terms = tuple((number[source], one) for source, one in self.terms)
-        weights = tuple((number[source], one) for source, one in self.uncertainty.weights)
-        return Affine(terms, self.bias, replace(self.uncertainty, weights=weights))
+        return Affine(terms, self.bias, self.uncertainty.renumbered(number))
 
     def meet(self, meaning: Meaning[X, T], i: int, x: X) -> T:
         """What this node, number i, means for x."""

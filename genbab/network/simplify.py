@@ -46,7 +46,7 @@ def simplify(network: Network) -> Network:
     readers = _reader_counts(network)
     affine = dict(network.affine)
     for i, node in network.affine.items():
-        if readers[i]:
+        if readers[i] and node.uncertainty.program is None:
             affine[i] = _fuse(affine, node, readers)
     fused = _only_live(_without_copies(network.with_nodes(affine)))
     return fused.with_nodes({i: _materialise(node) for i, node in fused.affine.items()})
@@ -79,8 +79,8 @@ def _fuse(affine: Mapping[int, Affine], node: Affine, readers: list[int]) -> Aff
 
 
 def _fusible(own: Uncertainty, inner: Affine) -> bool:
-    """Whether weights are uncertain by roundings alone."""
-    return not (own.weights or inner.uncertainty.weights)
+    """Whether weights are uncertain by roundings alone, and nobody's program rounds the source."""
+    return not (own.weights or inner.uncertainty.weights or inner.uncertainty.program)
 
 
 @dataclass
@@ -202,6 +202,8 @@ def _moves(one: LinearMap) -> bool:
 def _materialise(node: Affine) -> Affine:
     """The node with small structured maps multiplied out, which its uncertainty pays for."""
     own = node.uncertainty
+    if own.program is not None:
+        return node
     terms, weights, roundings = [], list(own.weights), own.roundings
     for source, one in node.terms:
         made = multiplied(one) if _worth_multiplying(one) else None

@@ -79,10 +79,10 @@ class _Sweep(Meaning[Sequence[Bounds], Bounds]):
 
     def affine(self, i: int, node: Affine, x: Sequence[Bounds]) -> Bounds:
         intervals = [interval for _, interval in x]
-        plain = node.uncertainty.constant is None and not node.uncertainty.weights
-        doubt = None if plain else uncertain(node, [magnitude(interval) for interval in intervals])
+        plain = affine_range(node, intervals)
+        doubt = uncertain(node, intervals, magnitude(plain)) if node.uncertainty.more else None
         form = _affine_forms(node, [form for form, _ in x[: len(node.terms)]], self.radius, doubt)
-        return self._cut(i, form, intersect(concretise(form, self.radius), affine_range(node, intervals)))
+        return self._cut(i, form, intersect(concretise(form, self.radius), plain))
 
     def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Bounds]) -> Bounds:
         return self._function(i, node, x, _nonlinear_forms(node, x, self.radius, self.ask))

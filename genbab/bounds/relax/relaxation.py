@@ -118,7 +118,7 @@ class Relaxation:
 
         def make() -> Contracted | None:
             left, right = (self.intervals[a] for a in factors)
-            doubts = [affine_doubt(self.network.affine[a], self.intervals) for a in factors]
+            doubts = [affine_doubt(self.network, a, self.intervals) for a in factors]
             return contracted(of, left, right, (doubts[0], doubts[1]))
 
         return self._once("contracted", i, make)
@@ -137,7 +137,7 @@ class Relaxation:
             node = self.network.affine[i]
             terms = sum(one.terms + 1 for _, one in node.terms) + node.size + len(self.network.nodes)
             terms += node.uncertainty.roundings
-            mass, doubt = affine_mass(node, self.intervals), affine_doubt(node, self.intervals)
+            mass, doubt = affine_mass(node, self.intervals), affine_doubt(self.network, i, self.intervals)
             if doubt is not None:
                 mass = mass + doubt * ((1 + 2.0**-40) / gamma(terms, mass.dtype))
             return terms, torch.nan_to_num(mass, nan=torch.inf, posinf=torch.inf)

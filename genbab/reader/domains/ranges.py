@@ -16,7 +16,7 @@ from genbab.network import Affine, Grouped, Input, Meaning, Network, Node, Nonli
 from genbab.network.interval import known_below
 from genbab.network.maps.roundings import UNIT
 from genbab.network.maps.signs import image
-from genbab.network.roundoff import magnitude, uncertain, underflow
+from genbab.network.roundoff import uncertain, underflow
 from genbab.nonlinear import Nonlinearity, Product
 from genbab.nonlinear import interval as range_of
 from genbab.nonlinear.groups.softmax import Softmax
@@ -97,7 +97,7 @@ def _affine(node: Affine, sources: Sequence[Range]) -> Range:
         falls, rises = falls | made.falls, rises | made.rises
         grows, shrinks = grows | made.grows, shrinks | made.shrinks
     slack, roundings = SLACK * mass, node.uncertainty.roundings
-    doubt = uncertain(node, [magnitude((low, high)) for low, high in sources])
+    doubt = uncertain(node, sources)
     if doubt is not None:
         slack, falls, rises = slack + doubt, falls | (doubt > 0), rises | (doubt > 0)
     lost = underflow(sum(one.terms for _, one in node.terms), lower.dtype)

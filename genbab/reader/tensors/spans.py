@@ -21,7 +21,7 @@ from genbab.network import (
 )
 from genbab.network.interval import known_below
 from genbab.network.maps.signs import image
-from genbab.network.roundoff import magnitude, uncertain
+from genbab.network.roundoff import uncertain
 from genbab.nonlinear import Nonlinearity, interval, interval2
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Var
@@ -149,6 +149,6 @@ def _affine(made: Affine, sources: Sequence[Span]) -> Span:
         lower, upper, mass = lower + part.least, upper + part.most, mass + part.mass
         terms += one.terms
     slack = 2 * terms * torch.finfo(torch.float64).eps * mass
-    doubt = uncertain(made, [magnitude(source) for source in sources])
+    doubt = uncertain(made, sources)
     slack = slack if doubt is None else slack + doubt
     return known_below(lower - slack), -known_below(-upper - slack)
