@@ -49,9 +49,8 @@ def uncertain(node: Affine, sources: Sequence[Interval], own: Tensor | None = No
     if doubt.program is not None:
         more = _computed(node, doubt.program, sources)
         total, terms = more if total is None else total + more, terms + 4
-        if doubt.program.unit:
-            assert own is not None, "a size of the value"
-            total = total + doubt.program.unit * (own + total)
+        assert own is not None, "a size of the value"
+        total = total + doubt.program.unit * (own + total)
     assert total is not None
     dtype = node.bias.dtype
     rounded = torch.nan_to_num(total, nan=torch.inf, posinf=torch.inf) * (1 + gamma(terms, dtype))

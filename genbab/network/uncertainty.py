@@ -51,11 +51,11 @@ class Roundoff:
         relative · (|bias| + Σ |map|(|source|)) + unit · |value| + Σ spread(error)
 
     and no number is lost on the way, unless a source or |bias| + Σ |map|(|source|) may reach `largest`: then
-    nothing is known. relative (N,).
+    nothing is known. relative (N,), unit (N,).
     """
 
     relative: Tensor
-    unit: float = 0.0
+    unit: Tensor
     local: tuple[LocalError, ...] = ()
     largest: float = math.inf
 
@@ -64,7 +64,8 @@ class Roundoff:
         local = tuple(
             LocalError(e.sources, e.error.to(device), e.spread.to(dtype, device)) for e in self.local
         )
-        return Roundoff(self.relative.to(device, dtype), self.unit, local, self.largest)
+        sums, unit = self.relative.to(device, dtype), self.unit.to(device, dtype)
+        return Roundoff(sums, unit, local, self.largest)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""What a program in floating-point numbers may compute instead of what its operators mean."""
