@@ -68,7 +68,7 @@ def folded(op: Op, inputs: Sequence[Constant | None]) -> list[Constant]:
     sharp = not any(isinstance(a, Inexact) for a in inputs)
     if sharp and op.kind in SELECTING:
         return [*computed]
-    balls = [_enclosed(op, inputs)] if len(computed) == 1 else _by_lowering(op, inputs)
+    balls = [enclosed(op, inputs)] if len(computed) == 1 else _by_lowering(op, inputs)
     return [
         _constant(value.reshape(made.shape), np.broadcast_to(error, value.shape).reshape(made.shape), made)
         for (value, error), made in zip(balls, computed, strict=False)
@@ -144,7 +144,7 @@ def _cast(a: Constant | None, computed: Array) -> Constant:
     return Inexact(a.value, (a.error + rounded) * ROOM, computed)
 
 
-def _enclosed(op: Op, inputs: Sequence[Constant | None]) -> Ball:
+def enclosed(op: Op, inputs: Sequence[Constant | None]) -> Ball:
     """The real numbers that a node with one output makes."""
     if op.kind in WINDOWS:
         return _window(op, inputs)

@@ -51,13 +51,28 @@ UNKNOWN = Unknown()
 
 
 @dataclass(frozen=True, eq=False)
+class Lowered:
+    """What a node of the graph became: the network's nodes from `first` up to `last`, made of its inputs."""
+
+    op: Op
+    first: int
+    last: int
+    inputs: tuple[Known, ...]
+    outputs: tuple[Known, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Converted:
-    """The network as lowered, before any simplification, and the node that holds each ONNX tensor."""
+    """The network as lowered, before any simplification, and the node that holds each ONNX tensor.
+
+    steps: what the nodes of the graph became, in order; those whose outputs are constants too.
+    """
 
     network: Network
     tensors: dict[str, Var]
     output_shapes: tuple[tuple[int, ...], ...]
     selections: Mapping[int, Selection] = field(default_factory=dict)
+    steps: tuple[Lowered, ...] = ()
 
 
 @dataclass
@@ -70,6 +85,7 @@ class _Conversion:
     ask: Callable[[], None]
     problems: list[tuple[str, str, str]] = field(default_factory=list)
     made: dict[tuple[Any, ...], Sequence[Known]] = field(default_factory=dict)
+    steps: list[Lowered] = field(default_factory=list)
 
 
 def convert(
@@ -77,14 +93,17 @@ def convert(
     shapes: Sequence[tuple[str, tuple[int, ...]]],
     source: str,
     ask: Callable[[], None] = lambda: None,
+    computed: bool = False,
 ) -> Converted:
     """The network of a model whose inputs have these names and shapes.
 
     Outputs are concatenated in graph order. `ask` is called before each node; what it raises ends the work.
+    computed: constants that the graph computes are what a program makes of them, and tensors that several
+    nodes compute in the same way are not taken to be the same.
     Raises `UnsupportedError` with every operator that has no rule, `ModelError` when the model contradicts
     itself.
     """
-    builder = Builder(sum(count(s) for _, s in shapes))
+    builder = Builder(sum(count(s) for _, s in shapes), computed)
     opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
     run = _Conversion(source, opsets, builder, ask)
     tensors: dict[str, Known] = {}
@@ -99,7 +118,7 @@ def convert(
     output = results[0] if len(results) == 1 else in_one_vector(builder, results)
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
     shapes_out = tuple(o.shape for o in results)
-    return Converted(builder.network(output.node), found, shapes_out, builder.selections)
+    return Converted(builder.network(output.node), found, shapes_out, builder.selections, tuple(run.steps))
 
 
 def _initialisers(run: _Conversion, graph: GraphProto, tensors: dict[str, Known]) -> None:
@@ -155,7 +174,7 @@ def _nodes(run: _Conversion, nodes: Sequence[NodeProto], tensors: dict[str, Know
                 f"{run.source}: node '{op.label}' ({op.kind}) reads '{missing[0]}', which nothing makes"
             )
         inputs = [tensors[n] if n else None for n in node.input]
-        same = repeated(op, inputs)
+        same = None if run.builder.computed else repeated(op, inputs)
         if any(isinstance(v, Unknown) for v in inputs):
             made: Sequence[Known] = []
         elif same is not None and same in run.made:
@@ -196,8 +215,12 @@ def _lowered(run: _Conversion, op: Op, inputs: Sequence[Known], scope: dict[str,
 
 def _typed_outputs(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     constant = op.kind == "Constant" and op.node.domain in DOMAINS
-    made = [_literal(run, op)] if constant else outputs(run.builder, op, inputs)
-    return typed(run.builder, op, inputs, made)
+    if constant:
+        return typed(run.builder, op, inputs, [_literal(run, op)])
+    first = len(run.builder.nodes)
+    made = typed(run.builder, op, inputs, outputs(run.builder, op, inputs))
+    run.steps.append(Lowered(op, first, len(run.builder.nodes), tuple(inputs), tuple(made)))
+    return made
 
 
 def _literal(run: _Conversion, op: Op) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from genbab.nonlinear.facts.registry import OPERATORS
+from genbab.reader.convert.computed import computed
 from genbab.reader.convert.constants import folded, moved
 from genbab.reader.convert.fold import shape_of
 from genbab.reader.convert.forks import begins_anywhere, sliced
@@ -48,7 +49,9 @@ def outputs(b: Builder, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
             return moved(inputs, lambda given: move(b, op, rule, given))
         ready(op, inputs)
         return move(b, op, rule, as_nodes(b, inputs))
-    return _computed(b, op, inputs) if varies or op.kind in RANDOM else folded(op, inputs)
+    if varies or op.kind in RANDOM:
+        return _computed(b, op, inputs)
+    return computed(op, inputs) if b.computed else folded(op, inputs)
 
 
 def as_nodes(b: Builder, inputs: Sequence[Known]) -> list[Known]:

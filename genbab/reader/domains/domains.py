@@ -23,18 +23,16 @@ from genbab.network import (
     Compose,
     Dense,
     Diagonal,
-    Grouped,
     Identity,
     Index,
     LinearMap,
-    Meaning,
     Network,
     Nonlinear,
 )
-from genbab.network.maps.structure import read_by
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.composed.defined import Taken, absent, defined, total
 from genbab.reader.domains.implied import Implied
+from genbab.reader.domains.needs import Needs
 from genbab.reader.domains.ranges import ranges
 
 SEPARATE = 1 << 24
@@ -173,7 +171,7 @@ class _Work:
         """What the entries of node i that are wanted are computed from, as (node, entries)."""
         if i in self.selections:
             return [(self.selections[i].condition, wanted)]
-        return self.network.nodes[i].meet(_Needs(self.depends), i, wanted)
+        return self.network.nodes[i].meet(Needs(self.depends), i, wanted)
 
     def _checked(self, i: int, wanted: Tensor, taken: Truth | None) -> list[tuple[int, Tensor]]:
         """The new nodes that are undefined where node i itself is, or a branch that it takes."""
@@ -224,23 +222,6 @@ class _Work:
         if negated:
             moved = Compose((moved, Diagonal(torch.full((entries.numel(),), -1.0, dtype=torch.float64))))
         return self.append(Affine(((source, moved),), bias), i)
-
-
-class _Needs(Meaning[Tensor, list[tuple[int, Tensor]]]):
-    """What the wanted entries (R, N) of each node are computed from, of the nodes in `depends` at least."""
-
-    def __init__(self, depends: set[int]) -> None:
-        self.depends = depends
-
-    def affine(self, i: int, node: Affine, x: Tensor) -> list[tuple[int, Tensor]]:
-        return [(s, read_by(one, x)) for s, one in node.terms if s in self.depends]
-
-    def nonlinear(self, i: int, node: Nonlinear, x: Tensor) -> list[tuple[int, Tensor]]:
-        return [(a, x) for a in node.args]
-
-    def grouped(self, i: int, node: Grouped, x: Tensor) -> list[tuple[int, Tensor]]:
-        rows = x.reshape(len(x), -1, node.fn.length).any(-1, keepdim=True)
-        return [(node.args[0], rows.expand(-1, -1, node.fn.length).reshape(len(x), -1))]
 
 
 def _merged(found: list[tuple[int, Tensor]]) -> list[tuple[int, Tensor]]:

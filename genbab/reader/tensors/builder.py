@@ -59,7 +59,8 @@ class Builder:
     nodes.
     """
 
-    def __init__(self, input_size: int) -> None:
+    def __init__(self, input_size: int, computed: bool = False) -> None:
+        self.computed = computed
         self.nodes: list[Node] = [Input(input_size)]
         self.sums: dict[int, Affine] = {}
         self.elementwise: dict[int, Nonlinear] = {}

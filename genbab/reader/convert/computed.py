@@ -1,0 +1,75 @@
+"""Constants that nodes compute from constants, as programs compute them in the numbers of the file.
+
+Where every program in IEEE arithmetic gets the same numbers, these are known; where programs may add up in
+another order, the constant is known to within what that may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from genbab.reader.convert.constants import SELECTING, STEADY, Constant, enclosed, fractional
+from genbab.reader.convert.fold import fold
+from genbab.reader.tensors.exact import ROOM, ball
+from genbab.reader.tensors.values import Array, Inexact, Op, Refused
+
+ROUNDED_ONCE = frozenset("Add Sub Mul Div Sqrt Reciprocal".split())
+"""Operators by entries whose exact result is rounded to the nearest number: all programs agree."""
+
+PLAIN_SUMS = frozenset("MatMul Conv ConvTranspose ReduceSum CumSum Sum".split())
+"""Operators that add up products of numbers of their inputs, without factors of their own."""
+
+UNIT, TINY = 2.0**-24, 2.0**-126
+
+
+def computed(op: Op, inputs: Sequence[Constant | None]) -> list[Constant]:
+    """The outputs of a node with constant inputs, as every program in IEEE arithmetic computes them.
+
+    Raises `Refused` where it is not known how far programs may be apart: for elementary functions, say.
+    """
+    made = fold(op, [a.computed if isinstance(a, Inexact) else a for a in inputs])
+    if not any(fractional(a) for a in made):
+        return [*made]
+    sharp = not any(isinstance(a, Inexact) for a in inputs)
+    chosen = op.kind in SELECTING or op.kind in ROUNDED_ONCE or op.kind in ("Cast", "CastLike")
+    if sharp and (chosen or _among(made, inputs)):
+        return [*made]
+    if len(made) == 1 and made[0].dtype == np.float32:
+        if op.kind in PLAIN_SUMS:
+            return [_any_order(op, inputs, made[0])]
+        if op.kind in ROUNDED_ONCE or op.kind in STEADY:
+            return [_rounded_again(op, inputs, made[0])]
+    raise Refused("a constant that it computes from constants: programs may round it in different ways")
+
+
+def _among(made: Sequence[Array], inputs: Sequence[Constant | None]) -> bool:
+    """Whether all results are among the numbers that go in, or 0: these are only moved."""
+    given = [a.ravel() for a in inputs if isinstance(a, np.ndarray) and fractional(a)]
+    pool = np.concatenate([*given, np.zeros(1)]) if given else np.zeros(1)
+    return all(bool(np.isin(a, pool).all()) for a in made)
+
+
+def _any_order(op: Op, inputs: Sequence[Constant | None], made: Array) -> Constant:
+    """Sums of products, as programs compute them that add in any order."""
+    value, error = enclosed(op, inputs)
+    size, many = _folded(op, inputs, lambda a: a), _folded(op, inputs, lambda a: a != 0)
+    units = (many + 1.0) * UNIT
+    rounded = size * units / (1.0 - np.minimum(units, 0.5)) + 2 * TINY * (many + 1.0)
+    return Inexact(value.reshape(made.shape), ((error + rounded) * ROOM).reshape(made.shape), made)
+
+
+def _folded(op: Op, inputs: Sequence[Any], of: Callable[[Array], Array]) -> Array:
+    """What the node makes of something of the sizes of its inputs' numbers."""
+    sizes = [np.abs(ball(a)[0]) + ball(a)[1] if a is not None and fractional(a) else a for a in inputs]
+    made = fold(op, [of(s).astype(np.float64) if fractional(s) else s for s in sizes])[0]
+    return made.astype(np.float64)
+
+
+def _rounded_again(op: Op, inputs: Sequence[Constant | None], made: Array) -> Constant:
+    """One operation on numbers that are known to within something."""
+    value, error = enclosed(op, inputs)
+    off = (error + UNIT * (np.abs(value) + error) + TINY) * ROOM
+    return Inexact(value.reshape(made.shape), np.broadcast_to(off, value.shape).reshape(made.shape), made)
