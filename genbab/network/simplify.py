@@ -38,16 +38,19 @@ Term = tuple[int, LinearMap, int]
 """(source, map, roundings of its weights)"""
 
 
-def simplify(network: Network) -> Network:
+def simplify(network: Network, written: bool = False) -> Network:
     """An equivalent network with fewer nodes: dead nodes dropped, affine chains fused, small maps dense.
 
-    Equivalent means: the true value of a node stays within its uncertainty.
+    Equivalent means: the true value of a node stays within its uncertainty. written: nodes of the network as
+    it was first written are fused into such nodes only.
     """
     readers = _reader_counts(network)
     affine = dict(network.affine)
     for i, node in network.affine.items():
         if readers[i] and node.uncertainty.program is None:
-            affine[i] = _fuse(affine, node, readers)
+            kept = written and network.origin(i) < 0
+            fusible = {j: one for j, one in affine.items() if network.origin(j) < 0} if kept else affine
+            affine[i] = _fuse(fusible, node, readers)
     fused = _only_live(_without_copies(network.with_nodes(affine)))
     return fused.with_nodes({i: _materialise(node) for i, node in fused.affine.items()})
 

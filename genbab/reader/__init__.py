@@ -15,6 +15,7 @@ from genbab.reader.models.joined import (
 )
 from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.models.preprocessing import normalised
+from genbab.reader.models.program import as_program
 from genbab.reader.models.torch import is_program, load_program, load_torch
 from genbab.reader.models.unsimplified import unsimplified
 from genbab.reader.onnx.files import read_proto
@@ -25,6 +26,7 @@ __all__ = [
     "Joined",
     "Model",
     "activated",
+    "as_program",
     "check_declared",
     "check_shapes",
     "element_types",

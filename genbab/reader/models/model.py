@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from genbab.network import Network, simplify
 from genbab.nonlinear.composed.defined import keeps_domain
-from genbab.reader.convert.convert import convert
+from genbab.reader.convert.convert import Converted, convert
 from genbab.reader.convert.guards import without_guards
 from genbab.reader.convert.inline import inlined
 from genbab.reader.domains.domains import with_domains
@@ -106,6 +106,28 @@ def load_onnx(
     return build_model(proto, signature, check, ask)
 
 
+def lowered(
+    proto: ModelProto, signature: Signature, ask: Callable[[], None] = lambda: None, computed: bool = False
+) -> Converted:
+    """A checked proto, its functions spelled out, as it is lowered; `computed` as for `convert`."""
+    plain = without_guards(inlined(proto, signature.source))
+    inputs = list(zip(signature.input_names, signature.input_shapes, strict=True))
+    converted = convert(plain, inputs, signature.source, ask, computed)
+    converted.network.check()
+    return converted
+
+
+def simplified(
+    converted: Converted, ask: Callable[[], None], written: bool = False
+) -> tuple[Network, Network]:
+    """(the lowered network, undefined where the file's graph is; an equivalent one of fewer nodes).
+
+    written: as for `simplify`.
+    """
+    whole = with_domains(converted.network, converted.selections)
+    return whole, simplify(fuse_gates(fuse(with_norms(whole), ask)), written)
+
+
 def build_model(
     proto: ModelProto, signature: Signature, check: bool = True, ask: Callable[[], None] = lambda: None
 ) -> Model:
@@ -113,13 +135,8 @@ def build_model(
     written, alone = expanded(proto, signature.source)
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
-    plain = without_guards(inlined(proto, signature.source))
-    converted = convert(
-        plain, list(zip(signature.input_names, signature.input_shapes, strict=True)), signature.source, ask
-    )
-    converted.network.check()
-    whole = with_domains(converted.network, converted.selections)
-    network = simplify(fuse_gates(fuse(with_norms(whole), ask)))
+    converted = lowered(proto, signature, ask)
+    _, network = simplified(converted, ask)
     notes = self_check(proto, signature, converted, network) if check and not alone else ()
     if alone:
         what = f"onnxruntime does not know {', '.join(alone)}"

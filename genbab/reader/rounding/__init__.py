@@ -1,0 +1,1 @@
+"""Networks whose bounds hold for what the program of a file computes, in its floating-point numbers."""

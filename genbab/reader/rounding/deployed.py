@@ -1,0 +1,162 @@
+"""The network whose bounds hold for what a program computes, made of the one that says what it means.
+
+Every node of the new network is computed to within its uncertainty: sums pay for their own rounding and for
+that of the functions that they read, so that nodes stay as they are. Where a function is read by another one,
+or is the output, a copy of it stands between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from genbab.network import Affine, Identity, LinearMap, Network, Node
+from genbab.network.rounding.elementary import everywhere
+from genbab.network.rounding.steps import Rounding
+from genbab.network.uncertainty import LocalError, Roundoff
+from genbab.reader.rounding.closed import closed
+from genbab.reader.rounding.regions import Part, Regions
+from genbab.reader.tensors.values import Refused
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionError:
+    """What the program adds to a function: absolute + relative · |value|, or what an error bound says."""
+
+    absolute: Tensor
+    relative: Tensor | float
+    local: LocalError | None = None
+
+
+@dataclass(eq=False)
+class Deployment:
+    """The network under construction.
+
+    number: where nodes of the simplified one are; copies: where their computed values are, if elsewhere.
+    """
+
+    regions: Regions
+    nodes: list[Node] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    number: dict[int, int] = field(default_factory=dict)
+    copies: dict[int, int] = field(default_factory=dict)
+    errors: dict[int, FunctionError] = field(default_factory=dict)
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def network(self) -> Network:
+        """The whole network."""
+        old = self.regions.simplified
+        for i, node in enumerate(old.nodes):
+            self._add(i, node)
+        output = self.computed(old.output)
+        return Network(tuple(self.nodes), output, tuple(self.names), old.premises)
+
+    def computed(self, i: int) -> int:
+        """Where the value of the simplified network's node i is, as the program computes it."""
+        error = self.errors.get(i)
+        if error is None:
+            return self.number[i]
+        if i not in self.copies:
+            size = self.regions.simplified.nodes[i].size
+            copy = Affine(((self.number[i], Identity(size)),), torch.zeros(size, dtype=torch.float64))
+            self.copies[i] = self._append(
+                _with_errors(copy, None, [(error, Identity(size))], self.regions.largest), i
+            )
+        return self.copies[i]
+
+    def _append(self, node: Node, named_after: int) -> int:
+        self.nodes.append(node)
+        self.names.append(self.regions.simplified.name(named_after))
+        return len(self.nodes) - 1
+
+    def _add(self, i: int, node: Node) -> None:
+        old = self.regions.simplified
+        part = self._part(i)
+        rounded = part is not None and self.regions.rounded(part)
+        if i in old.affine:
+            self.number[i] = self._append(self._affine(i, old.affine[i], part if rounded else None), i)
+            return
+        number = {source: self.computed(source) for source in node.sources}
+        self.number[i] = self._append(node.renumbered(number), i)
+        if rounded and part is not None:
+            self.errors[i] = self._of_function(part)
+
+    def _part(self, i: int) -> Part | None:
+        """What node i stands for, if it is a tensor of the file; a problem where that is not known."""
+        old = self.regions.simplified
+        if not i or old.origin(i) < 0:
+            return None
+        try:
+            return self.regions.part(i)
+        except Refused as reason:
+            self.problems.append((old.name(i), "a rewriting", str(reason)))
+            return None
+
+    def _affine(self, i: int, node: Affine, part: Part | None) -> Affine:
+        """The sum with what the program rounds in it, and in the functions that it reads."""
+        error = None if part is None else self._of_sum(i, node, part)
+        number = {source: self.number[source] for source in node.sources}
+        read: list[tuple[FunctionError, LinearMap]] = []
+        for source, one in node.terms:
+            if source in self.errors:
+                read.append((self.errors[source], one.absolute()))
+        for source in node.uncertainty.sources:
+            number[source] = self.computed(source)
+        made = node.renumbered(number)
+        return _with_errors(made, error, read, self.regions.largest)
+
+    def _of_function(self, part: Part) -> FunctionError:
+        """What the program adds to the function that it computes there."""
+        last = part.inner[-1]
+        none = torch.zeros(self.regions.lowered.nodes[last].size, dtype=torch.float64)
+        here = self.regions.roundings[last] if len(part.inner) == 1 else None
+        if here is not None and not here.function:
+            return FunctionError(none + here.absolute, here.unit)
+        alike = None if here is None else everywhere(here.function)
+        if here is not None and alike is not None:
+            relative = here.unit + alike.relative + here.unit * alike.relative
+            return FunctionError(none + here.absolute + alike.absolute * (1 + here.unit), relative)
+        return FunctionError(none, 0.0, self._local(part))
+
+    def _local(self, part: Part) -> LocalError:
+        region, given = self.regions.region(part)
+        size = region.network.output_size
+        return LocalError(tuple(self.computed(source) for source in given), region, Identity(size))
+
+    def _of_sum(self, i: int, node: Affine, part: Part) -> Rounding | LocalError:
+        """What the program adds to a sum: in closed form where it is one step, else by its steps."""
+        read = [source for source, _ in node.terms]
+        if len(set(read)) == len(read) and set(part.given.values()) == set(read):
+            found = closed(self.regions.lowered, part, self.regions.roundings)
+            if found is not None:
+                return found
+        return self._local(part)
+
+
+def _with_errors(
+    node: Affine,
+    own: Rounding | LocalError | None,
+    read: list[tuple[FunctionError, LinearMap]],
+    largest: float,
+) -> Affine:
+    """The sum with its own rounding, and with the errors of functions that it reads through these maps."""
+    doubt, local = node.uncertainty, [own] if isinstance(own, LocalError) else []
+    here = own if isinstance(own, Rounding) else Rounding()
+    before = max((float(torch.as_tensor(error.relative).max()) for error, _ in read), default=0.0)
+    constant = torch.zeros_like(node.bias)
+    for error, one in read:
+        constant = constant + one.apply(error.absolute)
+        if error.local is not None:
+            local.append(LocalError(error.local.sources, error.local.error, one))
+    sums = torch.zeros_like(node.bias) if here.sums is None else here.sums
+    constant = (constant * (1 + sums) + here.absolute) * (1 + 2.0**-20)
+    if doubt.constant is not None:
+        constant = constant + doubt.constant
+    limit = min(largest, here.largest)
+    both = sums + here.unit
+    program = Roundoff(sums + before + both * before, torch.zeros_like(sums) + here.unit, tuple(local), limit)
+    return replace(
+        node, uncertainty=replace(doubt, constant=constant if bool(constant.any()) else None, program=program)
+    )

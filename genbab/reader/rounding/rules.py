@@ -1,0 +1,277 @@
+"""What a program rounds in each operator, in terms of the nodes that the operator became.
+
+A node that gets no rounding is exact: it says what computed numbers mean (a maximum as y + relu(x - y), say).
+Operators without a rule here are refused by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from onnx import TensorProto
+
+from genbab.network import Affine, Grouped, Network, Nonlinear
+from genbab.network.rounding.counts import joined, literally
+from genbab.network.rounding.elementary import ElementaryTable, Piece, Pieces
+from genbab.network.rounding.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
+from genbab.network.rounding.steps import Rounding
+from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear import interval as range_of
+from genbab.nonlinear.facts.registry import OPERATORS
+from genbab.reader.convert.control import CONTROL
+from genbab.reader.convert.convert import Lowered
+from genbab.reader.convert.rules import DOMAINS
+from genbab.reader.convert.sequences import SEQUENCES
+from genbab.reader.lower import MOVES
+from genbab.reader.tensors import elements
+from genbab.reader.tensors.exact import ball
+from genbab.reader.tensors.functions import function
+from genbab.reader.tensors.values import Inexact, Masked, Refused, Var
+
+EXACT = frozenset(
+    "Relu Neg Abs Max Min Clip Identity Greater GreaterOrEqual Less LessOrEqual Equal Not And Or Xor Where "
+    "Floor Ceil Round Sign MaxPool GlobalMaxPool ReduceMax ReduceMin ArgMax ArgMin Hardmax OneHot Cast "
+    "CastLike ThresholdedRelu EyeLike Shape Size Constant Dropout Mod IsNaN IsInf".split()
+)
+"""Operators whose results are among the numbers that go in, or known functions of them without a rounding.
+
+What a cast to a shorter type rounds is in the network already.
+"""
+
+ONCE = frozenset("Add Sub Mul Div LeakyRelu PRelu Shrink".split())
+"""Operators that round once: the exact result, to the nearest number."""
+
+MOVING = {
+    "ScatterND": ("reduction", "none"),
+    "ScatterElements": ("reduction", "none"),
+    "Scatter": ("reduction", "none"),
+    "Resize": ("mode", "nearest"),
+    "Upsample": ("mode", "nearest"),
+}
+"""Operators that only move numbers where an attribute (its default) says so."""
+
+SUMS = {
+    "MatMul": 0,
+    "Gemm": 0,
+    "Conv": 0,
+    "ConvTranspose": 0,
+    "ReduceSum": 0,
+    "ReduceMean": 2,
+    "AveragePool": 2,
+    "GlobalAveragePool": 2,
+    "Einsum": 0,
+    "Sum": 0,
+    "Mean": 2,
+    "CumSum": 0,
+    "ReduceSumSquare": 0,
+}
+"""Sums of products in any order, with so many roundings more of each term: the division of a mean, say."""
+
+STEPS = frozenset(
+    "RNN LSTM GRU ReduceL1 ReduceL2 ReduceLogSum Swish LpNormalization RotaryEmbedding LRN LpPool "
+    "GlobalLpPool MeanVarianceNormalization".split()
+)
+"""Operators that are computed step by step as they are written out here."""
+
+POWER = 4
+"""Units of roundoff that a power inside of an operator (a root, a reciprocal of it) is computed to within."""
+
+FORMS = {
+    elements.FLOAT: FLOAT32,
+    elements.DOUBLE: FLOAT64,
+    int(TensorProto.FLOAT16): FLOAT16,
+    int(TensorProto.BFLOAT16): BFLOAT16,
+}
+"""The formats of ONNX's types."""
+
+FAR = 4e-6
+"""Relative errors above this are counted as absolute ones: a tail that is flushed to 0, say."""
+
+
+@dataclass
+class Rounded:
+    """What the program of a lowered network rounds, by node; problems: operators without a rule."""
+
+    network: Network
+    table: ElementaryTable
+    found: dict[int, Rounding] = field(default_factory=dict)
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def add(self, step: Lowered) -> None:
+        """Note what one operator rounds."""
+        outputs = [v.value if isinstance(v, Masked) else v for v in step.outputs]
+        made = [v for v in outputs if isinstance(v, Var) and not (v.whole or v.boolean)]
+        kind, plain = step.op.kind, step.op.node.domain in DOMAINS
+        if not made or (plain and (kind in MOVES or kind in EXACT or kind in CONTROL or kind in SEQUENCES)):
+            return
+        form = FORMS[made[0].element]
+        try:
+            self._rule(step, plain)(step, form, made)
+        except Refused as reason:
+            self.problems.append((step.op.label, kind, str(reason)))
+
+    def _rule(self, step: Lowered, plain: bool) -> Callable[[Lowered, Format, Sequence[Var]], None]:
+        kind = step.op.kind
+        if plain and kind in ONCE:
+            return self._once
+        if plain and kind in MOVING and step.op.text(*MOVING[kind]) == MOVING[kind][1]:
+            return self._exact
+        if plain and kind in SUMS:
+            return self._sums
+        if plain and kind in STEPS:
+            return self._steps
+        special = {
+            "BatchNormalization": self._batch_norm,
+            "Softmax": self._softmax,
+            "LogSoftmax": self._log_softmax,
+        }
+        if plain and kind in special:
+            return special[kind]
+        if ("" if plain else step.op.node.domain, kind) in OPERATORS or (plain and kind in ("Gelu", "Pow")):
+            return self._function
+        raise Refused("what it rounds is not known")
+
+    def mark(self, i: int, rounding: Rounding | None) -> None:
+        """Note what the program rounds at node i, beside what is known."""
+        if rounding is not None:
+            self.found[i] = joined(self.found.get(i), rounding)
+
+    def _exact(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        """Nothing is rounded."""
+
+    def _once(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        for v in made:
+            if step.first <= v.node < step.last:
+                self.mark(v.node, Rounding(unit=form.unit, absolute=form.tiny))
+
+    def _sums(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        products = any(i in self.network.nonlinear for i in range(step.first, step.last))
+        for i in range(step.first, step.last):
+            node = self.network.affine.get(i)
+            if node is not None:
+                self.mark(i, literally(node, form, SUMS[step.op.kind] + products))
+            elif any(v.node == i for v in made):
+                self.mark(i, Rounding(unit=form.unit, absolute=form.tiny))
+
+    def _steps(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        for i in range(step.first, step.last):
+            node = self.network.nodes[i]
+            if isinstance(node, Affine):
+                self.mark(i, literally(node, form, 1))
+            elif isinstance(node, Grouped):
+                raise Refused("what it rounds is not known")
+            elif isinstance(node, Nonlinear):
+                self.mark(i, self._computed(node, form))
+
+    def _computed(self, node: Nonlinear, form: Format) -> Rounding | None:
+        """A product, or a function that an operator of several steps takes on its way."""
+        if not isinstance(node.fn, Nonlinearity):
+            return Rounding(unit=form.unit, absolute=form.tiny)
+        if node.fn.name in ("relu", "abs"):
+            return None
+        if node.fn.name in ("power", "sqrt", "reciprocal"):
+            return Rounding(unit=POWER * form.unit, absolute=form.tiny)
+        return Rounding(function=self.pieces(node.fn))
+
+    def _function(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        for i in range(step.first, step.last):
+            node = self.network.nodes[i]
+            if not isinstance(node, Nonlinear) or not isinstance(node.fn, Nonlinearity):
+                if isinstance(node, Affine) and literally(node, form) is None:
+                    continue
+                raise Refused("what it rounds is not known")
+            self.mark(i, Rounding(function=self.pieces(node.fn)))
+
+    def pieces(self, fn: Nonlinearity) -> Pieces:
+        """What the table says of a function; raises `Refused` where that is nothing."""
+        found = self.table.pieces(str(fn))
+        if not found:
+            raise Refused(
+                f"the table '{self.table.name}' does not have {fn}: a number of ulp, as 4ulp, holds for any"
+            )
+        return tuple(_near(piece, fn) for piece in found)
+
+    def _batch_norm(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        """(x - mean) · scale / sqrt(variance + ε) + bias, in any order, constants combined before or not."""
+        size = [_size(v) for v in step.inputs[1:5]]
+        with np.errstate(all="ignore"):
+            factor = size[0] / np.sqrt(size[3] + step.op.number("epsilon", 1e-5))
+        offset = (size[1] + size[2] * factor) * 2.0
+        gamma = float(form.gamma(12.0))
+        out = made[0]
+        per_channel = offset.reshape(-1, *[1] * (len(out.shape) - 2))
+        far = torch.from_numpy(
+            np.array(np.broadcast_to(per_channel, out.shape), dtype=np.float64).reshape(-1)
+        )
+        sums = torch.full((out.size,), gamma, dtype=torch.float64)
+        self.mark(
+            out.node, Rounding(sums=sums, absolute=gamma * far + 16 * form.tiny * (1.0 + float(factor.max())))
+        )
+
+    def _softmax(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        """exp(x - m) / Σ exp(x - m) with the largest entry m: t·exp(-t) <= 1/e, and Σ p·t <= log K."""
+        length = _row(step)
+        exp = self._exp()
+        relative = (
+            form.unit * (math.log(length) + 4.0) + 2.0 * exp.relative + float(form.gamma(float(length)))
+        )
+        absolute = form.unit * (1.0 / math.e) + (length + 1) * exp.absolute + (length + 4) * form.tiny
+        for v in made:
+            self.mark(v.node, Rounding(unit=relative * 1.01, absolute=absolute * 1.01))
+
+    def _log_softmax(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        """(x - m) - log Σ exp(x - m), or log of a softmax's sum: errors of the sum are relative ones."""
+        length = _row(step)
+        exp, log = self._exp(), self.pieces(function("log"))
+        off = max(
+            p.absolute + p.relative * math.log(length) for p in log if p.high >= 1.0 and p.low <= length
+        )
+        total = form.unit * (math.log(length) + 1.0) + exp.relative + length * exp.absolute
+        absolute = 1.01 * (total + float(form.gamma(float(length)))) + off + 4 * form.tiny
+        for v in made:
+            unit = form.unit * 3.0
+            self.mark(v.node, Rounding(unit=unit, absolute=absolute + unit * math.log(length)))
+
+    def _exp(self) -> Piece:
+        """What the table says of exp below 0, as one piece."""
+        found = [p for p in self.pieces(function("exp")) if p.low < 0]
+        return Piece(-math.inf, 0.0, max(_tail(p) for p in found), max(p.relative + _share(p) for p in found))
+
+
+def _tail(p: Piece) -> float:
+    """The absolute error of exp on a piece where its values come near 0."""
+    return p.absolute if p.low < -60.0 else 0.0
+
+
+def _share(p: Piece) -> float:
+    """The absolute error of exp on a piece, relative to its least value there."""
+    return 0.0 if p.low < -60.0 else p.absolute / math.exp(p.low)
+
+
+def _near(piece: Piece, fn: Nonlinearity) -> Piece:
+    """The piece with a large relative error as an absolute one."""
+    if piece.relative <= FAR:
+        return piece
+    low, high = (torch.tensor([[end]], dtype=torch.float64) for end in (piece.low, piece.high))
+    size = max(abs(float(end)) for end in range_of(fn, low, high))
+    return Piece(piece.low, piece.high, piece.absolute + piece.relative * size, 0.0)
+
+
+def _size(value: object) -> np.ndarray:
+    assert isinstance(value, np.ndarray | Inexact)
+    number, error = ball(value)
+    return np.abs(number) + error
+
+
+def _row(step: Lowered) -> int:
+    """How many numbers a row of a softmax has."""
+    x = step.inputs[0]
+    shape = x.value.shape if isinstance(x, Masked) else x.shape
+    axis = step.op.integer("axis", -1 if step.op.opset >= 13 else 1)
+    if step.op.opset >= 13:
+        return int(shape[axis])
+    return int(np.prod(shape[axis:], dtype=np.int64))
