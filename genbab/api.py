@@ -30,6 +30,7 @@ from genbab.network import Network, lifted
 from genbab.problem import check_sizes
 from genbab.reader import (
     Model,
+    as_program,
     check_declared,
     exposed,
     is_program,
@@ -112,8 +113,8 @@ def verify(
 ) -> Result:
     """Whether the model satisfies the specification on its whole input set.
 
-    `verified`: no input of the set leads to an unsafe output (over the reals, rounding of the bounds
-    included);
+    `verified`: no input of the set leads to an unsafe output, over the reals or, with the setting
+    `arithmetic`, in every execution of the model's operators in such numbers (docs/concepts/verdicts.md);
     `falsified`: a float32 input that does, replayed in onnxruntime; `unknown` or `timeout`: neither was
     shown. The statistic "history" is that of the bound: [seconds, bound, open domains, domains] each.
     `trace`: a file that the run is recorded in as it goes (`genbab.trace` says how; `plot_trace` draws it).
@@ -129,9 +130,10 @@ def verify(
             with usual_torch():
                 parsed = _parsed(loaded, spec)
                 loaded = exposed(loaded, parsed.hidden, deadline.check)
+                loaded = as_program(loaded, config.arithmetic, config.elementary, deadline.check)
         except DeadlineReached:
             late = "the time limit was reached while reading the model; try a longer one"
-            result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late)
+            result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late, arithmetic=config.arithmetic)
         else:
             with usual_torch():
                 result = Verification(loaded, parsed, config, deadline, history, record).decide()
@@ -271,14 +273,19 @@ def bounds(  # noqa: PLR0913
     method: one of `METHODS`, or the names known from elsewhere, in any case: IBP, CROWN, alpha-CROWN,
     CROWN-IBP, forward+backward. All but "forward" are cut with interval arithmetic. C (S, O) or (B, S, O):
     bounds (B, S) of C·y instead. return_linear: also `LinearBounds` around them (constant ones for interval
-    and forward). Results are float64 on the device of the settings. Raises `UsageError` for a wrong shape,
+    and forward). With the setting `arithmetic`, bounds of what is computed in such numbers, if the model is
+    no `Network`. Results are float64 on the device of the settings. Raises `UsageError` for a wrong shape,
     an inverted box, a number that is not finite, or an unknown method; `DeadlineReached` when the settings'
     time is up.
     """
     config = Config.of(config)
     method = method_named(method)
     deadline = Deadline(config.timeout)
-    network = model if isinstance(model, Network) else load_within(deadline, model, example).network
+    if isinstance(model, Network):
+        network = model
+    else:
+        loaded = load_within(deadline, model, example)
+        network = as_program(loaded, config.arithmetic, config.elementary, deadline.check).network
     with usual_torch():
         device = resolve(config.device)
         box = boxes(network, lower, upper, device)

@@ -21,6 +21,7 @@ SearchDtype = Literal["float32", "float64"]
 SearchProducts = Literal["full", "bfloat16"]
 Backend = Literal["auto", "torch", "numba", "triton"]
 Witness = Literal["nearest", "exact"]
+Arithmetic = Literal["real", "float32", "float64"]
 
 
 def _whole(least: int, most: float = math.inf) -> Callable[[Any], bool]:
@@ -41,6 +42,10 @@ def _positive(v: Any) -> bool:
 
 def _device(v: Any) -> bool:
     return isinstance(v, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", v) is not None
+
+
+def _elementary(v: Any) -> bool:
+    return isinstance(v, str) and re.fullmatch(r"onnxruntime|torch|[1-9]\d{0,2}ulp", v) is not None
 
 
 def _count(text: str) -> int | None:
@@ -170,6 +175,25 @@ class Config:
             "nearest or exact",
             str,
             "whether a counterexample may be the float32 nearest to an input that no float32 can say",
+        ),
+    )
+    arithmetic: Arithmetic = field(
+        default="real",
+        metadata=setting(
+            _one_of(*get_args(Arithmetic)),
+            f"one of {', '.join(get_args(Arithmetic))}",
+            str,
+            "what a proof is about: the file's graph over the reals, or every execution of its operators in "
+            "such numbers, in any order of summation",
+        ),
+    )
+    elementary: str = field(
+        default="onnxruntime",
+        metadata=setting(
+            _elementary,
+            "onnxruntime, torch, or a number of units in the last place, as 4ulp",
+            str,
+            "how exact elementary functions are where the arithmetic is not real",
         ),
     )
     threads: int | None = field(

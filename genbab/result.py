@@ -101,7 +101,8 @@ class Result:
     `bound` is the worst certified margin over the clauses of the specification (positive: verified; None:
     none was computed), `reason` a sentence for people, `seconds` wall time. `verified` never has a bound
     that is NaN or not positive, `falsified` always with a counterexample: anything else raises `ValueError`.
-    `runtime` is what people should know of onnxruntime's sessions, or "".
+    `runtime` is what people should know of onnxruntime's sessions, or "". arithmetic: the numbers that a
+    proof and a counterexample are about (`Config.arithmetic`).
     """
 
     verdict: Verdict
@@ -113,6 +114,7 @@ class Result:
     model: str = ""
     spec: str = ""
     runtime: str = ""
+    arithmetic: str = "real"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verdict", Verdict(self.verdict))
@@ -140,6 +142,7 @@ class Result:
             "spec": self.spec,
             "counterexample": None if found is None else found.to_dict(),
             "runtime": self.runtime,
+            "arithmetic": self.arithmetic,
             "statistics": plain(dict(self.statistics)),
         }
 
@@ -171,6 +174,7 @@ class Result:
             model=str(data["model"]),
             spec=str(data["spec"]),
             runtime=str(data.get("runtime", "")),
+            arithmetic=str(data.get("arithmetic", "real")),
         )
 
 

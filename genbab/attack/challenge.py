@@ -60,7 +60,8 @@ class Challenge:
         """Why nothing can be proved, as far as is known: a clause is attained, if only with equality."""
         self.settled: frozenset[int] = frozenset()
         self.reals = Reals(network, spec, self.device)
-        self.certain = self.reals.violated if config.witness == "nearest" else None
+        near = config.witness == "nearest" and config.arithmetic == "real"
+        self.certain = self.reals.violated if near else None
         double = any(kind == np.float64 for kind in model.input_dtypes)
         numbers = SearchNumbers(torch.float64 if double else torch.float32, self.device, nearest=True)
         self.guessed = False

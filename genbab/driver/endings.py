@@ -29,9 +29,11 @@ def memory_errors() -> Iterator[None]:
         raise ResourceError("not enough memory; try a smaller --memory") from error
 
 
-def refuted(exactly: int) -> str:
+def refuted(exactly: int, arithmetic: str = "real", elementary: str = "") -> str:
     """Why a property is verified; exactly: how many clauses rational arithmetic refuted."""
     more = f", {exactly} of them in rational arithmetic, where equality is excluded" if exactly else ""
+    if arithmetic != "real":
+        more += f", in every execution of the file's operators in {arithmetic} (functions: {elementary})"
     return f"every clause of the specification is refuted on every box{more}"
 
 

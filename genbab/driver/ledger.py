@@ -26,8 +26,10 @@ class Ledger:
         deadline: Deadline,
         progress: Callable[[Progress], None],
         trace: TraceFile | None = None,
+        arithmetic: str = "real",
     ) -> None:
         self.deadline, self.progress, self.trace = deadline, progress, trace
+        self.arithmetic = arithmetic
         self.started = deadline.start
         self.bound = self.own = float("-inf")
         self.elsewhere = float("inf")
@@ -96,7 +98,8 @@ class Ledger:
             statistics["layers"] = self.layers
         if self.gap:
             statistics["gap"] = self.gap
-        return Result(verdict, time.monotonic() - self.started, self._known(), reason, found, statistics)
+        seconds, bound = time.monotonic() - self.started, self._known()
+        return Result(verdict, seconds, bound, reason, found, statistics, arithmetic=self.arithmetic)
 
     def _known(self) -> float | None:
         return None if self.bound == float("-inf") else self.bound

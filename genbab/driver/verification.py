@@ -45,7 +45,7 @@ class Verification:
         trace: TraceFile | None = None,
     ) -> None:
         self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
-        self.ledger = Ledger(deadline, progress, trace)
+        self.ledger = Ledger(deadline, progress, trace, config.arithmetic)
         device = resolve(config.device)
         network = with_premises(lifted(model.network, spec), spec)
         self.engine = Engine.of(network, config, device, deadline.check)
@@ -102,7 +102,8 @@ class Verification:
 
     def _verified(self) -> Result:
         """The verdict with the reason, and whether the premise of the specification can happen at all."""
-        reason, facts = refuted(len(self.challenge.settled)), dict[str, Any]()
+        reason = refuted(len(self.challenge.settled), self.config.arithmetic, self.config.elementary)
+        facts = dict[str, Any]()
         premise = self.spec.premises
         if premise is not None:
             with self.ledger.timed("vacuity"):

@@ -6,11 +6,13 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from genbab.config import Arithmetic
 from genbab.errors import GenbabError, ModelError, SpecError, UsageError
 
 if TYPE_CHECKING:
+    from genbab.config import Config
     from genbab.reader import Joined, Model
     from genbab.specs import NetworkName, Spec
 
@@ -88,7 +90,6 @@ class VerifyQuestion:
                 str(self.spec),
             )
         self._check_networks(networks)
-        self._check_types(networks)
         from genbab.specs import joint
 
         renamed = any(t.onnx_name for n in networks for t in n.tensors)
@@ -130,16 +131,27 @@ class VerifyQuestion:
             declared = ", ".join(n.name for n in networks)
             raise UsageError(f"{'; '.join(wrong)}; {self.spec} declares {declared}")
 
-    def _check_types(self, networks: Sequence[NetworkName]) -> None:
-        """Raise `SpecError` where the query is about floating-point arithmetic."""
-        if self.over_reals:
-            return
-        if others := [f"{t.name} {t.type}" for n in networks for t in n.tensors if t.type != "real"]:
-            raise SpecError(
-                f"asks about floating-point arithmetic ({_few(others)}), and genbab proves over the real "
-                "numbers only; write real in the query, or add --over-reals to have it read so",
-                str(self.spec),
-            )
+    def settled(self, config: Config, spec: Spec) -> Config:
+        """The settings for the arithmetic that a query is about.
+
+        Raises `SpecError` where there are no proofs of it. A model and a specification are what the settings
+        say, whatever types are declared.
+        """
+        types = list(dict.fromkeys(t.type for n in spec.declared for t in n.tensors))
+        if self.model is not None or self.over_reals or not types:
+            return config
+        if len(types) == 1 and types[0] in get_args(Arithmetic):
+            if config.arithmetic not in ("real", types[0]):
+                what = f"is about {types[0]}, and --arithmetic {config.arithmetic} was given"
+                raise SpecError(what, str(self.spec))
+            return config.with_(arithmetic=types[0])
+        said = [f"{t.name} {t.type}" for n in spec.declared for t in n.tensors if t.type != "real"]
+        known = ", ".join(get_args(Arithmetic))
+        raise SpecError(
+            f"asks about arithmetic in {' and '.join(types)} ({_few(said)}): all tensors must have one type, "
+            f"of {known}; --over-reals reads them as real",
+            str(self.spec),
+        )
 
 
 def readable(path: Path, what: str, kind: type[GenbabError]) -> None:

@@ -145,7 +145,7 @@ class VerifySession:
         if self.premise is not None:
             spec = self.premise.within(spec)
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
-        config = self.config.with_(timeout=left)
+        config = question.settled(self.config.with_(timeout=left), spec)
         if question.standard:  # an assignment near the region is no answer to a query
             config = config.with_(witness="exact")
         result = api.verify(model, spec, config, progress=self.report, trace=self.record)
