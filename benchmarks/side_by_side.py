@@ -1,8 +1,9 @@
 """Two checkouts on the same instances, in turn: `python benchmarks/side_by_side.py OLD NEW FOLDER...`.
 
 Every instance is two `genbab verify` processes, one of each checkout, one after the other; which goes first
-alternates. What counts is the ratio of processor seconds (user and system) where both decide. It is worth
-something on an idle machine only. Writes a file (`--json`) after every instance.
+alternates. `--new-options "--arithmetic float32"`, say, adds to the words of the new one's command. What
+counts is the ratio of processor seconds (user and system) where both decide. It is worth something on an idle
+machine only. Writes a file (`--json`) after every instance.
 
 Exit code: 0; 1 when a verdict of OLD is lost or contradicted; 2 usage.
 """
@@ -59,8 +60,17 @@ class Pair:
         return self.old.verdict in DECIDED and self.new.verdict != self.old.verdict
 
 
-def verify(checkout: Path, instance: ListedInstance, timeout: float) -> Run:
+@dataclass(frozen=True)
+class Side:
+    """A checkout and the options that it is run with."""
+
+    checkout: Path
+    options: tuple[str, ...] = ()
+
+
+def verify(side: Side, instance: ListedInstance, timeout: float) -> Run:
     """One process of this checkout with one thread."""
+    checkout = side.checkout
     environment = {
         **os.environ,
         "PYTHONPATH": str(checkout.resolve()),
@@ -77,7 +87,7 @@ def verify(checkout: Path, instance: ListedInstance, timeout: float) -> Run:
     ]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        [*command, "--quiet", "--threads", "1", "--timeout", str(timeout)],
+        [*command, "--quiet", "--threads", "1", "--timeout", str(timeout), *side.options],
         cwd=checkout,
         env=environment,
         capture_output=True,
@@ -90,11 +100,13 @@ def verify(checkout: Path, instance: ListedInstance, timeout: float) -> Run:
     return Run(words[0] if words else (done.stderr.strip() or "no answer")[-200:], processor, wall)
 
 
-def compared(old: Path, new: Path, instance: ListedInstance, family: str, timeout: float, turn: int) -> Pair:
+def compared(
+    sides: tuple[Side, Side], instance: ListedInstance, family: str, timeout: float, turn: int
+) -> Pair:
     """Both processes, the old one first in even turns."""
-    order = (old, new) if turn % 2 == 0 else (new, old)
-    runs = {checkout: verify(checkout, instance, timeout) for checkout in order}
-    return Pair(family, instance.model, instance.spec, runs[old], runs[new])
+    order = (0, 1) if turn % 2 == 0 else (1, 0)
+    runs = {place: verify(sides[place], instance, timeout) for place in order}
+    return Pair(family, instance.model, instance.spec, runs[0], runs[1])
 
 
 def summary(pairs: Sequence[Pair]) -> str:
@@ -119,11 +131,17 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=30.0)
     parser.add_argument("--every", type=int, default=1, help="take every so-manieth instance of a folder")
     parser.add_argument("--json", type=Path)
+    for name in ("old", "new"):
+        parser.add_argument(f"--{name}-options", default="", help="more words of its command")
     options = parser.parse_args()
+    sides = (
+        Side(options.old, tuple(options.old_options.split())),
+        Side(options.new, tuple(options.new_options.split())),
+    )
     pairs: list[Pair] = []
     for folder in folders(options.folders):
         for instance in read_instances(folder / "instances.csv")[:: options.every]:
-            pair = compared(options.old, options.new, instance, folder.name, options.timeout, len(pairs))
+            pair = compared(sides, instance, folder.name, options.timeout, len(pairs))
             pairs.append(pair)
             said = f"{pair.old.verdict} {pair.old.processor:.2f}, {pair.new.verdict} {pair.new.processor:.2f}"
             print(f"{pair.family:16} {pair.spec[:40]:40} {said}", flush=True)

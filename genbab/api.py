@@ -25,12 +25,14 @@ from genbab.bounds.methods import (
 )
 from genbab.config import Config
 from genbab.driver import Verification
+from genbab.driver.history import History
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.network import Network, lifted
 from genbab.problem import check_sizes
 from genbab.reader import (
+    Execution,
     Model,
-    as_program,
+    as_executed,
     check_declared,
     exposed,
     is_program,
@@ -59,9 +61,6 @@ __all__ = ["METHODS", "attack", "bounds", "load", "node_intervals", "verify"]
 DRAWN = 20_000
 """The most inputs for which the box of a counterexample is kept."""
 
-MOMENTS = 128
-"""The most points that a bound's history keeps."""
-
 
 def load(model: AnyModel, example: Any = None, preprocessing: Mapping[str, Any] | None = None) -> Model:
     """The model in normal form, checked against onnxruntime.
@@ -78,9 +77,20 @@ def load(model: AnyModel, example: Any = None, preprocessing: Mapping[str, Any] 
         return loaded if preprocessing is None else normalised(loaded, preprocessing)
 
 
-def load_within(deadline: Deadline, model: AnyModel, example: Any = None) -> Model:
-    """As `load`; raises `DeadlineReached` when the time is up before the model is read."""
-    return _loaded(model, example, deadline.check)
+def load_within(
+    deadline: Deadline, model: AnyModel, example: Any = None, config: Config | None = None
+) -> Model:
+    """As `load`, for the arithmetic of the settings (None: real numbers).
+
+    Raises `DeadlineReached` when the time is up before the model is read.
+    """
+    config = Config.of(config)
+    real = config.arithmetic == "real"
+    execution = None if real else Execution(config.arithmetic, config.elementary)
+    if isinstance(model, str | Path | bytes):
+        with usual_torch():
+            return load_onnx(model, ask=deadline.check, execution=execution)
+    return as_executed(_loaded(model, example, deadline.check), execution, deadline.check)
 
 
 def _loaded(model: AnyModel, example: Any, ask: Callable[[], None] = lambda: None) -> Model:
@@ -126,11 +136,10 @@ def verify(
     with _recorded(trace, started, (model, spec), config) as record:
         history = History(started, progress or (lambda _: None))
         try:
-            loaded = load_within(deadline, model, example)
+            loaded = load_within(deadline, model, example, config)
             with usual_torch():
                 parsed = _parsed(loaded, spec)
                 loaded = exposed(loaded, parsed.hidden, deadline.check)
-                loaded = as_program(loaded, config.arithmetic, config.elementary, deadline.check)
         except DeadlineReached:
             late = "the time limit was reached while reading the model; try a longer one"
             result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late, arithmetic=config.arithmetic)
@@ -184,24 +193,6 @@ def _parsed(model: Model, spec: str | Path | Spec) -> Spec:
         notes = "".join(f" ({note})" for note in parsed.notes)
         raise SpecError(f"the input set is empty: nothing to verify{notes}")
     return parsed
-
-
-class History:
-    """Passes progress on and keeps the moments at which the bound changed."""
-
-    def __init__(self, started: float, further: Callable[[Progress], None]) -> None:
-        self.started, self.further = started, further
-        self.moments: list[list[float]] = []
-
-    def __call__(self, progress: Progress) -> None:
-        """Note a changed bound, then pass on; the history is thinned where it grows long."""
-        bound, last = progress.bound, self.moments[-1][1] if self.moments else None
-        if bound is not None and bound != last:
-            seconds = round(time.monotonic() - self.started, 4)
-            self.moments.append([seconds, bound, progress.open, progress.domains])
-            if len(self.moments) > MOMENTS:
-                self.moments[1:-1] = self.moments[1:-1:2]
-        self.further(progress)
 
 
 def attack(
@@ -281,11 +272,7 @@ def bounds(  # noqa: PLR0913
     config = Config.of(config)
     method = method_named(method)
     deadline = Deadline(config.timeout)
-    if isinstance(model, Network):
-        network = model
-    else:
-        loaded = load_within(deadline, model, example)
-        network = as_program(loaded, config.arithmetic, config.elementary, deadline.check).network
+    network = model if isinstance(model, Network) else load_within(deadline, model, example, config).network
     with usual_torch():
         device = resolve(config.device)
         box = boxes(network, lower, upper, device)

@@ -98,10 +98,10 @@ def copies(network: Network, i: int) -> Tensor:
     alone = torch.arange(size)
     if node is None or not node.terms:
         return alone
-    constant, program = node.uncertainty.constant, node.uncertainty.program
-    if program is not None and program.local:
+    constant, roundoff = node.uncertainty.constant, node.uncertainty.roundoff
+    if roundoff is not None and roundoff.local:
         return alone.to(node.bias.device)
-    also = (constant, None if program is None else program.relative)
+    also = (constant, None if roundoff is None else roundoff.relative)
     keys = [node.bias, *(numbers for numbers in also if numbers is not None)]
     for _, one in (*node.terms, *node.uncertainty.weights):
         last = one.maps[-1] if isinstance(one, Compose) else one

@@ -121,7 +121,7 @@ def _premise(place: OutputNeuron, clause: Clause, row: int, column: int) -> Prem
 def output_neurons(network: Network) -> dict[int, OutputNeuron]:
     """Outputs that are, up to a shift, one number of another node, by their number."""
     node = network.affine.get(network.output)
-    if node is None or node.uncertainty.weights or node.uncertainty.program:
+    if node is None or node.uncertainty.weights or node.uncertainty.roundoff:
         return {}
     relative, constant = node.uncertainty.roundings * UNIT, node.uncertainty.constant
     many = torch.zeros(node.size)

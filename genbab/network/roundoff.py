@@ -46,32 +46,32 @@ def uncertain(node: Affine, sources: Sequence[Interval], own: Tensor | None = No
         spread = one.apply(size)
         total, terms = spread if total is None else total + spread, terms + one.terms
         gain = max(gain, one.gain)
-    if doubt.program is not None:
-        more = _computed(node, doubt.program, sources)
+    if doubt.roundoff is not None:
+        more = _computed(node, doubt.roundoff, sources)
         total, terms = more if total is None else total + more, terms + 4
         assert own is not None, "a size of the value"
-        total = total + doubt.program.unit * (own + total)
+        total = total + doubt.roundoff.unit * (own + total)
     assert total is not None
     dtype = node.bias.dtype
     rounded = torch.nan_to_num(total, nan=torch.inf, posinf=torch.inf) * (1 + gamma(terms, dtype))
     return rounded + underflow(terms, dtype) * gain
 
 
-def _computed(node: Affine, program: Roundoff, sources: Sequence[Interval]) -> Tensor:
+def _computed(node: Affine, roundoff: Roundoff, sources: Sequence[Interval]) -> Tensor:
     """What the program's arithmetic may add, (B, N), before the last rounding of the value."""
     size, over = node.bias.abs()[None], torch.zeros_like(node.bias, dtype=torch.bool)[None]
     for (_, one), interval in zip(node.terms, sources, strict=False):
         reach = magnitude(interval)
-        beyond = ~(reach < program.largest)
+        beyond = ~(reach < roundoff.largest)
         if bool(beyond.any()):
             over, reach = over | one.reached(beyond), reach.masked_fill(beyond, 0.0)
         size = size + one.absolute().apply(reach)
-    total = program.relative * size
+    total = roundoff.relative * size
     start = len(node.terms) + len(node.uncertainty.weights)
-    for local in program.local:
+    for local in roundoff.local:
         given, start = sources[start : start + len(local.sources)], start + len(local.sources)
-        total = total + (1.0 + program.relative) * _spread(local, local.error(given))
-    return torch.where(over | ~(size * (1 + program.relative) < program.largest), torch.inf, total)
+        total = total + (1.0 + roundoff.relative) * _spread(local, local.error(given))
+    return torch.where(over | ~(size * (1 + roundoff.relative) < roundoff.largest), torch.inf, total)
 
 
 def _spread(one: LocalError, error: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def simplify(network: Network, written: bool = False) -> Network:
     readers = _reader_counts(network)
     affine = dict(network.affine)
     for i, node in network.affine.items():
-        if readers[i] and node.uncertainty.program is None:
+        if readers[i] and node.uncertainty.roundoff is None:
             kept = written and network.origin(i) < 0
             fusible = {j: one for j, one in affine.items() if network.origin(j) < 0} if kept else affine
             affine[i] = _fuse(fusible, node, readers)
@@ -83,7 +83,7 @@ def _fuse(affine: Mapping[int, Affine], node: Affine, readers: list[int]) -> Aff
 
 def _fusible(own: Uncertainty, inner: Affine) -> bool:
     """Whether weights are uncertain by roundings alone, and nobody's program rounds the source."""
-    return not (own.weights or inner.uncertainty.weights or inner.uncertainty.program)
+    return not (own.weights or inner.uncertainty.weights or inner.uncertainty.roundoff)
 
 
 @dataclass
@@ -205,7 +205,7 @@ def _moves(one: LinearMap) -> bool:
 def _materialise(node: Affine) -> Affine:
     """The node with small structured maps multiplied out, which its uncertainty pays for."""
     own = node.uncertainty
-    if own.program is not None:
+    if own.roundoff is not None:
         return node
     terms, weights, roundings = [], list(own.weights), own.roundings
     for source, one in node.terms:

@@ -76,14 +76,14 @@ class Uncertainty:
 
         constant + Σ weight(|source|) + roundings · UNIT · (|bias| + Σ |map|(|source|))
 
-    of the value over the reals that the float64 numbers give, and within what `program` says beside. constant
-    (N,), or None for 0; weights: pairs (source, map without negative weights).
+    of the value over the reals that the float64 numbers give, and within what `roundoff` says beside.
+    constant (N,), or None for 0; weights: pairs (source, map without negative weights).
     """
 
     roundings: int = 0
     constant: Tensor | None = None
     weights: tuple[tuple[int, LinearMap], ...] = ()
-    program: Roundoff | None = None
+    roundoff: Roundoff | None = None
 
     @property
     def exact(self) -> bool:
@@ -93,12 +93,12 @@ class Uncertainty:
     @property
     def more(self) -> bool:
         """Whether there is a distance beside relative roundings of weights."""
-        return self.constant is not None or bool(self.weights) or self.program is not None
+        return self.constant is not None or bool(self.weights) or self.roundoff is not None
 
     @property
     def sources(self) -> tuple[int, ...]:
         """The nodes on whose values the distance depends, beside those of the terms."""
-        local = () if self.program is None else self.program.local
+        local = () if self.roundoff is None else self.roundoff.local
         return (*(s for s, _ in self.weights), *(s for one in local for s in one.sources))
 
     def renumbered(self, number: Mapping[int, int] | Sequence[int]) -> Uncertainty:
@@ -106,11 +106,11 @@ class Uncertainty:
         if not self.sources:
             return self
         weights = tuple((number[source], one) for source, one in self.weights)
-        program = self.program
-        if program is not None:
-            local = (replace(e, sources=tuple(number[s] for s in e.sources)) for e in program.local)
-            program = replace(program, local=tuple(local))
-        return replace(self, weights=weights, program=program)
+        roundoff = self.roundoff
+        if roundoff is not None:
+            local = (replace(e, sources=tuple(number[s] for s in e.sources)) for e in roundoff.local)
+            roundoff = replace(roundoff, local=tuple(local))
+        return replace(self, weights=weights, roundoff=roundoff)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Uncertainty:
         """The same distances in another dtype (only float64 is for bounds that count), on another device."""
@@ -118,8 +118,8 @@ class Uncertainty:
             return self
         constant = None if self.constant is None else self.constant.to(device, dtype)
         weights = tuple((source, one.to(dtype, device)) for source, one in self.weights)
-        program = None if self.program is None else self.program.to(dtype, device)
-        return Uncertainty(self.roundings, constant, weights, program)
+        roundoff = None if self.roundoff is None else self.roundoff.to(dtype, device)
+        return Uncertainty(self.roundings, constant, weights, roundoff)
 
 
 EXACT = Uncertainty()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genbab.reader.convert.capabilities import operators, opset_versions
 from genbab.reader.models.activations import Activated, activated
+from genbab.reader.models.executed import as_executed
 from genbab.reader.models.hidden import exposed, showing
 from genbab.reader.models.joined import (
     Joined,
@@ -15,18 +16,19 @@ from genbab.reader.models.joined import (
 )
 from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.models.preprocessing import normalised
-from genbab.reader.models.program import as_program
 from genbab.reader.models.torch import is_program, load_program, load_torch
 from genbab.reader.models.unsimplified import unsimplified
 from genbab.reader.onnx.files import read_proto
 from genbab.reader.onnx.training import refuse_unready
+from genbab.reader.rounding.execution import Execution
 
 __all__ = [
     "Activated",
+    "Execution",
     "Joined",
     "Model",
     "activated",
-    "as_program",
+    "as_executed",
     "check_declared",
     "check_shapes",
     "element_types",

@@ -138,14 +138,15 @@ class VerifySession:
 
         self.report(Progress("reading the model"))
         what = source if isinstance(source, Path) else source.proto
-        model = question.fitting(api.load_within(self.deadline, what), spec, source)
+        config = question.settled(self.config, spec)
+        model = question.fitting(api.load_within(self.deadline, what, config=config), spec, source)
         self.deadline.check()
         self._expect(spec, model)
         self.outputs = model.network.output_size
         if self.premise is not None:
             spec = self.premise.within(spec)
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
-        config = question.settled(self.config.with_(timeout=left), spec)
+        config = config.with_(timeout=left)
         if question.standard:  # an assignment near the region is no answer to a query
             config = config.with_(witness="exact")
         result = api.verify(model, spec, config, progress=self.report, trace=self.record)

@@ -44,7 +44,7 @@ def literally(node: Affine, form: Format, more: int = 0) -> Rounding | None:
     """What a program rounds that computes bias + Σ map(source) in any order, fused or not.
 
     With so many roundings more of each term. None where it only moves numbers. Of m terms t that are added
-    up, each of the m - 1 partial sums s is rounded by u·|s| at most, and |s| <= (Σ|t| + |Σ t|) / 2 but for the
+    up, each of the m - 1 partial sums s is rounded by u·|s| at most, and |s| <= (Σ|t| + |Σ t|)/2 but for the
     roundings before: what is positive adds up to no more, and what is negative neither.
     """
     count = sum((counted(one) for _, one in node.terms), (node.bias != 0).double())

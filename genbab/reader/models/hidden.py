@@ -70,7 +70,11 @@ def _with_outputs(model: Model, names: tuple[str, ...], ask: Callable[[], None])
         graph.output.append(ValueInfoProto(name=output))
     inputs = model.input_names, model.input_shapes, model.input_dtypes
     signature = Signature(model.source, *inputs, model.opset)
-    return replace(build_model(proto, signature, ask=ask), hidden=names, operators=model.operators)
+    return replace(
+        build_model(proto, signature, ask=ask, execution=model.execution),
+        hidden=names,
+        operators=model.operators,
+    )
 
 
 def _missing(source: str, name: str, known: list[str]) -> str:

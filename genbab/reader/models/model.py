@@ -22,6 +22,7 @@ from genbab.reader.fuse.norms import with_norms
 from genbab.reader.models.selfcheck import self_check
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature, read_proto
+from genbab.reader.rounding.execution import Execution, deployed
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class Model:
     `replayable`: it has operators, brought by the user as facts only, that onnxruntime cannot run. parts: the
     networks of a query whose models it is, side by side; () for a model as it was given. given: the models
     that it was put together from as they were given, by the network's name, which its names begin with;
-    inputs are replayed in these.
+    inputs are replayed in these. execution: what bounds of the network are about, None for the reals.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Model:
     parts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     given: Mapping[str, bytes] = field(default_factory=dict)
+    execution: Execution | None = None
 
     @property
     def functions(self) -> dict[str, int]:
@@ -95,15 +97,17 @@ def load_onnx(
     source: str | os.PathLike[str] | bytes | ModelProto,
     check: bool = True,
     ask: Callable[[], None] = lambda: None,
+    execution: Execution | None = None,
 ) -> Model:
     """The model in a file (.onnx, .onnx.gz), in bytes, or in a ModelProto; symbolic batch axes become 1.
 
     `ask` is called now and then; what it raises (`DeadlineReached`) ends the work. With `check`, random
-    inputs must give what onnxruntime gives. Raises `ModelError` (missing, damaged, inconsistent, disagreeing
-    with onnxruntime) or `UnsupportedError` (lists every operator without a rule).
+    inputs must give what onnxruntime gives. execution: as for `as_executed`. Raises `ModelError` (missing,
+    damaged, inconsistent, disagreeing with onnxruntime) or `UnsupportedError` (lists every operator without a
+    rule).
     """
     proto, signature = read_proto(source)
-    return build_model(proto, signature, check, ask)
+    return build_model(proto, signature, check, ask, execution)
 
 
 def lowered(
@@ -129,15 +133,21 @@ def simplified(
 
 
 def build_model(
-    proto: ModelProto, signature: Signature, check: bool = True, ask: Callable[[], None] = lambda: None
+    proto: ModelProto,
+    signature: Signature,
+    check: bool = True,
+    ask: Callable[[], None] = lambda: None,
+    execution: Execution | None = None,
 ) -> Model:
     """The model of a checked proto."""
     written, alone = expanded(proto, signature.source)
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
-    converted = lowered(proto, signature, ask)
-    _, network = simplified(converted, ask)
+    converted = lowered(proto, signature, ask, computed=execution is not None)
+    whole, network = simplified(converted, ask, written=execution is not None)
     notes = self_check(proto, signature, converted, network) if check and not alone else ()
+    if execution is not None:
+        network = deployed(converted, whole, network, execution, signature.source)
     if alone:
         what = f"onnxruntime does not know {', '.join(alone)}"
         notes = (f"{what}: not checked against it, and no counterexample can be replayed",)
@@ -154,4 +164,5 @@ def build_model(
         operators=operators,
         notes=notes,
         replayable=not alone,
+        execution=execution,
     )

@@ -156,7 +156,10 @@ def _with_errors(
         constant = constant + doubt.constant
     limit = min(largest, here.largest)
     both = sums + here.unit
-    program = Roundoff(sums + before + both * before, torch.zeros_like(sums) + here.unit, tuple(local), limit)
+    roundoff = Roundoff(
+        sums + before + both * before, torch.zeros_like(sums) + here.unit, tuple(local), limit
+    )
     return replace(
-        node, uncertainty=replace(doubt, constant=constant if bool(constant.any()) else None, program=program)
+        node,
+        uncertainty=replace(doubt, constant=constant if bool(constant.any()) else None, roundoff=roundoff),
     )
