@@ -38,19 +38,19 @@ Term = tuple[int, LinearMap, int]
 """(source, map, roundings of its weights)"""
 
 
-def simplify(network: Network, written: bool = False) -> Network:
+def simplify(network: Network, written: bool = False, keep: frozenset[int] = frozenset()) -> Network:
     """An equivalent network with fewer nodes: dead nodes dropped, affine chains fused, small maps dense.
 
     Equivalent means: the true value of a node stays within its uncertainty. written: nodes of the network as
-    it was first written are fused into such nodes only.
+    it was first written are fused into such nodes only, and these of them (by their origin) into none.
     """
     readers = _reader_counts(network)
     affine = dict(network.affine)
     for i, node in network.affine.items():
         if readers[i] and node.uncertainty.roundoff is None:
-            kept = written and network.origin(i) < 0
-            fusible = {j: one for j, one in affine.items() if network.origin(j) < 0} if kept else affine
-            affine[i] = _fuse(fusible, node, readers)
+            alone = written and network.origin(i) < 0
+            kept = {j for j in affine if network.origin(j) in keep or (alone and network.origin(j) >= 0)}
+            affine[i] = _fuse({j: one for j, one in affine.items() if j not in kept}, node, readers)
     fused = _only_live(_without_copies(network.with_nodes(affine)))
     return fused.with_nodes({i: _materialise(node) for i, node in fused.affine.items()})
 

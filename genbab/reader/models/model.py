@@ -22,7 +22,7 @@ from genbab.reader.fuse.norms import with_norms
 from genbab.reader.models.selfcheck import self_check
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature, read_proto
-from genbab.reader.rounding.execution import Execution, deployed
+from genbab.reader.rounding.execution import Execution, deployed, kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,14 +122,15 @@ def lowered(
 
 
 def simplified(
-    converted: Converted, ask: Callable[[], None], written: bool = False
+    converted: Converted, ask: Callable[[], None], executed: bool = False
 ) -> tuple[Network, Network]:
     """(the lowered network, undefined where the file's graph is; an equivalent one of fewer nodes).
 
-    written: as for `simplify`.
+    executed: that knows enough tensors of the file to tell what is rounded between them.
     """
     whole = with_domains(converted.network, converted.selections)
-    return whole, simplify(fuse_gates(fuse(with_norms(whole), ask)), written)
+    fused = fuse_gates(fuse(with_norms(whole), ask))
+    return whole, simplify(fused, executed, kept(converted) if executed else frozenset())
 
 
 def build_model(
@@ -144,7 +145,7 @@ def build_model(
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
     converted = lowered(proto, signature, ask, computed=execution is not None)
-    whole, network = simplified(converted, ask, written=execution is not None)
+    whole, network = simplified(converted, ask, executed=execution is not None)
     notes = self_check(proto, signature, converted, network) if check and not alone else ()
     if execution is not None:
         network = deployed(converted, whole, network, execution, signature.source)

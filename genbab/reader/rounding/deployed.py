@@ -7,6 +7,7 @@ or is the output, a copy of it stands between.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from genbab.network import Affine, Identity, LinearMap, Network, Node
 from genbab.network.rounding.elementary import everywhere
+from genbab.network.rounding.formats import Format
 from genbab.network.rounding.steps import Rounding
 from genbab.network.uncertainty import LocalError, Roundoff
 from genbab.reader.rounding.closed import closed
+from genbab.reader.rounding.norms import NormStep
 from genbab.reader.rounding.regions import Part, Regions
 from genbab.reader.tensors.values import Refused
 
@@ -38,6 +41,7 @@ class Deployment:
     """
 
     regions: Regions
+    norms: Mapping[int, tuple[NormStep, Format]] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     number: dict[int, int] = field(default_factory=dict)
@@ -97,6 +101,9 @@ class Deployment:
     def _affine(self, i: int, node: Affine, part: Part | None) -> Affine:
         """The sum with what the program rounds in it, and in the functions that it reads."""
         error = None if part is None else self._of_sum(i, node, part)
+        norm = self.norms.get(self.regions.simplified.origin(i))
+        if norm is not None:
+            error = self._of_norm(i, node, *norm)
         number = {source: self.number[source] for source in node.sources}
         read: list[tuple[FunctionError, LinearMap]] = []
         for source, one in node.terms:
@@ -106,6 +113,17 @@ class Deployment:
             number[source] = self.computed(source)
         made = node.renumbered(number)
         return _with_errors(made, error, read, self.regions.largest)
+
+    def _of_norm(self, i: int, node: Affine, norm: NormStep, form: Format) -> LocalError | None:
+        """What the program adds to a norm: node i, which moves and scales what a grouped node has."""
+        old = self.regions.simplified
+        grouped = old.grouped.get(node.terms[0][0]) if len(node.terms) == 1 else None
+        source = next((j for j in self.number if old.origin(j) == norm.source), None)
+        if grouped is None or source is None or len(grouped.args) != 2:
+            self.problems.append((old.name(i), "a norm", "it is not recognised as one"))
+            return None
+        sources = (source, *grouped.args)
+        return LocalError(tuple(map(self.computed, sources)), norm.error(form), Identity(node.size))
 
     def _of_function(self, part: Part) -> FunctionError:
         """What the program adds to the function that it computes there."""

@@ -11,6 +11,7 @@ from genbab.network.rounding.elementary import table
 from genbab.network.rounding.formats import FORMATS
 from genbab.reader.convert.convert import Converted
 from genbab.reader.rounding.deployed import Deployment
+from genbab.reader.rounding.norms import norm_of
 from genbab.reader.rounding.regions import Regions
 from genbab.reader.rounding.rules import FORMS, Rounded
 
@@ -36,13 +37,19 @@ def deployed(
     found = Rounded(whole, table(execution.elementary, form))
     for step in converted.steps:
         found.add(step)
-    deployment = Deployment(Regions(whole, simple, found.found, form.largest))
+    deployment = Deployment(Regions(whole, simple, found.found, form.largest), found.norms)
     network = None if found.problems else deployment.network()
     problems = list(dict.fromkeys(found.problems + deployment.problems))
     if problems or network is None:
         raise UnsupportedError(f"{source} in {execution.arithmetic} arithmetic", problems)
     network.check()
     return network
+
+
+def kept(converted: Converted) -> frozenset[int]:
+    """The lowered nodes that must stay nodes: what norms are of, and what they are."""
+    norms = (norm_of(converted.network, step) for step in converted.steps)
+    return frozenset(node for norm in norms if norm is not None for node in (norm.source, norm.node))
 
 
 def _check_types(source: str, types: Sequence[int], arithmetic: str) -> None:

@@ -27,6 +27,7 @@ from genbab.reader.convert.convert import Lowered
 from genbab.reader.convert.rules import DOMAINS
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import MOVES
+from genbab.reader.rounding.norms import NORMS, NormStep, norm_of
 from genbab.reader.tensors import elements
 from genbab.reader.tensors.exact import ball
 from genbab.reader.tensors.functions import function
@@ -99,6 +100,7 @@ class Rounded:
     network: Network
     table: ElementaryTable
     found: dict[int, Rounding] = field(default_factory=dict)
+    norms: dict[int, tuple[NormStep, Format]] = field(default_factory=dict)
     problems: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, step: Lowered) -> None:
@@ -124,7 +126,8 @@ class Rounded:
             return self._sums
         if plain and kind in STEPS:
             return self._steps
-        special = {
+        special: dict[str, Callable[[Lowered, Format, Sequence[Var]], None]] = {
+            **dict.fromkeys(NORMS, self._norm),
             "BatchNormalization": self._batch_norm,
             "Softmax": self._softmax,
             "LogSoftmax": self._log_softmax,
@@ -211,6 +214,19 @@ class Rounded:
         self.mark(
             out.node, Rounding(sums=sums, absolute=gamma * far + 16 * form.tiny * (1.0 + float(factor.max())))
         )
+
+    def _norm(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        """The norm has an error of its own; scale and bias may be joined with it, or come after it."""
+        norm = norm_of(self.network, step)
+        if norm is None or any(step.op.node.output[1:]):
+            raise Refused("a norm of single numbers, or one whose mean is an output, too")
+        self.norms[norm.node] = norm, form
+        for i in range(norm.node + 1, step.last):
+            node = self.network.nodes[i]
+            if isinstance(node, Affine):
+                self.mark(i, literally(node, form, 2))
+            else:
+                self.mark(i, Rounding(unit=3 * form.unit, absolute=form.tiny))
 
     def _softmax(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
         """exp(x - m) / Σ exp(x - m) with the largest entry m: t·exp(-t) <= 1/e, and Σ p·t <= log K."""
