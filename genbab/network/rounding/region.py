@@ -60,7 +60,8 @@ class Region:
         """The same on another device."""
         network = self.network.to(torch.float64, device)
         place = None if self.place is None else self.place.to(device)
-        return Region(network, self.roundings, self.largest, place)
+        roundings = {i: rounding.to(device) for i, rounding in self.roundings.items()}
+        return Region(network, roundings, self.largest, place)
 
 
 def places(network: Network) -> Tensor | None:

@@ -39,6 +39,12 @@ class Rounding:
     function: Pieces = ()
     largest: float = math.inf
 
+    def to(self, device: torch.device) -> Rounding:
+        """The same on another device."""
+        sums = None if self.sums is None else self.sums.to(device)
+        unit, absolute = (v.to(device) if isinstance(v, Tensor) else v for v in (self.unit, self.absolute))
+        return Rounding(sums, unit, absolute, self.function, self.largest)
+
 
 @dataclass(frozen=True, eq=False)
 class Computed:

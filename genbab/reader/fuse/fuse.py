@@ -43,11 +43,12 @@ class Fused:
     labels: Tensor | None
 
 
-def fuse(network: Network, ask: Ask = lambda: None) -> Network:
+def fuse(network: Network, ask: Ask = lambda: None, apart: frozenset[int] = frozenset()) -> Network:
     """The same function with every chain of elementwise operations on one tensor as one node.
 
     Only where that makes bounds tighter; nodes that the output does not need are left out. `ask` is called
-    now and then; what it raises ends the work.
+    now and then; what it raises ends the work. apart: nodes (by their origin) that a jump must not follow in
+    one function: where these are rounded, the jump may fall on either side.
     """
     roots = Roots(network)
     plans: dict[int, Fused] = {}
@@ -57,7 +58,7 @@ def fuse(network: Network, ask: Ask = lambda: None) -> Network:
         if i not in needed:
             continue
         ask()
-        plan = _plan(roots, forms, i, ask)
+        plan = _plan(roots, forms, i, ask, apart)
         if plan is None:
             needed.update(network.sources(i))
         else:
@@ -66,7 +67,9 @@ def fuse(network: Network, ask: Ask = lambda: None) -> Network:
     return _rebuilt(network, needed, plans)
 
 
-def _plan(roots: Roots, forms: dict[int, RootExpressions], i: int, ask: Ask) -> Fused | None:
+def _plan(
+    roots: Roots, forms: dict[int, RootExpressions], i: int, ask: Ask, apart: frozenset[int]
+) -> Fused | None:
     """How node i is made from the highest root for which that pays and can be certified."""
     if i in roots.network.affine and not roots.joins(i):
         return None
@@ -78,7 +81,7 @@ def _plan(roots: Roots, forms: dict[int, RootExpressions], i: int, ask: Ask) -> 
             continue
         tried.add(root)
         between = roots.between(i, root, CONE)
-        if between is None or not _pays(roots.network, between):
+        if between is None or not _pays(roots.network, between) or _jumps(roots.network, between, apart):
             continue
         try:
             form = forms.setdefault(root, RootExpressions(roots, root)).of(between)
@@ -115,6 +118,17 @@ def _pays(network: Network, between: Sequence[int]) -> bool:
     if endless(network, between):
         return False
     return network.nodes[between[-1]].size <= max(COPIES, *(step.size for step in steps))
+
+
+def _jumps(network: Network, between: Sequence[int], apart: frozenset[int]) -> bool:
+    """Whether a function of these nodes jumps after one of the nodes that jumps must not follow."""
+    rounded = False
+    for b in sorted(between):
+        fn = network.nonlinear[b].fn if b in network.nonlinear else None
+        if rounded and isinstance(fn, Nonlinearity) and fn.jumps:
+            return True
+        rounded = rounded or network.origin(b) in apart
+    return False
 
 
 def _rebuilt(network: Network, needed: set[int], plans: dict[int, Fused]) -> Network:

@@ -22,7 +22,8 @@ from genbab.reader.fuse.norms import with_norms
 from genbab.reader.models.selfcheck import self_check
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature, read_proto
-from genbab.reader.rounding.execution import Execution, deployed, kept
+from genbab.reader.rounding.execution import Execution, deployed, rounded
+from genbab.reader.rounding.rules import Rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,15 +123,17 @@ def lowered(
 
 
 def simplified(
-    converted: Converted, ask: Callable[[], None], executed: bool = False
+    converted: Converted, ask: Callable[[], None], found: Rounded | None = None
 ) -> tuple[Network, Network]:
     """(the lowered network, undefined where the file's graph is; an equivalent one of fewer nodes).
 
-    executed: that knows enough tensors of the file to tell what is rounded between them.
+    found: what is rounded, where the latter must know the tensors between which that happens.
     """
     whole = with_domains(converted.network, converted.selections)
-    fused = fuse_gates(fuse(with_norms(whole), ask))
-    return whole, simplify(fused, executed, kept(converted) if executed else frozenset())
+    if found is None:
+        return whole, simplify(fuse_gates(fuse(with_norms(whole), ask)))
+    fused = fuse_gates(fuse(with_norms(whole), ask, frozenset(found.found)))
+    return whole, simplify(fused, True, found.kept)
 
 
 def build_model(
@@ -145,10 +148,11 @@ def build_model(
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
     converted = lowered(proto, signature, ask, computed=execution is not None)
-    whole, network = simplified(converted, ask, executed=execution is not None)
+    found = None if execution is None else rounded(converted, execution, signature.source)
+    whole, network = simplified(converted, ask, found)
     notes = self_check(proto, signature, converted, network) if check and not alone else ()
-    if execution is not None:
-        network = deployed(converted, whole, network, execution, signature.source)
+    if execution is not None and found is not None:
+        network = deployed(whole, network, found, execution, signature.source)
     if alone:
         what = f"onnxruntime does not know {', '.join(alone)}"
         notes = (f"{what}: not checked against it, and no counterexample can be replayed",)

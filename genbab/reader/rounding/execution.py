@@ -11,7 +11,6 @@ from genbab.network.rounding.elementary import table
 from genbab.network.rounding.formats import FORMATS
 from genbab.reader.convert.convert import Converted
 from genbab.reader.rounding.deployed import Deployment
-from genbab.reader.rounding.norms import norm_of
 from genbab.reader.rounding.regions import Regions
 from genbab.reader.rounding.rules import FORMS, Rounded
 
@@ -24,32 +23,39 @@ class Execution:
     elementary: str
 
 
-def deployed(
-    converted: Converted, whole: Network, simple: Network, execution: Execution, source: str
-) -> Network:
-    """The simplified network whose bounds hold for every execution of what was converted.
+def rounded(converted: Converted, execution: Execution, source: str) -> Rounded:
+    """What an execution of what was converted rounds.
 
-    whole: the lowered network with its domains. Raises `UnsupportedError` that lists every operator whose
-    rounding has no rule, `UsageError` where the file computes in another format.
+    Raises `UnsupportedError` that lists every operator whose rounding has no rule, `UsageError` where the
+    file computes in another format.
     """
     form = FORMATS[execution.arithmetic]
     _check_types(source, [v.element for v in converted.tensors.values()], execution.arithmetic)
-    found = Rounded(whole, table(execution.elementary, form))
+    found = Rounded(converted.network, table(execution.elementary, form), form.largest)
     for step in converted.steps:
         found.add(step)
-    deployment = Deployment(Regions(whole, simple, found.found, form.largest), found.norms)
-    network = None if found.problems else deployment.network()
-    problems = list(dict.fromkeys(found.problems + deployment.problems))
-    if problems or network is None:
-        raise UnsupportedError(f"{source} in {execution.arithmetic} arithmetic", problems)
+    if found.problems:
+        raise _unsupported(source, execution, found.problems)
+    return found
+
+
+def deployed(whole: Network, simple: Network, found: Rounded, execution: Execution, source: str) -> Network:
+    """The simplified network whose bounds hold for every execution; whole: the lowered one with its domains.
+
+    Raises `UnsupportedError` where a rewriting cannot be accounted for.
+    """
+    deployment = Deployment(Regions(whole, simple, found.found, found.largest), found.norms)
+    network = deployment.network()
+    if deployment.problems:
+        raise _unsupported(source, execution, deployment.problems)
     network.check()
     return network
 
 
-def kept(converted: Converted) -> frozenset[int]:
-    """The lowered nodes that must stay nodes: what norms are of, and what they are."""
-    norms = (norm_of(converted.network, step) for step in converted.steps)
-    return frozenset(node for norm in norms if norm is not None for node in (norm.source, norm.node))
+def _unsupported(
+    source: str, execution: Execution, problems: Sequence[tuple[str, str, str]]
+) -> UnsupportedError:
+    return UnsupportedError(f"{source} in {execution.arithmetic} arithmetic", list(dict.fromkeys(problems)))
 
 
 def _check_types(source: str, types: Sequence[int], arithmetic: str) -> None:

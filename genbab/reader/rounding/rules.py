@@ -6,32 +6,29 @@ Operators without a rule here are refused by name.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import torch
 from onnx import TensorProto
 
 from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.network.rounding.counts import joined, literally
-from genbab.network.rounding.elementary import ElementaryTable, Piece, Pieces
+from genbab.network.rounding.elementary import ElementaryTable, Pieces
 from genbab.network.rounding.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
 from genbab.network.rounding.steps import Rounding
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear import interval as range_of
 from genbab.nonlinear.facts.registry import OPERATORS
 from genbab.reader.convert.control import CONTROL
 from genbab.reader.convert.convert import Lowered
 from genbab.reader.convert.rules import DOMAINS
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import MOVES
+from genbab.reader.rounding.composites import of_batch_norm, of_softmax
 from genbab.reader.rounding.norms import NORMS, NormStep, norm_of
+from genbab.reader.rounding.pieces import multiple, near
 from genbab.reader.tensors import elements
-from genbab.reader.tensors.exact import ball
 from genbab.reader.tensors.functions import function
-from genbab.reader.tensors.values import Inexact, Masked, Refused, Var
+from genbab.reader.tensors.values import Masked, Refused, Var
 
 EXACT = frozenset(
     "Relu Neg Abs Max Min Clip Identity Greater GreaterOrEqual Less LessOrEqual Equal Not And Or Xor Where "
@@ -68,15 +65,24 @@ SUMS = {
     "Sum": 0,
     "Mean": 2,
     "CumSum": 0,
+    "Col2Im": 0,
     "ReduceSumSquare": 0,
 }
 """Sums of products in any order, with so many roundings more of each term: the division of a mean, say."""
 
 STEPS = frozenset(
-    "RNN LSTM GRU ReduceL1 ReduceL2 ReduceLogSum Swish LpNormalization RotaryEmbedding LRN LpPool "
+    "RNN LSTM GRU ReduceL1 ReduceL2 ReduceLogSum ReduceProd Swish LpNormalization RotaryEmbedding LRN LpPool "
     "GlobalLpPool MeanVarianceNormalization".split()
 )
 """Operators that are computed step by step as they are written out here."""
+
+QUANTISED = frozenset(
+    "QuantizeLinear DequantizeLinear QLinearMatMul QLinearConv MatMulInteger ConvInteger".split()
+)
+"""Operators between floats and integers; sums of integers are exact, and charged for as if they were not."""
+
+KEEPING = frozenset("relu abs clip at_least at_most".split())
+"""Functions that choose between numbers."""
 
 POWER = 4
 """Units of roundoff that a power inside of an operator (a root, a reciprocal of it) is computed to within."""
@@ -89,22 +95,26 @@ FORMS = {
 }
 """The formats of ONNX's types."""
 
-FAR = 4e-6
-"""Relative errors above this are counted as absolute ones: a tail that is flushed to 0, say."""
-
 
 @dataclass
 class Rounded:
-    """What the program of a lowered network rounds, by node; problems: operators without a rule."""
+    """What the program of a lowered network rounds, by node; problems: operators without a rule.
+
+    largest: of its numbers; norms: by node, the norms that have errors of their own.
+    """
 
     network: Network
     table: ElementaryTable
+    largest: float
     found: dict[int, Rounding] = field(default_factory=dict)
     norms: dict[int, tuple[NormStep, Format]] = field(default_factory=dict)
     problems: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, step: Lowered) -> None:
         """Note what one operator rounds."""
+        if step.op.kind in QUANTISED and step.op.node.domain in DOMAINS:
+            self._quantised(step)
+            return
         outputs = [v.value if isinstance(v, Masked) else v for v in step.outputs]
         made = [v for v in outputs if isinstance(v, Var) and not (v.whole or v.boolean)]
         kind, plain = step.op.kind, step.op.node.domain in DOMAINS
@@ -130,13 +140,18 @@ class Rounded:
             **dict.fromkeys(NORMS, self._norm),
             "BatchNormalization": self._batch_norm,
             "Softmax": self._softmax,
-            "LogSoftmax": self._log_softmax,
+            "LogSoftmax": self._softmax,
         }
         if plain and kind in special:
             return special[kind]
         if ("" if plain else step.op.node.domain, kind) in OPERATORS or (plain and kind in ("Gelu", "Pow")):
             return self._function
         raise Refused("what it rounds is not known")
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """The nodes that must stay nodes: what norms are of, and what they are."""
+        return frozenset(node for norm, _ in self.norms.values() for node in (norm.source, norm.node))
 
     def mark(self, i: int, rounding: Rounding | None) -> None:
         """Note what the program rounds at node i, beside what is known."""
@@ -170,11 +185,22 @@ class Rounded:
             elif isinstance(node, Nonlinear):
                 self.mark(i, self._computed(node, form))
 
+    def _quantised(self, step: Lowered) -> None:
+        """Float steps before numbers are rounded to integers; these are exact."""
+        for i in range(step.first, step.last):
+            node = self.network.nodes[i]
+            if isinstance(node, Affine):
+                self.mark(i, literally(node, FLOAT32, 2))
+            elif isinstance(node, Nonlinear) and node.fn.name == "round":
+                return
+            elif isinstance(node, Nonlinear) and node.fn.name not in KEEPING:
+                self.mark(i, Rounding(unit=FLOAT32.unit, absolute=FLOAT32.tiny))
+
     def _computed(self, node: Nonlinear, form: Format) -> Rounding | None:
         """A product, or a function that an operator of several steps takes on its way."""
         if not isinstance(node.fn, Nonlinearity):
             return Rounding(unit=form.unit, absolute=form.tiny)
-        if node.fn.name in ("relu", "abs"):
+        if node.fn.name in KEEPING:
             return None
         if node.fn.name in ("power", "sqrt", "reciprocal"):
             return Rounding(unit=POWER * form.unit, absolute=form.tiny)
@@ -192,28 +218,14 @@ class Rounded:
     def pieces(self, fn: Nonlinearity) -> Pieces:
         """What the table says of a function; raises `Refused` where that is nothing."""
         found = self.table.pieces(str(fn))
+        if not found and fn.name == "elu":
+            found = multiple(self.table.pieces("elu(1)"), fn.params[0])
         if not found:
-            raise Refused(
-                f"the table '{self.table.name}' does not have {fn}: a number of ulp, as 4ulp, holds for any"
-            )
-        return tuple(_near(piece, fn) for piece in found)
+            raise Refused(f"the table '{self.table.name}' does not have {fn}; --elementary 4ulp, say, does")
+        return near(found, fn)
 
     def _batch_norm(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
-        """(x - mean) · scale / sqrt(variance + ε) + bias, in any order, constants combined before or not."""
-        size = [_size(v) for v in step.inputs[1:5]]
-        with np.errstate(all="ignore"):
-            factor = size[0] / np.sqrt(size[3] + step.op.number("epsilon", 1e-5))
-        offset = (size[1] + size[2] * factor) * 2.0
-        gamma = float(form.gamma(12.0))
-        out = made[0]
-        per_channel = offset.reshape(-1, *[1] * (len(out.shape) - 2))
-        far = torch.from_numpy(
-            np.array(np.broadcast_to(per_channel, out.shape), dtype=np.float64).reshape(-1)
-        )
-        sums = torch.full((out.size,), gamma, dtype=torch.float64)
-        self.mark(
-            out.node, Rounding(sums=sums, absolute=gamma * far + 16 * form.tiny * (1.0 + float(factor.max())))
-        )
+        self.mark(made[0].node, of_batch_norm(step, form, made[0].shape))
 
     def _norm(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
         """The norm has an error of its own; scale and bias may be joined with it, or come after it."""
@@ -229,65 +241,7 @@ class Rounded:
                 self.mark(i, Rounding(unit=3 * form.unit, absolute=form.tiny))
 
     def _softmax(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
-        """exp(x - m) / Σ exp(x - m) with the largest entry m: t·exp(-t) <= 1/e, and Σ p·t <= log K."""
-        length = _row(step)
-        exp = self._exp()
-        relative = (
-            form.unit * (math.log(length) + 4.0) + 2.0 * exp.relative + float(form.gamma(float(length)))
-        )
-        absolute = form.unit * (1.0 / math.e) + (length + 1) * exp.absolute + (length + 4) * form.tiny
+        exp = self.pieces(function("exp"))
+        log = self.pieces(function("log")) if step.op.kind == "LogSoftmax" else None
         for v in made:
-            self.mark(v.node, Rounding(unit=relative * 1.01, absolute=absolute * 1.01))
-
-    def _log_softmax(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
-        """(x - m) - log Σ exp(x - m), or log of a softmax's sum: errors of the sum are relative ones."""
-        length = _row(step)
-        exp, log = self._exp(), self.pieces(function("log"))
-        off = max(
-            p.absolute + p.relative * math.log(length) for p in log if p.high >= 1.0 and p.low <= length
-        )
-        total = form.unit * (math.log(length) + 1.0) + exp.relative + length * exp.absolute
-        absolute = 1.01 * (total + float(form.gamma(float(length)))) + off + 4 * form.tiny
-        for v in made:
-            unit = form.unit * 3.0
-            self.mark(v.node, Rounding(unit=unit, absolute=absolute + unit * math.log(length)))
-
-    def _exp(self) -> Piece:
-        """What the table says of exp below 0, as one piece."""
-        found = [p for p in self.pieces(function("exp")) if p.low < 0]
-        return Piece(-math.inf, 0.0, max(_tail(p) for p in found), max(p.relative + _share(p) for p in found))
-
-
-def _tail(p: Piece) -> float:
-    """The absolute error of exp on a piece where its values come near 0."""
-    return p.absolute if p.low < -60.0 else 0.0
-
-
-def _share(p: Piece) -> float:
-    """The absolute error of exp on a piece, relative to its least value there."""
-    return 0.0 if p.low < -60.0 else p.absolute / math.exp(p.low)
-
-
-def _near(piece: Piece, fn: Nonlinearity) -> Piece:
-    """The piece with a large relative error as an absolute one."""
-    if piece.relative <= FAR:
-        return piece
-    low, high = (torch.tensor([[end]], dtype=torch.float64) for end in (piece.low, piece.high))
-    size = max(abs(float(end)) for end in range_of(fn, low, high))
-    return Piece(piece.low, piece.high, piece.absolute + piece.relative * size, 0.0)
-
-
-def _size(value: object) -> np.ndarray:
-    assert isinstance(value, np.ndarray | Inexact)
-    number, error = ball(value)
-    return np.abs(number) + error
-
-
-def _row(step: Lowered) -> int:
-    """How many numbers a row of a softmax has."""
-    x = step.inputs[0]
-    shape = x.value.shape if isinstance(x, Masked) else x.shape
-    axis = step.op.integer("axis", -1 if step.op.opset >= 13 else 1)
-    if step.op.opset >= 13:
-        return int(shape[axis])
-    return int(np.prod(shape[axis:], dtype=np.int64))
+            self.mark(v.node, of_softmax(step, form, exp, log))
