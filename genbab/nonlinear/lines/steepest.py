@@ -52,7 +52,7 @@ def jumped(fn: Nonlinearity, low: Tensor, high: Tensor, reach: Tensor) -> Tensor
     """How far apart fn may be at two points of [low, high] that are `reach` apart, by its jumps alone."""
     total = torch.zeros_like(low)
     for start, end, left, right in fn.jumps:
-        size = abs(right - left)
+        size = abs(right - left) if math.isfinite(right - left) else math.inf  # a pole
         if fn.period:
             times = torch.where(reach > 0, torch.ceil(reach / fn.period) + 1.0, 0.0)
             total = total + torch.where(times > 0, size * times, 0.0)
