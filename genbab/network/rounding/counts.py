@@ -40,16 +40,22 @@ def _pattern(one: LinearMap) -> LinearMap:
     return one
 
 
-def literally(node: Affine, form: Format, more: int = 0) -> Rounding | None:
+def terms_of(node: Affine) -> Tensor:
+    """How many numbers other than 0 each output (N,) adds up."""
+    return sum((counted(one) for _, one in node.terms), (node.bias != 0).double())
+
+
+def literally(node: Affine, form: Format, more: int = 0, others: float = 0.0) -> Rounding | None:
     """What a program rounds that computes bias + Σ map(source) in any order, fused or not.
 
-    With so many roundings more of each term. None where it only moves numbers. Of m terms t that are added
+    With so many roundings more of each term, and so many other terms in the same sum, which other nodes add
+    before or after. None where it only moves numbers. Of m terms t that are added
     up, each of the m - 1 partial sums s is rounded by u·|s| at most, and |s| <= (Σ|t| + |Σ t|)/2 but for the
     roundings before: what is positive adds up to no more, and what is negative neither.
     """
-    count = sum((counted(one) for _, one in node.terms), (node.bias != 0).double())
+    count = terms_of(node)
     scaled = not all(_only_signs(one) for _, one in node.terms)
-    own, added = float(scaled) + more, (count - 1.0).clamp_min(0.0)
+    own, added = float(scaled) + more, (count - 1.0 + torch.where(count > 1.0, others, 0.0)).clamp_min(0.0)
     roundings = torch.where(count > 0, added + own, 0.0)
     if not bool((roundings > 0).any()):
         return None
@@ -79,8 +85,7 @@ def _lost(node: Affine, form: Format) -> tuple[Tensor, float]:
     ]
     if not any(small):
         return lost, math.inf
-    many = sum((counted(one) for _, one in node.terms), torch.zeros_like(node.bias))
-    return lost + many * form.tiny * REACH, REACH
+    return lost + terms_of(node) * form.tiny * REACH, REACH
 
 
 def joined(one: Rounding | None, other: Rounding) -> Rounding:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from onnx import TensorProto
 
 from genbab.network import Affine, Grouped, Network, Nonlinear
-from genbab.network.rounding.counts import joined, literally
+from genbab.network.rounding.counts import joined, literally, terms_of
 from genbab.network.rounding.elementary import ElementaryTable, Pieces
 from genbab.network.rounding.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
 from genbab.network.rounding.steps import Rounding
@@ -107,6 +108,7 @@ class Rounded:
     table: ElementaryTable
     largest: float
     found: dict[int, Rounding] = field(default_factory=dict)
+    terms: dict[int, float] = field(default_factory=dict)
     norms: dict[int, tuple[NormStep, Format]] = field(default_factory=dict)
     problems: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -162,18 +164,37 @@ class Rounded:
         """Nothing is rounded."""
 
     def _once(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        """One operation, which a sum of products may take in: it is one more of its terms, or a factor."""
+        read = [v.node for v in step.inputs if isinstance(v, Var) and v.node in self.terms]
+        factor, added = step.op.kind not in ("Add", "Sub"), 0.0
+        if read and not factor:
+            added = sum(self.terms[i] for i in read) + float(len(step.inputs) - len(read)) - 1.0
+        for i in read:
+            more = 0.0 if factor else added + 1.0 - self.terms[i]
+            self._more(i, more * form.unit / 2.0, form.unit * factor)
         for v in made:
             if step.first <= v.node < step.last:
                 self.mark(v.node, Rounding(unit=form.unit, absolute=form.tiny))
+                self._more(v.node, max(0.0, added - 1.0) * form.unit / 2.0)
+
+    def _more(self, i: int, partial: float, each: float = 0.0) -> None:
+        """So much more of a sum's partial sums, and of each term."""
+        node = self.network.affine.get(i)
+        if node is not None and (partial or each):
+            self.mark(i, Rounding(sums=torch.full_like(node.bias, partial + each), unit=partial))
 
     def _sums(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
-        products = any(i in self.network.nonlinear for i in range(step.first, step.last))
-        for i in range(step.first, step.last):
-            node = self.network.affine.get(i)
-            if node is not None:
-                self.mark(i, literally(node, form, SUMS[step.op.kind] + products))
-            elif any(v.node == i for v in made):
-                self.mark(i, Rounding(unit=form.unit, absolute=form.tiny))
+        more = SUMS[step.op.kind] + any(i in self.network.nonlinear for i in range(step.first, step.last))
+        sums = {i: self.network.affine[i] for i in range(step.first, step.last) if i in self.network.affine}
+        many = {i: float(terms_of(node).max()) for i, node in sums.items()}
+        whole = sum(count for count in many.values() if count > 1.0)
+        for i, node in sums.items():  # a bias, say, may be any of the terms
+            self.mark(i, literally(node, form, more, whole - many[i] if many[i] > 1.0 else 0.0))
+        for v in made:
+            if whole > 1.0 and v.node in sums:
+                self.terms[v.node] = whole
+            if v.node in self.network.nonlinear:
+                self.mark(v.node, Rounding(unit=form.unit, absolute=form.tiny))
 
     def _steps(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
         for i in range(step.first, step.last):
@@ -225,7 +246,12 @@ class Rounded:
         return near(found, fn)
 
     def _batch_norm(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        """Runtimes multiply the factors into the weights of the convolution before, where there is one."""
         self.mark(made[0].node, of_batch_norm(step, form, made[0].shape))
+        source = step.inputs[0]
+        if isinstance(source, Var) and source.node in self.terms:
+            self._more(source.node, form.unit, 2.0 * form.unit)
+            self._more(made[0].node, self.terms[source.node] * form.unit / 2.0)
 
     def _norm(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
         """The norm has an error of its own; scale and bias may be joined with it, or come after it."""
