@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -145,7 +146,7 @@ def test_a_number_of_ulp_is_a_table() -> None:
     assert half.relative == 4 * 2.0**-10
 
 
-def _region(nodes: list[Node], roundings: dict[int, Rounding]) -> Region:
+def _region(nodes: Sequence[Node], roundings: dict[int, Rounding]) -> Region:
     network = Network(tuple(nodes), len(nodes) - 1)
     return Region(network, roundings, FLOAT32.largest, places(network))
 
@@ -153,7 +154,7 @@ def _region(nodes: list[Node], roundings: dict[int, Rounding]) -> Region:
 def test_an_error_is_carried_through_what_follows() -> None:
     """x is rounded by 1e-3; sin, a product with x and a factor of 10 follow."""
     zero = torch.zeros(1).double()
-    nodes = [
+    nodes: list[Node] = [
         Input(1),
         Affine(((0, Identity(1)),), zero),
         Nonlinear(make("sin"), (1,), 1),
@@ -172,7 +173,7 @@ def test_an_error_is_carried_through_what_follows() -> None:
 
 def test_what_leaves_the_range_of_the_format_is_lost() -> None:
     zero = torch.zeros(1).double()
-    nodes = [
+    nodes: list[Node] = [
         Input(1),
         Nonlinear(make("exp"), (0,), 1),
         Affine(((1, Diagonal(1e-30 * torch.ones(1).double())),), zero),
@@ -185,7 +186,7 @@ def test_what_leaves_the_range_of_the_format_is_lost() -> None:
 def test_relative_errors_survive_a_small_variance() -> None:
     """1 / sqrt(mean of squares + ε) of small numbers: an absolute error would be multiplied by ε^-1.5."""
     zero, mean = torch.zeros(1).double(), torch.full((1, 4), 0.25).double()
-    nodes = [
+    nodes: list[Node] = [
         Input(4),
         Nonlinear(make("power", 2), (0,), 4),
         Affine(((1, Dense(mean)),), zero + 1e-12),
@@ -197,7 +198,11 @@ def test_relative_errors_survive_a_small_variance() -> None:
 
 
 def test_a_jump_on_either_side_costs_its_height() -> None:
-    nodes = [Input(1), Affine(((0, Identity(1)),), torch.zeros(1).double()), Nonlinear(make("step"), (1,), 1)]
+    nodes: list[Node] = [
+        Input(1),
+        Affine(((0, Identity(1)),), torch.zeros(1).double()),
+        Nonlinear(make("step"), (1,), 1),
+    ]
     region = _region(nodes, {1: Rounding(absolute=1e-3)})
     far, near = ([(torch.tensor([[v]]).double(),) * 2] for v in (0.5, 5e-4))
     assert float(region(far)) == 0.0 and float(region(near)) >= 1.0
