@@ -137,7 +137,7 @@ spec = SimpleNamespace(
     vacuous=HOW == "vacuous", notes=notes, lower=[], input_size=1, output_size=1, declared=(), runs=()
 )
 model = SimpleNamespace(network=SimpleNamespace(output_size=1))
-module("genbab.api", verify=verify, load_within=lambda deadline, path: model)
+module("genbab.api", verify=verify, load_within=lambda deadline, path, config=None: model)
 module("genbab.specs", read_vnnlib=lambda path: spec)
 module("genbab.system.device", resolve=lambda name: name)
 sys.exit(main(sys.argv[2:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import signal
@@ -78,7 +79,7 @@ def test_every_capability_is_answered_in_the_standards_form(here: Command, capab
     assert said.code == 0 and said.err == "" and lines and all(lines)
     forms = {
         "onnx-opset-versions": r"\d+",
-        "onnx-element-types": "real",
+        "onnx-element-types": "real|float32|float64",
         "onnx-operators": r"[A-Z]\w+",
         "vnnlib-versions": r"\d+\.\d+",
         "hidden-node-theories": "NH|H",
@@ -172,11 +173,18 @@ def test_an_earlier_assignment_does_not_survive(here: Command, models: Models, t
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["other.pb"]
 
 
-def test_floating_point_is_refused_unless_reals_will_do(here: Command, models: Models) -> None:
-    refused(here("verify", "float.vnnlib", *given("f", "g")), "X float32", "--over-reals", "real numbers")
-    said = here("verify", "float.vnnlib", *given("f", "g"), "--over-reals", "--quiet")
+@pytest.mark.parametrize("more", [(), ("--over-reals",)])
+def test_a_query_of_float32_is_answered(here: Command, models: Models, more: tuple[str, ...]) -> None:
+    said = here("verify", "float.vnnlib", *given("f", "g"), *more, "--quiet", "--json", "found.json")
     first, *rest = said.out.splitlines()
     assert first == "sat" and {kind for kind, _ in parsed(rest).values()} == {"float32"}
+    assert json.loads(Path("found.json").read_text())["arithmetic"] == ("real" if more else "float32")
+
+
+def test_a_query_of_another_type_is_refused(here: Command, models: Models) -> None:
+    Path("half.vnnlib").write_text(Path("float.vnnlib").read_text().replace("float32", "float16"))
+    refused(here("verify", "half.vnnlib", *given("f", "g")), "X float16", "--over-reals", "one type")
+    refused(here("verify", "float.vnnlib", *given("f", "g"), "--arithmetic", "float64"), "float32", "float64")
 
 
 def test_no_input_at_all_is_unsat(here: Command, models: Models) -> None:
