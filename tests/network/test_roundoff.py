@@ -28,7 +28,7 @@ from genbab.network.rounding.counts import counted, literally
 from genbab.network.rounding.elementary import Piece, everywhere, of_pieces, table
 from genbab.network.rounding.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
 from genbab.network.rounding.norms import NormError
-from genbab.network.rounding.region import Region, places
+from genbab.network.rounding.region import ErrorRegion, places
 from genbab.network.rounding.steps import Rounding
 from genbab.network.roundoff import uncertain
 from genbab.network.uncertainty import LocalError, Roundoff, Uncertainty
@@ -146,9 +146,9 @@ def test_a_number_of_ulp_is_a_table() -> None:
     assert half.relative == 4 * 2.0**-10
 
 
-def _region(nodes: Sequence[Node], roundings: dict[int, Rounding]) -> Region:
+def _region(nodes: Sequence[Node], roundings: dict[int, Rounding]) -> ErrorRegion:
     network = Network(tuple(nodes), len(nodes) - 1)
-    return Region(network, roundings, FLOAT32.largest, places(network))
+    return ErrorRegion(network, roundings, FLOAT32.largest, places(network))
 
 
 def test_an_error_is_carried_through_what_follows() -> None:

@@ -15,7 +15,7 @@ from genbab.network.maps.base import LinearMap
 from genbab.network.maps.index import Index
 from genbab.network.maps.weighted import Diagonal
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Nonlinear
-from genbab.network.rounding.steps import Rounding, Steps
+from genbab.network.rounding.steps import ErrorSteps, Rounding
 from genbab.network.roundoff import Interval
 from genbab.network.walk import forward
 
@@ -27,7 +27,7 @@ ROOM = 1 + 2.0**-20
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class ErrorRegion:
     """An error bound: `network` from the numbers of the sources, one after the other, to what is computed.
 
     roundings: what the program rounds at its nodes; largest: beyond it there are no finite numbers. place
@@ -52,16 +52,16 @@ class Region:
         return self._error(cells).reshape(CELLS, batch, -1).amax(0)
 
     def _error(self, box: Interval) -> Tensor:
-        steps = Steps(box, dict(self.roundings), self.largest)
+        steps = ErrorSteps(box, dict(self.roundings), self.largest)
         made = forward(self.network, steps)[self.network.output]
         return torch.nan_to_num(made.off * ROOM, nan=math.inf, posinf=math.inf).expand(len(box[0]), -1)
 
-    def to(self, device: torch.device) -> Region:
+    def to(self, device: torch.device) -> ErrorRegion:
         """The same on another device."""
         network = self.network.to(torch.float64, device)
         place = None if self.place is None else self.place.to(device)
         roundings = {i: rounding.to(device) for i, rounding in self.roundings.items()}
-        return Region(network, roundings, self.largest, place)
+        return ErrorRegion(network, roundings, self.largest, place)
 
 
 def places(network: Network) -> Tensor | None:

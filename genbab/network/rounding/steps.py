@@ -69,17 +69,19 @@ class Computed:
         return torch.minimum(self.error, _times(self.relative, self.size) + self.floor)
 
 
-class Steps(Meaning[Sequence[Computed], Computed]):
+class ErrorSteps(Meaning[Sequence[Computed], Computed]):
     """What is computed at each node of a network whose input is given, node by node as `roundings` says."""
 
     def __init__(self, box: Interval, roundings: dict[int, Rounding], largest: float) -> None:
         self.box, self.roundings, self.largest = box, roundings, largest
 
     def input(self, i: int, node: Input, x: Sequence[Computed]) -> Computed:
+        """What is given."""
         none = torch.zeros_like(self.box[0])
         return Computed(self.box, none, none, none)
 
     def affine(self, i: int, node: Affine, x: Sequence[Computed]) -> Computed:
+        """A sum: errors of its terms, and what it rounds itself."""
         sources = x[: len(node.terms)]
         interval = affine_range(node, [c.interval for c in x]) if x else _constant(node, self.box)
         error = floor = torch.zeros_like(interval[0])
@@ -98,6 +100,7 @@ class Steps(Meaning[Sequence[Computed], Computed]):
         return self._rounded(i, Computed(interval, error, relative, floor), size)
 
     def nonlinear(self, i: int, node: Nonlinear, x: Sequence[Computed]) -> Computed:
+        """A function or a product of numbers that are off."""
         interval = nonlinear_range(node, [c.interval for c in x])
         if isinstance(node.fn, Nonlinearity):
             made, here = _of_one(node.fn, interval, x[0]), self.roundings.get(i)
@@ -113,6 +116,7 @@ class Steps(Meaning[Sequence[Computed], Computed]):
         return self._rounded(i, made, made.size)
 
     def grouped(self, i: int, node: Grouped, x: Sequence[Computed]) -> Computed:
+        """A softmax of numbers that are off; the file's operators are made of no other grouped function."""
         interval = nonlinear_range(node, [c.interval for c in x])
         assert isinstance(node.fn, Softmax), "what the file's operators are made of"
         rows = x[0].off.reshape(*x[0].off.shape[:-1], -1, node.fn.length)

@@ -16,8 +16,11 @@ from genbab.reader.convert.fold import fold
 from genbab.reader.tensors.exact import ROOM, ball
 from genbab.reader.tensors.values import Array, Inexact, Op, Refused
 
-ROUNDED_ONCE = frozenset("Add Sub Mul Div Sqrt Reciprocal".split())
+ROUNDED_ONCE = frozenset("Add Sub Mul Div Reciprocal".split())
 """Operators by entries whose exact result is rounded to the nearest number: all programs agree."""
+
+NEARLY = {"Sqrt": 2.0}
+"""Operators by entries that some programs round to a number beside the nearest one: by so many units."""
 
 PLAIN_SUMS = frozenset("MatMul Conv ConvTranspose ReduceSum CumSum Sum".split())
 """Operators that add up products of numbers of their inputs, without factors of their own."""
@@ -40,7 +43,7 @@ def computed(op: Op, inputs: Sequence[Constant | None]) -> list[Constant]:
     if len(made) == 1 and made[0].dtype == np.float32:
         if op.kind in PLAIN_SUMS:
             return [_any_order(op, inputs, made[0])]
-        if op.kind in ROUNDED_ONCE or op.kind in STEADY:
+        if op.kind in ROUNDED_ONCE or op.kind in STEADY or op.kind in NEARLY:
             return [_rounded_again(op, inputs, made[0])]
     raise Refused("a constant that it computes from constants: programs may round it in different ways")
 
@@ -71,5 +74,5 @@ def _folded(op: Op, inputs: Sequence[Any], of: Callable[[Array], Array]) -> Arra
 def _rounded_again(op: Op, inputs: Sequence[Constant | None], made: Array) -> Constant:
     """One operation on numbers that are known to within something."""
     value, error = enclosed(op, inputs)
-    off = (error + UNIT * (np.abs(value) + error) + TINY) * ROOM
+    off = (error + NEARLY.get(op.kind, 1.0) * UNIT * (np.abs(value) + error) + TINY) * ROOM
     return Inexact(value.reshape(made.shape), np.broadcast_to(off, value.shape).reshape(made.shape), made)

@@ -22,12 +22,15 @@ class Needs(Meaning[Tensor, list[tuple[int, Tensor]]]):
         self.depends, self.through = depends, through
 
     def affine(self, i: int, node: Affine, x: Tensor) -> list[tuple[int, Tensor]]:
+        """What its maps read, of each term."""
         return [(s, self.through(one, x)) for s, one in node.terms if self._wanted(s)]
 
     def nonlinear(self, i: int, node: Nonlinear, x: Tensor) -> list[tuple[int, Tensor]]:
+        """The same entries of each argument."""
         return [(a, x) for a in node.args]
 
     def grouped(self, i: int, node: Grouped, x: Tensor) -> list[tuple[int, Tensor]]:
+        """Whole rows."""
         rows = x.reshape(len(x), -1, node.fn.length).any(-1, keepdim=True)
         return [(node.args[0], rows.expand(-1, -1, node.fn.length).reshape(len(x), -1))]
 

@@ -13,8 +13,6 @@ from onnx import ModelProto
 from genbab.network import Network, simplify
 from genbab.nonlinear.composed.defined import keeps_domain
 from genbab.reader.convert.convert import Converted, convert
-from genbab.reader.convert.guards import without_guards
-from genbab.reader.convert.inline import inlined
 from genbab.reader.domains.domains import with_domains
 from genbab.reader.fuse.fuse import fuse
 from genbab.reader.fuse.gates import fuse_gates
@@ -22,8 +20,10 @@ from genbab.reader.fuse.norms import with_norms
 from genbab.reader.models.selfcheck import self_check
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature, read_proto
+from genbab.reader.prepare.guards import without_guards
+from genbab.reader.prepare.inline import inlined
 from genbab.reader.rounding.execution import Execution, deployed, rounded
-from genbab.reader.rounding.rules import Rounded
+from genbab.reader.rounding.rules import Roundings
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def lowered(
 
 
 def simplified(
-    converted: Converted, ask: Callable[[], None], found: Rounded | None = None
+    converted: Converted, ask: Callable[[], None], found: Roundings | None = None
 ) -> tuple[Network, Network]:
     """(the lowered network, undefined where the file's graph is; an equivalent one of fewer nodes).
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from genbab.errors import GenbabError
 from genbab.network import Network
 from genbab.reader.convert.convert import convert
-from genbab.reader.convert.guards import without_guards
-from genbab.reader.convert.inline import inlined
 from genbab.reader.models.model import Model
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import read_proto
+from genbab.reader.prepare.guards import without_guards
+from genbab.reader.prepare.inline import inlined
 
 
 def unsimplified(model: Model) -> Network:

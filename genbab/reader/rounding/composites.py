@@ -12,7 +12,7 @@ from genbab.network.rounding.elementary import Pieces
 from genbab.network.rounding.formats import Format
 from genbab.network.rounding.steps import Rounding
 from genbab.reader.convert.convert import Lowered
-from genbab.reader.rounding.pieces import below_zero
+from genbab.reader.rounding.known import below_zero
 from genbab.reader.tensors.builder import flat
 from genbab.reader.tensors.exact import ball
 from genbab.reader.tensors.values import Array, Inexact, Masked, Var

@@ -12,7 +12,7 @@ from genbab.network.rounding.formats import FORMATS
 from genbab.reader.convert.convert import Converted
 from genbab.reader.rounding.deployed import Deployment
 from genbab.reader.rounding.regions import Regions
-from genbab.reader.rounding.rules import FORMS, Rounded
+from genbab.reader.rounding.rules import FORMS, Roundings
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Execution:
     elementary: str
 
 
-def rounded(converted: Converted, execution: Execution, source: str) -> Rounded:
+def rounded(converted: Converted, execution: Execution, source: str) -> Roundings:
     """What an execution of what was converted rounds.
 
     Raises `UnsupportedError` that lists every operator whose rounding has no rule, `UsageError` where the
@@ -31,7 +31,7 @@ def rounded(converted: Converted, execution: Execution, source: str) -> Rounded:
     """
     form = FORMATS[execution.arithmetic]
     _check_types(source, [v.element for v in converted.tensors.values()], execution.arithmetic)
-    found = Rounded(converted.network, table(execution.elementary, form), form.largest)
+    found = Roundings(converted.network, table(execution.elementary, form), form.largest)
     for step in converted.steps:
         found.add(step)
     if found.problems:
@@ -39,7 +39,7 @@ def rounded(converted: Converted, execution: Execution, source: str) -> Rounded:
     return found
 
 
-def deployed(whole: Network, simple: Network, found: Rounded, execution: Execution, source: str) -> Network:
+def deployed(whole: Network, simple: Network, found: Roundings, execution: Execution, source: str) -> Network:
     """The simplified network whose bounds hold for every execution; whole: the lowered one with its domains.
 
     Raises `UnsupportedError` where a rewriting cannot be accounted for.

@@ -14,7 +14,7 @@ import torch
 
 from genbab.network import Affine, Index, Input, Network, Node
 from genbab.network.rounding.counts import changed_by
-from genbab.network.rounding.region import Region, places
+from genbab.network.rounding.region import ErrorRegion, places
 from genbab.network.rounding.steps import Rounding
 from genbab.reader.domains.needs import Needs
 from genbab.reader.tensors.values import Refused
@@ -81,7 +81,7 @@ class Regions:
         """Whether the program rounds anything there."""
         return any(i in self.roundings for i in part.inner)
 
-    def region(self, part: Part) -> tuple[Region, tuple[int, ...]]:
+    def region(self, part: Part) -> tuple[ErrorRegion, tuple[int, ...]]:
         """The part as an error bound, and the simplified network's nodes that it is a function of."""
         sizes = [self.lowered.nodes[i].size for i in part.given]
         nodes: list[Node] = [Input(sum(sizes))]
@@ -99,7 +99,7 @@ class Regions:
                 roundings[number[i]] = self.roundings[i]
         network = Network(tuple(nodes), len(nodes) - 1)
         place = places(network)
-        return Region(network, roundings, self.largest, place), tuple(part.given.values())
+        return ErrorRegion(network, roundings, self.largest, place), tuple(part.given.values())
 
 
 def _with_known(node: Node, number: Mapping[int, int]) -> Node:

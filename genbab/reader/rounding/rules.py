@@ -25,8 +25,8 @@ from genbab.reader.convert.rules import DOMAINS
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import MOVES
 from genbab.reader.rounding.composites import of_batch_norm, of_softmax
+from genbab.reader.rounding.known import multiple, near
 from genbab.reader.rounding.norms import NORMS, NormStep, norm_of
-from genbab.reader.rounding.pieces import multiple, near
 from genbab.reader.tensors import elements
 from genbab.reader.tensors.functions import function
 from genbab.reader.tensors.values import Masked, Refused, Var
@@ -98,7 +98,7 @@ FORMS = {
 
 
 @dataclass
-class Rounded:
+class Roundings:
     """What the program of a lowered network rounds, by node; problems: operators without a rule.
 
     largest: of its numbers; norms: by node, the norms that have errors of their own.

@@ -1,0 +1,1 @@
+"""Graphs made ready to be converted: functions spelled out, guards joined with what they guard."""
