@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
+from genbab.amounts import default_memory, parse_memory, parse_seconds
 from genbab.config import Config
 from genbab.errors import UsageError
-from genbab.amounts import default_memory, parse_memory, parse_seconds
 
 
 def test_every_field_has_a_rule_and_a_default_that_obeys_it() -> None:

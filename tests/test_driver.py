@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from genbab.amounts import SMALLEST_MEMORY
 from genbab.api import verify
 from genbab.attack import AttackEffort, Attacker, AttackOutcome, Replayer
 from genbab.branch.open import pool
@@ -23,7 +24,6 @@ from genbab.nonlinear import Product, functions, make
 from genbab.reader import Model, load_onnx
 from genbab.result import Counterexample, Progress, Verdict
 from genbab.specs import Clause, Spec
-from genbab.amounts import SMALLEST_MEMORY
 from tests.soundness.graphs import random_network, to_onnx
 
 MODES = ("auto", "input", "neuron", "mixed", "none")
