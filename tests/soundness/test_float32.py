@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,16 +18,19 @@ from genbab.network.rounding.elementary import Piece
 from genbab.reader.rounding import rules
 from genbab.specs import Clause, Spec
 
-from .float32 import Style
+from .float32 import Style, run, styles
+from .float32.differing import Differing, differing
 from .float32.examine import Effort, examined
 from .float32.networks import Case, random_network
 from .float32.styles import BEYOND, SINGLE
-from .float32.tables import InUlps
+from .float32.tables import InTable, InUlps
 
 LIKE = Style(allowed=InUlps(4), whole=SINGLE)
 QUICK = Effort(
     points=12, styles=8, greedy=0, runtime=0, steered=0, like=replace(LIKE, beyond=frozenset(BEYOND))
 )
+TABLE = Path(elementary.__file__).with_name("tables") / "onnxruntime.json"
+
 SEEDS = (0, 1, 2, 5, 8, 10, 11, 13, 17, 18, 21, 22, 25, 27, 28, 30)
 """Cases whose functions the library knows: composing others takes a while where nobody has done so before."""
 
@@ -151,6 +155,22 @@ def test_what_holds_over_the_reals_need_not_hold_in_float32() -> None:
     assert real.bound is not None and real.bound > 0 and real.arithmetic == "real"
     assert single.verdict is not Verdict.VERIFIED and single.arithmetic == "float32"
     assert single.bound is None or single.bound < 0
+
+
+@pytest.mark.parametrize("one", differing(), ids=lambda one: one.name)
+def test_ten_networks_differ_in_float32(one: Differing) -> None:
+    """All float32 inputs are tried; whatever is computed is within the float32 bounds."""
+    model, x = one.model.SerializeToString(), one.inputs()[:, None]
+    (real, _), (low, high) = (
+        api.bounds(model, [one.low], [one.high], config=Config(arithmetic=arithmetic))
+        for arithmetic in ("real", "float32")
+    )
+    like = Style(allowed=InTable(TABLE), whole=SINGLE, beyond=frozenset(["moments"]))
+    y = np.stack([run(one.model, {"x": x}, style)[0].ravel() for style in styles(0, 14, like)])
+    assert float(real.min()) > one.limit, "it holds over the reals"
+    assert not (y > one.limit).all(), "it does not hold in float32"
+    unbounded = not np.isfinite([float(low.min()), float(high.max())]).any()
+    assert ((y >= float(low.min())) & (y <= float(high.max())) | (np.isnan(y) & unbounded)).all()
 
 
 def test_the_result_says_which_arithmetic_it_is_about() -> None:
