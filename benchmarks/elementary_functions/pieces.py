@@ -16,6 +16,7 @@ import numpy as np
 
 from elementary_functions.errors import BUCKETS, CELLS, LARGEST, NORMAL, SIZE, Doubles, Errors
 from elementary_functions.exact import Exact
+from genbab.network.rounding.elementary import Piece
 
 COMMON = (2.0**-6, 2.0**8)
 """Sizes of x where intervals may end at eighths of octaves and count four times; elsewhere at powers of 4."""
@@ -45,16 +46,6 @@ class Span:
     low: float
     high: float
     buckets: list[int]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """|computed - f(x)| <= absolute + relative*|f(x)| on [low, high]."""
-
-    low: float
-    high: float
-    absolute: float
-    relative: float
 
 
 def ends(bucket: int) -> tuple[float, float]:
