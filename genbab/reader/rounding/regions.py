@@ -73,7 +73,11 @@ class Regions:
             if mask is None or not bool(mask.any()) or (node in given and node != last):
                 continue
             inner.append(node)
-            for source, read in self.lowered.nodes[node].meet(needs, node, mask):
+            reads = self.lowered.nodes[node].meet(needs, node, mask)
+            if node in self.lowered.affine:
+                uncertain = self.lowered.affine[node].uncertainty.weights
+                reads = [*reads, *((source, needs.through(one, mask)) for source, one in uncertain)]
+            for source, read in reads:
                 wanted[source] = wanted[source] | read if source in wanted else read
         return tuple(reversed(inner)), 0 in wanted and 0 not in given and bool(wanted[0].any())
 
@@ -106,4 +110,9 @@ def _with_known(node: Node, number: Mapping[int, int]) -> Node:
     """A sum without the terms of nodes outside of the part: the entries that read them are not wanted."""
     if not isinstance(node, Affine):
         return node
-    return replace(node, terms=tuple((source, one) for source, one in node.terms if source in number))
+    doubt = node.uncertainty
+    terms, weights = (
+        tuple((source, one) for source, one in pairs if source in number)
+        for pairs in (node.terms, doubt.weights)
+    )
+    return replace(node, terms=terms, uncertainty=replace(doubt, weights=weights))
