@@ -65,6 +65,8 @@ def literally(node: Affine, form: Format, more: int = 0, others: float = 0.0) ->
     gain = max([1.0, *(one.gain for _, one in node.terms)])
     flushed = torch.where(roundings > 0, 2.0 * (count + more) * form.tiny * gain, 0.0)
     lost, largest = _lost(node, form)
+    if more > 1:  # the sum is made before it is divided
+        largest = min(largest, form.largest / (float(count.max()) + others + 1.0))
     return Rounding(sums=sums, unit=partial, absolute=flushed + lost, largest=largest)
 
 

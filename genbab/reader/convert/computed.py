@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from genbab.reader.convert.constants import SELECTING, STEADY, Constant, enclosed, fractional
+from genbab.reader.convert.constants import SELECTING, STEADY, Constant, decided, enclosed, fractional
 from genbab.reader.convert.fold import fold
+from genbab.reader.lower import MOVES
 from genbab.reader.tensors.exact import ROOM, ball
 from genbab.reader.tensors.values import Array, Inexact, Op, Refused
 
@@ -35,10 +36,13 @@ def computed(op: Op, inputs: Sequence[Constant | None]) -> list[Constant]:
     """
     made = fold(op, [a.computed if isinstance(a, Inexact) else a for a in inputs])
     if not any(fractional(a) for a in made):
-        return [*made]
+        return [*decided(op, inputs, made)]
     sharp = not any(isinstance(a, Inexact) for a in inputs)
     chosen = op.kind in SELECTING or op.kind in ROUNDED_ONCE or op.kind in ("Cast", "CastLike")
-    if sharp and (chosen or _among(made, inputs)):
+    moves = op.kind in MOVES or op.kind in ("ScatterND", "ScatterElements", "Range", "Tile")
+    if sharp and (chosen or (moves and _among(made, inputs))):
+        if op.kind in ROUNDED_ONCE and any(map(_small, (*made, *inputs))):
+            raise Refused("a constant below the normal numbers, which some programs take for 0")
         return [*made]
     if len(made) == 1 and made[0].dtype == np.float32:
         if op.kind in PLAIN_SUMS:
@@ -46,6 +50,14 @@ def computed(op: Op, inputs: Sequence[Constant | None]) -> list[Constant]:
         if op.kind in ROUNDED_ONCE or op.kind in STEADY or op.kind in NEARLY:
             return [_rounded_again(op, inputs, made[0])]
     raise Refused("a constant that it computes from constants: programs may round it in different ways")
+
+
+def _small(a: Any) -> bool:
+    """Whether a float32 constant has numbers other than 0 below the normal ones."""
+    if not isinstance(a, np.ndarray) or a.dtype != np.float32:
+        return False
+    size = np.abs(a)
+    return bool(((size > 0) & (size < TINY)).any())
 
 
 def _among(made: Sequence[Array], inputs: Sequence[Constant | None]) -> bool:

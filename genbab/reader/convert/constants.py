@@ -60,7 +60,7 @@ def folded(op: Op, inputs: Sequence[Constant | None]) -> list[Constant]:
     """
     computed = fold(op, [a.computed if isinstance(a, Inexact) else a for a in inputs])
     if not any(fractional(made) for made in computed):
-        return [*_decided(op, inputs, computed)]
+        return [*decided(op, inputs, computed)]
     if op.kind in ("Cast", "CastLike"):
         return [_cast(inputs[0], computed[0])]
     if not all(np.isfinite(made).all() for made in computed if fractional(made)):
@@ -104,7 +104,7 @@ def _constant(value: Array, error: Array, computed: Array) -> Constant:
     return Inexact(value, error, computed)
 
 
-def _decided(op: Op, inputs: Sequence[Constant | None], computed: list[Array]) -> list[Array]:
+def decided(op: Op, inputs: Sequence[Constant | None], computed: list[Array]) -> list[Array]:
     """Results that are no fractions, which must be the same for all real numbers that the inputs may be."""
     loose = [i for i, a in enumerate(inputs) if isinstance(a, Inexact)]
     if not loose or op.kind in ("IsNaN", "IsInf"):

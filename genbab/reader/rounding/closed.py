@@ -13,6 +13,9 @@ from genbab.network import Affine, Compose, Diagonal, Identity, Index, LinearMap
 from genbab.network.rounding.steps import Rounding
 from genbab.reader.rounding.regions import Part
 
+MODERATE = 2.0**40
+"""Constants up to this, and factors down to its reciprocal, are far from the ends of the range."""
+
 ROOM = 1 + 2.0**-30
 """Room for the roundings of weights that were multiplied out."""
 
@@ -54,11 +57,27 @@ def closed(lowered: Network, part: Part, roundings: Mapping[int, Rounding]) -> R
     for relative in whole.relative.values():
         sums = torch.maximum(sums, relative)
     rounded = [roundings[i] for i in part.inner if i in roundings]
-    if any(here.largest < math.inf for here in rounded[1:]):
+    if any(here.largest < math.inf for here in rounded[1:]) or not _moderate(lowered, part):
         return None
     largest = rounded[0].largest if rounded else math.inf
+    if len(part.inner) > 1:
+        largest = min(largest, 2.0**76)
     unit, absolute = whole.unit * ROOM, whole.error * ROOM
     return Rounding(sums=sums * ROOM, unit=unit, absolute=absolute, largest=largest)
+
+
+def _moderate(lowered: Network, part: Part) -> bool:
+    """Whether no number inside the part may be much larger than those at its end: scales and constants."""
+    least = 1.0
+    for i in part.inner:
+        node = lowered.affine[i]
+        if bool((node.bias.abs() > MODERATE).any()):
+            return False
+        for _, one in node.terms if i != part.inner[0] else ():
+            reach = one.absolute().pull(torch.ones(one.out_size, dtype=torch.float64))
+            used = reach[reach > 0] / (1 if _moves(one) else one.out_size)
+            least *= min(1.0, float(used.min())) if used.numel() else 1.0
+    return least >= 1.0 / MODERATE
 
 
 def _added(node: Affine, known: Mapping[int, _Sum]) -> _Sum | None:

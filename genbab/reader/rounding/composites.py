@@ -15,7 +15,7 @@ from genbab.reader.convert.convert import Lowered
 from genbab.reader.rounding.known import below_zero
 from genbab.reader.tensors.builder import flat
 from genbab.reader.tensors.exact import ball
-from genbab.reader.tensors.values import Array, Inexact, Masked, Var
+from genbab.reader.tensors.values import Array, Inexact, Masked, Refused, Var
 
 STEPS = 12.0
 """More roundings than a batch normalisation has of any of its terms."""
@@ -45,6 +45,8 @@ def of_softmax(step: Lowered, form: Format, exp: Pieces, log: Pieces | None) -> 
     the entropy of p is Σ p·t + log Σ exp(-t).
     """
     length = _row(step)
+    if length < 2:
+        raise Refused("rows of a single number, which become a constant")
     absolute, relative = below_zero(exp)
     whole, count = math.log(length), float(length)
     total = form.unit * (whole + 2.0) + relative + count * absolute + float(form.gamma(count))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from genbab.network import Affine, Identity, LinearMap, Network, Node
 from genbab.network.rounding.elementary import everywhere
+from genbab.network.rounding.finite import AllFinite
 from genbab.network.rounding.formats import Format
 from genbab.network.rounding.steps import Rounding
 from genbab.network.uncertainty import LocalError, Roundoff
@@ -48,14 +49,42 @@ class Deployment:
     copies: dict[int, int] = field(default_factory=dict)
     errors: dict[int, FunctionError] = field(default_factory=dict)
     problems: list[tuple[str, str, str]] = field(default_factory=list)
+    covered: set[int] = field(default_factory=set)
 
     def network(self) -> Network:
         """The whole network."""
         old = self.regions.simplified
         for i, node in enumerate(old.nodes):
             self._add(i, node)
-        output = self.computed(old.output)
+        output = self._ended(old.output)
+        self._check_dropped()
         return Network(tuple(self.nodes), output, tuple(self.names), old.premises)
+
+    def _ended(self, i: int) -> int:
+        """The outputs: node i with what is rounded after it; unknown where a number may be lost before."""
+        regions, source = self.regions, self.computed(i)
+        size, own = regions.simplified.nodes[i].size, None
+        if regions.simplified.origin(i) != regions.lowered.output:
+            try:
+                part = regions.between({regions.simplified.origin(i): i}, regions.lowered.output)
+            except Refused as reason:
+                self.problems.append((regions.simplified.name(i), "a rewriting", str(reason)))
+                return source
+            self.covered.update(part.inner)
+            own = self._local(part) if regions.rounded(part) else None
+        copy = Affine(((source, Identity(size)),), torch.zeros(size, dtype=torch.float64))
+        made = _with_errors(copy, own, [], regions.largest)
+        every = LocalError(tuple(range(len(self.nodes))), AllFinite(size, regions.largest), Identity(size))
+        roundoff = made.uncertainty.roundoff
+        assert roundoff is not None
+        whole = replace(roundoff, local=(*roundoff.local, every))
+        return self._append(replace(made, uncertainty=replace(made.uncertainty, roundoff=whole)), i)
+
+    def _check_dropped(self) -> None:
+        """What a rewriting leaves out is computed by the file, and may leave the range of its numbers."""
+        for i in sorted(self.regions.roundings.keys() - self.covered):
+            why = "a rewriting drops it, and its numbers may leave the range of their type"
+            self.problems.append((self.regions.lowered.name(i), "unused", why))
 
     def computed(self, i: int) -> int:
         """Where the value of the simplified network's node i is, as the program computes it."""
@@ -93,10 +122,12 @@ class Deployment:
         if not i or old.origin(i) < 0:
             return None
         try:
-            return self.regions.part(i)
+            part = self.regions.part(i)
         except Refused as reason:
             self.problems.append((old.name(i), "a rewriting", str(reason)))
             return None
+        self.covered.update(part.inner)
+        return part
 
     def _affine(self, i: int, node: Affine, part: Part | None) -> Affine:
         """The sum with what the program rounds in it, and in the functions that it reads."""

@@ -35,6 +35,11 @@ def multiple(pieces: Pieces, factor: float) -> Pieces:
     return tuple(Piece(p.low, p.high, p.absolute * factor * (1 + unit), p.relative + unit) for p in pieces)
 
 
+def absolutely(pieces: Pieces, unit: float) -> Pieces:
+    """What is known of a function f with values up to 1 as an absolute error of 1 - f, rounded."""
+    return tuple(Piece(p.low, p.high, p.absolute + p.relative + unit, 0.0) for p in pieces)
+
+
 def below_zero(exp: Pieces) -> tuple[float, float]:
     """(absolute, relative): what is known of exp of numbers up to 0."""
     found = [p for p in exp if p.low < 0]

@@ -54,4 +54,6 @@ def norm_of(network: Network, step: Lowered) -> NormStep | None:
         for n in x.shape[:axis]:
             rows *= n
     epsilon = op.number("epsilon", 1e-5)
+    if x.size // rows < 2:
+        return None
     return NormStep(products[0], x.node, x.size // rows, epsilon, op.kind in CENTRED)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from genbab.network import Affine, Index, Input, Network, Node
+from genbab.network import Affine, Grouped, Index, Input, Network, Node
 from genbab.network.rounding.counts import changed_by
 from genbab.network.rounding.region import ErrorRegion, places
 from genbab.network.rounding.steps import Rounding
@@ -54,7 +54,21 @@ class Regions:
 
     def part(self, i: int) -> Part:
         """What node i stands for; raises `Refused` where its value is made of more than it reads."""
-        given, last = self.read(i), self.simplified.origin(i)
+        self._check_forms(i)
+        return self.between(self.read(i), self.simplified.origin(i))
+
+    def _check_forms(self, i: int) -> None:
+        """Raises `Refused` where node i reads a tensor beside a function that is made of what makes it."""
+        sources = {s for s in self.simplified.sources(i) if self.simplified.origin(s) >= 0}
+        direct = {self.simplified.origin(s) for s in sources}
+        made = [self.read(s).keys() for s in self.simplified.sources(i) if s not in sources]
+        if made and direct:
+            expanded = frozenset().union(*made)
+            if any((self.lowered.ancestors[t] - {t}) & expanded for t in direct):
+                raise Refused("a rewriting makes it of a tensor and of what that is made of")
+
+    def between(self, given: Mapping[int, int], last: int) -> Part:
+        """The part from these tensors to a node of the lowered network; raises as `part`."""
         if not given and last:
             given = {0: 0}  # a constant that a rewriting found
         inner, asked = self._between(given, last, Needs())
@@ -108,6 +122,8 @@ class Regions:
 
 def _with_known(node: Node, number: Mapping[int, int]) -> Node:
     """A sum without the terms of nodes outside of the part: the entries that read them are not wanted."""
+    if isinstance(node, Grouped):
+        return replace(node, args=node.args[:1])
     if not isinstance(node, Affine):
         return node
     doubt = node.uncertainty

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from onnx import TensorProto
 
@@ -25,7 +26,7 @@ from genbab.reader.convert.rules import DOMAINS
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import MOVES
 from genbab.reader.rounding.composites import of_batch_norm, of_softmax
-from genbab.reader.rounding.known import multiple, near
+from genbab.reader.rounding.known import absolutely, multiple, near
 from genbab.reader.rounding.norms import NORMS, NormStep, norm_of
 from genbab.reader.tensors import elements
 from genbab.reader.tensors.functions import function
@@ -73,7 +74,7 @@ SUMS = {
 
 STEPS = frozenset(
     "RNN LSTM GRU ReduceL1 ReduceL2 ReduceLogSum ReduceProd Swish LpNormalization RotaryEmbedding LRN LpPool "
-    "GlobalLpPool MeanVarianceNormalization".split()
+    "GlobalLpPool".split()
 )
 """Operators that are computed step by step as they are written out here."""
 
@@ -84,6 +85,9 @@ QUANTISED = frozenset(
 
 KEEPING = frozenset("relu abs clip at_least at_most".split())
 """Functions that choose between numbers."""
+
+COMPLEMENTS = frozenset({"GRU", "LSTM"})
+"""Operators with gates 1 - sigmoid(z), here sigmoid(-z): its errors are those of sigmoid(z), not relative."""
 
 POWER = 4
 """Units of roundoff that a power inside of an operator (a root, a reciprocal of it) is computed to within."""
@@ -109,6 +113,7 @@ class Roundings:
     largest: float
     found: dict[int, Rounding] = field(default_factory=dict)
     terms: dict[int, float] = field(default_factory=dict)
+    live: frozenset[int] = frozenset()
     norms: dict[int, tuple[NormStep, Format]] = field(default_factory=dict)
     problems: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -117,12 +122,18 @@ class Roundings:
         if step.op.kind in QUANTISED and step.op.node.domain in DOMAINS:
             self._quantised(step)
             return
-        outputs = [v.value if isinstance(v, Masked) else v for v in step.outputs]
+        named = [v for v, name in zip(step.outputs, step.op.node.output, strict=False) if name]
+        outputs = [v.value if isinstance(v, Masked) else v for v in named]
         made = [v for v in outputs if isinstance(v, Var) and not (v.whole or v.boolean)]
+        if _flushed(step):
+            what = "a constant below the normal numbers, which some programs take for 0"
+            self.problems.append((step.op.label, step.op.kind, what))
+            return
         kind, plain = step.op.kind, step.op.node.domain in DOMAINS
         if not made or (plain and (kind in MOVES or kind in EXACT or kind in CONTROL or kind in SEQUENCES)):
             return
         form = FORMS[made[0].element]
+        self.live = frozenset().union(*(self.network.ancestors[v.node] for v in made))
         try:
             self._rule(step, plain)(step, form, made)
         except Refused as reason:
@@ -157,7 +168,7 @@ class Roundings:
 
     def mark(self, i: int, rounding: Rounding | None) -> None:
         """Note what the program rounds at node i, beside what is known."""
-        if rounding is not None:
+        if rounding is not None and i in self.live:
             self.found[i] = joined(self.found.get(i), rounding)
 
     def _exact(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
@@ -204,11 +215,15 @@ class Roundings:
             elif isinstance(node, Grouped):
                 raise Refused("what it rounds is not known")
             elif isinstance(node, Nonlinear):
-                self.mark(i, self._computed(node, form))
+                found = self._computed(node, form)
+                if found is not None and found.function and step.op.kind in COMPLEMENTS:
+                    found = Rounding(function=absolutely(found.function, form.unit))
+                self.mark(i, found)
 
     def _quantised(self, step: Lowered) -> None:
         """Float steps before numbers are rounded to integers; these are exact."""
-        for i in range(step.first, step.last):
+        self.live = frozenset(range(step.first, step.last))
+        for i in sorted(self.live):
             node = self.network.nodes[i]
             if isinstance(node, Affine):
                 self.mark(i, literally(node, FLOAT32, 2))
@@ -271,3 +286,15 @@ class Roundings:
         log = self.pieces(function("log")) if step.op.kind == "LogSoftmax" else None
         for v in made:
             self.mark(v.node, of_softmax(step, form, exp, log))
+
+
+def _flushed(step: Lowered) -> bool:
+    """Whether an operator that chooses or compares reads a constant below the normal numbers of its type."""
+    if step.op.kind not in EXACT:
+        return False
+    for value in step.inputs:
+        if isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64):
+            size = np.abs(value)
+            if bool(((size > 0) & (size < np.finfo(value.dtype).tiny)).any()):
+                return True
+    return False
