@@ -54,7 +54,8 @@ class ErrorRegion:
     def _error(self, box: Interval) -> Tensor:
         steps = ErrorSteps(box, dict(self.roundings), self.largest)
         made = forward(self.network, steps)[self.network.output]
-        return torch.nan_to_num(made.off * ROOM, nan=math.inf, posinf=math.inf).expand(len(box[0]), -1)
+        off = torch.nan_to_num(made.off * ROOM, nan=math.inf, posinf=math.inf).expand(len(box[0]), -1)
+        return off.masked_fill(steps.lost[:, None], math.inf)  # also where it is multiplied by 0
 
     def to(self, device: torch.device) -> ErrorRegion:
         """The same on another device."""

@@ -70,10 +70,14 @@ class Computed:
 
 
 class ErrorSteps(Meaning[Sequence[Computed], Computed]):
-    """What is computed at each node of a network whose input is given, node by node as `roundings` says."""
+    """What is computed at each node of a network whose input is given, node by node as `roundings` says.
+
+    lost (B,): where some number may leave the range below `largest`, as far as nodes were met.
+    """
 
     def __init__(self, box: Interval, roundings: dict[int, Rounding], largest: float) -> None:
         self.box, self.roundings, self.largest = box, roundings, largest
+        self.lost = torch.zeros(len(box[0]), dtype=torch.bool, device=box[0].device)
 
     def input(self, i: int, node: Input, x: Sequence[Computed]) -> Computed:
         """What is given."""
@@ -150,6 +154,7 @@ class ErrorSteps(Meaning[Sequence[Computed], Computed]):
             error = torch.where(size < here.largest, error, math.inf)
         lost = ~(torch.maximum(size, made.size + error) < self.largest)
         if bool(lost.any()):
+            self.lost = self.lost | lost.any(-1)
             error, floor = error.masked_fill(lost, math.inf), floor.masked_fill(lost, math.inf)
         return Computed(made.interval, error, relative, floor)
 

@@ -156,7 +156,7 @@ def build_model(
         try:
             network = deployed(whole, network, found, execution, signature.source)
         except UnsupportedError:  # without functions that were fused: looser, but closer to the file
-            plain = simplify(with_norms(whole), True, found.kept)
+            plain = simplify(with_norms(whole) if found.norms else whole, True, found.kept)
             network = deployed(whole, plain, found, execution, signature.source)
     if alone:
         what = f"onnxruntime does not know {', '.join(alone)}"

@@ -32,10 +32,14 @@ def of_batch_norm(step: Lowered, form: Format, shape: Sequence[int]) -> Rounding
     scale, bias, mean, variance = (_size(v) for v in step.inputs[1:5])
     with np.errstate(all="ignore"):
         factor = scale / np.sqrt(variance + step.op.number("epsilon", 1e-5)) * ROOM
+    if bool((mean > form.largest / 4.0).any()):
+        raise Refused("a mean next to the end of the range: what is subtracted may be infinite")
     constant = flat((bias + mean * factor).reshape(-1, *[1] * (len(shape) - 2)), shape)
     gamma = float(form.gamma(STEPS))
     tiny = 16 * form.tiny * (1.0 + float(factor.max(initial=0.0)))
-    return Rounding(sums=torch.full_like(constant, gamma), absolute=2 * gamma * constant + tiny)
+    absolute = 2 * gamma * constant + tiny
+    limit = form.largest / 4.0  # of what the mean is subtracted from
+    return Rounding(sums=torch.full_like(constant, gamma), absolute=absolute, largest=limit)
 
 
 def of_softmax(step: Lowered, form: Format, exp: Pieces, log: Pieces | None) -> Rounding:
