@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from genbab.network.roundoff import Interval, magnitude
+from genbab.network.uncertainty import ErrorBound
 
 
 @dataclass(frozen=True)
@@ -33,3 +34,20 @@ class AllFinite:
     def to(self, device: torch.device) -> AllFinite:
         """Itself."""
         return self
+
+
+@dataclass(frozen=True, eq=False)
+class NothingLost:
+    """An error bound of so many numbers: 0 where `error` is finite, whatever its size, else infinite."""
+
+    size: int
+    error: ErrorBound
+
+    def __call__(self, intervals: Sequence[Interval]) -> Tensor:
+        """Distances (B, size)."""
+        lost = ~torch.isfinite(self.error(intervals)).all(-1)
+        return torch.where(lost, math.inf, 0.0).double()[:, None].expand(-1, self.size)
+
+    def to(self, device: torch.device) -> NothingLost:
+        """The same on another device."""
+        return NothingLost(self.size, self.error.to(device))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genbab.network import Affine, Identity, LinearMap, Network, Node
 from genbab.network.rounding.elementary import everywhere
-from genbab.network.rounding.finite import AllFinite
+from genbab.network.rounding.finite import AllFinite, NothingLost
 from genbab.network.rounding.formats import Format
 from genbab.network.rounding.steps import Rounding
 from genbab.network.uncertainty import LocalError, Roundoff
@@ -57,7 +57,6 @@ class Deployment:
         for i, node in enumerate(old.nodes):
             self._add(i, node)
         output = self._ended(old.output)
-        self._check_dropped()
         return Network(tuple(self.nodes), output, tuple(self.names), old.premises)
 
     def _ended(self, i: int) -> int:
@@ -72,19 +71,34 @@ class Deployment:
                 return source
             self.covered.update(part.inner)
             own = self._local(part) if regions.rounded(part) else None
+        dropped = self._dropped(size)
         copy = Affine(((source, Identity(size)),), torch.zeros(size, dtype=torch.float64))
         made = _with_errors(copy, own, [], regions.largest)
         every = LocalError(tuple(range(len(self.nodes))), AllFinite(size, regions.largest), Identity(size))
         roundoff = made.uncertainty.roundoff
         assert roundoff is not None
-        whole = replace(roundoff, local=(*roundoff.local, every))
+        whole = replace(roundoff, local=(*roundoff.local, every, *dropped))
         return self._append(replace(made, uncertainty=replace(made.uncertainty, roundoff=whole)), i)
 
-    def _check_dropped(self) -> None:
-        """What a rewriting leaves out is computed by the file, and may leave the range of its numbers."""
-        for i in sorted(self.regions.roundings.keys() - self.covered):
-            why = "a rewriting drops it, and its numbers may leave the range of their type"
-            self.problems.append((self.regions.lowered.name(i), "unused", why))
+    def _dropped(self, size: int) -> list[LocalError]:
+        """What a rewriting leaves out of the file: the outputs are unknown where a number is lost in it."""
+        regions, found = self.regions, list[LocalError]()
+        old = regions.simplified
+        known = {old.origin(i): i for i in range(len(old.nodes)) if old.origin(i) >= 0}
+        left = regions.roundings.keys() - self.covered
+        for node in sorted(left, reverse=True):
+            if node in self.covered or node in known:
+                continue
+            try:
+                part = regions.between(known, node)
+            except Refused as reason:
+                self.problems.append((regions.lowered.name(node), "unused", str(reason)))
+                continue
+            self.covered.update(part.inner)
+            region, given = regions.region(part)
+            sources = tuple(self.computed(source) for source in given)
+            found.append(LocalError(sources, NothingLost(size, region), Identity(size)))
+        return found
 
     def computed(self, i: int) -> int:
         """Where the value of the simplified network's node i is, as the program computes it."""
