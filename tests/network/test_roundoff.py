@@ -259,3 +259,14 @@ def _norms(x: np.ndarray, epsilon: float, centred: bool) -> list[np.ndarray]:
         for v in (by_differences, by_moments)
         for made in ((d / np.sqrt(v + e)).astype(F32), (d * (F32(1) / np.sqrt(v + e))).astype(F32))
     ]
+
+
+def test_a_sum_that_is_lost_before_its_division_stays_lost() -> None:
+    """Nothing cancels in a mean of positive numbers, but a relative error says nothing of a lost sum."""
+    nodes: list[Node] = [
+        Input(2),
+        Affine(((0, Dense(torch.full((1, 2), 0.5).double())),), torch.zeros(1).double()),
+    ]
+    region = _region(nodes, {1: Rounding(sums=torch.full((1,), 1e-6).double(), largest=1e38)})
+    small, large = ([(torch.full((1, 2), v).double(),) * 2] for v in (1e37, 3e38))
+    assert float(region(small)) < 1e33 and float(region(large)) == math.inf

@@ -135,11 +135,7 @@ class ErrorSteps(Meaning[Sequence[Computed], Computed]):
         low, high = argument.interval[0] - argument.off, argument.interval[1] + argument.off
         size = made.size + made.off
         fixed = of_pieces(pieces, low, high, torch.zeros_like(size))
-        slope = (
-            of_pieces(pieces, low, high, torch.ones_like(size)) - fixed
-        )  # no less than the greatest relative one
-        slope = slope.clamp_min(max((p.relative for p in pieces), default=0.0))
-        slope = torch.where(torch.isfinite(fixed), slope, math.inf)
+        slope = torch.where(torch.isfinite(fixed), max(p.relative for p in pieces), math.inf)
         error = made.error + of_pieces(pieces, low, high, size)
         return Computed(made.interval, error, _more(made.relative, slope), made.floor * (1 + slope) + fixed)
 
@@ -151,8 +147,8 @@ class ErrorSteps(Meaning[Sequence[Computed], Computed]):
                 error = error + here.unit * (made.size + made.off)
                 relative, floor = _more(relative, here.unit), floor * (1 + here.unit)
             error, floor = error + here.absolute, floor + here.absolute
-            error = torch.where(size < here.largest, error, math.inf)
-        lost = ~(torch.maximum(size, made.size + error) < self.largest)
+        limit = self.largest if here is None else min(self.largest, here.largest)
+        lost = ~((size < limit) & (made.size + error < self.largest))
         if bool(lost.any()):
             self.lost = self.lost | lost.any(-1)
             error, floor = error.masked_fill(lost, math.inf), floor.masked_fill(lost, math.inf)

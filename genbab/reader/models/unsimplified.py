@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from genbab.errors import GenbabError
 from genbab.network import Network
-from genbab.reader.convert.convert import convert
-from genbab.reader.models.model import Model
+from genbab.reader.models.model import Model, lowered
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import read_proto
-from genbab.reader.prepare.guards import without_guards
-from genbab.reader.prepare.inline import inlined
 
 
 def unsimplified(model: Model) -> Network:
@@ -19,8 +18,7 @@ def unsimplified(model: Model) -> Network:
     """
     try:
         proto, signature = read_proto(model.proto)
-        plain = without_guards(inlined(expanded(proto, model.source)[0], model.source))
-        inputs = list(zip(signature.input_names, signature.input_shapes, strict=True))
-        return convert(plain, inputs, model.source).network
+        written = expanded(proto, model.source)[0]
+        return lowered(written, replace(signature, source=model.source)).network
     except GenbabError:
         return model.network
