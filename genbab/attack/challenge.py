@@ -14,9 +14,9 @@ from genbab.attack.doubt import Doubts, ProofCheck, points, unavailable
 from genbab.attack.hunt import AttackEffort
 from genbab.attack.rational import RationalRefuter
 from genbab.attack.reals import Reals
-from genbab.attack.replay import Replayer
+from genbab.attack.replay import Placed, Replayer
 from genbab.attack.search import Attacker
-from genbab.attack.targets import Floats, SearchNumbers
+from genbab.attack.targets import Floats, SearchNumbers, around
 from genbab.config import Config
 from genbab.errors import DeadlineReached
 from genbab.network import Network, evaluate, without_domains
@@ -60,8 +60,8 @@ class Challenge:
         """Why nothing can be proved, as far as is known: a clause is attained, if only with equality."""
         self.settled: frozenset[int] = frozenset()
         self.reals = Reals(network, spec, self.device)
-        near = config.witness == "nearest" and config.arithmetic == "real"
-        self.certain = self.reals.violated if near else None
+        certain = self.reals.violated if config.arithmetic == "real" else self._read_as
+        self.certain = certain if config.witness == "nearest" else None
         double = any(kind == np.float64 for kind in model.input_dtypes)
         numbers = SearchNumbers(torch.float64 if double else torch.float32, self.device, nearest=True)
         self.guessed = False
@@ -74,6 +74,18 @@ class Challenge:
         if found is None and not self.hopeless:
             self.hopeless = self.reals.equality(x, self.settled) or self._beyond(x)
         return found
+
+    @property
+    def domain(self) -> Spec:
+        """The spec of what a proof speaks of: in floating-point numbers, whatever is read for a bound."""
+        if self.config.arithmetic == "real":
+            return self.spec
+        return around(self.spec, self.replayer.types(self.spec))
+
+    @staticmethod
+    def _read_as(placed: Placed, clause: int) -> bool:
+        """That numbers next to an interval without any belong to the set: a program reads them for it."""
+        return True
 
     def _beyond(self, x: np.ndarray) -> str:
         """Which clause a real point near x violates that the numbers of the model cannot say, if one does."""
@@ -96,7 +108,7 @@ class Challenge:
 
         They are `settled` then; equality is looked for in others only.
         """
-        found = RationalRefuter(self.network, self.spec).refuted(clauses) - self.settled
+        found = RationalRefuter(self.network, self.domain).refuted(clauses) - self.settled
         self.settled |= found
         self.hopeless = "" if found else self.hopeless
         return bool(found)

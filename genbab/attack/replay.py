@@ -140,7 +140,7 @@ class Replayer:
             box = int(np.maximum(spec.lower - point, point - spec.upper).max(axis=1).argmin())
         low, high = (end[box].copy() for end in spec.inner)
         wanted, floating = point.copy(), np.ones(len(point), bool)
-        for here, kind in self._kinds(spec):
+        for here, kind in self.types(spec):
             low[here], high[here] = representable(low[here], high[here], kind)
             with np.errstate(over="ignore"):
                 wanted[here] = np.rint(point[here]) if kind.kind in "iub" else point[here].astype(kind)
@@ -155,8 +155,8 @@ class Replayer:
         found = np.where(off, wanted, np.clip(wanted, low, high))
         return Placed(found, box, off, distance) if np.isfinite(found).all() else None
 
-    def _kinds(self, spec: Spec) -> list[tuple[slice, np.dtype[Any]]]:
-        """Which entries of a point are to be numbers of which type."""
+    def types(self, spec: Spec) -> list[tuple[slice, np.dtype[Any]]]:
+        """Which entries of a point are numbers of which type."""
         if spec.runs:
             double = all(kind == np.float64 for kind in self._types)
             return [(slice(None), np.dtype(np.float64 if double else np.float32))]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,28 @@ def closest(ends: tuple[Floats, Floats], numbers: tuple[Floats, Floats]) -> Floa
     for place in zip(*np.nonzero((up == down) & (above != below)), strict=True):
         found[place] = min(above[place], below[place], key=lambda v: len(repr(float(v))))
     return found
+
+
+def around(spec: Spec, types: Sequence[tuple[slice, np.dtype[Any]]]) -> Spec:
+    """The spec with boxes that end at numbers of these types: its own ends, or the next ones outside.
+
+    Whichever of the numbers next to a bound a program takes for it, the boxes hold that. types: by entries
+    of a point.
+    """
+    ends, flags = (spec.lower.copy(), spec.upper.copy()), list(spec.open_ends)
+    for here, kind in types:
+        if kind.kind in "iub" or kind == np.float64:
+            continue
+        for end, far in zip(ends, (-np.inf, np.inf), strict=True):
+            with np.errstate(over="ignore"):
+                near = end[:, here].astype(kind)
+            inside = (near > end[:, here]) if far < 0 else (near < end[:, here])
+            moved = np.where(inside, np.nextafter(near, np.asarray(far, kind)), near).astype(np.float64)
+            end[:, here] = np.where(np.isfinite(moved), moved, end[:, here])
+    for side, (old, new) in enumerate(zip((spec.lower, spec.upper), ends, strict=True)):
+        one = flags[side]
+        flags[side] = None if one is None else one & (old == new)
+    return replace(spec, lower=ends[0], upper=ends[1], lower_open=flags[0], upper_open=flags[1])
 
 
 @dataclass(frozen=True)

@@ -42,15 +42,15 @@ def unproved(why: str) -> str:
     return f"{why}: nothing can be proved, and no attack found a counterexample"
 
 
-def found_at(example: Counterexample) -> str:
-    """What is known of a counterexample."""
+def found_at(example: Counterexample, arithmetic: str = "real") -> str:
+    """What is known of a counterexample to a property in this arithmetic."""
     said = f"a counterexample to clause {example.clause} was found and replayed in onnxruntime"
     if not example.distance:
         return said
+    also = ", and a point of the box itself violates the clause over the real numbers"
     return (
         f"{said}; no {example.x.dtype.name} lies in the box at some inputs: they have the nearest one, at a "
-        f"distance of at most {example.distance:.3g}, and a point of the box itself violates the clause over "
-        "the real numbers"
+        f"distance of at most {example.distance:.3g}{also if arithmetic == 'real' else ''}"
     )
 
 

@@ -49,8 +49,8 @@ class Verification:
         device = resolve(config.device)
         network = with_premises(lifted(model.network, spec), spec)
         self.engine = Engine.of(network, config, device, deadline.check)
-        query = queries(spec, self.engine.exact, device)
         self.challenge = Challenge(model, spec, self.engine.exact, deadline, config)
+        query = queries(self.challenge.domain, self.engine.exact, device)
         self.undefined = Undefined(self.engine.exact, query)
         turns = Turns(self.challenge)
         context = Context(config, deadline, self.engine, self.ledger, turns, self.undefined)
@@ -65,7 +65,7 @@ class Verification:
                     return self._checked()
         except Falsified as found:
             example = found.counterexample
-            result = self.ledger.result(Verdict.FALSIFIED, found_at(example), example)
+            result = self.ledger.result(Verdict.FALSIFIED, found_at(example, self.config.arithmetic), example)
             return replace(result, runtime=self.challenge.remark(example))
         except DeadlineReached:
             return self.ledger.result(Verdict.TIMEOUT, self.undefined.added(Status.TIMEOUT.message))

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from genbab.api import attack, verify
-from genbab.attack.targets import closest, representable
+from genbab.attack.targets import around, closest, representable
 from genbab.config import Config
 from genbab.reader import Model
 from genbab.result import Result
-from genbab.specs import parse_vnnlib
+from genbab.specs import Spec, parse_vnnlib
 from tests.attack.test_replay import linear
 
 TENTH = float(np.float32(0.1))
@@ -158,3 +158,44 @@ def test_balls_take_no_point_outside() -> None:
     x = Input(1)
     spec = never(l2(x, [0.1], "1/1000000000000") & (Network(1)(x) >= 0))
     assert verify(linear([[1.0]]), spec, Config(timeout=2.0)).verdict in OPEN
+
+
+def test_in_float32_a_decimal_is_what_a_program_reads_for_it() -> None:
+    """Where the box holds no float32, the nearest one is its point; where it does, only those are witnesses.
+
+    A proof is about the numbers on both sides of every bound.
+    """
+    model, float32 = linear([[1.0]]), {"arithmetic": "float32"}
+    read = asked([("0.1", "0.1")], ["(>= Y_0 0.100000001)"])
+    assert answer(model, read).verdict == "verified"
+    found = answer(model, read, **float32)
+    assert found.verdict == "falsified" and "over the real numbers" not in found.reason
+    assert found.counterexample is not None and float(found.counterexample.x[0]) == TENTH
+    wide = asked([("-1", "0.1")], ["(>= Y_0 0.100000001)"])
+    assert answer(model, wide).verdict == "verified"
+    assert answer(model, wide, timeout=2.0, **float32).verdict in OPEN
+    assert answer(model, asked([("0.1", "0.1")], ["(>= Y_0 0.10000001)"]), **float32).verdict == "verified"
+    assert answer(model, read, witness="exact", timeout=2.0, **float32).verdict in OPEN
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_boxes_reach_to_the_numbers_around_their_ends(kind: type) -> None:
+    rng = np.random.default_rng(0)
+    ends = rng.normal(size=(2, 1, 500)) * 10.0 ** rng.integers(-9, 5, (2, 1, 500))
+    ends[:, 0, :50] = ends[:, 0, :50].astype(kind)
+    ends.sort(0)
+    spec = Spec(ends[0], ends[1], [], 1)
+    wide = around(spec, [(slice(0, 400), np.dtype(kind))])
+    assert np.array_equal(wide.lower[:, 400:], spec.lower[:, 400:])
+    lower, upper = wide.lower[0, :400], wide.upper[0, :400]
+    for new, old, out in ((lower, ends[0, 0, :400], -np.inf), (upper, ends[1, 0, :400], np.inf)):
+        assert (new.astype(kind) == new).all() and ((new <= old) if out < 0 else (new >= old)).all()
+        inward = np.nextafter(new.astype(kind), kind(-out)).astype(float)
+        assert ((inward > old) if out < 0 else (inward < old))[new != old].all()
+        assert (new == old)[:50].all()
+
+
+def test_bounds_beyond_the_largest_number_stay() -> None:
+    spec = Spec(np.full((1, 1), -1e39), np.full((1, 1), 1e39), [], 1)
+    wide = around(spec, [(slice(None), np.dtype(np.float32))])
+    assert (wide.lower == spec.lower).all() and (wide.upper == spec.upper).all()
