@@ -94,7 +94,7 @@ class ProofCheck:
         while True:
             some = [next(stream) for _ in range(BATCH)]
             placed = [(self.replayer.placed(self.spec, x), x) for x in some]
-            found = [x.astype(np.float32).astype(np.float64) if at is None else at.x for at, x in placed]
+            found = [self.replayer.rounded(self.spec, x) if at is None else at.x for at, x in placed]
             yield from zip(found, self.ours(np.stack(found)), strict=True)
 
     def _against(self, spoken: np.ndarray, seen: tuple[Floats, Floats], ours: Floats) -> str:
@@ -105,13 +105,13 @@ class ProofCheck:
             i = int(np.flatnonzero(undefined)[0])
             return (
                 f"the bounds are proved, but on inputs of the property output {i} of onnxruntime is {y[i]}: "
-                "the model is undefined there, or its numbers are beyond what float32 holds"
+                "the model is undefined there, or its numbers are beyond what its types hold"
             )
         if (k := self.replayer.apart(self.spec, x, y, ours)) is None:
             return ""
         return (
             "the bounds are proved, but on inputs of the property the network as understood differs from "
-            f"onnxruntime: output {k} is {ours[k]:.6g} here and {y[k]:.6g} there, which is more than float32 "
+            f"onnxruntime: output {k} is {ours[k]:.6g} here and {y[k]:.6g} there, which is more than "
             "rounding explains; the model may have been misread"
         )
 

@@ -13,17 +13,23 @@ import torch
 from genbab.attack.targets import Floats, closest, representable
 from genbab.network import Network, noise
 from genbab.reader import Model, unsimplified
+from genbab.reader.onnx.files import TYPES
 from genbab.reader.onnx.runtime import InferenceSession, divided, first_line, session
+from genbab.reader.tensors import elements
 from genbab.result import Counterexample
 from genbab.specs import Spec
 
 RELATIVE = 1e-3
-"""What an output may differ by, relative to itself, without a look at what float32 costs it."""
+"""What an output may differ by, relative to itself, without a look at what rounding costs it."""
 
 ABSOLUTE = 1e-9
 
 NOISE = 20.0
-"""How many times what float32 moves an output by in trials."""
+"""How many times what rounding moves an output by in trials."""
+
+
+SHORT = tuple(kind for code, kind in TYPES.items() if code in elements.SHORT)
+"""Types of inputs below float32."""
 
 
 class Placed(NamedTuple):
@@ -109,12 +115,13 @@ class Replayer:
         return int(wrong[0]) if len(wrong) else None
 
     def _noise(self, spec: Spec, x: npt.NDArray[Any]) -> Floats:
-        """What float32 costs every output at x, in the model as written and as it is understood."""
+        """What rounding costs every output at x, in the model as written and as it is understood."""
         at = [run.at(np.asarray(x, np.float64)) for run in spec.runs] or [np.asarray(x, np.float64)]
         most = np.zeros(self._model.network.output_size * len(at))
         for network in (self._written, self._model.network):
             if network.output_size * len(at) == len(most):
-                found = np.concatenate([noise(network, torch.from_numpy(one)).numpy() for one in at])
+                points, form = map(torch.from_numpy, at), self._model.precision
+                found = np.concatenate([noise(network, one, form).numpy() for one in points])
                 most = np.maximum(most, found)
         return most
 
@@ -125,12 +132,20 @@ class Replayer:
             return True
         return self.apart(spec, placed.x, y, other) is not None
 
+    def rounded(self, spec: Spec, x: npt.NDArray[Any]) -> Floats:
+        """x (D,) as numbers of float32, or of shorter types of the model, wherever these lie."""
+        made = x.astype(np.float32).astype(np.float64)
+        for here, kind in self._kinds(spec):
+            if kind in SHORT:
+                made[here] = x[here].astype(kind)
+        return made
+
     def placed(self, spec: Spec, x: npt.NDArray[Any], nearest: bool = False) -> Placed | None:
         """x (D,) moved to the nearest numbers inside its box (the nearest box) that the model takes.
 
-        These are numbers of the types of its inputs, float32 for variables of runs. `nearest`: entries whose
-        interval holds none are the float32 or float64 next to it, but not where the box has balls. None where
-        x is not finite or there is no such point.
+        These are numbers of the types of its inputs, float32 or float64 for variables of runs. `nearest`:
+        entries whose interval holds none are the float32 or float64 next to it, but not where the box has
+        balls. None where x is not finite or there is no such point.
         """
         point = np.asarray(x, dtype=np.float64).reshape(-1)
         if point.shape != (spec.lower.shape[1],) or not np.isfinite(point).all():

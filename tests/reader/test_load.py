@@ -176,7 +176,7 @@ MINUS_ONE = "w = Constant<value=float {-1}>() "
     [
         ("(float[1,K] x) => (float y)", "y = Relu(x)", "axis 1 of input 'x' is 'K'"),
         ("(int64[1,2] x) => (int64 y)", "y = Neg(x)", "holds INT64"),
-        ("(float16[1,2] x) => (float16 y)", "y = Relu(x)", "holds FLOAT16"),
+        ("(float8e5m2[1,2] x) => (float8e5m2 y)", "y = Relu(x)", "holds FLOAT8E5M2"),
         ("() => (float y)", "y = Constant<value=float {1}>()", "no inputs"),
         (X, "z = Relu(x) y = Add(z, nothing)", "'nothing', which nothing makes"),
         (X, "z = Relu(x)", "nothing makes the output 'y'"),
@@ -212,7 +212,7 @@ def test_weights_that_are_no_numbers(bad: float) -> None:
 def test_everything_unsupported_is_listed_at_once() -> None:
     proto = text_model(
         "(float[1,4] x) => (float y)",
-        "a = Det(x) b = Relu(a) c = Cast<to=10>(x) d = Foo.Bar(x) e = Sin(x) "
+        "a = Det(x) b = Relu(a) c = Cast<to=17>(x) d = Foo.Bar(x) e = Sin(x) "
         "f = Bernoulli(e) dead = Atan(x) y = Sum(b, c, d, f)",
     )
     for node, name in zip(proto.graph.node, ["the det", "", "the cast"], strict=False):

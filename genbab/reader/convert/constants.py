@@ -18,7 +18,9 @@ from genbab.network.interval import propagate
 from genbab.network.maps.roundings import LEAST, UNIT
 from genbab.reader.convert.fold import fold, spread
 from genbab.reader.lower import LOWERINGS
+from genbab.reader.tensors import elements
 from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.casts import ROUNDED
 from genbab.reader.tensors.exact import ONE, ROOM, ZERO, Ball, added, ball, known, negative, over, root, times
 from genbab.reader.tensors.values import Array, Inexact, Op, Refused, Var
 
@@ -134,13 +136,16 @@ def _cast(a: Constant | None, computed: Array) -> Constant:
     """The number, rounded where the type is a shorter one: a cast of a known number is known."""
     if not isinstance(a, Inexact) or not np.isfinite(computed).all():
         return computed
-    if computed.dtype.itemsize >= a.computed.dtype.itemsize:
+    target, held = elements.of_dtype(computed.dtype), elements.of_dtype(a.computed.dtype)
+    if elements.holds(target, held):
         return Inexact(a.value, a.error, computed)
-    digits = {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}.get(computed.dtype.name)
-    if digits is None:
+    if target not in ROUNDED:
         raise Refused(f"a constant that is not known exactly, rounded to {computed.dtype.name}")
-    rounded = (np.abs(a.value) + a.error) * digits
-    rounded = rounded + 2.0**-24 * (computed.dtype.name != "float32") + 2.0**-149
+    unit, least, most = ROUNDED[target]
+    size = np.abs(a.value) + a.error
+    if (size > most).any():
+        raise Refused(f"a constant that is not known exactly, and may be beyond {computed.dtype.name}")
+    rounded = size * unit + least
     return Inexact(a.value, (a.error + rounded) * ROOM, computed)
 
 

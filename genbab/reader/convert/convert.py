@@ -133,7 +133,7 @@ def _array(run: _Conversion, tensor: TensorProto, name: str) -> Array:
         array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise ModelError(f"{run.source}: the data of tensor '{name}' are damaged ({error})") from error
-    if array.dtype.kind == "f" and bool(np.isnan(array).any()):
+    if "float" in array.dtype.name and bool(np.isnan(array).any()):
         raise ModelError(f"{run.source}: tensor '{name}' contains NaN")
     return array
 
@@ -225,7 +225,7 @@ def _typed_outputs(run: _Conversion, op: Op, inputs: Sequence[Known]) -> Sequenc
 
 def _literal(run: _Conversion, op: Op) -> Array:
     value = literal(op)
-    if value.dtype.kind == "f" and bool(np.isnan(value).any()):
+    if "float" in value.dtype.name and bool(np.isnan(value).any()):
         raise ModelError(f"{run.source}: constant '{op.label}' contains NaN")
     return value
 

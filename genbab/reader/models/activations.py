@@ -68,6 +68,6 @@ def _shown(model: Model, points: np.ndarray) -> dict[str, np.ndarray]:
     for x in points:
         feed = divided(x, model.input_names, model.input_shapes, model.input_dtypes)
         for name, value in zip(names, one.run(names, feed), strict=True):
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            if isinstance(value, np.ndarray) and "float" in value.dtype.name:
                 runs[name].append(value.reshape(-1).astype(np.float64))
     return {name: np.stack(rows) for name, rows in runs.items() if len(rows) == POINTS}

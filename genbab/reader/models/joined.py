@@ -146,7 +146,7 @@ def element_types(model: Model) -> list[str]:
     proto = ModelProto()
     proto.ParseFromString(model.proto)
     codes = [o.type.tensor_type.elem_type for o in proto.graph.output]
-    known = {TensorProto.FLOAT16: "float16", TensorProto.FLOAT: "float32"}
+    known = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
     return [str(t) for t in model.input_dtypes] + [known.get(c, "float64") for c in codes]
 
 

@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from genbab.errors import UnsupportedError
 from genbab.network import Network, simplify
+from genbab.network.rounding.formats import BFLOAT16, FLOAT32, Format
 from genbab.nonlinear.composed.defined import keeps_domain
 from genbab.reader.convert.convert import Converted, convert
 from genbab.reader.domains.domains import with_domains
@@ -24,6 +25,7 @@ from genbab.reader.onnx.files import Signature, read_proto
 from genbab.reader.prepare.guards import without_guards
 from genbab.reader.prepare.inline import inlined
 from genbab.reader.rounding.execution import Execution, deployed, rounded
+from genbab.reader.rounding.forms import shortest
 from genbab.reader.rounding.rules import Roundings
 
 
@@ -38,7 +40,8 @@ class Model:
     `replayable`: it has operators, brought by the user as facts only, that onnxruntime cannot run. parts: the
     networks of a query whose models it is, side by side; () for a model as it was given. given: the models
     that it was put together from as they were given, by the network's name, which its names begin with;
-    inputs are replayed in these. execution: what bounds of the network are about, None for the reals.
+    inputs are replayed in these. precision: the shortest format that it computes in, if that is below
+    float32. execution: what bounds of the network are about, None for the reals.
     """
 
     source: str
@@ -56,6 +59,7 @@ class Model:
     parts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     given: Mapping[str, bytes] = field(default_factory=dict)
+    precision: Format = FLOAT32
     execution: Execution | None = None
 
     @property
@@ -151,16 +155,20 @@ def build_model(
     converted = lowered(proto, signature, ask, computed=execution is not None)
     found = None if execution is None else rounded(converted, execution, signature.source)
     whole, network = simplified(converted, ask, found)
-    notes = self_check(proto, signature, converted, network) if check and not alone else ()
+    precision = shortest(converted.tensors.values())
+    runs = not alone and precision is not BFLOAT16
+    notes = self_check(proto, signature, converted, network) if check and runs else ()
     if execution is not None and found is not None:
         try:
             network = deployed(whole, network, found, execution, signature.source)
         except UnsupportedError:  # without functions that were fused: looser, but closer to the file
             plain = simplify(with_norms(whole) if found.norms else whole, True, found.kept)
             network = deployed(whole, plain, found, execution, signature.source)
-    if alone:
-        what = f"onnxruntime does not know {', '.join(alone)}"
-        notes = (f"{what}: not checked against it, and no counterexample can be replayed",)
+    if not runs:
+        lacks = f"know {', '.join(alone)}" if alone else "compute in bfloat16 on a CPU"
+        notes = (
+            f"onnxruntime does not {lacks}: not checked against it, and no counterexample can be replayed",
+        )
     return Model(
         source=signature.source,
         network=network,
@@ -173,6 +181,7 @@ def build_model(
         opset=signature.opset,
         operators=operators,
         notes=notes,
-        replayable=not alone,
+        replayable=runs,
+        precision=precision,
         execution=execution,
     )

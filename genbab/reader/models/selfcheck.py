@@ -1,7 +1,7 @@
 """The reader's check of itself: random inputs through the network must give what onnxruntime gives.
 
-Tolerance, for every number by itself: 1e-4 of it (onnxruntime computes in float32), or, where float32 loses
-more than that, 20 times what float32 moves this number by (genbab/network/computed/noise.py).
+Tolerance, for every number by itself: 1e-4 of it (onnxruntime computes in float32), or, where the format
+of the file loses more than that, 20 times what it moves this number by (genbab/network/computed/noise.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from genbab.nonlinear import Nonlinearity
 from genbab.reader.convert.convert import Converted
 from genbab.reader.onnx.files import Signature
 from genbab.reader.onnx.runtime import InferenceSession, divided, opened, outputs
+from genbab.reader.rounding.forms import shortest
 from genbab.reader.tensors.values import Array, count
 
 RELATIVE = 1e-4
@@ -45,7 +46,7 @@ def self_check(
     session = _session(proto, signature)
     names = [o.name for o in proto.graph.output]
     compared = False
-    for x in _points(network.input_size):
+    for x in _points(network.input_size, signature):
         if _left_open(converted.network, x):
             continue
         expected = _run(session, signature, names, x)
@@ -88,12 +89,19 @@ def _left_open(network: Network, x: Array) -> bool:
     return any(bool((~torch.isnan(a) & torch.isnan(kept)).any()) for a, kept in asked)
 
 
-def _points(size: int) -> list[Array]:
-    """Float32 numbers, as float64: a few spreads, so that some point lies in the domain of every function."""
+def _points(size: int, signature: Signature) -> list[Array]:
+    """Numbers of the inputs' types, up to float32, as float64.
+
+    A few spreads, so that some point lies in the domain of every function.
+    """
     random = np.random.default_rng(SEED)
     normal = random.standard_normal((2, size))
     points = [normal[0], random.random(size), 0.1 * normal[1], 1.0 + random.random(size)]
-    return [p.astype(np.float32).astype(np.float64) for p in points]
+    feeds = [
+        divided(p.astype(np.float32), signature.input_names, signature.input_shapes, signature.input_dtypes)
+        for p in points
+    ]
+    return [np.concatenate([v.reshape(-1).astype(np.float64) for v in feed.values()]) for feed in feeds]
 
 
 def _session(proto: ModelProto, signature: Signature) -> InferenceSession:
@@ -112,9 +120,9 @@ def _run(session: InferenceSession, signature: Signature, names: list[str], x: A
 
 
 def _noise(network: Network, converted: Converted, x: Array) -> Array:
-    """What float32 may move each output by at x, computed as lowered or as simplified."""
-    point = torch.from_numpy(x)
-    parts = [noises(one, point)[one.output] for one in (converted.network, network)]
+    """What rounding may move each output by at x, computed as lowered or as simplified."""
+    point, form = torch.from_numpy(x), shortest(converted.tensors.values())
+    parts = [noises(one, point, form)[one.output] for one in (converted.network, network)]
     return torch.maximum(*parts).numpy()
 
 
@@ -149,7 +157,7 @@ def _explain(proto: ModelProto, signature: Signature, converted: Converted, x: A
     theirs = _run(_session(exposed, signature), signature, [name for _, name in made], x)
     ours, noise = (
         values(converted.network, torch.from_numpy(x)),
-        noises(converted.network, torch.from_numpy(x)),
+        noises(converted.network, torch.from_numpy(x), shortest(converted.tensors.values())),
     )
     for (node, name), tensor in zip(made, theirs, strict=True):
         found = ours[converted.tensors[name].node].numpy()

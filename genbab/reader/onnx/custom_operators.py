@@ -20,7 +20,7 @@ from genbab.nonlinear.expressions.steps import Apply, Argument, Combine, Multipl
 from genbab.nonlinear.facts.registry import OPERATORS
 
 _STANDARD = {name: (kind, operator) for (domain, kind), (name, operator) in OPERATORS.items() if not domain}
-_REAL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+_REAL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 Known = Mapping[tuple[str, str], Custom]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, defs
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, defs, helper
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from genbab.errors import ModelError
@@ -23,6 +23,8 @@ MAX_BYTES = 1 << 31
 TYPES: dict[int, np.dtype[np.generic]] = {
     TensorProto.FLOAT: np.dtype(np.float32),
     TensorProto.DOUBLE: np.dtype(np.float64),
+    TensorProto.FLOAT16: np.dtype(np.float16),
+    TensorProto.BFLOAT16: np.dtype(helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16)),
 }
 """Element types that inputs may have."""
 
@@ -216,7 +218,8 @@ def _signature(proto: ModelProto, name: str) -> Signature:
         if kind not in TYPES:
             known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else str(kind)
             raise ModelError(
-                f"{name}: input '{value.name}' holds {known}; genbab reads FLOAT and DOUBLE inputs"
+                f"{name}: input '{value.name}' holds {known}; genbab reads FLOAT, DOUBLE, FLOAT16 and "
+                "BFLOAT16 inputs"
             )
     kinds = tuple(TYPES[i.type.tensor_type.elem_type] for i in inputs)
     return Signature(name, tuple(i.name for i in inputs), shapes, kinds, _opset(proto))

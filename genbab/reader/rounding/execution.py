@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from genbab.errors import UnsupportedError, UsageError
 from genbab.network import Network
 from genbab.network.rounding.elementary import table
-from genbab.network.rounding.formats import FORMATS
+from genbab.network.rounding.formats import BFLOAT16, FLOAT16, FORMATS
 from genbab.reader.convert.convert import Converted
 from genbab.reader.rounding.deployed import Deployment
+from genbab.reader.rounding.forms import FORMS
 from genbab.reader.rounding.regions import Regions
-from genbab.reader.rounding.rules import FORMS, Roundings
+from genbab.reader.rounding.rules import Roundings
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ def _unsupported(
 
 def _check_types(source: str, types: Sequence[int], arithmetic: str) -> None:
     """Raises `UsageError` where the file computes in another format than is asked for."""
-    used = {FORMS[kind].name for kind in types if kind in FORMS}
-    if arithmetic not in used or (arithmetic == "float64" and len(used) > 1):
-        found = " and ".join(sorted(used)) or "whole numbers"
-        wanted = "float32" if "float32" in used else "real" if not used else min(used)
-        raise UsageError(f"{source} computes in {found}: ask for --arithmetic {wanted}, or for real")
+    used = sorted({FORMS[kind] for kind in types if kind in FORMS}, key=lambda form: form.unit)
+    if not used or used[-1].name != arithmetic:
+        found = " and ".join(sorted(form.name for form in used)) or "whole numbers"
+        wanted = f"--arithmetic {used[-1].name}, or for real" if used else "--arithmetic real"
+        raise UsageError(f"{source} computes in {found}: ask for {wanted}")
+    if FLOAT16 in used and BFLOAT16 in used:
+        raise UsageError(f"{source} computes in float16 and bfloat16: ask for --arithmetic real")

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from onnx import TensorProto
 
 from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.network.rounding.counts import joined, literally, terms_of
 from genbab.network.rounding.elementary import ElementaryTable, Pieces
-from genbab.network.rounding.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
+from genbab.network.rounding.formats import FLOAT32, Format
 from genbab.network.rounding.steps import Rounding
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.facts.registry import OPERATORS
@@ -26,9 +25,9 @@ from genbab.reader.convert.rules import DOMAINS
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import MOVES
 from genbab.reader.rounding.composites import of_batch_norm, of_softmax
+from genbab.reader.rounding.forms import FORMS
 from genbab.reader.rounding.known import absolutely, multiple, near
 from genbab.reader.rounding.norms import NORMS, NormStep, norm_of
-from genbab.reader.tensors import elements
 from genbab.reader.tensors.functions import function
 from genbab.reader.tensors.values import Masked, Refused, Var
 
@@ -91,14 +90,6 @@ COMPLEMENTS = frozenset({"GRU", "LSTM"})
 
 POWER = 4
 """Units of roundoff that a power inside of an operator (a root, a reciprocal of it) is computed to within."""
-
-FORMS = {
-    elements.FLOAT: FLOAT32,
-    elements.DOUBLE: FLOAT64,
-    int(TensorProto.FLOAT16): FLOAT16,
-    int(TensorProto.BFLOAT16): BFLOAT16,
-}
-"""The formats of ONNX's types."""
 
 
 @dataclass

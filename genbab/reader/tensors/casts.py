@@ -27,6 +27,8 @@ LIMITERS = frozenset({"relu", "abs", "clip", "at_least", "at_most", "within"})
 ROUNDED = {
     elements.FLOAT: (2.0**-24, 2.0**-149, float(np.finfo(np.float32).max)),
     elements.DOUBLE: (2.0**-53, 2.0**-1073, float(np.finfo(np.float64).max)),
+    elements.FLOAT16: (2.0**-11, 2.0**-24, 65504.0),
+    elements.BFLOAT16: (2.0**-8, 2.0**-133, 255 * 2.0**120),
 }
 """Type -> what rounding to it moves a number by: relative, absolute; its largest number."""
 
@@ -44,7 +46,7 @@ def cast(b: Builder, x: Var, target: int) -> Var:
         return unequal_to_zero(b, x)
     if elements.is_integer(target):
         return _to_integer(b, x, target)
-    if target in (elements.FLOAT, elements.DOUBLE):
+    if target in ROUNDED:
         return _to_float(b, x, target)
     raise Refused(f"a conversion to {elements.named(target)}, which rounds")
 

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 BOOL, FLOAT, DOUBLE = int(TensorProto.BOOL), int(TensorProto.FLOAT), int(TensorProto.DOUBLE)
+FLOAT16, BFLOAT16 = int(TensorProto.FLOAT16), int(TensorProto.BFLOAT16)
 UINT8, INT32, INT64 = int(TensorProto.UINT8), int(TensorProto.INT32), int(TensorProto.INT64)
 
 INT4, INT8, INT16 = int(TensorProto.INT4), int(TensorProto.INT8), int(TensorProto.INT16)
@@ -21,8 +22,11 @@ UNSIGNED = {
 }
 """Bits of the types of integers."""
 
-DIGITS = {FLOAT: 24, DOUBLE: 53, int(TensorProto.FLOAT16): 11, int(TensorProto.BFLOAT16): 8}
+DIGITS = {FLOAT: 24, DOUBLE: 53, FLOAT16: 11, BFLOAT16: 8}
 """Binary digits of the types of numbers that are not whole."""
+
+SHORT = frozenset({FLOAT16, BFLOAT16})
+"""Types of numbers shorter than float32: a program may keep theirs in a wider one."""
 
 EXACT = 2**52
 """Integers up to here, and those and a half, are numbers of float64."""

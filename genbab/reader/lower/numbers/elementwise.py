@@ -96,7 +96,7 @@ def _pow(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         return b.expand(raised(b, base, same), shape)
     if isinstance(base, Var):
         return apply(b, "exp", multiply(b, apply(b, "log", base), exponent))
-    if base.dtype.kind != "f" or not (base > 0).all():
+    if "float" not in base.dtype.name or not (base > 0).all():
         raise Refused("a power of a base that is an integer or not positive, and whose exponent varies")
     return apply(b, "exp", scale(b, exponent, inexact(applied("log", ball(base)))))
 
