@@ -15,7 +15,7 @@ from genbab import Config, Verdict, api, verify
 from genbab.errors import UnsupportedError, UsageError
 from genbab.network.rounding import counts, elementary, formats
 from genbab.network.rounding.elementary import Piece
-from genbab.reader.rounding import rules
+from genbab.reader.rounding import kinds, rules
 from genbab.specs import Clause, Spec
 
 from .float32 import Style, run, styles
@@ -93,7 +93,7 @@ def _tiny() -> Case:
 
 FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Case]] = {
     "an operator is missing": (
-        lambda patch: patch.setattr(rules, "EXACT", rules.EXACT | {"Gemm"}),
+        lambda patch: patch.setattr(rules, "EXACT", kinds.EXACT | {"Gemm"}),
         _sum(),
     ),
     "a bias is added last": (
