@@ -74,7 +74,7 @@ def table(name: str, form: Format) -> ElementaryTable:
             f"elementary = {name!r}: must be one of {', '.join(TABLES)}, or a number of ulp as 4ulp"
         )
     if name in TABLES:
-        if form.name != "float32":
+        if form.wide.name != "float32":
             raise UsageError(
                 f"the table of {name} is of float32 functions: for {form.name} name a number of ulp, as 4ulp"
             )

@@ -21,6 +21,16 @@ class Format:
     tiny: float
     largest: float
 
+    @property
+    def wide(self) -> Format:
+        """The shortest format that sums of its numbers are kept in."""
+        return FLOAT32 if self.unit > FLOAT32.unit else self
+
+    @property
+    def short(self) -> bool:
+        """Whether its numbers may be kept in a wider format instead of being rounded to it."""
+        return self.wide is not self
+
     def gamma(self, roundings: Tensor | float) -> Tensor:
         """n·u / (1 - n·u): the most that n roundings one after the other change; infinite where n·u >= 1.
 

@@ -22,7 +22,8 @@ class NormError:
 
     Its sources are x (B, N), the rows x - m, and their sums of squares (B, N / length). Holds for v as the
     mean of squares of differences and as that of squares less the square of the mean, for a root that is
-    divided by or multiplied with, before or after m is subtracted. Without `centred` m is 0.
+    divided by or multiplied with, before or after m is subtracted. Without `centred` m is 0. A short format
+    is that of the result only.
     """
 
     length: int
@@ -34,8 +35,9 @@ class NormError:
         """Distances (B, N), infinite where the variance may be lost."""
         x, rows, (least, most) = intervals
         size, apart = (self._by_rows(magnitude(one)) for one in (x, rows))
-        unit, gamma = self.form.unit, float(self.form.gamma(self.length + 6.0))
-        tiny = 4 * self.form.tiny * (self.length + 4)
+        form = self.form.wide
+        unit, gamma = form.unit, float(form.gamma(self.length + 6.0))
+        tiny = 4 * form.tiny * (self.length + 4)
         mean = size.mean(-1, keepdim=True) if self.centred else torch.zeros_like(size[..., :1])
         low, high = (end.clamp_min(0.0)[..., None] / self.length for end in (least, most))
         moved = gamma * mean + tiny if self.centred else torch.zeros_like(mean)
@@ -50,6 +52,8 @@ class NormError:
         relative = torch.where(share < 0.5, relative, math.inf)
         value = torch.minimum(apart / base.sqrt(), torch.tensor(math.sqrt(self.length)).to(apart))
         error = value * relative + (off / base.sqrt()) * (1 + relative) + tiny
+        if self.form.short:
+            error = error + self.form.unit * (value + error) + self.form.tiny
         return torch.nan_to_num(error.flatten(-2) * ROOM, nan=math.inf, posinf=math.inf)
 
     def _by_rows(self, numbers: Tensor) -> Tensor:

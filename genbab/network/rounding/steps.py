@@ -94,6 +94,9 @@ class ErrorSteps(Meaning[Sequence[Computed], Computed]):
             most = one.absolute()
             error, floor = error + _mapped(most, c.off), floor + _mapped(most, c.floor)
             size = size + _mapped(most, c.size + c.off)
+        uncertain = x[len(node.terms) :]
+        for (_, one), c in zip(node.uncertainty.weights, uncertain, strict=False):
+            error, floor = error + _mapped(one, c.off), floor + _mapped(one, c.off)
         relative = _kept(node, sources, interval)
         here = self.roundings.get(i)
         if here is not None and here.sums is not None:
@@ -202,13 +205,15 @@ def _largest(one: LinearMap, relative: Tensor) -> Tensor:
 
 def _same_sign(node: Affine, sources: Sequence[Computed]) -> bool:
     """Whether nothing can cancel: one number alone is moved and scaled, or all that is added is >= 0."""
+    if node.uncertainty.more:
+        return False
     if (
         not bool(node.bias.any())
         and len(node.terms) == 1
         and isinstance(node.terms[0][1], Identity | Index | Diagonal)
     ):
         return True
-    if node.uncertainty.constant is not None or bool((node.bias < 0).any()):
+    if bool((node.bias < 0).any()):
         return False
     return all(
         nonnegative(one) and bool((c.interval[0] >= 0).all())

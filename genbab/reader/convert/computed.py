@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from genbab.network.rounding.formats import FORMATS, Format
 from genbab.reader.convert.constants import SELECTING, STEADY, Constant, decided, enclosed, fractional
 from genbab.reader.convert.fold import fold
 from genbab.reader.lower import MOVES
+from genbab.reader.tensors import elements
 from genbab.reader.tensors.exact import ROOM, ball
 from genbab.reader.tensors.values import Array, Inexact, Op, Refused
 
@@ -22,6 +24,9 @@ ROUNDED_ONCE = frozenset("Add Sub Mul Div Reciprocal".split())
 
 NEARLY = {"Sqrt": 2.0}
 """Operators by entries that some programs round to a number beside the nearest one: by so many units."""
+
+CASTS = frozenset({"Cast", "CastLike"})
+"""Conversions."""
 
 PLAIN_SUMS = frozenset("MatMul Conv ConvTranspose ReduceSum CumSum Sum".split())
 """Operators that add up products of numbers of their inputs, without factors of their own."""
@@ -38,8 +43,14 @@ def computed(op: Op, inputs: Sequence[Constant | None]) -> list[Constant]:
     if not any(fractional(a) for a in made):
         return [*decided(op, inputs, made)]
     sharp = not any(isinstance(a, Inexact) for a in inputs)
-    chosen = op.kind in SELECTING or op.kind in ROUNDED_ONCE or op.kind in ("Cast", "CastLike")
+    chosen = op.kind in SELECTING or op.kind in ROUNDED_ONCE or op.kind in CASTS
     moves = op.kind in MOVES or op.kind in ("ScatterND", "ScatterElements", "Range", "Tile")
+    form = FORMATS.get(made[0].dtype.name)
+    if form is not None and form.short and not (sharp and op.kind in SELECTING):
+        same = sharp and moves and _among(made, inputs)
+        return [*made] if same else [_shortened(op, inputs, made[0], form)]
+    if op.kind in CASTS and isinstance(inputs[0], Inexact) and _holds(inputs[0], made[0]):
+        return [Inexact(*ball(inputs[0]), made[0])]
     if sharp and (chosen or (moves and _among(made, inputs))):
         if op.kind in ROUNDED_ONCE and any(map(_small, (*made, *inputs))):
             raise Refused("a constant below the normal numbers, which some programs take for 0")
@@ -50,6 +61,32 @@ def computed(op: Op, inputs: Sequence[Constant | None]) -> list[Constant]:
         if op.kind in ROUNDED_ONCE or op.kind in STEADY or op.kind in NEARLY:
             return [_rounded_again(op, inputs, made[0])]
     raise Refused("a constant that it computes from constants: programs may round it in different ways")
+
+
+def _holds(a: Inexact, made: Array) -> bool:
+    """Whether a conversion makes the same numbers."""
+    return elements.holds(elements.of_dtype(made.dtype), elements.of_dtype(a.computed.dtype))
+
+
+def _shortened(op: Op, inputs: Sequence[Any], made: Array, form: Format) -> Constant:
+    """A constant of a short type, as programs compute it that round it to this type or to a wider one."""
+    if op.kind in CASTS:
+        value, error = ball(inputs[0])
+    elif op.kind in PLAIN_SUMS:
+        value, error = ball(_any_order(op, inputs, made))
+    elif op.kind in ROUNDED_ONCE or op.kind in STEADY:
+        value, error = enclosed(op, inputs)
+    elif op.kind in NEARLY:
+        value, error = ball(_rounded_again(op, inputs, made))
+    else:
+        raise Refused("a constant that it computes from constants: programs may round it in different ways")
+    size = np.abs(value) + error
+    if not bool((size < form.largest).all()):
+        raise Refused(f"a constant that may be beyond {form.name}")
+    value, error, size = (a.reshape(made.shape) for a in np.broadcast_arrays(value, error, size))
+    known = (error == 0) & (made.astype(np.float64) == value) & ((size >= form.tiny) | (size == 0))
+    off = np.where(known, 0.0, (error + form.unit * size + form.tiny) * ROOM)
+    return Inexact(value, off, made) if off.any() else made
 
 
 def _small(a: Any) -> bool:

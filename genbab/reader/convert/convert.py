@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from genbab.errors import ModelError, UnsupportedError, UsageError
 from genbab.network import Index, Network
 from genbab.reader.convert.control import CONTROL
-from genbab.reader.convert.dependencies import needed_names, reads, repeated
+from genbab.reader.convert.dependencies import distinct, needed_names, readers, reads, repeated
 from genbab.reader.convert.fold import literal
 from genbab.reader.convert.forks import Forked, forked, merged
 from genbab.reader.convert.integers import typed
@@ -65,7 +66,8 @@ class Lowered:
 class Converted:
     """The network as lowered, before any simplification, and the node that holds each ONNX tensor.
 
-    steps: what the nodes of the graph became, in order; those whose outputs are constants too.
+    steps: what the nodes of the graph became, in order; those whose outputs are constants too. copies: nodes
+    that one of several readers of a tensor of a short type takes for it, and the type.
     """
 
     network: Network
@@ -73,6 +75,7 @@ class Converted:
     output_shapes: tuple[tuple[int, ...], ...]
     selections: Mapping[int, Selection] = field(default_factory=dict)
     steps: tuple[Lowered, ...] = ()
+    copies: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -86,6 +89,12 @@ class _Conversion:
     problems: list[tuple[str, str, str]] = field(default_factory=list)
     made: dict[tuple[Any, ...], Sequence[Known]] = field(default_factory=dict)
     steps: list[Lowered] = field(default_factory=list)
+    readers: Counter[str] = field(default_factory=Counter)
+
+    def read(self, tensors: Mapping[str, Known], name: str) -> Known:
+        """A tensor as the node that is lowered, or an output, takes it."""
+        value, self.builder.label = tensors[name], name
+        return distinct(self.builder, value) if self.readers[name] > 1 else value
 
 
 def convert(
@@ -105,7 +114,7 @@ def convert(
     """
     builder = Builder(sum(count(s) for _, s in shapes), computed)
     opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
-    run = _Conversion(source, opsets, builder, ask)
+    run = _Conversion(source, opsets, builder, ask, readers=readers(proto.graph) if computed else Counter())
     tensors: dict[str, Known] = {}
     _initialisers(run, proto.graph, tensors)
     _inputs(builder, shapes, _elements(proto.graph), tensors)
@@ -118,7 +127,8 @@ def convert(
     output = results[0] if len(results) == 1 else in_one_vector(builder, results)
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
     shapes_out = tuple(o.shape for o in results)
-    return Converted(builder.network(output.node), found, shapes_out, builder.selections, tuple(run.steps))
+    network = builder.network(output.node)
+    return Converted(network, found, shapes_out, builder.selections, tuple(run.steps), builder.copies)
 
 
 def _initialisers(run: _Conversion, graph: GraphProto, tensors: dict[str, Known]) -> None:
@@ -173,7 +183,8 @@ def _nodes(run: _Conversion, nodes: Sequence[NodeProto], tensors: dict[str, Know
             raise ModelError(
                 f"{run.source}: node '{op.label}' ({op.kind}) reads '{missing[0]}', which nothing makes"
             )
-        inputs = [tensors[n] if n else None for n in node.input]
+        own = {n: run.read(tensors, n) for n in node.input if n}
+        inputs = [own.get(n) for n in node.input]
         same = None if run.builder.computed else repeated(op, inputs)
         if any(isinstance(v, Unknown) for v in inputs):
             made: Sequence[Known] = []
@@ -245,13 +256,13 @@ class _Body:
         self.run.builder.label = label
         if any(isinstance(tensors.get(o.name, UNKNOWN), Unknown) for o in graph.output):
             raise Refused("its body has operators without a rule")
-        return as_nodes(self.run.builder, [tensors[o.name] for o in graph.output])
+        return as_nodes(self.run.builder, [self.run.read(tensors, o.name) for o in graph.output])
 
 
 def _output(run: _Conversion, tensors: dict[str, Known], name: str) -> Var:
-    value = tensors.get(name)
-    if value is None or isinstance(value, Unknown):
+    if isinstance(tensors.get(name, UNKNOWN), Unknown):
         raise ModelError(f"{run.source}: nothing makes the output '{name}'")
+    value = run.read(tensors, name)
     if isinstance(value, Forked):
         if len({tuple(v.shape) for v in value.cases.values()}) > 1:
             raise UnsupportedError(run.source, [(name, "output", "its shape depends on the network's input")])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from onnx import GraphProto, NodeProto
 
+from genbab.reader.convert.forks import Forked
 from genbab.reader.lower.numbers.reductions import reduced_axes
-from genbab.reader.tensors.values import Op, Refused, Var
+from genbab.reader.tensors.builder import Builder
+from genbab.reader.tensors.casts import apart
+from genbab.reader.tensors.values import Masked, Op, Refused, Var
 
 ONCE = frozenset({"ReduceMean", "ReduceSum", "Sub"})
 """Operators that exporters write twice, where it matters that two tensors are the same numbers."""
@@ -37,6 +42,37 @@ def reads(node: NodeProto) -> set[str]:
             own.update(*(inner.output for inner in graph.node))
             names |= {o.name for o in graph.output}.union(*(reads(inner) for inner in graph.node)) - own
     return names
+
+
+def readers(graph: GraphProto) -> Counter[str]:
+    """How many nodes, and outputs, read a tensor, in subgraphs too; inputs of the graph do not count."""
+    found = _readers(graph)
+    for value in graph.input:
+        del found[value.name]
+    return found
+
+
+def _readers(graph: GraphProto) -> Counter[str]:
+    found = Counter(o.name for o in graph.output)
+    for node in graph.node:
+        found.update(set(node.input))
+        for attribute in node.attribute:
+            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                found += _readers(inner)
+    return found
+
+
+def distinct(b: Builder, value: Any) -> Any:
+    """A tensor, or a sequence of them, as one of its readers takes it."""
+    if isinstance(value, Var):
+        return apart(b, value)
+    if isinstance(value, Masked):
+        return replace(value, value=apart(b, value.value))
+    if isinstance(value, tuple):
+        return tuple(distinct(b, one) for one in value)
+    if isinstance(value, Forked):
+        return Forked({case: distinct(b, one) for case, one in value.cases.items()})
+    return value
 
 
 def repeated(op: Op, inputs: Sequence[Any]) -> tuple[Any, ...] | None:

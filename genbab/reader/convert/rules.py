@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from genbab.reader.lower.layers.masked import lower_masked, makes_mask
 from genbab.reader.lower.table import RANDOM, REFUSED
 from genbab.reader.tensors.arithmetic import apply
 from genbab.reader.tensors.builder import Builder
-from genbab.reader.tensors.values import Inexact, Masked, Op, Refused, Value, Var
+from genbab.reader.tensors.values import Inexact, Masked, Op, Refused, Value, Var, element
 
 DOMAINS = ("", "ai.onnx")
 
@@ -85,4 +86,5 @@ def _registered(b: Builder, op: Op, inputs: Sequence[Known]) -> Value:
     name, operator = OPERATORS[domain, op.kind]
     if len(inputs) != 1 or not isinstance(inputs[0], Var | np.ndarray):
         raise Refused(f"the function '{name}' takes one tensor")
-    return apply(b, name, inputs[0], *(op.number(a, default) for a, default in operator.attributes))
+    made = apply(b, name, inputs[0], *(op.number(a, default) for a, default in operator.attributes))
+    return replace(made, element=element(inputs[0])) if isinstance(made, Var) else made

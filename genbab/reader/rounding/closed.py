@@ -16,6 +16,9 @@ from genbab.reader.rounding.regions import Part
 MODERATE = 2.0**40
 """Constants up to this, and factors down to its reciprocal, are far from the ends of the range."""
 
+FAR = 2.0**116
+"""Formats whose largest number is below this end close to numbers that occur."""
+
 ROOM = 1 + 2.0**-30
 """Room for the roundings of weights that were multiplied out."""
 
@@ -36,8 +39,10 @@ class _Sum:
     unit: Tensor
 
 
-def closed(lowered: Network, part: Part, roundings: Mapping[int, Rounding]) -> Rounding | None:
+def closed(lowered: Network, part: Part, roundings: Mapping[int, Rounding], most: float) -> Rounding | None:
     """The rounding of all sums of a part at once; None where it has functions, or terms may cancel.
+
+    most: the largest number of the format; where that is close, every step has to be looked at.
 
     Its `sums` are relative to the terms of one sum that stands for the whole part; what constants add is in
     `absolute`.
@@ -59,9 +64,11 @@ def closed(lowered: Network, part: Part, roundings: Mapping[int, Rounding]) -> R
     rounded = [roundings[i] for i in part.inner if i in roundings]
     if any(here.largest < math.inf for here in rounded[1:]) or not _moderate(lowered, part):
         return None
+    if len(part.inner) > 1 and most < FAR:
+        return None
     largest = rounded[0].largest if rounded else math.inf
     if len(part.inner) > 1:
-        largest = min(largest, 2.0**76)
+        largest = min(largest, FAR / MODERATE)
     unit, absolute = whole.unit * ROOM, whole.error * ROOM
     return Rounding(sums=sums * ROOM, unit=unit, absolute=absolute, largest=largest)
 

@@ -192,7 +192,7 @@ class Deployment:
         """What the program adds to a sum: in closed form where it is one step, else by its steps."""
         read = [source for source, _ in node.terms]
         if len(set(read)) == len(read) and set(part.given.values()) == set(read):
-            found = closed(self.regions.lowered, part, self.regions.roundings)
+            found = closed(self.regions.lowered, part, self.regions.roundings, self.regions.largest)
             if found is not None:
                 return found
         return self._local(part)

@@ -13,7 +13,7 @@ from genbab.reader.convert.convert import Converted
 from genbab.reader.rounding.deployed import Deployment
 from genbab.reader.rounding.forms import FORMS
 from genbab.reader.rounding.regions import Regions
-from genbab.reader.rounding.rules import Roundings
+from genbab.reader.rounding.rules import Roundings, rounded_to
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ def rounded(converted: Converted, execution: Execution, source: str) -> Rounding
     """
     form = FORMATS[execution.arithmetic]
     _check_types(source, [v.element for v in converted.tensors.values()], execution.arithmetic)
-    found = Roundings(converted.network, table(execution.elementary, form), form.largest)
+    found = Roundings(converted.network, table(execution.elementary, form), form)
+    for node, element in converted.copies.items():
+        found.found[node] = rounded_to(FORMS[element])
     for step in converted.steps:
         found.add(step)
     if found.problems:
@@ -45,7 +47,7 @@ def deployed(whole: Network, simple: Network, found: Roundings, execution: Execu
 
     Raises `UnsupportedError` where a rewriting cannot be accounted for.
     """
-    deployment = Deployment(Regions(whole, simple, found.found, found.largest), found.norms)
+    deployment = Deployment(Regions(whole, simple, found.found, found.form.largest), found.norms)
     network = deployment.network()
     if deployment.problems:
         raise _unsupported(source, execution, deployment.problems)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 EXACT = frozenset(
     "Relu Neg Abs Max Min Clip Identity Greater GreaterOrEqual Less LessOrEqual Equal Not And Or Xor Where "
-    "Floor Ceil Round Sign MaxPool GlobalMaxPool ReduceMax ReduceMin ArgMax ArgMin Hardmax OneHot Cast "
-    "CastLike ThresholdedRelu EyeLike Shape Size Constant Dropout Mod IsNaN IsInf".split()
+    "Floor Ceil Round Sign MaxPool GlobalMaxPool ReduceMax ReduceMin ArgMax ArgMin Hardmax OneHot "
+    "ThresholdedRelu EyeLike Shape Size Constant Dropout Mod IsNaN IsInf".split()
 )
-"""Operators whose results are among the numbers that go in, or known functions of them without a rounding.
+"""Operators whose results are among the numbers that go in, or known functions of them without a rounding."""
 
-What a cast to a shorter type rounds is in the network already.
-"""
+CASTS = frozenset({"Cast", "CastLike"})
+"""Operators that round where their type does not hold the numbers."""
 
 ONCE = frozenset("Add Sub Mul Div LeakyRelu PRelu Shrink".split())
 """Operators that round once: the exact result, to the nearest number."""

@@ -7,22 +7,24 @@ import math
 import torch
 
 from genbab.network.rounding.elementary import Piece, Pieces
+from genbab.network.rounding.formats import FLOAT32, Format
 from genbab.nonlinear import Nonlinearity, interval
 
 FAR = 4e-6
-"""Relative errors above this are counted as absolute ones: a tail that is flushed to 0, say."""
+"""Relative errors above this, in float32, are counted as absolute ones: a tail that is flushed to 0, say."""
 
 LOW = -60.0
 """Below this exp is hardly above 0: absolute errors of pieces that reach so far stay absolute."""
 
 
-def near(pieces: Pieces, fn: Nonlinearity) -> Pieces:
-    """The pieces of a function, with large relative errors as absolute ones."""
-    return tuple(_near(piece, fn) for piece in pieces)
+def near(pieces: Pieces, fn: Nonlinearity, form: Format) -> Pieces:
+    """The pieces of a function, with relative errors that are large for the format as absolute ones."""
+    far = FAR * max(1.0, form.unit / FLOAT32.unit)
+    return tuple(_near(piece, fn, far) for piece in pieces)
 
 
-def _near(piece: Piece, fn: Nonlinearity) -> Piece:
-    if piece.relative <= FAR:
+def _near(piece: Piece, fn: Nonlinearity, far: float) -> Piece:
+    if piece.relative <= far:
         return piece
     low, high = (torch.tensor([[end]], dtype=torch.float64) for end in (piece.low, piece.high))
     size = max(abs(float(end)) for end in interval(fn, low, high))

@@ -7,7 +7,7 @@ Operators without a rule here are refused by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ import torch
 from genbab.network import Affine, Grouped, Network, Nonlinear
 from genbab.network.rounding.counts import joined, literally, terms_of
 from genbab.network.rounding.elementary import ElementaryTable, Pieces
-from genbab.network.rounding.formats import FLOAT32, Format
+from genbab.network.rounding.formats import FLOAT32, FORMATS, Format
 from genbab.network.rounding.steps import Rounding
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.facts.registry import OPERATORS
@@ -27,6 +27,7 @@ from genbab.reader.lower import MOVES
 from genbab.reader.rounding.composites import of_batch_norm, of_softmax
 from genbab.reader.rounding.forms import FORMS
 from genbab.reader.rounding.kinds import (
+    CASTS,
     COMPLEMENTS,
     EXACT,
     KEEPING,
@@ -39,23 +40,26 @@ from genbab.reader.rounding.kinds import (
 )
 from genbab.reader.rounding.known import absolutely, multiple, near
 from genbab.reader.rounding.norms import NORMS, NormStep, norm_of
+from genbab.reader.tensors import elements
 from genbab.reader.tensors.functions import function
-from genbab.reader.tensors.values import Masked, Refused, Var
+from genbab.reader.tensors.values import Inexact, Masked, Refused, Var, element
 
 
 @dataclass
 class Roundings:
     """What the program of a lowered network rounds, by node; problems: operators without a rule.
 
-    largest: of its numbers; norms: by node, the norms that have errors of their own.
+    form: the shortest format of its tensors; norms: by node, the norms that have errors of their own. marked:
+    nodes at which the operator that is looked at rounds, in the format that its sums are kept in.
     """
 
     network: Network
     table: ElementaryTable
-    largest: float
+    form: Format
     found: dict[int, Rounding] = field(default_factory=dict)
     terms: dict[int, float] = field(default_factory=dict)
     live: frozenset[int] = frozenset()
+    marked: set[int] = field(default_factory=set)
     norms: dict[int, tuple[NormStep, Format]] = field(default_factory=dict)
     problems: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -63,6 +67,7 @@ class Roundings:
         """Note what one operator rounds."""
         if step.op.kind in QUANTISED and step.op.node.domain in DOMAINS:
             self._quantised(step)
+            self._shortened(step, _shorter(step, FLOAT32))
             return
         named = [v for v, name in zip(step.outputs, step.op.node.output, strict=False) if name]
         outputs = [v.value if isinstance(v, Masked) else v for v in named]
@@ -74,10 +79,12 @@ class Roundings:
         kind, plain = step.op.kind, step.op.node.domain in DOMAINS
         if not made or (plain and (kind in MOVES or kind in EXACT or kind in CONTROL or kind in SEQUENCES)):
             return
-        form = FORMS[made[0].element]
+        form = _shorter(step, FORMS[made[0].element])
         self.live = frozenset().union(*(self.network.ancestors[v.node] for v in made))
+        self.marked.clear()
         try:
-            self._rule(step, plain)(step, form, made)
+            self._rule(step, plain)(step, form.wide, made)
+            self._shortened(step, form)
         except Refused as reason:
             self.problems.append((step.op.label, kind, str(reason)))
 
@@ -85,6 +92,8 @@ class Roundings:
         kind = step.op.kind
         if plain and kind in ONCE:
             return self._once
+        if plain and kind in CASTS:
+            return self._cast
         if plain and kind in MOVING and step.op.text(*MOVING[kind]) == MOVING[kind][1]:
             return self._exact
         if plain and kind in SUMS:
@@ -112,6 +121,29 @@ class Roundings:
         """Note what the program rounds at node i, beside what is known."""
         if rounding is not None and i in self.live:
             self.found[i] = joined(self.found.get(i), rounding)
+            self.marked.add(i)
+
+    def _shortened(self, step: Lowered, form: Format) -> None:
+        """What is rounded to a short format, or kept: whatever is computed on the way, sums as a whole."""
+        if not form.short:
+            return
+        for i in sorted(i for i in self.marked if step.first <= i < step.last):
+            node, more = self.network.nodes[i], rounded_to(form)
+            if step.op.kind in NORMS and isinstance(node, Affine):  # the product with the scale, too
+                each = torch.full_like(node.bias, form.unit)
+                more = replace(more, sums=each, absolute=2.0 * form.tiny)
+            elif step.op.kind in COMPLEMENTS and self.found[i].function:
+                more = replace(more, absolute=form.unit + form.tiny)
+            self.mark(i, more)
+        for i, (norm, _) in self.norms.items():
+            if step.first <= i < step.last:
+                self.norms[i] = norm, form
+
+    def _cast(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        """A conversion that rounds is a node of its own."""
+        for v in made:
+            if step.first <= v.node < step.last and v.node in self.network.affine:
+                self.mark(v.node, rounded_to(form))
 
     def _exact(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
         """Nothing is rounded."""
@@ -165,6 +197,7 @@ class Roundings:
     def _quantised(self, step: Lowered) -> None:
         """Float steps before numbers are rounded to integers; these are exact."""
         self.live = frozenset(range(step.first, step.last))
+        self.marked.clear()
         for i in sorted(self.live):
             node = self.network.nodes[i]
             if isinstance(node, Affine):
@@ -200,7 +233,7 @@ class Roundings:
             found = multiple(self.table.pieces("elu(1)"), fn.params[0])
         if not found:
             raise Refused(f"the table '{self.table.name}' does not have {fn}; --elementary 4ulp, say, does")
-        return near(found, fn)
+        return near(found, fn, self.form)
 
     def _batch_norm(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
         """Runtimes multiply the factors into the weights of the convolution before, where there is one."""
@@ -212,6 +245,8 @@ class Roundings:
 
     def _norm(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
         """The norm has an error of its own; scale and bias may be joined with it, or come after it."""
+        if step.op.integer("stash_type", elements.FLOAT) in elements.SHORT:
+            raise Refused("a norm whose sums are kept in a type below float32")
         norm = norm_of(self.network, step)
         if norm is None or any(step.op.node.output[1:]):
             raise Refused("a norm of single numbers, or one whose mean is an output, too")
@@ -230,13 +265,29 @@ class Roundings:
             self.mark(v.node, of_softmax(step, form, exp, log))
 
 
+def rounded_to(form: Format) -> Rounding:
+    """One rounding to the nearest number of the format, or none."""
+    return Rounding(unit=form.unit, absolute=form.tiny)
+
+
+def _shorter(step: Lowered, form: Format) -> Format:
+    """The shortest format of what an operator reads, at least of this one."""
+    read = [v.value if isinstance(v, Masked) else v for v in step.inputs]
+    types = {element(v) for v in read if isinstance(v, Var | np.ndarray | Inexact)}
+    return max([form, *(FORMS[t] for t in types & elements.SHORT)], key=lambda one: one.unit)
+
+
 def _flushed(step: Lowered) -> bool:
-    """Whether an operator that chooses or compares reads a constant below the normal numbers of its type."""
+    """Whether an operator that chooses or compares reads a constant below the normal numbers.
+
+    Those of float32 for shorter types.
+    """
     if step.op.kind not in EXACT:
         return False
     for value in step.inputs:
-        if isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64):
-            size = np.abs(value)
-            if bool(((size > 0) & (size < np.finfo(value.dtype).tiny)).any()):
+        form = FORMATS.get(value.dtype.name) if isinstance(value, np.ndarray) else None
+        if form is not None:
+            size = np.abs(value.astype(np.float64))
+            if bool(((size > 0) & (size < form.wide.tiny)).any()):
                 return True
     return False

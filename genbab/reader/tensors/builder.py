@@ -56,7 +56,7 @@ class Builder:
     whole numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true:
     (N, K); `places` are where slices begin, by the node of the number and the length of the axis; `partial`
     nodes depend on a function that is not defined everywhere; `selections` are what `Where` chose from such
-    nodes.
+    nodes; `copies` are nodes that one reader of a tensor takes for it, and the tensor's type.
     """
 
     def __init__(self, input_size: int, computed: bool = False) -> None:
@@ -74,6 +74,7 @@ class Builder:
         self.spans: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self.partial: set[int] = set()
         self.selections: dict[int, Selection] = {}
+        self.copies: dict[int, int] = {}
         self.numbers = 0
 
     def network(self, output: int) -> Network:

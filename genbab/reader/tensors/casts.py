@@ -58,24 +58,40 @@ def _to_float(b: Builder, x: Var, target: int) -> Var:
         b.integral.add(x.node)
         if not elements.holds(target, held):
             held = next((t for t in HELD if elements.holds_whole(t, low, high)), held)
-    if elements.holds(target, held):
+    kept = b.computed and target in elements.SHORT and not x.whole and held in elements.DIGITS
+    if elements.holds(target, held) and not kept:
         return replace(x, element=target, exact=held)
     return narrowed(b, x, target)
 
 
 def narrowed(b: Builder, x: Var, target: int) -> Var:
-    """The tensor rounded to nearest in float or double, as a number near it; undefined beyond its range.
+    """The tensor rounded to nearest in a type of float, as a number near it; undefined beyond its range.
 
     Rounding moves a number by at most half of a unit in its last place, or of the least number of the type.
+    Where the network is one that a program computes, the rounding is accounted for elsewhere.
     """
     unit, least, most = ROUNDED[target]
     low, high = span(b, x)
     if low < -most or most < high:
         x = replace(x, node=b.nonlinear(function("within", -most, most), x).node)
+    if b.computed:
+        return replace(b.affine(x.shape, [(x.node, Identity(x.size))]), element=target)
     error = Diagonal(torch.full((x.size,), unit, dtype=torch.float64))
     uncertainty = Uncertainty(0, torch.full((x.size,), least, dtype=torch.float64), ((x.node, error),))
     made = b.affine(x.shape, [(x.node, Identity(x.size))], None, uncertainty)
     return replace(made, element=target)
+
+
+def apart(b: Builder, x: Var) -> Var:
+    """The tensor as one of its readers takes it: rounded to its short type, or as it was computed.
+
+    The tensor itself where that makes no difference.
+    """
+    if x.element not in elements.SHORT or x.node in b.truths or not x.size:
+        return x
+    made = b.affine(x.shape, [(x.node, Identity(x.size))])
+    b.copies[made.node] = x.element
+    return replace(x, node=made.node)
 
 
 def _to_integer(b: Builder, x: Var, target: int) -> Var:
