@@ -21,7 +21,7 @@ SearchDtype = Literal["float32", "float64"]
 SearchProducts = Literal["full", "bfloat16"]
 Backend = Literal["auto", "torch", "numba", "triton"]
 Witness = Literal["nearest", "exact"]
-Arithmetic = Literal["real", "float32", "float64"]
+Arithmetic = Literal["real", "float16", "bfloat16", "float32", "float64"]
 
 
 def _whole(least: int, most: float = math.inf) -> Callable[[Any], bool]:

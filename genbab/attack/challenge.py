@@ -64,7 +64,7 @@ class Challenge:
         self.certain = certain if config.witness == "nearest" else None
         double = any(kind == np.float64 for kind in model.input_dtypes)
         numbers = SearchNumbers(torch.float64 if double else torch.float32, self.device, nearest=True)
-        self.guessed = False
+        self.guessed, self.coarse = False, model.precision.short
         memory = max(1 << 26, config.memory // 8)
         self.attacker = Attacker(network, spec, self.confirm, numbers, memory)
 
@@ -143,10 +143,11 @@ class Challenge:
     def _guess(self) -> None:
         """Once, some points of the boxes in onnxruntime, for models that convert numbers; raises `Falsified`.
 
-        Gradients of a network without the file's conversions see nothing of what these round off.
+        Gradients of a network without the file's conversions see nothing of what these round off, nor of what
+        short types do.
         """
         weights = any(node.uncertainty.weights for node in self.network.affine.values())
-        if not weights or self.guessed:
+        if not (weights or self.coarse) or self.guessed:
             return
         self.guessed = True
         for x in islice(points(self.spec, self.config.seed), GUESSES):

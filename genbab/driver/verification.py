@@ -68,8 +68,13 @@ class Verification:
             result = self.ledger.result(Verdict.FALSIFIED, found_at(example, self.config.arithmetic), example)
             return replace(result, runtime=self.challenge.remark(example))
         except DeadlineReached:
-            return self.ledger.result(Verdict.TIMEOUT, self.undefined.added(Status.TIMEOUT.message))
-        return self.ledger.result(Verdict.UNKNOWN, self.undefined.added(reason))
+            return self._open(Verdict.TIMEOUT, Status.TIMEOUT.message)
+        return self._open(Verdict.UNKNOWN, reason)
+
+    def _open(self, verdict: Verdict, reason: str) -> Result:
+        """A verdict that claims nothing, and why nothing was attacked where onnxruntime cannot judge."""
+        notes = () if self.model.replayable else self.model.notes
+        return self.ledger.result(verdict, "; ".join([self.undefined.added(reason), *notes]))
 
     def _undecided(self) -> str:
         """Why the stages prove nothing, "" where they do; raises `Falsified`.

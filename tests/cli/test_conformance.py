@@ -79,7 +79,7 @@ def test_every_capability_is_answered_in_the_standards_form(here: Command, capab
     assert said.code == 0 and said.err == "" and lines and all(lines)
     forms = {
         "onnx-opset-versions": r"\d+",
-        "onnx-element-types": "real|float32|float64",
+        "onnx-element-types": "real|float16|bfloat16|float32|float64",
         "onnx-operators": r"[A-Z]\w+",
         "vnnlib-versions": r"\d+\.\d+",
         "hidden-node-theories": "NH|H",
@@ -183,7 +183,8 @@ def test_a_query_of_float32_is_answered(here: Command, models: Models, more: tup
 
 def test_a_query_of_another_type_is_refused(here: Command, models: Models) -> None:
     Path("half.vnnlib").write_text(Path("float.vnnlib").read_text().replace("float32", "float16"))
-    refused(here("verify", "half.vnnlib", *given("f", "g")), "X float16", "--over-reals", "one type")
+    refused(here("verify", "half.vnnlib", *given("f", "g")), "computes in float32", "--arithmetic float32")
+    refused(here("verify", "float.vnnlib", *given("f", "g"), "--arithmetic", "float16"), "computes in float32")
     refused(here("verify", "float.vnnlib", *given("f", "g"), "--arithmetic", "float64"), "float32", "float64")
 
 

@@ -134,6 +134,7 @@ class VerifyQuestion:
     def settled(self, config: Config, spec: Spec) -> Config:
         """The settings for the arithmetic that a query is about.
 
+        A query of float32 may be about a file that has shorter types inside, where the settings say so.
         Raises `SpecError` where there are no proofs of it. A model and a specification are what the settings
         say, whatever types are declared.
         """
@@ -141,6 +142,8 @@ class VerifyQuestion:
         if self.model is not None or self.over_reals or not types:
             return config
         if len(types) == 1 and types[0] in get_args(Arithmetic):
+            if types[0] == "float32" and config.arithmetic in ("float16", "bfloat16"):
+                return config
             if config.arithmetic not in ("real", types[0]):
                 what = f"is about {types[0]}, and --arithmetic {config.arithmetic} was given"
                 raise SpecError(what, str(self.spec))

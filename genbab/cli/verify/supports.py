@@ -36,7 +36,7 @@ def _is(*lines: str) -> Lines:
 
 ANSWERS: dict[str, Lines] = {
     "onnx-opset-versions": _opsets,
-    "onnx-element-types": _is("real", "float32", "float64"),
+    "onnx-element-types": _is("real", "float16", "bfloat16", "float32", "float64"),
     "onnx-operators": _operators,
     "vnnlib-versions": _is("2.0", "2.0"),
     "hidden-node-theories": _is("NH"),
@@ -48,6 +48,6 @@ ANSWERS: dict[str, Lines] = {
     "serialise-assignments": _is("true"),
     "unsat-proofs": _is("false"),
 }
-"""By capability. A query of float32 or float64 is about floating-point arithmetic, and so is its proof
+"""By capability. A query of a floating-point type is about floating-point arithmetic, and so is its proof
 (`Config.arithmetic`). A formula is brought into disjunctive normal form before it is decided.
 """
