@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ from .styles import Array, Style
 
 RULES: dict[str, Rule] = {**POINTWISE, **MOVING, **LAYERS, **NORMS, **RECURRENT}
 """Operator to rule."""
+
+Taken = Callable[[str, Array], Array]
+"""What one reader takes for a tensor of this name that was computed as this array."""
 
 Made = dict[str, tuple[str, list[Array | None]]]
 """Tensor to the operator that made it, and of what."""
@@ -74,9 +77,16 @@ def run(model: onnx.ModelProto | Program, points: Mapping[str, Array], style: St
 
 
 def tensors(
-    program: Program, points: Mapping[str, Array], style: Style, nudges: Mapping[str, Array] | None = None
+    program: Program,
+    points: Mapping[str, Array],
+    style: Style,
+    nudges: Mapping[str, Array] | None = None,
+    taken: Taken = lambda _, array: array,
 ) -> dict[str, Array]:
-    """Every tensor at the points, (1, ...) for constants; `nudges` (P, ...) are added to what is computed."""
+    """Every tensor at the points, (1, ...) for constants; `nudges` (P, ...) are added to what is computed.
+
+    Nodes read what is `taken` for a tensor.
+    """
     if np.float32(1e-39) * np.float32(1) == 0:
         raise RuntimeError("this process flushes subnormal numbers to zero")
     m = Arithmetic(style)
@@ -85,7 +95,8 @@ def tensors(
         made: Made = {}
         for step in program.steps:
             m.tensor = step.outputs[0]
-            given = [known[name] if name else None for name in step.inputs]
+            own = {name: taken(name, known[name]) for name in step.inputs if name}
+            given = [own.get(name) for name in step.inputs]
             joined = _contracted(m, step, made, given)
             call = Call(m, step.kind, given, step.attributes, len(step.outputs))
             found = RULES[step.kind](call) if joined is None else joined
