@@ -15,7 +15,7 @@ import json
 import time
 from pathlib import Path
 
-from elementary_functions import measure, softmax, tables
+from elementary_functions import measure, recurrent, softmax, tables
 from elementary_functions.runtimes import NAMES, capability, processor, variants, versions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +49,8 @@ def written(runtime: str, kept: Path, folder: Path) -> None:
     head = {"name": runtime, "versions": versions(runtime), "cpu": processor()}
     folder.mkdir(parents=True, exist_ok=True)
     inside = softmax.worst(softmax.softmax(runtime))
-    table = {**head, "measured": datetime.date.today().isoformat(), "softmax": inside, "functions": rows}
+    head = {**head, "measured": datetime.date.today().isoformat(), "softmax": inside}
+    table = {**head, "recurrent": recurrent.worst(runtime), "functions": rows}
     (folder / f"{runtime}.json").write_text(tables.text(table), encoding="utf-8")
     print(tables.page(table), end="")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -48,17 +48,25 @@ Pieces = tuple[Piece, ...]
 class ElementaryTable:
     """Errors of functions by name, as `str` of their records gives it; about: what the table holds for.
 
-    every: the pieces of functions that are not named; () if these are unknown.
+    every: the pieces of functions that are not named; () if these are unknown. inside: absolute errors of
+    functions inside recurrent operators, where the runtime has others.
     """
 
     name: str
     about: str
     functions: Mapping[str, Pieces]
     every: Pieces = ()
+    inside: Mapping[str, float] = field(default_factory=dict)
 
     def pieces(self, name: str) -> Pieces:
         """What is known of the function, () for nothing."""
         return self.functions.get(name, self.every)
+
+    def recurrent(self, name: str) -> Pieces:
+        """What is known of the function inside recurrent operators, () for nothing."""
+        if name in self.inside:
+            return (Piece(-math.inf, math.inf, self.inside[name], 0.0),)
+        return self.every
 
 
 def known_table(name: str) -> bool:
@@ -95,7 +103,8 @@ def _shipped(name: str) -> ElementaryTable:
         for fn, known in data["functions"].items()
     }
     versions = " ".join(f"{k} {v}" for k, v in data["versions"].items())
-    return ElementaryTable(data["name"], f"{versions} on {data['cpu']}", functions)
+    inside = {name: float(known["absolute"]) for name, known in data.get("recurrent", {}).items()}
+    return ElementaryTable(data["name"], f"{versions} on {data['cpu']}", functions, (), inside)
 
 
 def everywhere(pieces: Pieces) -> Piece | None:
