@@ -135,7 +135,7 @@ class Replayer:
     def rounded(self, spec: Spec, x: npt.NDArray[Any]) -> Floats:
         """x (D,) as numbers of float32, or of shorter types of the model, wherever these lie."""
         made = x.astype(np.float32).astype(np.float64)
-        for here, kind in self._kinds(spec):
+        for here, kind in self.types(spec):
             if kind in SHORT:
                 made[here] = x[here].astype(kind)
         return made

@@ -159,9 +159,11 @@ def _element(op: Op, inputs: Sequence[Any], position: int) -> int | None:
         return None
     takes, gives, allowed = types
     kind = gives[min(position, len(gives) - 1)]
-    source = next((i for i, t in enumerate(takes) if t == kind and i < len(inputs)), None)
-    if source is not None and isinstance(inputs[source], Var | np.ndarray | Inexact):
-        return element(inputs[source])
+    alike = [v for i, v in enumerate(inputs) if takes[min(i, len(takes) - 1)] == kind]
+    known = [v for v in alike if isinstance(v, Var | np.ndarray | Inexact)]
+    known.sort(key=lambda v: not isinstance(v, Var))  # what lowering makes of constants is of float64
+    if known:
+        return element(known[0])
     only = (kind,) if kind.startswith("tensor(") else allowed.get(kind, ())
     return NAMES.get(only[0]) if len(only) == 1 else None
 
