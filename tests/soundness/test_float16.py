@@ -13,8 +13,11 @@ import pytest
 from genbab import Config, Verdict, api, verify
 from genbab.errors import UsageError
 from genbab.network.rounding import elementary
+from genbab.network.rounding.formats import Format
+from genbab.network.rounding.steps import Rounding
 from genbab.reader.convert.convert import _Conversion
 from genbab.reader.rounding import rules
+from genbab.reader.rounding.kinds import EXACT
 from genbab.specs import Clause, Spec
 
 from .float16 import shortened
@@ -110,7 +113,7 @@ FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[], Short
         _sum,
     ),
     "a cast is not charged": (
-        lambda patch: patch.setattr(rules, "EXACT", rules.EXACT | {"Cast"}),
+        lambda patch: patch.setattr(rules, "EXACT", EXACT | {"Cast"}),
         _cast,
     ),
     "all readers see the same": (
@@ -120,8 +123,8 @@ FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[], Short
 }
 
 
-def _halved(form: rules.Format) -> rules.Rounding:
-    return replace(rules.Rounding(), unit=form.unit / 4, absolute=form.tiny)
+def _halved(form: Format) -> Rounding:
+    return replace(Rounding(), unit=form.unit / 4, absolute=form.tiny)
 
 
 @pytest.mark.parametrize("name", FAULTS)

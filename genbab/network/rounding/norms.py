@@ -12,6 +12,9 @@ from torch import Tensor
 from genbab.network.rounding.formats import Format
 from genbab.network.roundoff import Interval, magnitude
 
+REACH = 2.0**60
+"""Numbers that are normalised are expected to be smaller than this."""
+
 ROOM = 1 + 2.0**-20
 """Room for the roundings of the error's own arithmetic."""
 
@@ -54,6 +57,9 @@ class NormError:
         error = value * relative + (off / base.sqrt()) * (1 + relative) + tiny
         if self.form.short:
             error = error + self.form.unit * (value + error) + self.form.tiny
+        most = size.amax(-1, keepdim=True)
+        kept = (most < REACH) & (8.0 * self.length * most**2 < form.largest)  # squares of x, and of x - m
+        error = torch.where(kept, error, math.inf)
         return torch.nan_to_num(error.flatten(-2) * ROOM, nan=math.inf, posinf=math.inf)
 
     def _by_rows(self, numbers: Tensor) -> Tensor:

@@ -99,6 +99,8 @@ class ErrorSteps(Meaning[Sequence[Computed], Computed]):
             error, floor = error + _mapped(one, c.off), floor + _mapped(one, c.off)
         relative = _kept(node, sources, interval)
         here = self.roundings.get(i)
+        if here is not None and here.largest < math.inf:
+            size = _beyond(node, sources, here.largest, size)
         if here is not None and here.sums is not None:
             error = error + here.sums * size
             relative = (
@@ -156,6 +158,15 @@ class ErrorSteps(Meaning[Sequence[Computed], Computed]):
             self.lost = self.lost | lost.any(-1)
             error, floor = error.masked_fill(lost, math.inf), floor.masked_fill(lost, math.inf)
         return Computed(made.interval, error, relative, floor)
+
+
+def _beyond(node: Affine, sources: Sequence[Computed], largest: float, size: Tensor) -> Tensor:
+    """The sizes (B, N) of a sum, infinite where a source may reach `largest`."""
+    for (_, one), c in zip(node.terms, sources, strict=True):
+        far = ~(c.size + c.off < largest)
+        if bool(far.any()):
+            size = size.masked_fill(one.reached(far), math.inf)
+    return size
 
 
 def _constant(node: Affine, box: Interval) -> Interval:

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from genbab.network.rounding.counts import REACH
 from genbab.network.rounding.elementary import Pieces
 from genbab.network.rounding.formats import Format
 from genbab.network.rounding.steps import Rounding
 from genbab.reader.convert.convert import Lowered
+from genbab.reader.rounding.ends import normalising
 from genbab.reader.rounding.known import below_zero
 from genbab.reader.tensors.builder import flat
 from genbab.reader.tensors.exact import ball
@@ -29,16 +31,16 @@ def of_batch_norm(step: Lowered, form: Format, shape: Sequence[int]) -> Rounding
 
     The lowered sum is factor · x + (bias - factor · mean): what cancels in its constant is charged for here.
     """
-    scale, bias, mean, variance = (_size(v) for v in step.inputs[1:5])
-    with np.errstate(all="ignore"):
-        factor = scale / np.sqrt(variance + step.op.number("epsilon", 1e-5)) * ROOM
-    if bool((mean > form.largest / 4.0).any()):
-        raise Refused("a mean next to the end of the range: what is subtracted may be infinite")
+    scale, bias, mean, _ = (_size(v) for v in step.inputs[1:5])
+    factor, root = normalising(step)
+    parts = np.stack(np.broadcast_arrays(scale, root, factor, mean, mean * scale, mean * factor + bias))
+    if not bool((parts < form.largest / 8.0).all()):
+        raise Refused("constants next to the end of the range: what is made of them may be infinite")
     constant = flat((bias + mean * factor).reshape(-1, *[1] * (len(shape) - 2)), shape)
     gamma = float(form.gamma(STEPS))
-    tiny = 16 * form.tiny * (1.0 + float(factor.max(initial=0.0)))
-    absolute = 2 * gamma * constant + tiny
-    limit = form.largest / 4.0  # of what the mean is subtracted from
+    most = max(1.0, float(parts[:3].max(initial=0.0)))
+    absolute = 2 * gamma * constant + 16 * form.tiny * (most + REACH)
+    limit = min(REACH, form.largest / (8.0 * most))  # of what the mean is subtracted from
     return Rounding(sums=torch.full_like(constant, gamma), absolute=absolute, largest=limit)
 
 

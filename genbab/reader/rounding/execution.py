@@ -11,9 +11,9 @@ from genbab.network.rounding.elementary import table
 from genbab.network.rounding.formats import BFLOAT16, FLOAT16, FORMATS
 from genbab.reader.convert.convert import Converted
 from genbab.reader.rounding.deployed import Deployment
-from genbab.reader.rounding.forms import FORMS
+from genbab.reader.rounding.forms import FORMS, rounded_to
 from genbab.reader.rounding.regions import Regions
-from genbab.reader.rounding.rules import Roundings, rounded_to
+from genbab.reader.rounding.rules import Roundings
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,13 @@ SUMS = {
 """Sums of products in any order, with so many roundings more of each term: the division of a mean, say."""
 
 STEPS = frozenset(
-    "RNN LSTM GRU ReduceL1 ReduceL2 ReduceLogSum ReduceProd Swish LpNormalization RotaryEmbedding LRN LpPool "
+    "ReduceL1 ReduceL2 ReduceLogSum ReduceProd Swish LpNormalization RotaryEmbedding LRN LpPool "
     "GlobalLpPool".split()
 )
 """Operators that are computed step by step as they are written out here."""
+
+RECURRENT = frozenset({"RNN", "LSTM", "GRU"})
+"""Operators whose gates are sums of products of inputs and of states, with functions of their own."""
 
 QUANTISED = frozenset(
     "QuantizeLinear DequantizeLinear QLinearMatMul QLinearConv MatMulInteger ConvInteger".split()
@@ -61,3 +64,6 @@ COMPLEMENTS = frozenset({"GRU", "LSTM"})
 
 POWER = 4
 """Units of roundoff that a power inside of an operator (a root, a reciprocal of it) is computed to within."""
+
+CHARGED = frozenset(SUMS) | STEPS | RECURRENT | {"Add", "Sub", "Mul", "Div"}
+"""Operators that are charged for constants below the normal numbers."""

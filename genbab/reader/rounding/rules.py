@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import torch
 
 from genbab.network import Affine, Grouped, Network, Nonlinear
-from genbab.network.rounding.counts import joined, literally, terms_of
+from genbab.network.rounding.counts import REACH, joined, literally, terms_of
 from genbab.network.rounding.elementary import ElementaryTable, Pieces
-from genbab.network.rounding.formats import FLOAT32, FORMATS, Format
+from genbab.network.rounding.formats import FLOAT32, Format
 from genbab.network.rounding.steps import Rounding
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.facts.registry import OPERATORS
@@ -25,7 +24,14 @@ from genbab.reader.convert.rules import DOMAINS
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import MOVES
 from genbab.reader.rounding.composites import of_batch_norm, of_softmax
-from genbab.reader.rounding.forms import FORMS
+from genbab.reader.rounding.ends import (
+    check_constants,
+    of_joined_factor,
+    of_joined_norm,
+    of_norm_scale,
+    of_small_constants,
+)
+from genbab.reader.rounding.forms import FORMS, rounded_to, shorter
 from genbab.reader.rounding.kinds import (
     CASTS,
     COMPLEMENTS,
@@ -35,14 +41,16 @@ from genbab.reader.rounding.kinds import (
     ONCE,
     POWER,
     QUANTISED,
+    RECURRENT,
     STEPS,
     SUMS,
 )
-from genbab.reader.rounding.known import absolutely, multiple, near
+from genbab.reader.rounding.known import multiple, near
 from genbab.reader.rounding.norms import NORMS, NormStep, norm_of
+from genbab.reader.rounding.recurrent import of_recurrent
 from genbab.reader.tensors import elements
 from genbab.reader.tensors.functions import function
-from genbab.reader.tensors.values import Inexact, Masked, Refused, Var, element
+from genbab.reader.tensors.values import Masked, Refused, Var
 
 
 @dataclass
@@ -67,19 +75,20 @@ class Roundings:
         """Note what one operator rounds."""
         if step.op.kind in QUANTISED and step.op.node.domain in DOMAINS:
             self._quantised(step)
-            self._shortened(step, _shorter(step, FLOAT32))
+            self._shortened(step, shorter(step, FLOAT32))
             return
         named = [v for v, name in zip(step.outputs, step.op.node.output, strict=False) if name]
         outputs = [v.value if isinstance(v, Masked) else v for v in named]
         made = [v for v in outputs if isinstance(v, Var) and not (v.whole or v.boolean)]
-        if _flushed(step):
-            what = "a constant below the normal numbers, which some programs take for 0"
-            self.problems.append((step.op.label, step.op.kind, what))
+        try:
+            check_constants(step)
+        except Refused as reason:
+            self.problems.append((step.op.label, step.op.kind, str(reason)))
             return
         kind, plain = step.op.kind, step.op.node.domain in DOMAINS
         if not made or (plain and (kind in MOVES or kind in EXACT or kind in CONTROL or kind in SEQUENCES)):
             return
-        form = _shorter(step, FORMS[made[0].element])
+        form = shorter(step, FORMS[made[0].element])
         self.live = frozenset().union(*(self.network.ancestors[v.node] for v in made))
         self.marked.clear()
         try:
@@ -98,6 +107,8 @@ class Roundings:
             return self._exact
         if plain and kind in SUMS:
             return self._sums
+        if plain and kind in RECURRENT:
+            return self._recurrent
         if plain and kind in STEPS:
             return self._steps
         special: dict[str, Callable[[Lowered, Format, Sequence[Var]], None]] = {
@@ -157,10 +168,19 @@ class Roundings:
         for i in read:
             more = 0.0 if factor else added + 1.0 - self.terms[i]
             self._more(i, more * form.unit / 2.0, form.unit * factor)
+            if factor and i in self.network.affine:
+                self._joined(i, made, of_joined_factor(self.network.affine[i], step, form))
         for v in made:
             if step.first <= v.node < step.last:
                 self.mark(v.node, Rounding(unit=form.unit, absolute=form.tiny))
+                self.mark(v.node, of_small_constants(step, form))
                 self._more(v.node, max(0.0, added - 1.0) * form.unit / 2.0)
+
+    def _joined(self, i: int, made: Sequence[Var], lost: float) -> None:
+        """What is lost where the weights of sum i are multiplied by what comes after it."""
+        self.mark(i, Rounding(largest=REACH))
+        for v in made:
+            self.mark(v.node, Rounding(absolute=lost))
 
     def _more(self, i: int, partial: float, each: float = 0.0) -> None:
         """So much more of a sum's partial sums, and of each term."""
@@ -176,8 +196,8 @@ class Roundings:
         for i, node in sums.items():  # a bias, say, may be any of the terms
             self.mark(i, literally(node, form, more, whole - many[i] if many[i] > 1.0 else 0.0))
         for v in made:
-            if whole > 1.0 and v.node in sums:
-                self.terms[v.node] = whole
+            if v.node in sums:
+                self.terms[v.node] = max(1.0, whole)
             if v.node in self.network.nonlinear:
                 self.mark(v.node, Rounding(unit=form.unit, absolute=form.tiny))
 
@@ -189,10 +209,21 @@ class Roundings:
             elif isinstance(node, Grouped):
                 raise Refused("what it rounds is not known")
             elif isinstance(node, Nonlinear):
-                found = self._computed(node, form)
-                if found is not None and found.function and step.op.kind in COMPLEMENTS:
-                    found = Rounding(function=absolutely(found.function, form.unit))
-                self.mark(i, found)
+                self.mark(i, self._computed(node, form))
+
+    def _recurrent(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
+        for i, found in of_recurrent(self.network, step, form, self._in_recurrence):
+            self.mark(i, found)
+
+    def _in_recurrence(self, fn: Nonlinearity) -> Pieces:
+        """What is known of a function inside a recurrent operator, where runtimes have others."""
+        found = self.table.recurrent(str(fn))
+        if not found:
+            inside = f"{fn} of recurrent operators"
+            raise Refused(
+                f"the table '{self.table.name}' does not have {inside}; --elementary 4ulp, say, does"
+            )
+        return near(found, fn, self.form)
 
     def _quantised(self, step: Lowered) -> None:
         """Float steps before numbers are rounded to integers; these are exact."""
@@ -240,6 +271,7 @@ class Roundings:
         self.mark(made[0].node, of_batch_norm(step, form, made[0].shape))
         source = step.inputs[0]
         if isinstance(source, Var) and source.node in self.terms:
+            self._joined(source.node, made, of_joined_norm(self.network.affine[source.node], step, form))
             self._more(source.node, form.unit, 2.0 * form.unit)
             self._more(made[0].node, self.terms[source.node] * form.unit / 2.0)
 
@@ -251,43 +283,17 @@ class Roundings:
         if norm is None or any(step.op.node.output[1:]):
             raise Refused("a norm of single numbers, or one whose mean is an output, too")
         self.norms[norm.node] = norm, form
+        small = of_norm_scale(step, norm.epsilon, form)
         for i in range(norm.node + 1, step.last):
             node = self.network.nodes[i]
             if isinstance(node, Affine):
                 self.mark(i, literally(node, form, 2))
             else:
                 self.mark(i, Rounding(unit=3 * form.unit, absolute=form.tiny))
+            self.mark(i, Rounding(absolute=small))
 
     def _softmax(self, step: Lowered, form: Format, made: Sequence[Var]) -> None:
         exp = self.pieces(function("exp"))
         log = self.pieces(function("log")) if step.op.kind == "LogSoftmax" else None
         for v in made:
             self.mark(v.node, of_softmax(step, form, exp, log))
-
-
-def rounded_to(form: Format) -> Rounding:
-    """One rounding to the nearest number of the format, or none."""
-    return Rounding(unit=form.unit, absolute=form.tiny)
-
-
-def _shorter(step: Lowered, form: Format) -> Format:
-    """The shortest format of what an operator reads, at least of this one."""
-    read = [v.value if isinstance(v, Masked) else v for v in step.inputs]
-    types = {element(v) for v in read if isinstance(v, Var | np.ndarray | Inexact)}
-    return max([form, *(FORMS[t] for t in types & elements.SHORT)], key=lambda one: one.unit)
-
-
-def _flushed(step: Lowered) -> bool:
-    """Whether an operator that chooses or compares reads a constant below the normal numbers.
-
-    Those of float32 for shorter types.
-    """
-    if step.op.kind not in EXACT:
-        return False
-    for value in step.inputs:
-        form = FORMATS.get(value.dtype.name) if isinstance(value, np.ndarray) else None
-        if form is not None:
-            size = np.abs(value.astype(np.float64))
-            if bool(((size > 0) & (size < form.wide.tiny)).any()):
-                return True
-    return False
