@@ -184,7 +184,9 @@ def test_a_query_of_float32_is_answered(here: Command, models: Models, more: tup
 def test_a_query_of_another_type_is_refused(here: Command, models: Models) -> None:
     Path("half.vnnlib").write_text(Path("float.vnnlib").read_text().replace("float32", "float16"))
     refused(here("verify", "half.vnnlib", *given("f", "g")), "computes in float32", "--arithmetic float32")
-    refused(here("verify", "float.vnnlib", *given("f", "g"), "--arithmetic", "float16"), "computes in float32")
+    refused(
+        here("verify", "float.vnnlib", *given("f", "g"), "--arithmetic", "float16"), "computes in float32"
+    )
     refused(here("verify", "float.vnnlib", *given("f", "g"), "--arithmetic", "float64"), "float32", "float64")
 
 
