@@ -47,7 +47,7 @@ def uncertain(node: Affine, sources: Sequence[Interval], own: Tensor | None = No
         total, terms = spread if total is None else total + spread, terms + one.terms
         gain = max(gain, one.gain)
     if doubt.roundoff is not None:
-        more = _computed(node, doubt.roundoff, sources)
+        more = _computed(node, doubt.roundoff, sources, 0.0 if total is None else total)
         total, terms = more if total is None else total + more, terms + 4
         assert own is not None, "a size of the value"
         total = total + doubt.roundoff.unit * (own + total)
@@ -57,9 +57,12 @@ def uncertain(node: Affine, sources: Sequence[Interval], own: Tensor | None = No
     return rounded + underflow(terms, dtype) * gain
 
 
-def _computed(node: Affine, roundoff: Roundoff, sources: Sequence[Interval]) -> Tensor:
-    """What the program's arithmetic may add, (B, N), before the last rounding of the value."""
-    size, over = node.bias.abs()[None], torch.zeros_like(node.bias, dtype=torch.bool)[None]
+def _computed(node: Affine, roundoff: Roundoff, sources: Sequence[Interval], doubt: Tensor | float) -> Tensor:
+    """What the program's arithmetic may add, (B, N), before the last rounding of the value.
+
+    doubt: what its constants and weights may add to the terms that it rounds.
+    """
+    size, over = node.bias.abs()[None] + doubt, torch.zeros_like(node.bias, dtype=torch.bool)[None]
     for (_, one), interval in zip(node.terms, sources, strict=False):
         reach = magnitude(interval)
         beyond = ~(reach < roundoff.largest)

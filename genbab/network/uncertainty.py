@@ -48,9 +48,9 @@ class Roundoff:
 
     It is within
 
-        relative · (|bias| + Σ |map|(|source|)) + unit · |value| + Σ spread(error)
+        relative · (|bias| + Σ |map|(|source|) + distance) + unit · |value| + Σ spread(error)
 
-    and no number is lost on the way, unless a source or |bias| + Σ |map|(|source|) may reach `largest`: then
+    with the distance that constants and weights have, and no number is lost on the way, unless a source or |bias| + Σ |map|(|source|) may reach `largest`: then
     nothing is known. relative (N,), unit (N,).
     """
 

@@ -89,7 +89,7 @@ class ErrorSteps(Meaning[Sequence[Computed], Computed]):
         sources = x[: len(node.terms)]
         interval = affine_range(node, [c.interval for c in x]) if x else _constant(node, self.box)
         error = floor = torch.zeros_like(interval[0])
-        size = node.bias.abs()[None]
+        size = _constants(node)[None]
         for (_, one), c in zip(node.terms, sources, strict=True):
             most = one.absolute()
             error, floor = error + _mapped(most, c.off), floor + _mapped(most, c.floor)
@@ -97,6 +97,7 @@ class ErrorSteps(Meaning[Sequence[Computed], Computed]):
         uncertain = x[len(node.terms) :]
         for (_, one), c in zip(node.uncertainty.weights, uncertain, strict=False):
             error, floor = error + _mapped(one, c.off), floor + _mapped(one, c.off)
+            size = size + _mapped(one, c.size + c.off)
         relative = _kept(node, sources, interval)
         here = self.roundings.get(i)
         if here is not None and here.largest < math.inf:
@@ -167,6 +168,12 @@ def _beyond(node: Affine, sources: Sequence[Computed], largest: float, size: Ten
         if bool(far.any()):
             size = size.masked_fill(one.reached(far), math.inf)
     return size
+
+
+def _constants(node: Affine) -> Tensor:
+    """The largest sizes of a sum's constants."""
+    size, doubt = node.bias.abs(), node.uncertainty.constant
+    return size if doubt is None else size + doubt
 
 
 def _constant(node: Affine, box: Interval) -> Interval:

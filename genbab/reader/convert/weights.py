@@ -35,7 +35,7 @@ def with_weights(b: Builder, op: Op, inputs: Sequence[Any]) -> Var:
         return _lowered(b, op, inputs)
     made = _lowered(b, op, [ball(v)[0] if isinstance(v, Inexact) else v for v in inputs])
     start = len(b.nodes)
-    error = _lowered(b, op, [_error(v) for v in inputs])
+    error = _lowered(b, op, [_error(v, b.computed) for v in inputs])
     terms, bias = _flattened(b, error.node, start)
     constant = padded(flat(np.abs(bias), (made.size,)) * ROOM)
     uncertainty = Uncertainty(0, constant, tuple((source, one.absolute()) for source, one in terms))
@@ -48,10 +48,12 @@ def _lowered(b: Builder, op: Op, inputs: Sequence[Any]) -> Var:
     return made
 
 
-def _error(value: Any) -> Any:
+def _error(value: Any, computed: bool) -> Any:
+    """What the constant may be off by; where it is `computed`, with what a program rounds of that."""
     if isinstance(value, Var) or value is None:
         return value
-    return ball(value)[1] * (1 + 2.0**-20)
+    rounded = 2.0**-5 + value.size * 2.0**-22 if computed else 2.0**-20
+    return ball(value)[1] * (1 + rounded)
 
 
 def _flattened(b: Builder, node: int, start: int) -> tuple[list[tuple[int, LinearMap]], Any]:

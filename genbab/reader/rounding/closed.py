@@ -91,13 +91,15 @@ def _added(node: Affine, known: Mapping[int, _Sum]) -> _Sum | None:
     """The node's exact sum of what its sources are computed as."""
     relative: dict[int, Tensor] = {}
     heavy: set[int] = set()
-    error, size, unit = torch.zeros_like(node.bias), node.bias.abs(), torch.zeros_like(node.bias)
+    bias, doubt = node.bias.abs(), node.uncertainty.constant
+    bias = bias if doubt is None else bias + doubt
+    error, size, unit = torch.zeros_like(bias), bias, torch.zeros_like(bias)
     terms = [(known[source], one) for source, one in node.terms if source in known]  # others are not wanted
     for before, one in terms:
         most, moves = one.absolute(), _moves(one)
         if moves and len(terms) == 1:  # |map|(|before|) <= |value| + |bias|
             unit = _carried(one, before.unit)
-            error = error + unit * node.bias.abs()
+            error = error + unit * bias
         else:
             before = _settled(before)
         for tensor, factor in before.relative.items():
