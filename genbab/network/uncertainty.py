@@ -50,8 +50,8 @@ class Roundoff:
 
         relative · (|bias| + Σ |map|(|source|) + distance) + unit · |value| + Σ spread(error)
 
-    with the distance that constants and weights have, and no number is lost on the way, unless a source or |bias| + Σ |map|(|source|) may reach `largest`: then
-    nothing is known. relative (N,), unit (N,).
+    with the distance that constants and weights have, and no number is lost on the way, unless a source or
+    |bias| + Σ |map|(|source|) may reach `largest`: then nothing is known. relative (N,), unit (N,).
     """
 
     relative: Tensor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,7 @@ from genbab.network.rounding import elementary
 from genbab.network.rounding.formats import Format
 from genbab.network.rounding.steps import Rounding
 from genbab.reader.convert.convert import _Conversion
-from genbab.reader.rounding import rules
-from genbab.reader.rounding.kinds import EXACT
+from genbab.reader.rounding import kinds, rules
 from genbab.specs import Clause, Spec
 
 from .float16 import shortened
@@ -84,7 +82,7 @@ def _chain(body: str, weight: np.ndarray, x: np.ndarray) -> ShortCase:
 
 def _sum() -> ShortCase:
     random = np.random.default_rng(3)
-    return _chain("y = MatMul(x, W)", random.normal(size=(4, 40)), random.normal(size=(1, 4)))
+    return _chain("y = MatMul(x, W)", random.normal(size=(4, 400)), random.normal(size=(1, 4)))
 
 
 def _read_twice() -> ShortCase:
@@ -105,7 +103,7 @@ def _cast() -> ShortCase:
 
 FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[], ShortCase]]] = {
     "half of the unit": (
-        lambda patch: patch.setattr(rules, "rounded_to", lambda form: _halved(form)),
+        lambda patch: patch.setattr(rules, "rounded_to", _halved),
         _sum,
     ),
     "the tensors of short types are taken to be kept": (
@@ -113,7 +111,7 @@ FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[], Short
         _sum,
     ),
     "a cast is not charged": (
-        lambda patch: patch.setattr(rules, "EXACT", EXACT | {"Cast"}),
+        lambda patch: patch.setattr(rules, "EXACT", kinds.EXACT | {"Cast"}),
         _cast,
     ),
     "all readers see the same": (
@@ -124,7 +122,7 @@ FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[], Short
 
 
 def _halved(form: Format) -> Rounding:
-    return replace(Rounding(), unit=form.unit / 4, absolute=form.tiny)
+    return Rounding(unit=form.unit / 2, absolute=form.tiny)
 
 
 @pytest.mark.parametrize("name", FAULTS)
