@@ -203,3 +203,18 @@ def test_small_factors_joined_with_weights_are_paid_for() -> None:
     lower, upper = bounds(proto, np.full((1, 1), 1e15, np.float32))
     joined = float(np.float32(np.float64(np.float32(1e-20)) ** 2)) * 1e15
     assert lower[0] <= min(0.0, joined) and upper[0] >= joined
+
+
+@pytest.mark.parametrize("which", ["s", "b", "m", "v"])
+def test_small_constants_of_a_batch_normalisation_are_paid_for(which: str) -> None:
+    """Training leaves means of 5e-45: as they are or 0, they change next to nothing."""
+    constants: dict[str, object] = {"s": [2.0], "b": [0.5], "m": [0.25], "v": [1.0]}
+    proto = model(
+        [("BatchNormalization", "x s b m v", "y", {"epsilon": 1e-5})], [1, 1], **{**constants, which: [5e-45]}
+    )
+    x = np.full((1, 1), 3.0, np.float32)
+    lower, upper = bounds(proto, x)
+    assert float(upper[0] - lower[0]) < (1e-4 if which != "v" else 1.0)
+    for style in styles(1, 26, LIKE):
+        y = run(proto, {"x": x}, style)[0].reshape(-1)
+        assert bool(((y >= lower) & (y <= upper)).all())

@@ -22,6 +22,9 @@ from genbab.reader.tensors.values import Array, Inexact, Masked, Refused, Var
 STEPS = 12.0
 """More roundings than a batch normalisation has of any of its terms."""
 
+SMALL = 2.0**-100
+"""A variance that is far above the numbers which some programs take for 0."""
+
 ROOM = 1.01
 """Room for products of errors."""
 
@@ -36,10 +39,15 @@ def of_batch_norm(step: Lowered, form: Format, shape: Sequence[int]) -> Rounding
     parts = np.stack(np.broadcast_arrays(scale, root, factor, mean, mean * scale, mean * factor + bias))
     if not bool((parts < form.largest / 8.0).all()):
         raise Refused("constants next to the end of the range: what is made of them may be infinite")
+    if (
+        step.op.number("epsilon", 1e-5) < SMALL
+        and float(np.nanmin(_size(step.inputs[4]), initial=1.0)) < SMALL
+    ):
+        raise Refused("a variance next to 0, which some programs take for 0")
     constant = flat((bias + mean * factor).reshape(-1, *[1] * (len(shape) - 2)), shape)
     gamma = float(form.gamma(STEPS))
     most = max(1.0, float(parts[:3].max(initial=0.0)))
-    absolute = 2 * gamma * constant + 16 * form.tiny * (most + REACH)
+    absolute = 2 * gamma * constant + 16 * form.tiny * most * REACH  # also where a constant counts as 0
     limit = min(REACH, form.largest / (8.0 * most))  # of what the mean is subtracted from
     return Rounding(sums=torch.full_like(constant, gamma), absolute=absolute, largest=limit)
 

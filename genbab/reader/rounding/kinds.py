@@ -65,5 +65,5 @@ COMPLEMENTS = frozenset({"GRU", "LSTM"})
 POWER = 4
 """Units of roundoff that a power inside of an operator (a root, a reciprocal of it) is computed to within."""
 
-CHARGED = frozenset(SUMS) | STEPS | RECURRENT | {"Add", "Sub", "Mul", "Div"}
+CHARGED = frozenset(SUMS) | STEPS | RECURRENT | {"Add", "Sub", "Mul", "Div", "BatchNormalization"}
 """Operators that are charged for constants below the normal numbers."""
