@@ -15,7 +15,7 @@ from genbab.version import __version__
 if TYPE_CHECKING:
     from genbab.api import attack as find_counterexample
     from genbab.api import bounds as output_bounds
-    from genbab.api import load, verify
+    from genbab.api import load, prove, verify
     from genbab.bounds.methods import LinearBounds
     from genbab.config import Config
     from genbab.errors import (
@@ -70,6 +70,7 @@ __all__ = [
     "output_range",
     "plot_relaxation",
     "plot_trace",
+    "prove",
     "register",
     "report",
     "verify",
@@ -105,6 +106,7 @@ _HOME = {
     "output_range": ("genbab.studies.ranges", "output_range"),
     "plot_relaxation": ("genbab.plot.relaxation", "plot_relaxation"),
     "plot_trace": ("genbab.plot.trace", "plot_trace"),
+    "prove": ("genbab.api", "prove"),
     "register": ("genbab.nonlinear.composed.custom", "register"),
     "report": ("genbab.reporting.write", "report"),
     "verify": ("genbab.api", "verify"),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -24,11 +23,12 @@ from genbab.bounds.methods import (
     row_ranges,
 )
 from genbab.config import Config
-from genbab.driver import Verification
-from genbab.driver.history import History
+from genbab.driver import Told, Verification
+from genbab.driver.record.history import History
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.network import Network, lifted
 from genbab.problem import check_sizes
+from genbab.proof import proved
 from genbab.reader import (
     Execution,
     Model,
@@ -46,7 +46,7 @@ from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec, read_vnnlib
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve, usual_torch
-from genbab.trace import TraceFile
+from genbab.trace import TraceFile, recorded
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     Program = ExportedProgram | ONNXProgram
     AnyModel = str | Path | bytes | Model | Module | Program
 
-__all__ = ["METHODS", "attack", "bounds", "load", "node_intervals", "verify"]
+__all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "verify"]
 
 DRAWN = 20_000
 """The most inputs for which the box of a counterexample is kept."""
@@ -130,45 +130,50 @@ def verify(
     `trace`: a file that the run is recorded in as it goes (`genbab.trace` says how; `plot_trace` draws it).
     Raises `ModelError`, `SpecError`, `UsageError`, `ResourceError`.
     """
-    config = Config.of(config)
-    deadline = Deadline(config.timeout)
-    started = time.monotonic()
-    with _recorded(trace, started, (model, spec), config) as record:
-        history = History(started, progress or (lambda _: None))
-        try:
-            loaded = load_within(deadline, model, example, config)
-            with usual_torch():
-                parsed = _parsed(loaded, spec)
-                loaded = exposed(loaded, parsed.hidden, deadline.check)
-        except DeadlineReached:
-            late = "the time limit was reached while reading the model; try a longer one"
-            result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late, arithmetic=config.arithmetic)
-        else:
-            with usual_torch():
-                result = Verification(loaded, parsed, config, deadline, history, record).decide()
-            result = replace(result, statistics={**result.statistics, **_place(loaded, parsed, result)})
+    config, started = Config.of(config), time.monotonic()
+    with recorded(trace, started, (model, spec), config) as record:
+        result = answered(model, spec, config, Told(progress or (lambda _: None), record), example)
         if isinstance(trace, str | Path) and record is not None:
             record.end(result)
-    return replace(result, statistics={**result.statistics, "history": history.moments})
+    return result
 
 
-@contextmanager
-def _recorded(
-    trace: str | Path | TraceFile | None, started: float, names: tuple[Any, Any], config: Config
-) -> Iterator[TraceFile | None]:
-    """The record to write to; one that is opened here is closed at the end."""
-    if trace is not None and not isinstance(trace, str | Path | TraceFile):
-        raise UsageError(f"trace: must be the path of a file to write, not {type(trace).__name__}")
-    if not isinstance(trace, str | Path):
-        yield trace
-        return
-    record = TraceFile(trace, started)
-    model, spec = (str(n) if isinstance(n, str | Path) else type(n).__name__ for n in names)
-    record.begin(model, spec, config.to_dict())
+def prove(
+    model: str | Path | bytes,
+    spec: str | Path,
+    proof: str | Path,
+    config: Config | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """What `verify` says, with a proof of `verified` in a file, which `genbab-check` reads.
+
+    The statistic "proof" names the file, or says why there is none (docs/proofs.md has what it can hold).
+    Raises what `verify` does, and `UsageError` for questions that proofs have no rule for.
+    """
+    with proved(proof, model, spec) as file:
+        told = Told(progress or (lambda _: None), None, file)
+        return answered(model, spec, Config.of(config), told)
+
+
+def answered(
+    model: AnyModel, spec: str | Path | Spec, config: Config, told: Told, example: Any = None
+) -> Result:
+    """The answer to a question, with the history of its bound; errors as for `verify`."""
+    deadline, history = Deadline(config.timeout), History(time.monotonic(), told.progress)
     try:
-        yield record
-    finally:
-        record.close()
+        loaded = load_within(deadline, model, example, config)
+        with usual_torch():
+            parsed = _parsed(loaded, spec)
+            loaded = exposed(loaded, parsed.hidden, deadline.check)
+    except DeadlineReached:
+        late = "the time limit was reached while reading the model; try a longer one"
+        result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late, arithmetic=config.arithmetic)
+    else:
+        with usual_torch():
+            run = Verification(loaded, parsed, config, deadline, replace(told, progress=history))
+            result = run.decide()
+        result = replace(result, statistics={**result.statistics, **_place(loaded, parsed, result)})
+    return replace(result, statistics={**result.statistics, "history": history.moments})
 
 
 def _place(model: Model, spec: Spec, result: Result) -> dict[str, Any]:

@@ -20,11 +20,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.result import Result, plain
 from genbab.version import __version__
@@ -80,6 +82,25 @@ class TraceFile:
         if not self._ended:
             self._ended = True
             os.close(self._file)
+
+
+@contextmanager
+def recorded(
+    trace: str | Path | TraceFile | None, started: float, names: tuple[Any, Any], config: Config
+) -> Iterator[TraceFile | None]:
+    """The record to write to; one that is opened here is closed at the end."""
+    if trace is not None and not isinstance(trace, str | Path | TraceFile):
+        raise UsageError(f"trace: must be the path of a file to write, not {type(trace).__name__}")
+    if not isinstance(trace, str | Path):
+        yield trace
+        return
+    record = TraceFile(trace, started)
+    model, spec = (str(n) if isinstance(n, str | Path) else type(n).__name__ for n in names)
+    record.begin(model, spec, config.to_dict())
+    try:
+        yield record
+    finally:
+        record.close()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from torch import Tensor
+
 from genbab.branch.open.domains import Bound, Domains, bisect
 from genbab.branch.open.pool import Pool, SpillFull
 from genbab.branch.outcome import SearchOutcome, SearchProgress, Status
@@ -18,6 +20,9 @@ INF = float("inf")
 
 Falsify = Callable[[Domains], bool]
 """Looks for a counterexample in open domains; True ends the search."""
+
+SplitRecord = Callable[[Domains], Tensor]
+"""Notes the splits of domains in a proof's tree; the numbers of their children, as `bisect` orders them."""
 
 Report = Callable[[SearchProgress], None]
 """Is told where a search stands after each round; may raise `DeadlineReached`."""
@@ -75,13 +80,14 @@ class Search(ABC, Generic[RootT, StateT]):
 class SearchSetup:
     """What a search over domains has around it.
 
-    memory: bytes for open domains; batch: how many are split in a round, at most.
+    memory: bytes for open domains; batch: how many are split in a round, at most; record: of a proof.
     """
 
     falsify: Falsify
     report: Report
     memory: int
     batch: int
+    record: SplitRecord | None = None
 
 
 @dataclass(eq=False)
@@ -125,7 +131,7 @@ class DomainSearch(Search[Domains, DomainState]):
             return
         self.seconds.clear()
         with Timer(times, "bounding"):
-            children = self.bound(bisect(parents))
+            children = self.bound(self._recorded(parents))
         state.least = min(state.least, least_refuted(children))
         undecided = children.take(~(children.bound > 0))
         with Timer(times, "attack"):
@@ -147,6 +153,12 @@ class DomainSearch(Search[Domains, DomainState]):
             return None
         progress = replace(state.progress, bound=min(state.given_up, state.least))
         return SearchOutcome(Status.VERIFIED if state.given_up == INF else Status.STUCK, progress)
+
+    def _recorded(self, parents: Domains) -> Domains:
+        """The children of split domains, noted in the proof."""
+        record = self.setup.record
+        numbers = None if record is None else record(parents)
+        return replace(bisect(parents), number=numbers)
 
     def _worst(self, state: DomainState) -> Domains | None:
         """The worst domains that have a split; those without one before them are given up."""

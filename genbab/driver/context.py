@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from genbab.bounds import Engine
 from genbab.config import Config
 from genbab.driver.ledger import Ledger
+from genbab.driver.record.proving import ProofRecord
 from genbab.driver.turns import Turns
 from genbab.driver.undefined import Undefined
 from genbab.system.deadline import Deadline
@@ -26,6 +27,7 @@ class Context:
     ledger: Ledger
     turns: Turns
     undefined: Undefined
+    proof: ProofRecord | None = None
 
     def share(self, part: float) -> float:
         """Seconds: a part of the time left."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
-from genbab.bounds import Answer, Steps, Tightening
+from torch import Tensor
+
+from genbab.bounds import Answer, Record, Steps, Tightening
 from genbab.branch import (
     DomainSearch,
     HiddenForms,
@@ -39,7 +42,10 @@ class Prover:
     def __init__(self, context: Context, plan: Strategy, account: RootAccount) -> None:
         self.context, self.plan, self.account = context, plan, account
         falsify, follow = context.turns.falsify, context.ledger.follow
-        self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch)
+        proof = context.proof
+        self.setup = SearchSetup(
+            falsify, follow, plan.pool, plan.batch, None if proof is None else proof.split
+        )
 
     def prove(self, state: RootState, share: float) -> str:
         """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not."""
@@ -53,7 +59,10 @@ class Prover:
         self.account.explain(state)
         bound = bound_by_inputs(context.engine, context.engine.exact.output, self.plan.tighten)
         with context.ledger.timed("search"):
-            root = bound(root_domains(state.query, state.margins))
+            domains = root_domains(state.query, state.margins)
+            if context.proof is not None:
+                domains = replace(domains, number=context.proof.roots(state.query))
+            root = bound(domains)
             return self._ended(DomainSearch(bound, self.setup).run(root))
 
     def _by_neurons(self, state: RootState, share: float) -> str:
@@ -92,9 +101,11 @@ class Prover:
             begun = time.monotonic()
             context.ledger.report("optimising slopes", state.worst())
             with context.ledger.timed("root"):
-                how = Tightening(Steps.of(count), part * share, record=forms.keep)
+                how = Tightening(Steps.of(count), part * share, record=self._keeping(state, forms))
                 output = engine.exact.output
                 state, known = optimised(engine, state, output, how, max(2 * steps, 2 * count))
+            if context.proof is not None and known is not None:
+                context.proof.rows(state.query, known)
             self.account.note_widths(state)
             if not state.open().numel():
                 break
@@ -103,6 +114,18 @@ class Prover:
             if count and time.monotonic() - begun > PROMPT * share:
                 break
         return state, known, time.monotonic() - begun
+
+    def _keeping(self, state: RootState, forms: HiddenForms) -> Record:
+        """Who is told of hidden rows that are bounded: the forms, and the proof, if one is written."""
+        proof, query = self.context.proof, state.query
+        if proof is None:
+            return forms.keep
+
+        def keep(node: int, neurons: Tensor, found: Answer) -> None:
+            forms.keep(node, neurons, found)
+            proof.hidden(query, node, neurons, found)
+
+        return keep
 
     def _searched(self, region: Region, seconds: float) -> SearchOutcome:
         """The search below the root, whose hidden rows took so many seconds."""

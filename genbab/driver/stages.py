@@ -97,7 +97,7 @@ class Stages:
     def _by_plan(self, states: list[RootState]) -> str:
         """Decide what is open, by one plan; "" when all is proved, else the first reason why not."""
         context, ledger = self.context, self.context.ledger
-        plan = strategy(context.engine, [s.query for s in states], context.config)
+        plan = strategy(context.engine, [s.query for s in states], context.config, context.proof is not None)
         if states:
             ledger.write("plan", **plan.to_dict())
         if plan.splits != "input":

@@ -66,12 +66,12 @@ class Strategy:
         return {**asdict(self), "reasons": list(self.reasons)}
 
 
-def strategy(engine: Engine, queries: Sequence[Query], config: Config) -> Strategy:
-    """What the settings and the open boxes, in batches, call for."""
+def strategy(engine: Engine, queries: Sequence[Query], config: Config, proved: bool = False) -> Strategy:
+    """What the settings and the open boxes, in batches, call for; proved: a proof is to be written."""
     most = max((int(varying((q.lower, q.upper)).numel()) for q in queries), default=0)
     neurons, rows = nonlinear_size(engine.exact), max((q.rhs.shape[1] for q in queries), default=0)
     cost, output = tightening_cost(engine), engine.exact.output
-    splits, why = _splits(most, config)
+    splits, why = _splits(most, config, proved)
     most_neurons = INPUT_BATCH if splits == "input" else NEURON_BATCH
     limits = (2, 2048) if splits == "input" else (8, 4096)
     batch = config.batch or max(limits[0], min(limits[1], most_neurons // neurons))
@@ -122,9 +122,13 @@ def nonlinear_size(network: Network) -> int:
     return max(1, sum(node.size for node in network.functions.values()))
 
 
-def _splits(most: int, config: Config) -> tuple[str, str]:
-    if config.branching != "auto":
-        return config.branching, f"splits: {config.branching} (set by --branching)"
+def _splits(most: int, config: Config, proved: bool) -> tuple[str, str]:
+    branching = config.branching
+    if proved and (branching in ("neuron", "mixed") or (branching == "auto" and most > FEW_INPUTS)):
+        found = "input" if most <= SOME_INPUTS else "none"
+        return found, f"splits: {found}, {most} inputs vary: proofs have no rule for splits of neurons"
+    if branching != "auto":
+        return branching, f"splits: {branching} (set by --branching)"
     if most <= FEW_INPUTS:
         return "input", f"inputs are split: {most} vary, at most {FEW_INPUTS} count as few"
     if most <= SOME_INPUTS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,8 @@ from genbab.branch import Status
 from genbab.config import Config
 from genbab.driver.context import Context
 from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved
-from genbab.driver.ledger import Ledger
+from genbab.driver.ledger import Ledger, Told
+from genbab.driver.record.proving import ProofRecord
 from genbab.driver.stages import Stages
 from genbab.driver.turns import Turns
 from genbab.driver.undefined import Undefined
@@ -22,17 +22,16 @@ from genbab.errors import DeadlineReached
 from genbab.network import lifted, with_premises
 from genbab.problem import queries
 from genbab.reader import Model
-from genbab.result import Progress, Result, Verdict
+from genbab.result import Result, Verdict
 from genbab.specs import Spec
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve
-from genbab.trace import TraceFile
 
 
 class Verification:
     """A question about a model, and what it is answered with.
 
-    progress: is told where the run stands; trace: where it is recorded.
+    Raises `UsageError` where a proof is to be written and there can be none.
     """
 
     def __init__(
@@ -41,11 +40,10 @@ class Verification:
         spec: Spec,
         config: Config,
         deadline: Deadline,
-        progress: Callable[[Progress], None] = lambda _: None,
-        trace: TraceFile | None = None,
+        told: Told = Told(),  # noqa: B008 - nobody writes into it
     ) -> None:
         self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
-        self.ledger = Ledger(deadline, progress, trace, config.arithmetic)
+        self.ledger = Ledger(deadline, told.progress, told.trace, config.arithmetic)
         device = resolve(config.device)
         network = with_premises(lifted(model.network, spec), spec)
         self.engine = Engine.of(network, config, device, deadline.check)
@@ -53,7 +51,10 @@ class Verification:
         query = queries(self.challenge.domain, self.engine.exact, device)
         self.undefined = Undefined(self.engine.exact, query)
         turns = Turns(self.challenge)
-        context = Context(config, deadline, self.engine, self.ledger, turns, self.undefined)
+        self.proof = None
+        if told.proof is not None:
+            self.proof = ProofRecord(told.proof, model, spec, self.engine.exact, config)
+        context = Context(config, deadline, self.engine, self.ledger, turns, self.undefined, self.proof)
         self.stages = Stages(context, query)
 
     def decide(self) -> Result:
@@ -114,6 +115,8 @@ class Verification:
             with self.ledger.timed("vacuity"):
                 said, facts = vacuity(lambda limit: self._asked(premise, limit), self.deadline)
             reason = said if facts["vacuous"] else f"{reason}; {said}"
+        if self.proof is not None:
+            facts["proof"] = self.proof.finished(len(self.challenge.settled))
         result = self.ledger.result(Verdict.VERIFIED, reason)
         return replace(result, statistics={**result.statistics, **facts})
 

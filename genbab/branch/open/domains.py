@@ -105,7 +105,8 @@ class Domains:
     warm: slopes to start from; bound (B,): certified worst margin; depth (B,); splits: the next split of
     each; path: those that made it; released: neurons split so far (node -> (B, N) mask);
     unsafe: half-spaces of the input in which every unsafe point of the domain lies; origin (B,): the domain
-    of the search's root that each lies in; corner (B, D): inputs to attack from, not kept in the pool.
+    of the search's root that each lies in; corner (B, D): inputs to attack from, not kept in the pool; number
+    (B,): the nodes of the tree that a proof has for them, where one is written.
     """
 
     query: Query
@@ -119,6 +120,7 @@ class Domains:
     unsafe: HalfSpaces | None = None
     origin: Tensor | None = None
     corner: Tensor | None = None
+    number: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.query)
@@ -170,6 +172,7 @@ class Domains:
             unsafe and HalfSpaces(change(unsafe.normal), change(unsafe.level)),
             maybe(self.origin),
             maybe(self.corner),
+            maybe(self.number),
         )
 
 

@@ -67,6 +67,7 @@ def add_verify(commands: Commands) -> None:
     )
     verify.add_argument("--quiet", action="store_true", help="print the verdict only")
     verify.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
+    verify.add_argument("--proof", metavar="FILE", help="write a proof of `verified`, for genbab-check")
     add_settings(verify, called("genbab.cli.verify.verify"))
 
 

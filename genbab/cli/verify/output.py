@@ -63,13 +63,15 @@ class Outputs:
     trace: Path | None = None
     standard: bool = False
     serialise: Path | None = None
+    proof: Path | None = None
 
     def prepare(self, inputs: Sequence[Path]) -> None:
         """Refuse places that cannot be written to; remove what an earlier run left (it would mislead).
 
         Raises `UsageError` that names them all.
         """
-        chosen = [p for p in (self.json, self.counterexample, self.result, self.trace) if p is not None]
+        every = (self.json, self.counterexample, self.result, self.trace, self.proof)
+        chosen = [p for p in every if p is not None]
         apart(chosen, inputs)
         wrong = [str(p) for p in chosen if not _writable(p)]
         if wrong:
@@ -165,6 +167,8 @@ def summary(result: Result, files: Outputs) -> list[str]:
         lines.append(f"  reason   {result.reason}")
     if result.runtime:
         lines.append(f"  note     {result.runtime}")
+    if proof := result.statistics.get("proof"):
+        lines.append(f"  proof    {proof}")
     found = result.counterexample
     if found is not None:
         if found.x.size <= FEW and found.y.size <= FEW:

@@ -21,6 +21,7 @@ from genbab.cli.verify.question import VerifyQuestion
 from genbab.cli.verify.strict import exactly
 from genbab.config import Config
 from genbab.errors import DeadlineReached, SpecError, UsageError
+from genbab.proof import proved
 from genbab.result import Progress, Result, Verdict
 from genbab.system.deadline import Deadline, Guard, process_start
 from genbab.trace import TraceFile
@@ -47,7 +48,10 @@ def command(options: argparse.Namespace) -> int:
         _path(options.trace),
         question.standard,
         _path(options.serialise),
+        _path(options.proof),
     )
+    if outputs.proof is not None and (question.standard or premise is not None):
+        raise UsageError("--proof: there are none of queries (--network) and activation patterns (--nap)")
     outputs.prepare(question.files if premise is None else (*question.files, premise.path))
     session = VerifySession(question, config, outputs, premise)
     with Guard(session.deadline, session.late, busy=lambda: session.emitter.begun) as guard:
@@ -135,6 +139,7 @@ class VerifySession:
         _use_threads(self.config.threads)
         resolve(self.config.device)  # no such device: say so before any work
         from genbab import api
+        from genbab.driver import Told
 
         self.report(Progress("reading the model"))
         what = source if isinstance(source, Path) else source.proto
@@ -149,7 +154,8 @@ class VerifySession:
         config = config.with_(timeout=left)
         if question.standard:  # an assignment near the region is no answer to a query
             config = config.with_(witness="exact")
-        result = api.verify(model, spec, config, progress=self.report, trace=self.record)
+        with proved(self.emitter.outputs.proof, *question.files[:2]) as proof:
+            result = api.answered(model, spec, config, Told(self.report, self.record, proof))
         if question.standard and self.emitter.assignment is not None:
             result = exactly(result, question.spec, self.emitter.assignment)
         return result

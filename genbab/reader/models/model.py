@@ -41,7 +41,8 @@ class Model:
     networks of a query whose models it is, side by side; () for a model as it was given. given: the models
     that it was put together from as they were given, by the network's name, which its names begin with;
     inputs are replayed in these. precision: the shortest format that it computes in, if that is below
-    float32. execution: what bounds of the network are about, None for the reals.
+    float32. execution: what bounds of the network are about, None for the reals. tensors: the graph's names
+    of the network's nodes, of those that are tensors of it.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Model:
     given: Mapping[str, bytes] = field(default_factory=dict)
     precision: Format = FLOAT32
     execution: Execution | None = None
+    tensors: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def functions(self) -> dict[str, int]:
@@ -184,4 +186,11 @@ def build_model(
         replayable=runs,
         precision=precision,
         execution=execution,
+        tensors=_named(converted, network) if execution is None else {},
     )
+
+
+def _named(converted: Converted, network: Network) -> dict[int, str]:
+    """The graph's names of nodes, where a node has the numbers of a tensor in their order."""
+    known = {v.node: name for name, v in converted.tensors.items()}
+    return {i: known[o] for i in range(len(network.nodes)) if (o := network.origin(i)) in known}

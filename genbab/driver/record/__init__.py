@@ -1,0 +1,1 @@
+"""What a run leaves behind: the history of its bound, and the proof of its verdict."""

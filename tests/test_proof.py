@@ -1,0 +1,125 @@
+"""Proof files: what is in them, when they are there, and what cannot be proved."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from genbab import Config, load, prove
+from genbab.errors import UsageError
+from genbab.proof import SPLIT, ProofFile, Subject
+from genbab.specs import read_vnnlib
+
+BOX = "".join(f"(declare-const X_{i} Real)(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(2))
+"""Two inputs between -1 and 1."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A model that needs splits, a property that holds and one that does not."""
+    folder = tmp_path_factory.mktemp("proof")
+    torch.manual_seed(1)
+    first, second = torch.nn.Linear(2, 16), torch.nn.Linear(16, 16)
+    first.weight.data *= 3.0
+    second.weight.data *= 3.0
+    last = torch.nn.Linear(16, 1)
+    module = torch.nn.Sequential(first, torch.nn.Tanh(), second, torch.nn.Tanh(), last)
+    model = folder / "model.onnx"
+    model.write_bytes(load(module, example=torch.zeros(1, 2)).proto)
+    grid = torch.cartesian_prod(*[torch.linspace(-1, 1, 201)] * 2)
+    top = float(module(grid).detach().max())
+    specs = []
+    for name, limit in (("holds", top + 0.05), ("fails", top - 0.05)):
+        specs.append(folder / f"{name}.vnnlib")
+        specs[-1].write_text(f"(declare-const Y_0 Real){BOX}(assert (>= Y_0 {limit}))")
+    return model, specs[0], specs[1]
+
+
+def content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The header and the arrays."""
+    with zipfile.ZipFile(path) as file:
+        header = json.loads(file.read("header.json"))
+        names = [n for n in file.namelist() if n.endswith(".npy")]
+        arrays = {n: np.load(file.open(n), allow_pickle=False) for n in names}
+    return header, arrays
+
+
+def test_a_proof_has_the_boxes_and_a_tree_that_covers_them(
+    files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    model, spec, _ = files
+    out = tmp_path / "a.proof"
+    result = prove(model, spec, out, Config(timeout=60.0))
+    assert result.verdict == "verified" and result.statistics["proof"] == str(out)
+    header, arrays = content(out)
+    assert header["model"]["sha256"] == sha256(model.read_bytes()).hexdigest()
+    assert header["specification"]["sha256"] == sha256(spec.read_bytes()).hexdigest()
+    lower, upper = arrays["boxes/lower.npy"], arrays["boxes/upper.npy"]
+    assert lower.tolist() == [[-1, -1]] and upper.tolist() == [[1, 1]]
+    splits = np.concatenate([arrays[n] for n in sorted(arrays) if n.startswith("splits/")])
+    assert splits.dtype == SPLIT and 2 * len(splits) == result.statistics["domains"]
+    leaves = {0: (lower[0], upper[0])}
+    for j, one in enumerate(splits):
+        low, high = leaves.pop(int(one["node"]))
+        k, point = int(one["entry"]), float(one["point"])
+        assert one["tensor"] == -1 and low[k] < point < high[k]
+        below, above = high.copy(), low.copy()
+        below[k] = above[k] = point
+        leaves[1 + 2 * j], leaves[2 + 2 * j] = (low, below), (above, high)
+    volume = sum(float(np.prod(high - low)) for low, high in leaves.values())
+    assert volume == pytest.approx(4.0)
+
+
+def test_functions_are_named_as_the_file_names_their_tensors(
+    files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    import onnx
+
+    out = tmp_path / "a.proof"
+    prove(files[0], files[1], out, Config(timeout=60.0))
+    header, _ = content(out)
+    graph = onnx.load(files[0]).graph
+    tanh = {n.output[0]: list(n.input) for n in graph.node if n.op_type == "Tanh"}
+    assert {f["out"]: f["args"] for f in header["functions"]} == tanh and len(tanh) == 2
+
+
+def test_without_a_proof_there_is_no_file(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "a.proof"
+    result = prove(files[0], files[2], out, Config(timeout=60.0))
+    assert result.verdict == "falsified" and "proof" not in result.statistics
+    late = prove(files[0], files[1], out, Config(timeout=1e-3))
+    assert late.verdict == "timeout" and list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_proved_is_said(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    model, spec, _ = files
+    out = tmp_path / "a.proof"
+    with pytest.raises(UsageError, match="must be given as paths"):
+        prove(model, read_vnnlib(spec), out)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no rule for arithmetic float32"):
+        prove(model, spec, out, Config(arithmetic="float32"))
+    with pytest.raises(UsageError, match="cannot write the proof"):
+        prove(model, spec, tmp_path / "missing" / "a.proof")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_and_slopes_are_kept_for_the_checker(tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(b"model")
+    file = ProofFile(tmp_path / "a.proof", Subject.of(tmp_path / "m", b"spec"))
+    file.begin(np.zeros((1, 2)), np.ones((1, 2)))
+    slopes = np.full((4, 3), 0.25)
+    file.hint(0, "z", np.array([1, 2]), {"s": ([slopes], np.ones((4, 3)))})
+    file.hint(0, None, np.eye(2), {})
+    assert file.finish()
+    header, arrays = content(tmp_path / "a.proof")
+    first, last = header["hints"]
+    assert first["target"] == "z" and arrays[first["entries"]].tolist() == [1, 2]
+    assert arrays[first["slopes"][0]["slopes"][0]].dtype == np.float32
+    assert last["target"] is None and (arrays[last["rows"]] == np.eye(2)).all()
