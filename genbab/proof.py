@@ -37,6 +37,8 @@ SPLIT = np.dtype([("node", "<i8"), ("tensor", "<i4"), ("entry", "<i8"), ("point"
 """One split: the tree's node, the tensor (-1: the inputs), the entry, and the point."""
 
 Ints = npt.NDArray[np.int64]
+Slopes = Mapping[str, tuple[Sequence[npt.NDArray[Any]], npt.NDArray[Any]]]
+"""Per function, slopes of every argument and the sides that they are for, by rows."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ class ProofFile:
         """Open a file without a name, which nothing is left of where a run ends early."""
         self._places: dict[bytes, int] = {}
         self._hints: list[dict[str, Any]] = []
+        self._about: dict[str, str] = {}
+        self._tensors: dict[str, int] = {}
         self._waiting: list[npt.NDArray[Any]] = []
-        self._held = self._chunks = self._arrays = self.nodes = 0
+        self._held = self._chunks = self._arrays = self._boxes = self.nodes = 0
         try:
             self._bytes = tempfile.TemporaryFile(dir=self.path.parent)
         except OSError as error:
@@ -90,48 +94,68 @@ class ProofFile:
             self._bytes, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL
         )
 
-    def begin(self, lower: npt.NDArray[np.float64], upper: npt.NDArray[np.float64]) -> None:
-        """Note the boxes (K, D) of the property, which are the first nodes of the tree."""
+    def begin(
+        self, lower: npt.NDArray[np.float64], upper: npt.NDArray[np.float64], clauses: Sequence[int]
+    ) -> None:
+        """Note the boxes (K, D) of the property, then that of each clause: the first nodes of the tree."""
         self._places = {_key(low, high): k for k, (low, high) in enumerate(zip(lower, upper, strict=True))}
-        self.nodes = len(lower)
-        self._write("boxes/lower.npy", lower)
-        self._write("boxes/upper.npy", upper)
+        every = np.concatenate([np.arange(len(lower)), np.asarray(clauses, dtype=np.int64)])
+        self._boxes, self.nodes = len(lower), len(every)
+        self._write("boxes/lower.npy", lower[every])
+        self._write("boxes/upper.npy", upper[every])
 
     def roots(self, lower: npt.NDArray[np.float64], upper: npt.NDArray[np.float64]) -> Ints:
         """The nodes (B,) of boxes (B, D) that were noted at the beginning."""
         found = [self._places[_key(low, high)] for low, high in zip(lower, upper, strict=True)]
         return np.asarray(found, dtype=np.int64)
 
-    def split(self, nodes: Ints, entries: Ints, points: npt.NDArray[np.float64]) -> Ints:
-        """Note splits (B,) of inputs; the nodes (2B,) of the lower children, then those of the upper ones."""
+    def of_clause(self, clause: int, rows: npt.NDArray[np.float64]) -> int:
+        """The node of a clause's own tree, which is of these rows (S, O)."""
+        node = self._boxes + clause
+        if str(node) not in self._about:
+            self._about[str(node)] = self._array(rows)
+        return node
+
+    def tensor(self, name: str) -> int:
+        """The number of a tensor in splits."""
+        return self._tensors.setdefault(name, len(self._tensors))
+
+    def split(self, nodes: Ints, tensors: Ints, entries: Ints, points: npt.NDArray[np.float64]) -> Ints:
+        """Note splits (B,); the nodes (2B,) of the lower children, then those of the upper ones."""
         lower = self.nodes + 2 * np.arange(len(nodes), dtype=np.int64)
         self.nodes += 2 * len(nodes)
         rows = np.zeros(len(nodes), SPLIT)
-        rows["node"], rows["tensor"], rows["entry"], rows["point"] = nodes, -1, entries, points
+        rows["node"], rows["tensor"], rows["entry"], rows["point"] = nodes, tensors, entries, points
         self._waiting.append(rows)
         self._held += len(nodes)
         if self._held >= CHUNK:
             self._flush()
         return np.concatenate([lower, lower + 1])
 
-    def hint(
-        self,
-        node: int,
-        target: str | None,
-        rows: npt.NDArray[Any],
-        slopes: Mapping[str, tuple[Sequence[npt.NDArray[Any]], npt.NDArray[Any]]],
-    ) -> None:
+    def hint(self, node: int, target: str | None, rows: npt.NDArray[Any], slopes: Slopes) -> None:
         """Note a backward pass at a node of the tree.
 
         rows: entries (n,) of the target, bounded on both sides, or for None rows (S, O) of the outputs;
         slopes: by the function's output, one array (rows, N) per argument, and the sides that they are for.
         """
+        what = {"entries": self._array(rows.astype("<i8"))} if target else {"rows": self._array(rows)}
+        self._hints.append({"node": int(node), "target": target, **what, "slopes": self._kept(slopes)})
+
+    def hints(self, nodes: Ints, rows: npt.NDArray[Any], slopes: Slopes) -> None:
+        """Note backward passes of rows (B, S, O) of the outputs at nodes (B,), slopes as rows (B S, N)."""
+        known, every = self._kept(slopes), self._array(rows.reshape(-1, rows.shape[-1]))
+        for b, node in enumerate(nodes.tolist()):
+            first = b * rows.shape[1]
+            part = {"first": first, "count": rows.shape[1]}
+            self._hints.append({"node": node, "target": None, "rows": every, "slopes": known, **part})
+
+    def _kept(self, slopes: Slopes) -> list[dict[str, Any]]:
+        """The names of arrays of slopes."""
         known = []
         for out, (parts, upper) in slopes.items():
-            names = [self._array(np.asarray(one, np.float32)) for one in parts]
-            known.append({"out": out, "slopes": names, "upper": self._array(np.asarray(upper, np.uint8))})
-        what = {"entries": self._array(rows.astype("<i8"))} if target else {"rows": self._array(rows)}
-        self._hints.append({"node": int(node), "target": target, **what, "slopes": known})
+            names = [self._array(one) for one in parts]
+            known.append({"out": out, "slopes": names, "upper": self._array(upper)})
+        return known
 
     def finish(self) -> bool:
         """Complete the file; False where it could not be written."""
@@ -145,7 +169,8 @@ class ProofFile:
             "model": {"sha256": self.subject.model},
             "specification": {"sha256": self.subject.specification},
             "functions": functions,
-            "tensors": [],
+            "tensors": list(self._tensors),
+            "about": self._about,
             "hints": self._hints,
         }
         self._text("header.json", json.dumps(header))

@@ -62,7 +62,7 @@ def test_a_proof_has_the_boxes_and_a_tree_that_covers_them(
     assert header["model"]["sha256"] == sha256(model.read_bytes()).hexdigest()
     assert header["specification"]["sha256"] == sha256(spec.read_bytes()).hexdigest()
     lower, upper = arrays["boxes/lower.npy"], arrays["boxes/upper.npy"]
-    assert lower.tolist() == [[-1, -1]] and upper.tolist() == [[1, 1]]
+    assert lower.tolist() == [[-1, -1]] * 2 and upper.tolist() == [[1, 1]] * 2  # the box, and the clause's
     splits = np.concatenate([arrays[n] for n in sorted(arrays) if n.startswith("splits/")])
     assert splits.dtype == SPLIT and 2 * len(splits) == result.statistics["domains"]
     leaves = {0: (lower[0], upper[0])}
@@ -72,7 +72,7 @@ def test_a_proof_has_the_boxes_and_a_tree_that_covers_them(
         assert one["tensor"] == -1 and low[k] < point < high[k]
         below, above = high.copy(), low.copy()
         below[k] = above[k] = point
-        leaves[1 + 2 * j], leaves[2 + 2 * j] = (low, below), (above, high)
+        leaves[2 + 2 * j], leaves[3 + 2 * j] = (low, below), (above, high)
     volume = sum(float(np.prod(high - low)) for low, high in leaves.values())
     assert volume == pytest.approx(4.0)
 
@@ -113,13 +113,13 @@ def test_what_cannot_be_proved_is_said(files: tuple[Path, Path, Path], tmp_path:
 def test_rows_and_slopes_are_kept_for_the_checker(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(b"model")
     file = ProofFile(tmp_path / "a.proof", Subject.of(tmp_path / "m", b"spec"))
-    file.begin(np.zeros((1, 2)), np.ones((1, 2)))
-    slopes = np.full((4, 3), 0.25)
+    file.begin(np.zeros((1, 2)), np.ones((1, 2)), [0, 0])
+    slopes = np.full((4, 3), 0.25, np.float16)
     file.hint(0, "z", np.array([1, 2]), {"s": ([slopes], np.ones((4, 3)))})
     file.hint(0, None, np.eye(2), {})
     assert file.finish()
     header, arrays = content(tmp_path / "a.proof")
     first, last = header["hints"]
     assert first["target"] == "z" and arrays[first["entries"]].tolist() == [1, 2]
-    assert arrays[first["slopes"][0]["slopes"][0]].dtype == np.float32
+    assert arrays[first["slopes"][0]["slopes"][0]].dtype == np.float16
     assert last["target"] is None and (arrays[last["rows"]] == np.eye(2)).all()

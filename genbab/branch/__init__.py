@@ -11,7 +11,7 @@ from genbab.branch.choose.points import kink_or_middle
 from genbab.branch.choose.scores.line import line_score
 from genbab.branch.cut.forms import HiddenForms
 from genbab.branch.cut.retighten import Retighten
-from genbab.branch.open.domains import Domains, Splits, bisect, join, root_domains
+from genbab.branch.open.domains import INPUT, Domains, Splits, bisect, join, root_domains
 from genbab.branch.open.pool import Pool
 from genbab.branch.outcome import SearchOutcome, SearchProgress, Status
 from genbab.branch.regions.branching import NeuronBranching
@@ -21,6 +21,7 @@ from genbab.branch.search import DomainSearch, Search, SearchSetup
 from genbab.branch.tally import Tally
 
 __all__ = [
+    "INPUT",
     "DomainSearch",
     "Domains",
     "HiddenForms",

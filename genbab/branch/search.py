@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -21,8 +21,19 @@ INF = float("inf")
 Falsify = Callable[[Domains], bool]
 """Looks for a counterexample in open domains; True ends the search."""
 
-SplitRecord = Callable[[Domains], Tensor]
-"""Notes the splits of domains in a proof's tree; the numbers of their children, as `bisect` orders them."""
+
+class TreeRecord(Protocol):
+    """Who notes a search for a proof: its nodes have numbers in the proof's tree."""
+
+    def roots(self, domains: Domains) -> Tensor:
+        """The numbers (B,) of the domains that a search begins with."""
+
+    def split(self, parents: Domains) -> Tensor:
+        """The numbers of the children of domains that are split, as `bisect` orders them."""
+
+    def closed(self, domains: Domains) -> None:
+        """These domains are refuted, by bounds that took what their warm starts say."""
+
 
 Report = Callable[[SearchProgress], None]
 """Is told where a search stands after each round; may raise `DeadlineReached`."""
@@ -87,7 +98,7 @@ class SearchSetup:
     report: Report
     memory: int
     batch: int
-    record: SplitRecord | None = None
+    record: TreeRecord | None = None
 
 
 @dataclass(eq=False)
@@ -119,6 +130,10 @@ class DomainSearch(Search[Domains, DomainState]):
 
     def begin(self, root: Domains) -> DomainState:
         """The domains of the root, which are bounded, with those that are not refuted open."""
+        record = self.setup.record
+        if record is not None:
+            root = replace(root, number=record.roots(root))
+            self._close(root)
         pool = Pool(root, self.setup.memory)
         return DomainState(pool, least_refuted(root), progress=SearchProgress(pool.worst, len(pool)))
 
@@ -131,7 +146,8 @@ class DomainSearch(Search[Domains, DomainState]):
             return
         self.seconds.clear()
         with Timer(times, "bounding"):
-            children = self.bound(self._recorded(parents))
+            children = self.bound(self._split(parents))
+            self._close(children)
         state.least = min(state.least, least_refuted(children))
         undecided = children.take(~(children.bound > 0))
         with Timer(times, "attack"):
@@ -154,11 +170,16 @@ class DomainSearch(Search[Domains, DomainState]):
         progress = replace(state.progress, bound=min(state.given_up, state.least))
         return SearchOutcome(Status.VERIFIED if state.given_up == INF else Status.STUCK, progress)
 
-    def _recorded(self, parents: Domains) -> Domains:
-        """The children of split domains, noted in the proof."""
+    def _split(self, parents: Domains) -> Domains:
+        """The children of split domains, which the proof notes."""
         record = self.setup.record
-        numbers = None if record is None else record(parents)
+        numbers = None if record is None else record.split(parents)
         return replace(bisect(parents), number=numbers)
+
+    def _close(self, domains: Domains) -> None:
+        """Tell the proof which domains are refuted."""
+        if self.setup.record is not None:
+            self.setup.record.closed(domains.take(domains.bound > 0))
 
     def _worst(self, state: DomainState) -> Domains | None:
         """The worst domains that have a split; those without one before them are given up."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -42,10 +41,7 @@ class Prover:
     def __init__(self, context: Context, plan: Strategy, account: RootAccount) -> None:
         self.context, self.plan, self.account = context, plan, account
         falsify, follow = context.turns.falsify, context.ledger.follow
-        proof = context.proof
-        self.setup = SearchSetup(
-            falsify, follow, plan.pool, plan.batch, None if proof is None else proof.split
-        )
+        self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch, context.proof)
 
     def prove(self, state: RootState, share: float) -> str:
         """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not."""
@@ -59,10 +55,7 @@ class Prover:
         self.account.explain(state)
         bound = bound_by_inputs(context.engine, context.engine.exact.output, self.plan.tighten)
         with context.ledger.timed("search"):
-            domains = root_domains(state.query, state.margins)
-            if context.proof is not None:
-                domains = replace(domains, number=context.proof.roots(state.query))
-            root = bound(domains)
+            root = bound(root_domains(state.query, state.margins))
             return self._ended(DomainSearch(bound, self.setup).run(root))
 
     def _by_neurons(self, state: RootState, share: float) -> str:
@@ -141,7 +134,7 @@ class Prover:
             steps=Steps.of(config.child_steps),
             clip=plan.retighten != "frozen",
             mixed=mixed,
-            narrowing=lambda: context.share(NARROWING),
+            narrowing=lambda: context.share(NARROWING) if context.proof is None else 0.0,
         )
         renewed = mixed is not None and mixed.tighten
         if plan.retighten != "reoptimised" or renewed or not region.forms.influence.weights:

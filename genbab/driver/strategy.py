@@ -72,6 +72,7 @@ def strategy(engine: Engine, queries: Sequence[Query], config: Config, proved: b
     neurons, rows = nonlinear_size(engine.exact), max((q.rhs.shape[1] for q in queries), default=0)
     cost, output = tightening_cost(engine), engine.exact.output
     splits, why = _splits(most, config, proved)
+    retighten = "frozen" if proved else config.retighten
     most_neurons = INPUT_BATCH if splits == "input" else NEURON_BATCH
     limits = (2, 2048) if splits == "input" else (8, 4096)
     batch = config.batch or max(limits[0], min(limits[1], most_neurons // neurons))
@@ -79,7 +80,8 @@ def strategy(engine: Engine, queries: Sequence[Query], config: Config, proved: b
     if splits in ("input", "mixed"):
         reasons.append(_tightening(cost))
     if splits in ("neuron", "mixed"):
-        reasons.append(f"hidden intervals below the root: {config.retighten} (set by --retighten)")
+        by = "proofs have a rule for no other" if proved else "set by --retighten"
+        reasons.append(f"hidden intervals below the root: {retighten} ({by})")
     if splits != "none":
         by = (
             "set by --batch"
@@ -91,7 +93,7 @@ def strategy(engine: Engine, queries: Sequence[Query], config: Config, proved: b
         splits=splits,
         batch=batch,
         tighten=splits in ("input", "mixed") and cost <= TIGHTEN_COST,
-        retighten=config.retighten,
+        retighten=retighten,
         varying=most,
         neurons=neurons,
         boxes=sum(len(q) for q in queries),
@@ -124,9 +126,8 @@ def nonlinear_size(network: Network) -> int:
 
 def _splits(most: int, config: Config, proved: bool) -> tuple[str, str]:
     branching = config.branching
-    if proved and (branching in ("neuron", "mixed") or (branching == "auto" and most > FEW_INPUTS)):
-        found = "input" if most <= SOME_INPUTS else "none"
-        return found, f"splits: {found}, {most} inputs vary: proofs have no rule for splits of neurons"
+    if proved and (branching == "mixed" or (branching == "auto" and FEW_INPUTS < most <= SOME_INPUTS)):
+        return "neuron", "neurons are split: proofs have no rule for splits of either kind"
     if branching != "auto":
         return branching, f"splits: {branching} (set by --branching)"
     if most <= FEW_INPUTS:

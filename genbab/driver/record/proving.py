@@ -10,17 +10,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from genbab.bounds import Answer
-from genbab.branch import Domains
+from genbab.bounds import Answer, Start
+from genbab.branch import INPUT, Domains
 from genbab.config import Config
 from genbab.errors import UsageError
-from genbab.network import Network, Nonlinear
+from genbab.network import Network
 from genbab.problem import Query
 from genbab.proof import ProofFile
 from genbab.reader import Model
 from genbab.specs import Spec
 
 Numbers = npt.NDArray[Any]
+Taken = Mapping[str, tuple[list[Numbers], Numbers]]
 
 
 class ProofRecord:
@@ -33,33 +34,61 @@ class ProofRecord:
         if problems := _without_rule(spec, config):
             raise UsageError(f"no proof can be written: proofs have no rule for {', '.join(problems)}")
         self.file, self.network, self.names = file, network, model.tensors
+        self.unnamed: set[str] = set()
         file.functions = _functions(network, model.tensors)
-        file.begin(spec.lower, spec.upper)
+        file.begin(spec.lower, spec.upper, [clause.box for clause in spec.clauses])
 
-    def roots(self, query: Query) -> Tensor:
-        """The nodes (B,) of the tree for boxes of the property."""
-        found = self.file.roots(query.lower.cpu().numpy(), query.upper.cpu().numpy())
-        return torch.from_numpy(found).to(query.lower.device)
+    def roots(self, domains: Domains) -> Tensor:
+        """The nodes of the tree that a search begins with: boxes, or clauses where neurons are split."""
+        query = domains.query
+        if domains.hidden:
+            clauses = query.clause[:, 0].tolist()
+            found = [self.file.of_clause(c, query.matrix[b].cpu().numpy()) for b, c in enumerate(clauses)]
+            return torch.tensor(found, device=query.lower.device)
+        return self._boxes(query)
 
     def split(self, parents: Domains) -> Tensor:
         """Note the splits of domains; the nodes of the lower children, then those of the upper ones."""
         splits, number = parents.splits, parents.number
         assert splits is not None and number is not None, "a search whose root has numbers"
-        parts = (number, splits.neuron, splits.point.double())
-        found = self.file.split(*(t.cpu().numpy() for t in parts))
+        tensors = [self._tensor(node) for node in splits.node.tolist()]
+        parts = (t.cpu().numpy() for t in (number, splits.neuron, splits.point.double()))
+        nodes, entries, points = parts
+        found = self.file.split(nodes, np.asarray(tensors), entries, points)
         return torch.from_numpy(found).to(parents.bound.device)
+
+    def closed(self, domains: Domains) -> None:
+        """Note the slopes that refuted domains."""
+        starts = domains.warm.starts
+        if domains.number is None or not starts or not len(domains):
+            return
+        rows = domains.query.matrix.cpu().numpy()
+        slopes = {self.names[i]: self._sides(start) for i, start in starts.items() if self._named(i)}
+        self.file.hints(domains.number.cpu().numpy(), rows, slopes)
 
     def hidden(self, query: Query, node: int, neurons: Tensor, found: Answer) -> None:
         """Note how rows of a hidden node of one box were bounded."""
         if node in self.names and len(query) == 1:
-            where = int(self.roots(query)[0])
+            where = int(self._boxes(query)[0])
             self.file.hint(where, self.names[node], neurons.cpu().numpy(), self._slopes(found))
 
     def rows(self, query: Query, found: Answer) -> None:
         """Note how the rows of one box were bounded."""
         if len(query) == 1:
-            where = int(self.roots(query)[0])
+            where = int(self._boxes(query)[0])
             self.file.hint(where, None, query.matrix[0].cpu().numpy(), self._slopes(found))
+
+    def _boxes(self, query: Query) -> Tensor:
+        found = self.file.roots(query.lower.cpu().numpy(), query.upper.cpu().numpy())
+        return torch.from_numpy(found).to(query.lower.device)
+
+    def _tensor(self, node: int) -> int:
+        """The number of a node's tensor among those of the file, -1 for the inputs."""
+        if node == INPUT:
+            return -1
+        if node not in self.names:
+            self.unnamed.add(self.network.name(node))
+        return self.file.tensor(self.names.get(node, ""))
 
     def finished(self, exactly: int) -> str:
         """Complete the file; where it is, or why there is none. exactly: clauses refuted in rationals."""
@@ -68,17 +97,25 @@ class ProofRecord:
             return (
                 f"none: {exactly} clauses were refuted in rational arithmetic, for which proofs have no rule"
             )
+        if self.unnamed:
+            self.file.discard()
+            return f"none: {', '.join(sorted(self.unnamed))} is split, and is no tensor of the file"
         return str(self.file.path) if self.file.finish() else f"none: {self.file.failed}"
 
-    def _slopes(self, found: Answer) -> Mapping[str, tuple[list[Numbers], Numbers]]:
+    def _slopes(self, found: Answer) -> Taken:
         """By the function's tensor, the slopes of a pass on one box, and their sides."""
-        known = {}
-        for i, start in found.certificate.starts.items():
-            if i in self.names and isinstance(self.network.nodes[i], Nonlinear):
-                upper = start.upper[0] > 0.5
-                slopes = [k.expand_as(start.upper)[0].float().cpu().numpy() for k in start.slopes]
-                known[self.names[i]] = slopes, upper.cpu().numpy().astype(np.uint8)
-        return known
+        starts = found.certificate.starts.items()
+        return {self.names[i]: self._sides(one) for i, one in starts if self._named(i)}
+
+    def _named(self, i: int) -> bool:
+        return i in self.names and i in self.network.nonlinear
+
+    @staticmethod
+    def _sides(start: Start) -> tuple[list[Numbers], Numbers]:
+        """Slopes and sides of rows (B, S, N), one box after the other: (B S, N)."""
+        upper = (start.upper > 0.5).flatten(0, 1)
+        slopes = [k.expand_as(start.upper).flatten(0, 1).half().cpu().numpy() for k in start.slopes]
+        return slopes, upper.cpu().numpy().astype(np.uint8)
 
 
 def _without_rule(spec: Spec, config: Config) -> list[str]:
