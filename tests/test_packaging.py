@@ -23,13 +23,13 @@ FLOOR = {part: floor for floor, parts in enumerate(FLOORS, 1) for part in parts}
 
 # Libraries that only some places may import; a place is a module name or the start of one.
 ONLY_IN = {
-    "google": ("reader",),
+    "google": ("reader", "check.model.reading"),
     "jinja2": ("reporting.page",),
     "markupsafe": ("reporting.page",),
     "matplotlib": ("plot",),
     "PIL": ("cli.tools.samples",),
     "numba": ("kernels.cpu",),
-    "onnx": ("reader", "attack.replay"),
+    "onnx": ("reader", "attack.replay", "check.model.reading"),
     "onnxruntime": ("reader.onnx.runtime",),
     "onnxscript": ("reader",),
     "platformdirs": ("nonlinear.composed.cache",),

@@ -1,0 +1,201 @@
+"""Formulas of one entry of one or two tensors, with their values and derivatives in intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from genbab.check.intervals import Array, Indices, Pair, add, mul, negative, point
+from genbab.check.primitives import PRIMITIVES
+
+MOST_NODES = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """An argument, a constant for each entry, a sum, a product, or a primitive of another formula."""
+
+    op: str
+    kids: tuple[Formula, ...] = ()
+    number: int = 0  # of an argument
+    values: tuple[Array, ...] = ()  # ends of a constant, or parameters of a primitive
+
+
+class Taylor(NamedTuple):
+    """Intervals of value, first and second derivative; None is a derivative that is 0."""
+
+    value: Pair
+    first: Pair | None = None
+    second: Pair | None = None
+
+
+def argument(number: int = 0) -> Formula:
+    """The argument of this number."""
+    return Formula("argument", number=number)
+
+
+def constant(low: Array, high: Array | None = None) -> Formula:
+    """A number for every entry, or one for all."""
+    return Formula("constant", values=(low, low if high is None else high))
+
+
+def number(value: float) -> Formula:
+    """One number for all entries."""
+    return constant(np.asarray(value, dtype=np.float64))
+
+
+def plus(a: Formula, b: Formula) -> Formula:
+    """The sum."""
+    return Formula("add", (a, b))
+
+
+def times(a: Formula, b: Formula) -> Formula:
+    """The product; of a formula with itself, the square."""
+    return apply("power", a, np.asarray(2.0)) if a is b else Formula("mul", (a, b))
+
+
+def apply(name: str, a: Formula, *values: Array) -> Formula:
+    """A primitive of a formula."""
+    return Formula(name, (a,), values=values)
+
+
+def substitute(f: Formula, arguments: Sequence[Formula]) -> Formula:
+    """The formula of other formulas; what it shares stays shared."""
+    done: dict[int, Formula] = {}
+
+    def inner(g: Formula) -> Formula:
+        if id(g) not in done:
+            kids = tuple(map(inner, g.kids))
+            done[id(g)] = (
+                arguments[g.number] if g.op == "argument" else Formula(g.op, kids, g.number, g.values)
+            )
+        return done[id(g)]
+
+    return inner(f)
+
+
+def pick_values(f: Formula, index: Indices) -> Formula:
+    """The formula whose entry i is entry index[i] of this one."""
+    done: dict[int, Formula] = {}
+
+    def inner(g: Formula) -> Formula:
+        if id(g) not in done:
+            values = tuple(v if v.ndim == 0 else v[index] for v in g.values)
+            done[id(g)] = Formula(g.op, tuple(map(inner, g.kids)), g.number, values)
+        return done[id(g)]
+
+    return inner(f)
+
+
+def nodes(f: Formula) -> list[Formula]:
+    """Every node of the formula once."""
+    seen: dict[int, Formula] = {}
+    waiting = [f]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen[id(node)] = node
+            waiting.extend(node.kids)
+    return list(seen.values())
+
+
+def degree(f: Formula, number: int) -> int:
+    """0 without the argument, 1 affine in it, 2 anything else, as the formula is written."""
+    if f.op == "argument":
+        return int(f.number == number)
+    kids = [degree(kid, number) for kid in f.kids]
+    if f.op == "add":
+        return max(kids)
+    if f.op == "mul":
+        return min(2, sum(kids))
+    return 2 if any(kids) else 0
+
+
+def kinks(f: Formula, number: int) -> list[Array] | None:
+    """Where the formula is not affine in the argument; None if it is not piecewise affine as written."""
+    if degree(f, number) <= 1:
+        return []
+    if f.op in ("hinge", "absolute", "clip") and f.kids[0].op == "argument":
+        return [np.zeros(())] if f.op != "clip" else list(f.values)
+    if f.op == "add" or (f.op == "mul" and not all(degree(kid, number) for kid in f.kids)):
+        found = [kinks(kid, number) for kid in f.kids]
+        return None if None in found else [k for some in found if some for k in some]
+    return None
+
+
+def evaluate(f: Formula, arguments: Sequence[Taylor], entries: Indices, order: int = 0) -> Taylor:
+    """Value, and derivatives up to the order, at the entries of the arguments' intervals."""
+    done: dict[int, Taylor] = {}
+
+    def inner(g: Formula) -> Taylor:
+        if id(g) not in done:
+            done[id(g)] = jet(g)
+        return done[id(g)]
+
+    def jet(g: Formula) -> Taylor:
+        if g.op == "argument":
+            return arguments[g.number]
+        values = [v if v.ndim == 0 else v[entries] for v in g.values]
+        if g.op == "constant":
+            return Taylor((values[0], values[1]))
+        if g.op == "add":
+            return _sum(inner(g.kids[0]), inner(g.kids[1]))
+        if g.op == "mul":
+            return _product(inner(g.kids[0]), inner(g.kids[1]))
+        return _chain(PRIMITIVES[g.op](inner(g.kids[0]).value, values, order), inner(g.kids[0]))
+
+    return inner(f)
+
+
+def _sum(a: Taylor, b: Taylor) -> Taylor:
+    return Taylor(add(a.value, b.value), _plus(a.first, b.first), _plus(a.second, b.second))
+
+
+def _plus(*terms: Pair | None) -> Pair | None:
+    total: Pair | None = None
+    for term in terms:
+        if term is not None:
+            total = term if total is None else add(total, term)
+    return total
+
+
+def _times(a: Pair | None, b: Pair | None) -> Pair | None:
+    return None if a is None or b is None else mul(a, b)
+
+
+def _product(a: Taylor, b: Taylor) -> Taylor:
+    twice = _times(a.first, b.first)
+    return Taylor(
+        mul(a.value, b.value),
+        _plus(_times(a.first, b.value), _times(a.value, b.first)),
+        _plus(
+            _times(a.second, b.value),
+            _times(a.value, b.second),
+            None if twice is None else (2.0 * twice[0], 2.0 * twice[1]),
+        ),
+    )
+
+
+def _chain(outer: Sequence[Pair], inner: Taylor) -> Taylor:
+    if len(outer) == 1 or inner.first is None:
+        return Taylor(outer[0])
+    pole = ~(np.isfinite(outer[0][0]) & np.isfinite(outer[0][1]))  # the derivative says nothing there
+    first, second = ((np.where(pole, -np.inf, low), np.where(pole, np.inf, high)) for low, high in outer[1:])
+    return Taylor(
+        outer[0],
+        mul(first, inner.first),
+        _plus(mul(second, mul(inner.first, inner.first)), _times(first, inner.second)),
+    )
+
+
+def minus(a: Pair, b: Pair) -> Pair:
+    """All differences."""
+    return add(a, negative(b))
+
+
+def at(x: Array) -> Taylor:
+    """The jet of a number that does not vary."""
+    return Taylor(point(x))
