@@ -1,0 +1,105 @@
+"""Intervals of all steps of a program on a batch of boxes, and what roundings at each step may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from genbab.check.intervals import TINY, Array, Mask, Pair, down, gamma, magnitude, meet, mul, point, tidy, up
+from genbab.check.lines import ranges
+from genbab.check.model.maps import EntryScale, Gather, Transposed
+from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Term
+
+Lines = tuple[list[Array], Array, list[Array], Array]  # slopes and intercepts, below and above
+
+
+@dataclass
+class Values:
+    """Intervals (B, N) of steps, what the rounding of affine ones costs at most, lines once asked for."""
+
+    ranges: list[Pair]
+    slack: dict[int, Array] = field(default_factory=dict)
+    lines: dict[int, Lines] = field(default_factory=dict)
+    look: Callable[[], object] = bool  # asked now and then; may end the check
+
+    @property
+    def empty(self) -> Mask:
+        """For each box whether some interval is empty: no point of the box is in question."""
+        found = np.zeros(len(self.ranges[0][0]), dtype=bool)
+        for low, high in self.ranges:
+            found |= (low > high).any(-1)
+        return found
+
+
+def extend(program: Program, values: Values, known: Mapping[int, Pair]) -> Pair:
+    """The interval of the next step, met with what is known of it, after it is added to the values."""
+    number = len(values.ranges)
+    step = program.steps[number]
+    values.look()
+    with np.errstate(all="ignore"):
+        if isinstance(step, AffineStep):
+            found, values.slack[number] = affine_range(step, values.ranges)
+        else:
+            assert isinstance(step, ElementwiseStep)
+            found = elementwise_range(step, values.ranges)
+    result = tidy(*found)
+    result = meet(result, known[number]) if number in known else result
+    values.ranges.append(result)
+    return result
+
+
+def elementwise_range(step: ElementwiseStep, ranges_: list[Pair]) -> Pair:
+    """Intervals of a formula's entries."""
+    arguments = [ranges_[source] for source in step.sources]
+    shape = arguments[0][0].shape
+    entries = np.tile(np.arange(step.size), shape[0])
+    low, high = ranges(step.formula, entries, [(a.ravel(), b.ravel()) for a, b in arguments])
+    return np.broadcast_to(low, entries.shape).reshape(shape), np.broadcast_to(high, entries.shape).reshape(
+        shape
+    )
+
+
+def affine_range(step: AffineStep, ranges_: list[Pair]) -> tuple[Pair, Array]:
+    """Intervals of an affine step, and more than |W| |x| gamma + |radius| |x|: what roundings cost."""
+    batch = ranges_[0][0].shape[0]
+    low, high = np.zeros((batch, step.size)) + step.low, np.zeros((batch, step.size)) + step.high
+    weight = np.maximum(np.abs(step.low), np.abs(step.high)) + np.zeros_like(low)
+    extra, rounded = np.zeros_like(low), 0
+    for term in step.terms:
+        x = ranges_[term.source]
+        size = magnitude(x)
+        part = _term(term, x)
+        low, high = low + part[0], high + part[1]
+        weight = weight + term.map.absolute().apply(size)
+        if term.radius is not None:
+            extra = extra + term.radius.apply(size)
+        rounded = max(rounded, term.map.terms)
+    if step.exact:
+        return (low, high), weight * gamma(rounded) if rounded else np.zeros_like(low)
+    terms = rounded + len(step.terms) + 1
+    slack = (4 * gamma(terms) * weight + extra * (1 + gamma(terms))) * 1.01 + TINY
+    slack = np.where(np.isnan(slack), np.inf, slack)
+    return (down(low - slack), up(high + slack)), slack
+
+
+def _term(term: Term, x: Pair) -> Pair:
+    """The map of an interval, up to rounding."""
+    map_ = term.map
+    if isinstance(map_, EntryScale):
+        return mul(point(map_.weight), x)
+    if isinstance(map_, Gather) or (isinstance(map_, Transposed) and isinstance(map_.of, Gather)):
+        return map_.apply(x[0]), map_.apply(x[1])
+    centre = x[0] / 2 + x[1] / 2
+    radius = map_.absolute().apply(np.maximum(x[1] - centre, centre - x[0]))
+    middle = map_.apply(centre)
+    return middle - radius, middle + radius
+
+
+def evaluate(program: Program, box: Pair) -> Values:
+    """Intervals of all steps on boxes (B, D)."""
+    values = Values([box])
+    while len(values.ranges) < len(program.steps):
+        extend(program, values, {})
+    return values
