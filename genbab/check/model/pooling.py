@@ -1,0 +1,143 @@
+"""Operators over windows and axes: sums, means, maxima, softmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from genbab.check.formula import apply, argument
+from genbab.check.model.activations import largest
+from genbab.check.model.layers import exactly, inverse_of, single, window
+from genbab.check.model.maps import Convolution
+from genbab.check.model.node import Node, Rule
+from genbab.check.model.program import Fixed, Move, Tensor, Term, Wire
+
+X = argument()
+
+
+def _axes(node: Node, rank: int) -> list[int]:
+    axes = node.integers(1, "axes")
+    if not axes:
+        return [] if node.get("noop_with_empty_axes", 0) else list(range(rank))
+    return sorted({axis % rank for axis in axes if -rank <= axis < rank})
+
+
+def _reduce(node: Node) -> Sequence[Tensor]:
+    x = node.wire()
+    axes = _axes(node, len(x.shape))
+    total = node.program.total(x, axes, bool(node.get("keepdims", 1)))
+    count = math.prod(x.shape[axis] for axis in axes)
+    return [_mean(node, total, count) if node.op == "ReduceMean" else total]
+
+
+def _mean(node: Node, total: Wire, count: int) -> Wire:
+    inverse = inverse_of(node, exactly(float(count)))
+    assert isinstance(inverse, Fixed)
+    return node.program.scale(total, inverse)
+
+
+def _global_pool(node: Node) -> Sequence[Tensor]:
+    x = node.wire()
+    axes = list(range(2, len(x.shape)))
+    if node.op == "GlobalMaxPool":
+        return [_greatest(node, x, axes, keep=True)]
+    return [_mean(node, node.program.total(x, axes, keep=True), math.prod(x.shape[2:]))]
+
+
+def _greatest(node: Node, x: Wire, axes: Sequence[int], keep: bool) -> Wire:
+    """The maximum along axes, by halves."""
+    rest = [i for i in range(len(x.shape)) if i not in axes]
+    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    flat = node.program.move(x, lambda a: a.transpose(*rest, *axes).reshape(*(x.shape[i] for i in rest), -1))
+    found = _halved(node, flat)
+    shape = kept if keep else tuple(x.shape[i] for i in rest)
+    return node.program.move(found, lambda a: a.reshape(shape))
+
+
+def _halved(node: Node, x: Wire) -> Wire:
+    while x.shape[-1] > 1:
+        half = x.shape[-1] // 2
+        a = node.program.move(x, lambda v, h=half: v[..., :h])  # type: ignore[misc]
+        b = node.program.move(x, lambda v, h=half: v[..., -h:])  # type: ignore[misc]
+        greater = largest(node, a, b)
+        if x.shape[-1] % 2:
+            middle = node.program.move(x, lambda v, h=half: v[..., h : h + 1])  # type: ignore[misc]
+            size = greater.shape[-1]
+            grown = node.program.move(middle, lambda v, n=size: np.repeat(v, n, -1))  # type: ignore[misc]
+            greater = largest(node, greater, grown)
+        x = greater
+    return x
+
+
+def _reduce_max(node: Node) -> Sequence[Tensor]:
+    x = node.wire()
+    sign = exactly(-1.0)
+    turned = node.program.scale(x, sign) if node.op == "ReduceMin" else x
+    found = _greatest(node, turned, _axes(node, len(x.shape)), bool(node.get("keepdims", 1)))
+    return [node.program.scale(found, sign) if node.op == "ReduceMin" else found]
+
+
+def _pool(node: Node) -> Sequence[Tensor]:
+    x = single(node)
+    kernel = tuple(int(k) for k in node.get("kernel_shape", []))
+    strides, dilations, before, after = window(node, x.shape[2:], kernel)
+    if node.get("ceil_mode", 0) or node.outputs > 1:
+        raise node.fail("ceil_mode or indices")
+    pads = tuple(zip(before, after, strict=True))
+    windows = Convolution((1, *x.shape[2:]), np.ones((1, 1, *kernel)), 1, strides, dilations, pads)
+    size = math.prod(x.shape[2:])
+    numbers = np.pad(np.arange(size).reshape(x.shape[2:]), pads, constant_values=-1)
+    taken = np.stack([numbers[cut].ravel() for _, cut in windows.windows()])
+    channel = np.arange(x.shape[1])[:, None] * size
+    shape = (1, x.shape[1], *windows.space)
+    if node.op == "AveragePool":
+        summed = Convolution(
+            x.shape[1:], np.ones((x.shape[1], 1, *kernel)), x.shape[1], strides, dilations, pads
+        )
+        counts = np.where(taken >= 0, 1.0, 0.0).sum(0).reshape(1, 1, *windows.space)
+        whole = bool(node.get("count_include_pad", 0))
+        share = inverse_of(node, Fixed(*2 * [np.full_like(counts, math.prod(kernel)) if whole else counts]))
+        assert isinstance(share, Fixed)
+        return [node.program.scale(node.program.affine([Term(x.step, summed)], shape), share)]
+    first = np.where(taken >= 0, taken, taken.max(0))  # an entry of the window in the place of a pad
+    parts = [node.program.move(x, lambda v, f=f: v.ravel()[channel + f].reshape(shape)) for f in first]  # type: ignore[misc]
+    return [_balanced(node, parts)]
+
+
+def _balanced(node: Node, parts: list[Wire]) -> Wire:
+    while len(parts) > 1:
+        pairs = [largest(node, a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
+        parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
+    return parts[0]
+
+
+def _softmax(node: Node) -> Sequence[Tensor]:
+    """1 / (1 + the sum of e^(x_j - x_i) over j other than i)."""
+    x, program = node.wire(), node.program
+    axis = node.axis(len(x.shape), -1 if node.opset >= 13 else 1)
+    if node.opset < 13 and axis != len(x.shape) - 1:
+        raise node.fail("an axis other than the last in this version of the operator")
+    n = x.shape[axis]
+    last: Move = lambda v: np.moveaxis(v, axis, -1)  # noqa: E731
+    other = np.array([[j for j in range(n) if j != i] for i in range(n)], dtype=np.int64).reshape(n, n - 1)
+    ones = program.move(x, lambda v: np.repeat(last(v)[..., :, None], n - 1, -1))
+    others = program.move(x, lambda v: last(v)[..., other])
+    powers = program.elementwise(apply("exp", X), [program.sum(others, ones, -1.0)])
+    total = program.total(powers, [len(powers.shape) - 1], keep=False)
+    shares = program.elementwise(apply("inverse", X), [program.sum(total, exactly(1.0))])
+    return [program.move(shares, lambda v: np.moveaxis(v, -1, axis))]
+
+
+POOLS: dict[str, Rule] = {
+    "ReduceSum": _reduce,
+    "ReduceMean": _reduce,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "ReduceMax": _reduce_max,
+    "ReduceMin": _reduce_max,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+    "Softmax": _softmax,
+}
