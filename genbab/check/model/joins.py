@@ -1,0 +1,147 @@
+"""Joins steps into one formula where a proof asks for it, and leaves out steps that nothing needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from genbab.check.failures import Rejected
+from genbab.check.formula import (
+    MOST_NODES,
+    Formula,
+    argument,
+    constant,
+    nodes,
+    number,
+    pick_values,
+    plus,
+    substitute,
+    times,
+)
+from genbab.check.intervals import Indices
+from genbab.check.lines import linear_in_one
+from genbab.check.model.maps import EntryScale, Gather
+from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Term, Wire
+
+
+class EntryFormula:
+    """The formula that a step is of other steps, entry by entry, found by going back."""
+
+    def __init__(self, program: Program, out: Wire, arguments: Sequence[int], name: str) -> None:
+        self.program, self.arguments, self.name = program, list(arguments), name
+        self.indices: dict[int, Indices] = {}
+        self._done: dict[tuple[int, bytes], Formula] = {}
+        self._left = MOST_NODES
+        self.formula = self._back(out.step, np.arange(program.size(out.step)), first=True)
+
+    def _fail(self, why: str) -> Rejected:
+        return Rejected(f"the function {self.name!r} is not one of its arguments entry by entry: {why}")
+
+    def _back(self, step: int, index: Indices, first: bool = False) -> Formula:
+        if step in self.arguments and not first:
+            place = self.arguments.index(step)
+            if not np.array_equal(self.indices.setdefault(place, index), index):
+                raise self._fail("it takes several entries of one argument")
+            return argument(place)
+        key = step, index.tobytes()
+        if key not in self._done:
+            self._left -= 1
+            if self._left < 0:
+                raise self._fail("too many steps")
+            self._done[key] = self._step(step, index)
+        return self._done[key]
+
+    def _step(self, number_: int, index: Indices) -> Formula:
+        step = self.program.steps[number_]
+        if step is None:
+            raise self._fail("it takes from the inputs besides")
+        if isinstance(step, ElementwiseStep):
+            kids = [self._back(source, index) for source in step.sources]
+            return substitute(pick_values(step.formula, index), kids)
+        total: Formula | None = None
+        if step.low[index].any() or step.high[index].any():
+            total = constant(step.low[index], step.high[index])
+        for term in step.terms:
+            part = self._term(term, index)
+            if part is not None:
+                total = part if total is None else plus(total, part)
+        return total or number(0.0)
+
+    def _term(self, term: Term, index: Indices) -> Formula | None:
+        if isinstance(term.map, Gather):
+            taken = term.map.index[index]
+            if (taken < 0).all():
+                return None
+            if (taken < 0).any():
+                raise self._fail("entries of different kinds")
+            return self._back(term.source, taken)
+        if not isinstance(term.map, EntryScale):
+            raise self._fail("a step that mixes entries")
+        weight = term.map.weight[index]
+        low = high = weight
+        if isinstance(term.radius, EntryScale):
+            radius = term.radius.weight[index]
+            low, high = np.nextafter(weight - radius, -np.inf), np.nextafter(weight + radius, np.inf)
+        return times(constant(low, high), self._back(term.source, index))
+
+
+def joined(program: Program, functions: Sequence[tuple[str, Sequence[str]]]) -> dict[int, EntryFormula]:
+    """The steps to be bounded as functions of others, by their numbers."""
+    found: dict[int, EntryFormula] = {}
+    for out, arguments in functions:
+        wires = []
+        for name in (out, *arguments):
+            tensor = program.tensors.get(name)
+            if not isinstance(tensor, Wire) or not tensor.step:
+                raise Rejected(f"the function {out!r}: {name!r} is no tensor that varies")
+            wires.append(tensor)
+        result = EntryFormula(program, wires[0], [wire.step for wire in wires[1:]], out)
+        if len(result.indices) == len(arguments) and len(nodes(result.formula)) <= MOST_NODES:
+            if linear_in_one(result.formula, len(arguments)):
+                found[wires[0].step] = result
+    return found
+
+
+def rebuilt(program: Program, joins: dict[int, EntryFormula], names: Iterable[str]) -> Program:
+    """The program with these joins, of the steps that the outputs and the named tensors need."""
+    roots = {t.step for n in (*program.outputs, *names) if isinstance(t := program.tensors.get(n), Wire)}
+    needed, waiting = {0}, list(roots)
+    while waiting:
+        number_ = waiting.pop()
+        if number_ not in needed:
+            needed.add(number_)
+            waiting.extend(_sources(program, joins, number_))
+    result = Program(program.inputs, outputs=program.outputs)
+    new = {0: 0}
+    for number_ in sorted(needed - {0}):
+        new[number_] = _copied(program, result, joins.get(number_), new, number_)
+    for name, tensor in program.tensors.items():
+        if isinstance(tensor, Wire) and tensor.step in new:
+            result.tensors[name] = Wire(new[tensor.step], tensor.shape)
+    return result
+
+
+def _sources(program: Program, joins: dict[int, EntryFormula], number_: int) -> Sequence[int]:
+    step = program.steps[number_]
+    if number_ in joins:
+        return joins[number_].arguments
+    return () if step is None else step.sources
+
+
+def _copied(
+    program: Program, result: Program, join: EntryFormula | None, new: dict[int, int], number_: int
+) -> int:
+    step = program.steps[number_]
+    if join is not None:
+        size, sources = program.size(number_), []
+        for place, source in enumerate(join.arguments):
+            wire = Wire(new[source], (program.size(source),))
+            index = join.indices[place]
+            sources.append(result.move(wire, lambda v, i=index: v[i]).step)  # type: ignore[misc]
+        return result.add(ElementwiseStep(join.formula, tuple(sources), size))
+    if isinstance(step, AffineStep):
+        terms = tuple(Term(new[t.source], t.map, t.radius) for t in step.terms)
+        return result.add(AffineStep(terms, step.low, step.high, step.exact))
+    assert step is not None
+    return result.add(ElementwiseStep(step.formula, tuple(new[s] for s in step.sources), step.size))

@@ -1,0 +1,169 @@
+"""Reads a file of ONNX as a program."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from genbab.check.failures import Unusable
+from genbab.check.model.activations import ELEMENTWISE
+from genbab.check.model.layers import LAYERS
+from genbab.check.model.moving import INTEGERS, MOVES
+from genbab.check.model.node import Node
+from genbab.check.model.pooling import POOLS
+from genbab.check.model.program import Fixed, Numbers, Program, Tensor, Wire
+from genbab.check.model.values import evaluate
+
+RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS}
+EXACT_ON_FLOATS = ("Equal", "Less", "Greater", "Where", "Range", "Not", "And", "Or")
+KNOWN = {*RULES, *INTEGERS, "Constant"}
+FLOATS = (1, 10, 11, 16)
+
+
+def unpacked(data: bytes, limit: int) -> bytes:
+    """The bytes, of a gzip file what is in it."""
+    if data[:2] != b"\x1f\x8b":
+        return data
+    packed = zlib.decompressobj(31)
+    try:
+        whole = packed.decompress(data, limit)
+    except zlib.error as error:
+        raise Unusable(f"a gzip file that cannot be read: {error}") from None
+    if packed.unconsumed_tail or not packed.eof:
+        raise Unusable(f"a gzip file that is cut off or holds more than {limit} bytes")
+    return whole
+
+
+def read(data: bytes) -> Program:
+    """The model as a program over all its inputs, one after the other."""
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:  # whatever the parser of protobuf says
+        raise Unusable(f"the model is no ONNX file: {error}") from None
+    graph = model.graph
+    unknown = {n.op_type for n in graph.node if n.op_type not in KNOWN or n.domain not in ("", "ai.onnx")}
+    if unknown:
+        raise Unusable(f"no rule for the operators {', '.join(sorted(unknown))}")
+    if graph.sparse_initializer:
+        raise Unusable("sparse initializers are not read")
+    program = _with_inputs(graph)
+    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    for proto in graph.node:
+        try:
+            _step(program, proto, opset)
+        except Unusable:
+            raise
+        except (ValueError, TypeError, IndexError, AttributeError, OverflowError, MemoryError) as error:
+            raise Unusable(f"no rule for {proto.op_type} at {proto.name!r}: {error}") from None
+    program.outputs = [o.name for o in graph.output]
+    for name in program.outputs:
+        if not isinstance(program.tensors.get(name), Wire):
+            raise Unusable(f"the output {name!r} does not depend on the inputs")
+    return program
+
+
+def _with_inputs(graph: Any) -> Program:
+    fixed = {proto.name: _constant(array_of(proto)) for proto in graph.initializer}
+    inputs = [i for i in graph.input if i.name not in fixed]
+    shapes = []
+    for i in inputs:
+        if i.type.tensor_type.elem_type not in FLOATS:
+            raise Unusable(f"the input {i.name!r} is not of floats")
+        shapes.append(tuple(d.dim_value or 1 for d in i.type.tensor_type.shape.dim))
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    if not 0 < sum(sizes) <= 1 << 22 or min(sizes) < 1:
+        raise Unusable(f"inputs of {sizes} numbers")
+    program = Program(sum(sizes), tensors={**fixed})
+    start = 0
+    for i, shape, size in zip(inputs, shapes, sizes, strict=True):
+        index = np.arange(start, start + size).reshape(shape)
+        program.tensors[i.name] = program.move(Wire(0, (program.inputs,)), lambda v, at=index: at)  # type: ignore[misc]
+        start += size
+    return program
+
+
+def array_of(proto: Any) -> Numbers:
+    """The array of a tensor of the file."""
+    if proto.data_location == onnx.TensorProto.EXTERNAL:
+        raise Unusable(f"{proto.name!r} lies in another file")
+    try:
+        return numpy_helper.to_array(proto)
+    except (ValueError, TypeError, KeyError) as error:
+        raise Unusable(f"{proto.name!r} cannot be read: {error}") from None
+
+
+def _constant(array: Numbers) -> Fixed:
+    if array.dtype.kind == "b":
+        kept = array
+    elif array.dtype.kind in "iu":
+        kept = array.astype(np.int64)
+    else:
+        kept = array.astype(np.float64)
+        if not np.isfinite(kept).all() and kept.size > 1:
+            raise Unusable("a constant that is not finite")
+    return Fixed(kept, kept)
+
+
+def _step(program: Program, proto: Any, opset: int) -> None:
+    for name in proto.input:
+        if name and name not in program.tensors:
+            raise Unusable(f"the tensor {name!r} is used before it is computed")
+    attributes = {a.name: _attribute(a) for a in proto.attribute}
+    inputs = [program.tensors[name] if name else None for name in proto.input]
+    if proto.op_type == "Constant":
+        results: Sequence[Tensor] = [_value(attributes)]
+    else:
+        node = Node(program, proto.op_type, proto.name, attributes, inputs, len(proto.output), opset)
+        results = _results(node)
+    program.tensors.update(zip(proto.output, results, strict=False))
+
+
+def _attribute(attribute: Any) -> Any:
+    value = onnx.helper.get_attribute_value(attribute)
+    return array_of(value) if isinstance(value, onnx.TensorProto) else value
+
+
+def _value(attributes: dict[str, Any]) -> Fixed:
+    ((name, value),) = attributes.items()
+    if name not in ("value", "value_float", "value_floats", "value_int", "value_ints"):
+        raise Unusable(f"a constant given as {name}")
+    return _constant(np.asarray(value))
+
+
+def _results(node: Node) -> Sequence[Tensor]:
+    fixed = [x for x in node.inputs if isinstance(x, Fixed)]
+    if any(isinstance(x, Wire) for x in node.inputs) or node.op in MOVES:
+        return RULES[node.op](node) if node.op in RULES else _fail(node)
+    floats = [x.is_float for x in fixed]
+    if node.op in INTEGERS and (not any(floats) or node.op in EXACT_ON_FLOATS):
+        return INTEGERS[node.op](node)
+    if node.op not in RULES or not any(floats):
+        return _fail(node)
+    return _folded(node)
+
+
+def _fail(node: Node) -> Sequence[Tensor]:
+    raise node.fail("inputs of this kind")
+
+
+def _folded(node: Node) -> Sequence[Tensor]:
+    """The operator on constants: its steps on one of them, evaluated in intervals."""
+    place = next(i for i, x in enumerate(node.inputs) if isinstance(x, Fixed) and x.is_float)
+    of = node.fixed(place)
+    inner = Program(max(of.low.size, 1))
+    inputs = list(node.inputs)
+    inputs[place] = Wire(0, of.shape)
+    made = Node(inner, node.op, node.name, node.attributes, inputs, node.outputs, node.opset)
+    results = RULES[node.op](made)
+    ranges = evaluate(inner, (of.low.reshape(1, -1), of.high.reshape(1, -1))).ranges
+    found: list[Tensor] = []
+    for x in results:
+        assert isinstance(x, Wire)
+        low, high = ranges[x.step]
+        found.append(Fixed(low[0].reshape(x.shape), high[0].reshape(x.shape)))
+    return found
