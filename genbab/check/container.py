@@ -1,0 +1,194 @@
+"""Reads a proof: a zip file of a header and of arrays, none of which is trusted."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genbab.check.failures import Unusable
+from genbab.check.intervals import Array, Indices
+
+SPLIT = np.dtype([("node", "<i8"), ("tensor", "<i4"), ("entry", "<i8"), ("point", "<f8")])
+LONGEST_HEADER = 1 << 26
+AnyArray = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SlopeHint:
+    """Slopes of one function: names of arrays, one for each argument, and of their sides."""
+
+    out: str
+    slopes: tuple[str, ...]
+    upper: str | None
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Slopes for rows at a node of the tree: of a tensor's entries, or of the outputs."""
+
+    node: int
+    target: str | None
+    entries: str | None
+    rows: str | None
+    slopes: tuple[SlopeHint, ...]
+
+
+@dataclass
+class Proof:
+    """What the file says: boxes, splits, functions to be joined, hints; arrays by name on demand."""
+
+    low: Array  # (K, D)
+    high: Array
+    splits: AnyArray  # of type SPLIT
+    header: dict[str, Any]
+    tensors: list[str]
+    functions: list[tuple[str, list[str]]]
+    hints: dict[int, list[Hint]]
+    _archive: zipfile.ZipFile = field(repr=False)
+    _limit: int = 1 << 30
+
+    def array(self, name: str, kinds: str = "fiub") -> AnyArray:
+        """An array of a hint."""
+        return _array(self._archive, name, self._limit, kinds)
+
+
+def read_proof(path: Path, limit: int) -> Proof:
+    """The proof in a file, of arrays of at most so many bytes each."""
+    try:
+        archive = zipfile.ZipFile(path)
+        header = _header(_bytes(archive, "header.json", LONGEST_HEADER))
+        low, high = (_array(archive, f"boxes/{end}.npy", limit, "f") for end in ("lower", "upper"))
+        if low.shape != high.shape or low.ndim != 2 or low.dtype != np.float64 or not low.size:
+            raise Unusable("the proof's boxes are not two arrays (K, D) of float64")
+        if np.isnan(low).any() or np.isnan(high).any():
+            raise Unusable("a box of the proof is not a number")
+        splits = _splits(archive, limit, len(low))
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise Unusable(f"the proof is no zip file that can be read: {error}") from None
+    functions = [(_text(f, "out"), _texts(f, "args")) for f in _records(header, "functions")]
+    hints: dict[int, list[Hint]] = {}
+    for record in _records(header, "hints"):
+        hint = _hint(record)
+        hints.setdefault(hint.node, []).append(hint)
+    if any(not 1 <= len(arguments) <= 2 for _, arguments in functions):
+        raise Unusable("a function of the proof has neither one nor two arguments")
+    return Proof(low, high, splits, header, _texts(header, "tensors"), functions, hints, archive, limit)
+
+
+def _bytes(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        raise Unusable(f"the proof has no {name}") from None
+    if info.file_size > limit:
+        raise Unusable(f"{name} of the proof has {info.file_size} bytes; at most {limit} are read")
+    try:
+        with archive.open(info) as file:
+            data = file.read(limit + 1)
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise Unusable(f"{name} of the proof cannot be read: {error}") from None
+    if len(data) > limit:
+        raise Unusable(f"{name} of the proof has more than {limit} bytes")
+    return data
+
+
+def _array(archive: zipfile.ZipFile, name: str, limit: int, kinds: str) -> AnyArray:
+    """An array of numbers, whose shape is compared with the bytes that are there."""
+    data = _bytes(archive, name, limit)
+    file = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(file)
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in readers:
+            raise ValueError(f"version {version}")
+        shape, fortran, dtype = readers[version](file)
+        if dtype.hasobject or (dtype.kind not in kinds and dtype != SPLIT):
+            raise ValueError(f"entries of type {dtype}")
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data) - file.tell():
+            raise ValueError(f"shape {shape} and {len(data)} bytes do not agree")
+        flat = np.frombuffer(data, dtype, offset=file.tell())
+        return flat.reshape(shape, order="F" if fortran else "C")
+    except (ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError) as error:
+        raise Unusable(f"{name} of the proof is no array that is read: {str(error)[:200]}") from None
+
+
+def _splits(archive: zipfile.ZipFile, limit: int, boxes: int) -> AnyArray:
+    chunks = [np.zeros(0, SPLIT)]
+    names = set(archive.namelist())
+    while (name := f"splits/{len(chunks) - 1:06d}.npy") in names:
+        chunk = _array(archive, name, limit, "")
+        if chunk.dtype != SPLIT or chunk.ndim != 1:
+            raise Unusable(f"{name} of the proof is no array (n,) of node, tensor, entry and point")
+        chunks.append(chunk)
+        if sum(map(len, chunks)) * SPLIT.itemsize > limit:
+            raise Unusable("the proof has too many splits")
+    splits = np.concatenate(chunks)
+    known = boxes + 2 * np.arange(len(splits))
+    wrong = (splits["node"] < 0) | (splits["node"] >= known) | ~np.isfinite(splits["point"])
+    if wrong.any():
+        raise Unusable(f"split {int(np.argmax(wrong))} of the proof is of no node before it, or at no number")
+    if len(np.unique(splits["node"])) != len(splits):
+        raise Unusable("a node of the proof is split twice")
+    return splits
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Unusable(f"header.json of the proof cannot be read: {error}") from None
+    if not isinstance(header, dict) or header.get("format") != "genbab proof" or header.get("version") != 1:
+        raise Unusable("header.json does not say that it is a genbab proof of version 1")
+    if header.get("arithmetic", "real") != "real":
+        raise Unusable("only proofs about real arithmetic are checked")
+    return header
+
+
+def _records(header: dict[str, Any], name: str) -> Sequence[dict[str, Any]]:
+    found = header.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        raise Unusable(f"{name} of the proof's header is no list of objects")
+    return found
+
+
+def _text(record: dict[str, Any], name: str, optional: bool = False) -> Any:
+    found = record.get(name)
+    if not isinstance(found, str) and not (optional and found is None):
+        raise Unusable(f"{name} in the proof's header must be a text, not {str(found)[:40]}")
+    return found
+
+
+def _texts(record: dict[str, Any], name: str) -> list[str]:
+    found = record.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise Unusable(f"{name} in the proof's header must be a list of texts")
+    return found
+
+
+def _hint(record: dict[str, Any]) -> Hint:
+    node = record.get("node")
+    if not isinstance(node, int):
+        raise Unusable("a hint of the proof names no node")
+    slopes = tuple(
+        SlopeHint(_text(s, "out"), tuple(_texts(s, "slopes")), _text(s, "upper", optional=True))
+        for s in _records(record, "slopes")
+    )
+    target, entries, rows = (_text(record, name, optional=True) for name in ("target", "entries", "rows"))
+    return Hint(node, target, entries, rows, slopes)
+
+
+def indices(array: AnyArray, below: int, what: str) -> Indices:
+    """The array as indices of so many entries."""
+    if array.ndim != 1 or array.dtype.kind not in "iu" or ((array < 0) | (array >= below)).any():
+        raise Unusable(f"{what} of the proof are no indices below {below}")
+    return array.astype(np.int64)
