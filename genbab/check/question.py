@@ -1,0 +1,161 @@
+"""What a check is about: program, specification, proof and limits, read from the files and made to agree."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genbab.check.backward import Chosen
+from genbab.check.clauses import add_rows
+from genbab.check.container import Hint, Proof, indices, read_proof
+from genbab.check.failures import Rejected, Unusable
+from genbab.check.intervals import Array, Indices
+from genbab.check.model.joins import joined, rebuilt
+from genbab.check.model.program import ElementwiseStep, Program, Wire
+from genbab.check.model.reading import read, unpacked
+from genbab.check.spec import Specification, read_specification
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far the check goes by itself, and what it may use."""
+
+    extra_splits: int = 6
+    seconds: float = 3600.0
+    memory: int = 1 << 30  # bytes of one file
+
+
+class Clock:
+    """Until when the check may go on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.start = time.monotonic()
+        self._end = self.start + seconds
+
+    def passed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.start
+
+    def look(self) -> None:
+        """Ends the check when the time is up."""
+        if time.monotonic() > self._end:
+            raise Unusable("the time is up: neither accepted nor rejected (--limit-seconds)")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything about one question, read and compared."""
+
+    program: Program
+    rows: int  # the step of the rows of the specification
+    specification: Specification
+    proof: Proof
+    limits: Limits
+    clock: Clock
+
+    def step(self, name: str) -> int:
+        """The step of a tensor that a proof names."""
+        tensor = self.program.tensors.get(name)
+        if not isinstance(tensor, Wire):
+            raise Rejected(f"the proof names the tensor {name!r}, which does not vary or is not there")
+        return tensor.step
+
+    def chosen(self, hint: Hint, row: Indices) -> dict[int, Chosen]:
+        """The slopes of a hint by step, where `row` says which row of it each row takes."""
+        found: dict[int, Chosen] = {}
+        for slope in hint.slopes:
+            number = self.step(slope.out)
+            step = self.program.steps[number]
+            if not isinstance(step, ElementwiseStep) or len(slope.slopes) != len(step.sources):
+                continue
+            arrays = [self._slopes(name, step.size) for name in slope.slopes]
+            upper = None if slope.upper is None else self._slopes(slope.upper, step.size) != 0
+            heights = {len(a) for a in arrays} | (set() if upper is None else {len(upper)})
+            most = max(heights)
+            if heights - {1, most} or (most > 1 and row.max(initial=0) >= most):
+                raise Unusable(f"slopes of {slope.out!r} of {sorted(heights)} rows")
+            place = row if most > 1 else np.zeros_like(row)
+            wide = [np.broadcast_to(a, (most, step.size)) for a in arrays]
+            sides = None if upper is None else np.broadcast_to(upper, (most, step.size))
+            found[number] = Chosen(wide, sides, place)
+        return found
+
+    def _slopes(self, name: str, size: int) -> Array:
+        array = self.proof.array(name)
+        if array.ndim != 2 or array.shape[1] != size or not array.shape[0]:
+            raise Unusable(f"{name} of the proof has shape {array.shape} where (rows, {size}) is due")
+        slopes = array.astype(np.float64)
+        return np.where(np.isfinite(slopes), slopes, 0.0)
+
+    def entries(self, hint: Hint, step: int) -> Indices:
+        """The entries of a tensor that a hint bounds."""
+        if hint.entries is None:
+            return np.arange(self.program.size(step))
+        return indices(self.proof.array(hint.entries, "iu"), self.program.size(step), hint.entries)
+
+    def rows_of(self, hint: Hint) -> Indices:
+        """For each row of the specification the row of the hint in its direction, 0 where there is none."""
+        specified = self.specification.rows
+        place = np.zeros(len(specified), dtype=np.int64)
+        if hint.rows is None:
+            return place
+        offered = self.proof.array(hint.rows).astype(np.float64)
+        outputs = sum(int(np.prod(self.program.tensors[n].shape)) for n in self.program.outputs)
+        if offered.ndim != 2 or offered.shape[1] != outputs or not len(offered):
+            raise Unusable(f"{hint.rows} of the proof has shape {offered.shape}, not (rows, {outputs})")
+        for number, row in enumerate(specified):
+            direction = np.zeros(outputs)
+            for name, value in row.items():
+                if name[0] == "Y":
+                    direction[int(name[2:])] = float(value)
+            place[number] = int(np.argmax(_unit(offered) @ _unit(direction[None])[0]))
+        return place
+
+
+def _unit(rows: Array) -> Array:
+    with np.errstate(all="ignore"):
+        length = np.sqrt((rows * rows).sum(-1, keepdims=True))
+        return np.asarray(np.nan_to_num(rows / np.maximum(length, 1e-300)))
+
+
+def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
+    """The question of three files."""
+    clock = Clock(limits.seconds)
+    read_ = read_proof(proof, limits.memory)
+    texts = [_bytes(path, limits.memory) for path in (model, specification)]
+    for name, data in zip(("model", "specification"), texts, strict=True):
+        said = read_.header.get(name)
+        if not isinstance(said, dict) or said.get("sha256") != hashlib.sha256(data).hexdigest():
+            raise Rejected(f"the proof is about another {name} (sha256)")
+    program = read(unpacked(texts[0], limits.memory))
+    outputs = sum(int(np.prod(program.tensors[name].shape)) for name in program.outputs)
+    try:
+        text = unpacked(texts[1], limits.memory).decode()
+    except UnicodeDecodeError:
+        raise Unusable("the specification is no text") from None
+    spec = read_specification(text, program.inputs, outputs)
+    joins = joined(program, read_.functions)
+    hints = [hint for some in read_.hints.values() for hint in some]
+    named: Sequence[str] = [
+        *read_.tensors,
+        *(name for hint in hints for name in (hint.target, *(s.out for s in hint.slopes)) if name),
+    ]
+    program = rebuilt(program, joins, named)
+    if read_.low.shape[1] != program.inputs:
+        raise Rejected(f"the proof's boxes have {read_.low.shape[1]} inputs, the model {program.inputs}")
+    rows = add_rows(program, spec.rows)
+    return Case(program, rows, spec, read_, limits, clock)
+
+
+def _bytes(path: Path, limit: int) -> bytes:
+    try:
+        if path.stat().st_size > limit:
+            raise Unusable(f"{path.name} has more than {limit} bytes (--memory)")
+        return path.read_bytes()
+    except OSError as error:
+        raise Unusable(f"{path.name} cannot be read: {error.strerror}") from None

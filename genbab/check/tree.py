@@ -1,0 +1,247 @@
+"""Goes through the tree of a proof and refutes every disjunct on every leaf.
+
+Axes: B nodes of a batch, D inputs, C disjuncts, R rows of the specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from genbab.check.backward import MOST, Chosen, Forms, bounded, in_parts, least_on, tightened
+from genbab.check.clauses import Disjuncts, Left, clauses_of, judge
+from genbab.check.container import Hint
+from genbab.check.failures import Rejected
+from genbab.check.intervals import Array, Indices, Pair
+from genbab.check.model.program import ElementwiseStep
+from genbab.check.model.values import Values, extend
+from genbab.check.question import Case
+
+LARGEST_BATCH = 256
+Known = Mapping[int, Pair]  # intervals (N,) of steps
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A node that is still open: its box, what is known of steps there, and the open disjuncts."""
+
+    node: int
+    low: Array
+    high: Array
+    known: Known
+    open: Indices
+    hint: Hint | None = None  # slopes for the rows, of the nearest ancestor
+    extra: int = 0  # splits made by the check itself
+
+
+@dataclass
+class Counts:
+    """What was gone through."""
+
+    boxes: int = 0
+    nodes: int = 0
+    leaves: int = 0
+    extra: int = 0
+
+
+@dataclass
+class Check:
+    """A walk through the tree, with the nodes that wait."""
+
+    case: Case
+    counts: Counts = field(default_factory=Counts)
+    waiting: list[Task] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        splits = self.case.proof.splits
+        self._split_of = {int(node): i for i, node in enumerate(splits["node"])}
+        self._steps = {
+            s for step in self.case.program.steps if isinstance(step, ElementwiseStep) for s in step.sources
+        }
+        widest = max(self.case.program.size(i) for i in range(len(self.case.program.steps)))
+        rows = max(len(self.case.specification.rows), 16)
+        self._batch = int(min(LARGEST_BATCH, max(1, MOST // (widest * rows))))
+
+    def run(self) -> Counts:
+        """Accepts by returning; a node that cannot be refuted is a rejection."""
+        self.waiting = self._roots()[::-1]
+        while self.waiting:
+            self.case.clock.look()
+            self._process(self._taken())
+        return self.counts
+
+    def _roots(self) -> list[Task]:
+        """The boxes of the proof, each with the disjuncts whose boxes are in it."""
+        proof = self.case.proof
+        mine: dict[int, list[int]] = {}
+        for number, disjunct in enumerate(self.case.specification.disjuncts):
+            if (disjunct.low > disjunct.high).any():
+                continue
+            inside = (proof.low <= disjunct.low).all(-1) & (proof.high >= disjunct.high).all(-1)
+            if not inside.any():
+                raise Rejected(f"no box of the proof contains the box of disjunct {number}")
+            mine.setdefault(int(np.argmax(inside)), []).append(number)
+        self.counts.boxes = len(mine)
+        return [self._root(box, np.array(some, dtype=np.int64)) for box, some in sorted(mine.items())]
+
+    def _root(self, box: int, some: Indices) -> Task:
+        """A box of the proof, or what of it the disjuncts need."""
+        clauses = clauses_of(self.case.specification, some.tolist())
+        return Task(box, clauses.low.min(0), clauses.high.max(0), {}, some)
+
+    def _taken(self) -> list[Task]:
+        """The next tasks that are alike: with the same slopes, all leaves or all inner nodes."""
+        first = self.waiting.pop()
+        tasks, hinted = [first], first.node in self.case.proof.hints
+        while self.waiting and len(tasks) < self._batch and not hinted:
+            task = self.waiting[-1]
+            if task.hint is not first.hint or task.node in self.case.proof.hints:
+                break
+            if (task.node in self._split_of) != (first.node in self._split_of):
+                break
+            tasks.append(self.waiting.pop())
+        return tasks
+
+    def _process(self, tasks: Sequence[Task]) -> None:
+        leaf = tasks[0].node not in self._split_of
+        self.counts.nodes += sum(not task.extra for task in tasks)
+        self.counts.leaves += sum(not task.extra for task in tasks) if leaf else 0
+        root = tasks[0].node < len(self.case.proof.low) and tasks[0].extra == 0
+        if len(tasks) == 1:
+            tasks = [self._hinted(tasks[0])]
+        tasks = [task for task, _, _ in self._bounded(tasks, tighten=False)]
+        if tasks and (leaf or root):
+            found = self._bounded(tasks, tighten=True)
+            if leaf:
+                self._halve(found)
+                return
+            tasks = [task for task, _, _ in found]
+        for task in tasks:
+            self._divide(task)
+
+    def _bounded(self, tasks: Sequence[Task], tighten: bool) -> list[tuple[Task, Array, float]]:
+        """The tasks that stay open, on smaller boxes; how much inputs matter; how far a bound is above."""
+        if not tasks:
+            return []
+        case = self.case
+        values = self._values(tasks, tighten)
+        union = np.unique(np.concatenate([task.open for task in tasks]))
+        clauses = clauses_of(case.specification, union.tolist())
+        open_ = np.stack([np.isin(union, task.open) for task in tasks]) & ~values.empty[:, None]
+        rows = np.unique(clauses.row)
+        forms = self._forms(values, rows, tasks[0].hint)
+        box = values.ranges[0]
+        size = len(case.specification.rows)
+        lower = np.full((len(tasks), size), -np.inf)
+        lower[:, rows] = np.maximum(least_on(forms, *box), values.ranges[case.rows][0][:, rows])
+        where = np.zeros(size, dtype=np.int64)
+        where[rows] = np.arange(len(rows))
+        local: Disjuncts = clauses._replace(row=where[clauses.row])
+        left = judge(local, open_, lower[:, rows], forms, box)
+        stay = np.flatnonzero(left.open.any(1))
+        return [self._left(tasks[i], i, left, forms, values, union) for i in map(int, stay)]
+
+    def _left(
+        self, task: Task, i: int, left: Left, forms: Forms, values: Values, union: Indices
+    ) -> tuple[Task, Array, float]:
+        known = {s: (values.ranges[s][0][i], values.ranges[s][1][i]) for s in self._steps if s}
+        matter = np.abs(forms.coefficients[i]).max(0) * (left.high[i] - left.low[i])
+        worst = float(left.margin[i][left.open[i]].min())
+        smaller = replace(task, low=left.low[i], high=left.high[i], open=union[left.open[i]], known=known)
+        return smaller, matter, worst
+
+    def _values(self, tasks: Sequence[Task], tighten: bool) -> Values:
+        """Intervals of all steps, met with what is known, and tightened on the way."""
+        box = np.stack([t.low for t in tasks]), np.stack([t.high for t in tasks])
+        values = Values([box], look=self.case.clock.look)
+        shared = set(tasks[0].known).intersection(*(task.known for task in tasks[1:]))
+        known = {
+            step: (np.stack([t.known[step][0] for t in tasks]), np.stack([t.known[step][1] for t in tasks]))
+            for step in shared
+        }
+        program = self.case.program
+        for number in range(1, len(program.steps)):
+            extend(program, values, known)
+            if tighten and number in self._steps:
+                values.ranges[number] = tightened(program, values, number)
+        return values
+
+    def _forms(self, values: Values, rows: Indices, hint: Hint | None) -> Forms:
+        case = self.case
+        unit = np.eye(len(case.specification.rows))[rows]
+        chosen: dict[int, Chosen] = {}
+        if hint is not None:
+            chosen = case.chosen(hint, case.rows_of(hint)[rows])
+        parts = list(in_parts(case.program, values, case.rows, unit, chosen))
+        return Forms(
+            np.concatenate([p.coefficients for p in parts], 1), np.concatenate([p.constant for p in parts], 1)
+        )
+
+    def _hinted(self, task: Task) -> Task:
+        """The task with the hints of its node used: intervals of tensors, and slopes for the rows."""
+        case = self.case
+        for hint in case.proof.hints.get(task.node, ()) if not task.extra else ():
+            if hint.target is None:
+                task = replace(task, hint=hint)
+                continue
+            step = case.step(hint.target)
+            entries = case.entries(hint, step)
+            if not step or not len(entries):
+                continue
+            rows = np.zeros((2 * len(entries), case.program.size(step)))
+            rows[np.arange(len(entries)), entries] = 1.0
+            rows[len(entries) + np.arange(len(entries)), entries] = -1.0
+            values = self._values([task], tighten=False)
+            chosen = case.chosen(hint, np.arange(len(rows)))
+            found = bounded(case.program, values, step, rows, chosen)[0]
+            low, high = (end[0].copy() for end in values.ranges[step])
+            np.maximum.at(low, entries, found[: len(entries)])
+            np.minimum.at(high, entries, -found[len(entries) :])
+            task = replace(task, known={**task.known, step: (low, high)})
+        return task
+
+    def _divide(self, task: Task) -> None:
+        """Both children of an inner node, as the proof splits it."""
+        proof = self.case.proof
+        number = self._split_of[task.node]
+        split = proof.splits[number]
+        tensor, entry, point = int(split["tensor"]), int(split["entry"]), float(split["point"])
+        if not -1 <= tensor < len(proof.tensors):
+            raise Rejected(f"split {number} is of tensor {tensor}, which the proof does not name")
+        step = 0 if tensor < 0 else self.case.step(proof.tensors[tensor])
+        if not 0 <= entry < self.case.program.size(step):
+            raise Rejected(f"split {number} is at entry {entry}, which is not there")
+        for side in (1, 0):
+            child = replace(task, node=len(proof.low) + 2 * number + side)
+            self.waiting.append(self._cut(child, step, entry, point, upper=bool(side)))
+
+    def _cut(self, task: Task, step: int, entry: int, point: float, upper: bool) -> Task:
+        """The task where an entry is at least, or at most, a number."""
+        everything = np.full(self.case.program.size(step), np.inf)
+        low, high = (task.low, task.high) if not step else task.known.get(step, (-everything, everything))
+        low, high = low.copy(), high.copy()
+        if upper:
+            low[entry] = max(low[entry], point)
+        else:
+            high[entry] = min(high[entry], point)
+        if not step:
+            return replace(task, low=low, high=high)
+        return replace(task, known={**task.known, step: (low, high)})
+
+    def _halve(self, found: Sequence[tuple[Task, Array, float]]) -> None:
+        """Both halves of leaves that stay open, as far as the check may split by itself."""
+        for task, matter, worst in found:
+            if task.extra >= self.case.limits.extra_splits:
+                raise Rejected(
+                    f"node {task.node}: disjunct {int(task.open[0])} is not refuted; the best bound of the"
+                    f" {len(task.open)} open ones is {-worst:.6g} short, after {task.extra} splits more"
+                )
+            entry = int(np.argmax(np.where(np.isfinite(matter), matter, task.high - task.low)))
+            point = task.low[entry] / 2 + task.high[entry] / 2
+            self.counts.extra += 1
+            for upper in (True, False):
+                self.waiting.append(
+                    self._cut(replace(task, extra=task.extra + 1), 0, entry, float(point), upper)
+                )
