@@ -14,6 +14,7 @@ from genbab.check.backward import MOST, Chosen, Forms, bounded, in_parts, least_
 from genbab.check.clauses import Disjuncts, Left, clauses_of, judge
 from genbab.check.container import Hint
 from genbab.check.failures import Rejected
+from genbab.check.forward import Bands
 from genbab.check.intervals import Array, Indices, Pair
 from genbab.check.model.program import ElementwiseStep
 from genbab.check.model.values import Values, extend
@@ -94,10 +95,10 @@ class Check:
     def _taken(self) -> list[Task]:
         """The next tasks that are alike: with the same slopes, all leaves or all inner nodes."""
         first = self.waiting.pop()
-        tasks, hinted = [first], first.node in self.case.proof.hints
+        tasks, hinted = [first], first.node in self.case.proof.hints and not first.extra
         while self.waiting and len(tasks) < self._batch and not hinted:
             task = self.waiting[-1]
-            if task.hint is not first.hint or task.node in self.case.proof.hints:
+            if task.hint is not first.hint or (task.node in self.case.proof.hints and not task.extra):
                 break
             if (task.node in self._split_of) != (first.node in self._split_of):
                 break
@@ -161,9 +162,10 @@ class Check:
             step: (np.stack([t.known[step][0] for t in tasks]), np.stack([t.known[step][1] for t in tasks]))
             for step in shared
         }
-        program = self.case.program
+        program, bands = self.case.program, Bands(self.case.program, box)
         for number in range(1, len(program.steps)):
             extend(program, values, known)
+            bands.meet(values)
             if tighten and number in self._steps:
                 values.ranges[number] = tightened(program, values, number)
         return values
