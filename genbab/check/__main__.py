@@ -24,16 +24,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         case = load(words.model, words.specification, words.proof, limits)
         counts = Check(case).run()
     except Rejected as reason:
-        sys.stdout.write(f"rejected: {reason}\n")
+        sys.stdout.write(f"rejected: {_line(reason)}\n")
         return 1
     except (Unusable, MemoryError, RecursionError) as reason:
-        sys.stderr.write(f"genbab-check: {' '.join(str(reason).split()) or type(reason).__name__}\n")
+        sys.stderr.write(f"genbab-check: {_line(reason) or type(reason).__name__}\n")
+        return 2
+    except Exception as error:  # a file that no rule above expects: never an acceptance
+        sys.stderr.write(f"genbab-check: cannot be checked: {type(error).__name__}: {_line(error)}\n")
         return 2
     sys.stdout.write(
         f"accepted: {counts.boxes} boxes, {counts.nodes} nodes, {counts.leaves} leaves,"
         f" {counts.extra} further splits, {case.clock.passed():.2f} s\n"
     )
     return 0
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:1000]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from genbab.check.backward import MOST, Chosen, Forms, bounded, in_parts, least_
 from genbab.check.clauses import Disjuncts, Left, clauses_of, judge
 from genbab.check.container import Hint
 from genbab.check.failures import Rejected
-from genbab.check.forward import Bands
+from genbab.check.forward import MOST_INPUTS, Bands
 from genbab.check.intervals import Array, Indices, Pair
 from genbab.check.model.program import ElementwiseStep
 from genbab.check.model.values import Values, extend
@@ -113,7 +113,8 @@ class Check:
         if len(tasks) == 1:
             tasks = [self._hinted(tasks[0])]
         tasks = [task for task, _, _ in self._bounded(tasks, tighten=False)]
-        if tasks and (leaf or root):
+        few = bool(tasks) and np.count_nonzero(tasks[0].low < tasks[0].high) <= MOST_INPUTS
+        if tasks and (leaf or root or few):
             found = self._bounded(tasks, tighten=True)
             if leaf:
                 self._halve(found)
@@ -148,7 +149,8 @@ class Check:
         self, task: Task, i: int, left: Left, forms: Forms, values: Values, union: Indices
     ) -> tuple[Task, Array, float]:
         known = {s: (values.ranges[s][0][i], values.ranges[s][1][i]) for s in self._steps if s}
-        matter = np.abs(forms.coefficients[i]).max(0) * (left.high[i] - left.low[i])
+        slope = np.abs(forms.coefficients[i]).max(0)
+        matter = (slope + slope.mean()) * (left.high[i] - left.low[i])
         worst = float(left.margin[i][left.open[i]].min())
         smaller = replace(task, low=left.low[i], high=left.high[i], open=union[left.open[i]], known=known)
         return smaller, matter, worst

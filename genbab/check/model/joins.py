@@ -93,7 +93,7 @@ def joined(program: Program, functions: Sequence[tuple[str, Sequence[str]]]) -> 
         wires = []
         for name in (out, *arguments):
             tensor = program.tensors.get(name)
-            if not isinstance(tensor, Wire) or not tensor.step:
+            if not isinstance(tensor, Wire) or (name == out and not tensor.step):
                 raise Rejected(f"the function {out!r}: {name!r} is no tensor that varies")
             wires.append(tensor)
         result = EntryFormula(program, wires[0], [wire.step for wire in wires[1:]], out)
