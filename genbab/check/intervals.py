@@ -18,7 +18,8 @@ Mask = npt.NDArray[np.bool_]
 Pair = tuple[Array, Array]
 
 UNIT = 2.0**-53
-TINY = 1e-250  # more than all underflows of one sum, of numbers below 1e70
+FARTHEST = 1e60  # beyond it a number counts as unbounded
+TINY = 1e-250  # more than all underflows of one sum of numbers that FARTHEST bounds
 TRUST = 2.0**-48  # 16 units in the last place, and rounding of this correction
 
 

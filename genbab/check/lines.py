@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genbab.check.formula import Formula, Taylor, degree, evaluate, kinks, minus
-from genbab.check.intervals import Array, Indices, Pair, magnitude, meet, mul, negative, point
+from genbab.check.intervals import UNIT, Array, Indices, Pair, magnitude, meet, mul, negative, point
 
 ROUNDS = 40
 CLOSE = 1e-9
@@ -93,11 +93,27 @@ def _least_along(q: Slant, arguments: list[Pair]) -> Array:
     if breaks is None:
         return _bisected(q, arguments)
     low, high = arguments[main]
+    if q.formula.op == "hinge" and len(arguments) == 1:
+        return _least_of_hinge(q, low, high)
     worst = np.full(low.shape, np.inf)
     for place in (low, high, *(k if k.ndim == 0 else k[q.entries] for k in breaks)):
         candidate = list(arguments)
         candidate[main] = point(np.clip(place, low, high))
         worst = np.minimum(worst, jets(q, candidate, 0).value[0])
+    return np.where(np.isfinite(low) & np.isfinite(high) & ~np.isnan(worst), worst, -np.inf)
+
+
+def _least_of_hinge(q: Slant, low: Array, high: Array) -> Array:
+    """As above, for the most frequent formula in fewer operations."""
+    below, above = (v if v.ndim == 0 else v[q.entries] for v in q.formula.values)
+    slope = np.where(q.sign > 0, above, below)  # the worse one, for x at most 0
+    worst = np.where((low <= 0) & (high >= 0), 0.0, np.inf)
+    for x in (low, high):
+        upper, under, line = np.maximum(x, 0.0), slope * np.minimum(x, 0.0), q.slopes[0] * x
+        error = 8 * UNIT * (np.abs(x) + np.abs(under) + np.abs(line))
+        value = q.sign * (upper + under - line) - error
+        value = np.nextafter(np.nextafter(value, -np.inf), -np.inf)
+        worst = np.minimum(worst, np.where(x == 0, 0.0, value))
     return np.where(np.isfinite(low) & np.isfinite(high) & ~np.isnan(worst), worst, -np.inf)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from genbab.check.failures import Unusable
-from genbab.check.intervals import Array
+from genbab.check.intervals import FARTHEST, Array
 
 TOKEN = re.compile(r";[^\n]*|[()]|[^\s();]+")
 NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")
@@ -202,8 +202,9 @@ def _collected(base: list[Atom], whole: list[list[Atom]], inputs: int, outputs: 
         mine = (low.copy(), high.copy()) if clause else (low, high)
         inequalities = (*shared, *_bounds(clause, *mine, rows, outputs))
         inequalities = inequalities or (Inequality(rows.number({}), 0.0, False),)  # 0 <= 0
-        if not (np.isfinite(mine[0]) & np.isfinite(mine[1])).all():
-            index = int(np.argmin(np.isfinite(mine[0]) & np.isfinite(mine[1])))
+        bounded = (mine[0] >= -FARTHEST) & (mine[1] <= FARTHEST)
+        if not bounded.all():
+            index = int(np.argmin(bounded))
             raise Unusable(f"a disjunct of the specification does not bound X_{index} on both sides")
         disjuncts.append(Disjunct(*mine, inequalities))
     return Specification(rows.rows, disjuncts)

@@ -7,7 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from genbab.check.intervals import TINY, Array, Mask, Pair, down, gamma, magnitude, meet, mul, point, tidy, up
+from genbab.check.intervals import (
+    FARTHEST,
+    TINY,
+    Array,
+    Mask,
+    Pair,
+    down,
+    gamma,
+    magnitude,
+    meet,
+    mul,
+    point,
+    tidy,
+    up,
+)
 from genbab.check.lines import ranges
 from genbab.check.model.maps import EntryScale, Gather, Transposed
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Term
@@ -44,7 +58,8 @@ def extend(program: Program, values: Values, known: Mapping[int, Pair]) -> Pair:
         else:
             assert isinstance(step, ElementwiseStep)
             found = elementwise_range(step, values.ranges)
-    result = tidy(*found)
+    low, high = tidy(*found)
+    result = np.where(low < -FARTHEST, -np.inf, low), np.where(high > FARTHEST, np.inf, high)
     result = meet(result, known[number]) if number in known else result
     values.ranges.append(result)
     return result
