@@ -93,35 +93,39 @@ class Check:
         return Task(box, clauses.low.min(0), clauses.high.max(0), {}, some)
 
     def _taken(self) -> list[Task]:
-        """The next tasks that are alike: with the same slopes, all leaves or all inner nodes."""
-        first = self.waiting.pop()
-        tasks, hinted = [first], first.node in self.case.proof.hints and not first.extra
-        while self.waiting and len(tasks) < self._batch and not hinted:
+        """The next tasks that have the same slopes; one alone where its node has hints."""
+        tasks = [self.waiting.pop()]
+        while self.waiting and len(tasks) < self._batch and not self._has_hints(tasks[0]):
             task = self.waiting[-1]
-            if task.hint is not first.hint or (task.node in self.case.proof.hints and not task.extra):
-                break
-            if (task.node in self._split_of) != (first.node in self._split_of):
+            if task.hint is not tasks[0].hint or self._has_hints(task):
                 break
             tasks.append(self.waiting.pop())
         return tasks
 
+    def _has_hints(self, task: Task) -> bool:
+        return not task.extra and task.node in self.case.proof.hints
+
     def _process(self, tasks: Sequence[Task]) -> None:
-        leaf = tasks[0].node not in self._split_of
+        """Bounds the tasks, first cheaply, then with tightened intervals, and splits those that stay open."""
         self.counts.nodes += sum(not task.extra for task in tasks)
-        self.counts.leaves += sum(not task.extra for task in tasks) if leaf else 0
-        root = tasks[0].node < len(self.case.proof.low) and tasks[0].extra == 0
-        if len(tasks) == 1:
+        self.counts.leaves += sum(not task.extra and task.node not in self._split_of for task in tasks)
+        if self._has_hints(tasks[0]):
             tasks = [self._hinted(tasks[0])]
-        tasks = [task for task, _, _ in self._bounded(tasks, tighten=False)]
-        few = bool(tasks) and np.count_nonzero(tasks[0].low < tasks[0].high) <= MOST_INPUTS
-        if tasks and (leaf or root or few):
-            found = self._bounded(tasks, tighten=True)
-            if leaf:
-                self._halve(found)
-                return
-            tasks = [task for task, _, _ in found]
-        for task in tasks:
-            self._divide(task)
+        left = [task for task, _, _ in self._bounded(tasks, tighten=False)]
+        deep = [task for task in left if self._is_deep(task)]
+        for task in left:
+            if not self._is_deep(task):
+                self._divide(task)
+        for found in self._bounded(deep, tighten=True):
+            if found[0].node in self._split_of:
+                self._divide(found[0])
+            else:
+                self._halve([found])
+
+    def _is_deep(self, task: Task) -> bool:
+        """Whether a node gets tightened intervals: leaves, boxes of the proof, and where few inputs vary."""
+        few = np.count_nonzero(task.low < task.high) <= MOST_INPUTS
+        return bool(few) or task.node not in self._split_of or task.node < len(self.case.proof.low)
 
     def _bounded(self, tasks: Sequence[Task], tighten: bool) -> list[tuple[Task, Array, float]]:
         """The tasks that stay open, on smaller boxes; how much inputs matter; how far a bound is above."""
