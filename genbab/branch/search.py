@@ -131,9 +131,9 @@ class DomainSearch(Search[Domains, DomainState]):
     def begin(self, root: Domains) -> DomainState:
         """The domains of the root, which are bounded, with those that are not refuted open."""
         record = self.setup.record
-        if record is not None:
+        if record is not None and root.number is None:
             root = replace(root, number=record.roots(root))
-            self._close(root)
+        self._close(root)
         pool = Pool(root, self.setup.memory)
         return DomainState(pool, least_refuted(root), progress=SearchProgress(pool.worst, len(pool)))
 

@@ -41,6 +41,8 @@ class Hint:
     entries: str | None
     rows: str | None
     slopes: tuple[SlopeHint, ...]
+    first: int = 0  # of the rows of its arrays that are its own, and how many they are, None for all
+    count: int | None = None
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Proof:
     tensors: list[str]
     functions: list[tuple[str, list[str]]]
     hints: dict[int, list[Hint]]
+    about: dict[int, AnyArray]  # of boxes that some disjuncts have for themselves: these disjuncts' rows
     _archive: zipfile.ZipFile = field(repr=False)
     _limit: int = 1 << 30
 
@@ -82,7 +85,23 @@ def read_proof(path: Path, limit: int) -> Proof:
         hints.setdefault(hint.node, []).append(hint)
     if any(not 1 <= len(arguments) <= 2 for _, arguments in functions):
         raise Unusable("a function of the proof has neither one nor two arguments")
-    return Proof(low, high, splits, header, _texts(header, "tensors"), functions, hints, archive, limit)
+    about = _about(header, archive, limit, len(low))
+    return Proof(
+        low, high, splits, header, _texts(header, "tensors"), functions, hints, about, archive, limit
+    )
+
+
+def _about(header: dict[str, Any], archive: zipfile.ZipFile, limit: int, boxes: int) -> dict[int, AnyArray]:
+    """By box, the rows of the disjuncts that have it for themselves."""
+    found = header.get("about") or {}
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise Unusable("about in the proof's header must name an array for each of some boxes")
+    about = {}
+    for box, name in found.items():
+        if not box.isdecimal() or len(box) > 12 or int(box) >= boxes:
+            raise Unusable(f"about in the proof's header names the box {box[:20]}, which is not there")
+        about[int(box)] = _array(archive, name, limit, "f")
+    return about
 
 
 def _bytes(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -184,7 +203,10 @@ def _hint(record: dict[str, Any]) -> Hint:
         for s in _records(record, "slopes")
     )
     target, entries, rows = (_text(record, name, optional=True) for name in ("target", "entries", "rows"))
-    return Hint(node, target, entries, rows, slopes)
+    first, count = record.get("first", 0), record.get("count")
+    if not all(isinstance(n, int) and n >= 0 for n in (first, 0 if count is None else count)):
+        raise Unusable("a hint of the proof has rows that are not there")
+    return Hint(node, target, entries, rows, slopes, first, count)
 
 
 def indices(array: AnyArray, below: int, what: str) -> Indices:

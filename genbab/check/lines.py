@@ -165,7 +165,8 @@ def _of_cell(q: Slant, arguments: list[Pair], cell: Pair, at: tuple[Array, Array
     width = np.nextafter(cell[1] - cell[0], np.inf)
     ends = np.minimum(at[0], at[2])
     curved = np.nextafter(np.maximum(jet.second[1], 0.0) * width * width / 8 * (1 + 1e-14), np.inf)
-    half = np.nextafter(width / 2 * (1 + 1e-14), np.inf)
+    middle = cell[0] + (cell[1] - cell[0]) / 2  # rounded: one half may be longer than the other
+    half = np.nextafter(np.maximum(cell[1] - middle, middle - cell[0]), np.inf)
     sloped = np.nextafter(magnitude(jet.first) * half, np.inf)
     bound = np.fmax(jet.value[0], np.nextafter(ends - np.where(np.isnan(curved), np.inf, curved), -np.inf))
     bound = np.fmax(bound, np.nextafter(at[1] - np.where(np.isnan(sloped), np.inf, sloped), -np.inf))

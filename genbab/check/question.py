@@ -12,13 +12,15 @@ import numpy as np
 
 from genbab.check.backward import Chosen
 from genbab.check.clauses import add_rows
-from genbab.check.container import Hint, Proof, indices, read_proof
+from genbab.check.container import AnyArray, Hint, Proof, indices, read_proof
 from genbab.check.failures import Rejected, Unusable
 from genbab.check.intervals import Array, Indices
 from genbab.check.model.joins import joined, rebuilt
 from genbab.check.model.program import ElementwiseStep, Program, Wire
 from genbab.check.model.reading import read, unpacked
-from genbab.check.spec import Specification, read_specification
+from genbab.check.spec import Coefficients, Disjunct, Specification, read_specification
+
+ALIKE = 1 - 1e-9  # the cosine of rows of one direction
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class Case:
             step = self.program.steps[number]
             if not isinstance(step, ElementwiseStep) or len(slope.slopes) != len(step.sources):
                 continue
-            arrays = [self._slopes(name, step.size) for name in slope.slopes]
-            upper = None if slope.upper is None else self._slopes(slope.upper, step.size) != 0
+            arrays = [self._slopes(hint, name, step.size) for name in slope.slopes]
+            upper = None if slope.upper is None else self._slopes(hint, slope.upper, step.size) != 0
             heights = {len(a) for a in arrays} | (set() if upper is None else {len(upper)})
             most = max(heights)
             if heights - {1, most} or (most > 1 and row.max(initial=0) >= most):
@@ -85,8 +87,8 @@ class Case:
             found[number] = Chosen(wide, sides, place)
         return found
 
-    def _slopes(self, name: str, size: int) -> Array:
-        array = self.proof.array(name)
+    def _slopes(self, hint: Hint, name: str, size: int) -> Array:
+        array = _part(hint, self.proof.array(name))
         if array.ndim != 2 or array.shape[1] != size or not array.shape[0]:
             raise Unusable(f"{name} of the proof has shape {array.shape} where (rows, {size}) is due")
         slopes = array.astype(np.float64)
@@ -104,17 +106,38 @@ class Case:
         place = np.zeros(len(specified), dtype=np.int64)
         if hint.rows is None:
             return place
-        offered = self.proof.array(hint.rows).astype(np.float64)
+        offered = _part(hint, self.proof.array(hint.rows)).astype(np.float64)
         outputs = sum(int(np.prod(self.program.tensors[n].shape)) for n in self.program.outputs)
         if offered.ndim != 2 or offered.shape[1] != outputs or not len(offered):
             raise Unusable(f"{hint.rows} of the proof has shape {offered.shape}, not (rows, {outputs})")
         for number, row in enumerate(specified):
-            direction = np.zeros(outputs)
-            for name, value in row.items():
-                if name[0] == "Y":
-                    direction[int(name[2:])] = float(value)
-            place[number] = int(np.argmax(_unit(offered) @ _unit(direction[None])[0]))
+            place[number] = int(np.argmax(_unit(offered) @ _direction(row, outputs)))
         return place
+
+    def own(self, disjunct: Disjunct, box: int) -> bool:
+        """Whether a box of the proof is for disjuncts of these rows."""
+        rows = self.proof.about[box].astype(np.float64)
+        outputs = sum(int(np.prod(self.program.tensors[n].shape)) for n in self.program.outputs)
+        if rows.ndim != 2 or rows.shape[1] != outputs:
+            return False
+        mine = [_direction(self.specification.rows[i.row], outputs) for i in disjunct.inequalities]
+        return all(float((_unit(rows) @ row).max(initial=0.0)) > ALIKE for row in mine)
+
+
+def _direction(row: Coefficients, outputs: int) -> Array:
+    """The row's coefficients of outputs, of length 1."""
+    direction = np.zeros(outputs)
+    for name, value in row.items():
+        if name[0] == "Y":
+            direction[int(name[2:])] = float(value)
+    return np.asarray(_unit(direction[None])[0])
+
+
+def _part(hint: Hint, array: AnyArray) -> AnyArray:
+    """The rows of an array that are a hint's own."""
+    if hint.count is None or array.ndim != 2 or len(array) == 1:
+        return array
+    return array[hint.first : hint.first + hint.count]
 
 
 def _unit(rows: Array) -> Array:

@@ -16,7 +16,7 @@ from genbab.check.intervals import FARTHEST, Array
 
 TOKEN = re.compile(r";[^\n]*|[()]|[^\s();]+")
 NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")
-VARIABLE = re.compile(r"[XY]_\d{1,9}")
+VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})")
 MOST_DISJUNCTS, MOST_ATOMS, DEEPEST = 200_000, 4_000_000, 100
 Coefficients = Mapping[str, Fraction]
 Atom = tuple[Coefficients, Fraction, bool]  # sum of c v + constant <= 0, or < 0

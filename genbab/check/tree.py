@@ -19,6 +19,7 @@ from genbab.check.intervals import Array, Indices, Pair
 from genbab.check.model.program import ElementwiseStep
 from genbab.check.model.values import Values, extend
 from genbab.check.question import Case
+from genbab.check.spec import Disjunct
 
 LARGEST_BATCH = 256
 Known = Mapping[int, Pair]  # intervals (N,) of steps
@@ -83,9 +84,16 @@ class Check:
             inside = (proof.low <= disjunct.low).all(-1) & (proof.high >= disjunct.high).all(-1)
             if not inside.any():
                 raise Rejected(f"no box of the proof contains the box of disjunct {number}")
-            mine.setdefault(int(np.argmax(inside)), []).append(number)
+            mine.setdefault(self._box_of(disjunct, np.flatnonzero(inside)), []).append(number)
         self.counts.boxes = len(mine)
         return [self._root(box, np.array(some, dtype=np.int64)) for box, some in sorted(mine.items())]
+
+    def _box_of(self, disjunct: Disjunct, boxes: Indices) -> int:
+        """Of the boxes that contain a disjunct's the first that is its own, else the first for all."""
+        about = self.case.proof.about
+        own = (int(box) for box in boxes if int(box) in about and self.case.own(disjunct, int(box)))
+        shared = (int(box) for box in boxes if int(box) not in about)
+        return next(own, next(shared, int(boxes[0])))
 
     def _root(self, box: int, some: Indices) -> Task:
         """A box of the proof, or what of it the disjuncts need."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -55,7 +56,10 @@ class Prover:
         self.account.explain(state)
         bound = bound_by_inputs(context.engine, context.engine.exact.output, self.plan.tighten)
         with context.ledger.timed("search"):
-            root = bound(root_domains(state.query, state.margins))
+            root = root_domains(state.query, state.margins)
+            if context.proof is not None:  # bounding cuts the boxes
+                root = replace(root, number=context.proof.roots(root))
+            root = bound(root)
             return self._ended(DomainSearch(bound, self.setup).run(root))
 
     def _by_neurons(self, state: RootState, share: float) -> str:

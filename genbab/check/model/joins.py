@@ -25,37 +25,38 @@ from genbab.check.model.maps import EntryScale, Gather
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Term, Wire
 
 
-class EntryFormula:
-    """The formula that a step is of other steps, entry by entry, found by going back."""
+class NoFormula(Exception):  # noqa: N818 - nothing is wrong: the steps are bounded one by one
+    """A step is not a function of the others entry by entry, for this reason."""
 
-    def __init__(self, program: Program, out: Wire, arguments: Sequence[int], name: str) -> None:
-        self.program, self.arguments, self.name = program, list(arguments), name
+
+class EntryFormula:
+    """The formula that a step is of other steps, entry by entry, found by going back; else `NoFormula`."""
+
+    def __init__(self, program: Program, out: Wire, arguments: Sequence[int]) -> None:
+        self.program, self.arguments = program, list(arguments)
         self.indices: dict[int, Indices] = {}
         self._done: dict[tuple[int, bytes], Formula] = {}
         self._left = MOST_NODES
         self.formula = self._back(out.step, np.arange(program.size(out.step)), first=True)
 
-    def _fail(self, why: str) -> Rejected:
-        return Rejected(f"the function {self.name!r} is not one of its arguments entry by entry: {why}")
-
     def _back(self, step: int, index: Indices, first: bool = False) -> Formula:
         if step in self.arguments and not first:
             place = self.arguments.index(step)
             if not np.array_equal(self.indices.setdefault(place, index), index):
-                raise self._fail("it takes several entries of one argument")
+                raise NoFormula("it takes several entries of one argument")
             return argument(place)
         key = step, index.tobytes()
         if key not in self._done:
             self._left -= 1
             if self._left < 0:
-                raise self._fail("too many steps")
+                raise NoFormula("too many steps")
             self._done[key] = self._step(step, index)
         return self._done[key]
 
     def _step(self, number_: int, index: Indices) -> Formula:
         step = self.program.steps[number_]
         if step is None:
-            raise self._fail("it takes from the inputs besides")
+            raise NoFormula("it takes from the inputs besides")
         if isinstance(step, ElementwiseStep):
             kids = [self._back(source, index) for source in step.sources]
             return substitute(pick_values(step.formula, index), kids)
@@ -74,10 +75,10 @@ class EntryFormula:
             if (taken < 0).all():
                 return None
             if (taken < 0).any():
-                raise self._fail("entries of different kinds")
+                raise NoFormula("entries of different kinds")
             return self._back(term.source, taken)
         if not isinstance(term.map, EntryScale):
-            raise self._fail("a step that mixes entries")
+            raise NoFormula("a step that mixes entries")
         weight = term.map.weight[index]
         low = high = weight
         if isinstance(term.radius, EntryScale):
@@ -87,7 +88,7 @@ class EntryFormula:
 
 
 def joined(program: Program, functions: Sequence[tuple[str, Sequence[str]]]) -> dict[int, EntryFormula]:
-    """The steps to be bounded as functions of others, by their numbers."""
+    """The steps to be bounded as functions of others, by their numbers; those that are none are left out."""
     found: dict[int, EntryFormula] = {}
     for out, arguments in functions:
         wires = []
@@ -96,7 +97,10 @@ def joined(program: Program, functions: Sequence[tuple[str, Sequence[str]]]) -> 
             if not isinstance(tensor, Wire) or (name == out and not tensor.step):
                 raise Rejected(f"the function {out!r}: {name!r} is no tensor that varies")
             wires.append(tensor)
-        result = EntryFormula(program, wires[0], [wire.step for wire in wires[1:]], out)
+        try:
+            result = EntryFormula(program, wires[0], [wire.step for wire in wires[1:]])
+        except NoFormula:
+            continue
         if len(result.indices) == len(arguments) and len(nodes(result.formula)) <= MOST_NODES:
             if linear_in_one(result.formula, len(arguments)):
                 found[wires[0].step] = result

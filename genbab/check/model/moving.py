@@ -164,6 +164,10 @@ def _concat(node: Node) -> Sequence[Tensor]:
     return [node.program.join(wires, places.shape, (low, high))]
 
 
+SHORTER = {1: np.float32, 10: np.float16}
+DOUBLE = 11
+
+
 def _cast(node: Node) -> Sequence[Tensor]:
     x, to = node.tensor(), DTYPES.get(int(node.get("to", 0)))
     if isinstance(x, Wire):
@@ -172,10 +176,12 @@ def _cast(node: Node) -> Sequence[Tensor]:
         return [x]
     if to is None or (to is not np.float64 and not (x.low == x.high).all()):
         raise node.fail(f"a cast to type {node.get('to', 0)}")
-    if node.get("to", 0) in (10, 16) and not (x.low == x.low.astype(np.float16)).all():
-        raise node.fail("a cast that loses digits")
     low = np.trunc(x.low).astype(to) if to is np.int64 else x.low.astype(to)
-    return [Fixed(low, low if x.high is x.low else x.high.astype(to))]
+    if to is np.float64 and node.get("to", 0) != DOUBLE:
+        if node.get("to", 0) not in SHORTER or not (x.low == x.high).all():
+            raise node.fail("a cast that loses digits")
+        low = x.low.astype(SHORTER[node.get("to", 0)]).astype(np.float64)
+    return [Fixed(low, low if x.high is x.low or to is not np.float64 else np.maximum(low, x.high))]
 
 
 def _exact(function: Callable[..., Any]) -> Rule:

@@ -23,6 +23,7 @@ RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS}
 EXACT_ON_FLOATS = ("Equal", "Less", "Greater", "Where", "Range", "Not", "And", "Or")
 KNOWN = {*RULES, *INTEGERS, "Constant"}
 FLOATS = (1, 10, 11, 16)
+OLDEST = 7
 
 
 def unpacked(data: bytes, limit: int) -> bytes:
@@ -45,14 +46,8 @@ def read(data: bytes) -> Program:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # whatever the parser of protobuf says
         raise Unusable(f"the model is no ONNX file: {error}") from None
-    graph = model.graph
-    unknown = {n.op_type for n in graph.node if n.op_type not in KNOWN or n.domain not in ("", "ai.onnx")}
-    if unknown:
-        raise Unusable(f"no rule for the operators {', '.join(sorted(unknown))}")
-    if graph.sparse_initializer:
-        raise Unusable("sparse initializers are not read")
+    graph, opset = model.graph, _opset(model)
     program = _with_inputs(graph)
-    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     for proto in graph.node:
         try:
             _step(program, proto, opset)
@@ -65,6 +60,36 @@ def read(data: bytes) -> Program:
         if not isinstance(program.tensors.get(name), Wire):
             raise Unusable(f"the output {name!r} does not depend on the inputs")
     return program
+
+
+def _opset(model: Any) -> int:
+    """The opset of a model that can be read; `Unusable` for others."""
+    graph = model.graph
+    unknown = {n.op_type for n in graph.node if n.op_type not in KNOWN or n.domain not in ("", "ai.onnx")}
+    if unknown:
+        raise Unusable(f"no rule for the operators {', '.join(sorted(unknown))}")
+    if graph.sparse_initializer or model.functions:
+        raise Unusable("sparse initializers and functions of a model's own are not read")
+    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    if opset < OLDEST:
+        raise Unusable(f"the model is of opset {opset}; rules begin with {OLDEST}")
+    if _narrows(graph):
+        raise Unusable("no rule for a model that casts numbers of float64 to shorter ones")
+    return opset
+
+
+def _narrows(graph: Any) -> bool:
+    """Whether some tensor may be of float64, and some Cast makes float32 of what it gets."""
+    kinds = {i.type.tensor_type.elem_type for i in graph.input} | {t.data_type for t in graph.initializer}
+    targets = set()
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to":
+                targets.add(attribute.i)
+            if attribute.HasField("t"):
+                kinds.add(attribute.t.data_type)
+    double = onnx.TensorProto.DOUBLE
+    return double in kinds | targets and onnx.TensorProto.FLOAT in targets
 
 
 def _with_inputs(graph: Any) -> Program:
