@@ -248,6 +248,13 @@ def _envelope(
 ) -> tuple[Array, Array]:
     """Slope and value at the middle of the convex envelope (sign 1) or the concave one, from samples."""
     low, high = intervals[main]
+    if degree(f, main) <= 1:
+        at = []
+        for end in (low, high):
+            arguments = [*intervals[:main], point(end), *intervals[main + 1 :]]
+            value = evaluate(f, [Taylor(a) for a in arguments], entries).value
+            at.append(value[0] / 2 + value[1] / 2)
+        return np.where(high > low, (at[1] - at[0]) / (high - low), 0.0), (at[0] + at[1]) / 2
     share = np.linspace(0.0, 1.0, SAMPLES + 1)[:, None]
     x = low + (high - low) * share  # (SAMPLES + 1, E)
     values = []
