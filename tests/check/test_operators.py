@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import zlib
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from genbab.check.backward import bounded
 from genbab.check.failures import Unusable
-from genbab.check.model.program import Wire
+from genbab.check.model.program import Fixed, Wire
 from genbab.check.model.reading import KNOWN, read
 from genbab.check.model.values import evaluate
 from tests.check.files import model
@@ -197,3 +198,23 @@ def test_float16_constants_are_exact() -> None:
     ones = np.ones((1, 2))
     low, high = evaluate(program, (ones, ones)).ranges[out.step]
     assert (low <= half.astype(np.float64)).all() and (high - low < 1e-13).all()
+
+
+def test_filled_constants_are_real_numbers() -> None:
+    tenth = numpy_helper.from_array(np.array([0.1], dtype=np.float32))
+    nodes = [
+        node("Shape", out="s"),
+        node("ConstantOfShape", "s", out="c", value=tenth),
+        node("Mul", "c", "c", out="d"),
+        node("Add", "x", "d"),
+    ]
+    program = read(model(nodes, {}, (2,)))
+    product = program.tensors["d"]
+    exact = Fraction(float(np.float32(0.1))) ** 2
+    assert isinstance(product, Fixed) and Fraction(product.low[0]) < exact < Fraction(product.high[0])
+
+
+@pytest.mark.parametrize("opset", [1, 6])
+def test_old_versions_are_refused(opset: int) -> None:
+    with pytest.raises(Unusable, match="before version 7"):
+        read(model([node("Relu")], {}, (2,), opset=opset))

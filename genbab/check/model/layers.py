@@ -222,8 +222,8 @@ def _transposed(node: Node) -> Sequence[Tensor]:
 
 def _batch_normal(node: Node) -> Sequence[Tensor]:
     x = node.wire()
-    if node.get("training_mode", 0):
-        raise node.fail("training mode")
+    if node.get("training_mode", 0) or not node.get("spatial", 1):
+        raise node.fail("training mode, or statistics of each entry")
     scale, shift, mean, variance = (node.fixed(i) for i in range(1, 5))
     inner = Program(inputs=variance.low.size)
     spread = inner.sum(Wire(0, variance.shape), exactly(float(node.get("epsilon", 1e-5))))

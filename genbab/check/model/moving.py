@@ -205,7 +205,9 @@ def _shape(node: Node) -> Sequence[Tensor]:
 def _constant_of_shape(node: Node) -> Sequence[Tensor]:
     value = node.get("value", None)
     one = value.reshape(()) if value is not None else np.zeros((), dtype=np.float64)
-    made = np.full(_bounded(node, node.integers(0, "shape") or []), one)
+    made: Numbers = np.full(_bounded(node, node.integers(0, "shape") or []), one)
+    if made.dtype.kind != "b":
+        made = made.astype(np.float64 if made.dtype.kind == "f" else np.int64)
     return [Fixed(made, made)]
 
 

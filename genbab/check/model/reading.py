@@ -20,7 +20,7 @@ from genbab.check.model.program import Fixed, Numbers, Program, Tensor, Wire
 from genbab.check.model.values import evaluate
 
 RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS}
-EXACT_ON_FLOATS = ("Equal", "Less", "Greater", "Where", "Range", "Not", "And", "Or")
+EXACT_ON_FLOATS = ("Equal", "Less", "Greater", "Where", "Not", "And", "Or")
 KNOWN = {*RULES, *INTEGERS, "Constant"}
 FLOATS = (1, 10, 11, 16)
 OLDEST = 7
