@@ -77,7 +77,7 @@ class Bands:
             x, positive = self._bands[term.source], term.map.absolute()
             slope, centre = slope + term.map.apply(x.slope), centre + term.map.apply(x.centre)
             bend, radius = bend + positive.apply(x.bend), radius + positive.apply(x.radius)
-            size = size + positive.apply(x.size)
+            size = size + positive.apply(x.size + x.radius)
             if term.radius is not None:
                 radius = radius + term.radius.apply(magnitude(values.ranges[term.source])) * (1 + 1e-12)
             terms = max(terms, term.map.terms + len(step.terms) + 2)

@@ -160,7 +160,9 @@ class Check:
     def _left(
         self, task: Task, i: int, left: Left, forms: Forms, values: Values, union: Indices
     ) -> tuple[Task, Array, float]:
-        known = {s: (values.ranges[s][0][i], values.ranges[s][1][i]) for s in self._steps if s}
+        known = {
+            s: (values.ranges[s][0][i], values.ranges[s][1][i]) for s in self._steps.union(task.known) if s
+        }
         slope = np.abs(forms.coefficients[i]).max(0)
         matter = (slope + slope.mean()) * (left.high[i] - left.low[i])
         worst = float(left.margin[i][left.open[i]].min())

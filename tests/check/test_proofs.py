@@ -107,6 +107,17 @@ def test_splits_of_hidden_tensors_partition_too(folder: Path, capsys: pytest.Cap
     assert said(folder, capsys)[0] == 1
 
 
+def test_children_keep_what_was_cut(folder: Path) -> None:
+    """A cut of a tensor that no function takes, kept after bounds of the node."""
+    proof = written(folder, LOW, HIGH, [(0, 0, 0, 0.0)], {"tensors": ["y"]})
+    check = Check(load(folder / "m.onnx", folder / "s.vnnlib", proof, Limits(0)))
+    check._divide(check._roots()[0])
+    step = check.case.step("y")
+    for task, side in zip(check.waiting, (0, 1), strict=True):
+        for left, _, _ in check._bounded([task], tighten=False):
+            assert left.known[step][side][0] >= 0 if side == 0 else left.known[step][side][0] <= 0
+
+
 def test_other_files_and_smaller_boxes_are_rejected(
     folder: Path, splits: Splits, capsys: pytest.CaptureFixture[str]
 ) -> None:
