@@ -82,7 +82,8 @@ class ProofFile:
         """Open a file without a name, which nothing is left of where a run ends early."""
         self._places: dict[bytes, int] = {}
         self._hints: list[dict[str, Any]] = []
-        self._about: dict[str, str] = {}
+        self._about: dict[str, dict[str, Any]] = {}
+        self._of: list[int] = []
         self._tensors: dict[str, int] = {}
         self._waiting: list[npt.NDArray[Any]] = []
         self._held = self._chunks = self._arrays = self._boxes = self.nodes = 0
@@ -100,7 +101,7 @@ class ProofFile:
         """Note the boxes (K, D) of the property, then that of each clause: the first nodes of the tree."""
         self._places = {_key(low, high): k for k, (low, high) in enumerate(zip(lower, upper, strict=True))}
         every = np.concatenate([np.arange(len(lower)), np.asarray(clauses, dtype=np.int64)])
-        self._boxes, self.nodes = len(lower), len(every)
+        self._boxes, self.nodes, self._of = len(lower), len(every), list(clauses)
         self._write("boxes/lower.npy", lower[every])
         self._write("boxes/upper.npy", upper[every])
 
@@ -113,7 +114,7 @@ class ProofFile:
         """The node of a clause's own tree, which is of these rows (S, O)."""
         node = self._boxes + clause
         if str(node) not in self._about:
-            self._about[str(node)] = self._array(rows)
+            self._about[str(node)] = {"rows": self._array(rows), "box": self._of[clause]}
         return node
 
     def tensor(self, name: str) -> int:

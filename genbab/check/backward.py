@@ -24,7 +24,7 @@ class Chosen(NamedTuple):
 
     slopes: list[Array]
     upper: Mask | None
-    row: Indices  # (R,)
+    row: Indices  # (R,) or (B, R)
 
 
 class Forms(NamedTuple):
@@ -201,7 +201,7 @@ def in_parts(
     part = max(1, MOST // (widest * len(values.ranges[0][0])))
     for i in range(0, len(rows), part):
         index = slice(i, i + part)
-        taken = {n: Chosen(c.slopes, c.upper, c.row[index]) for n, c in (chosen or {}).items()}
+        taken = {n: Chosen(c.slopes, c.upper, c.row[..., index]) for n, c in (chosen or {}).items()}
         yield descend(program, values, start, rows[index], taken)
 
 

@@ -20,6 +20,7 @@ from genbab.check.intervals import Array, Indices
 
 SPLIT = np.dtype([("node", "<i8"), ("tensor", "<i4"), ("entry", "<i8"), ("point", "<f8")])
 LONGEST_HEADER = 1 << 26
+MOST_KEPT = 1 << 28  # bytes
 AnyArray = npt.NDArray[Any]
 
 
@@ -45,6 +46,14 @@ class Hint:
     count: int | None = None
 
 
+@dataclass(frozen=True)
+class Own:
+    """A box that disjuncts of these rows have for themselves, and the box whose hints hold for it, too."""
+
+    rows: AnyArray
+    box: int
+
+
 @dataclass
 class Proof:
     """What the file says: boxes, splits, functions to be joined, hints; arrays by name on demand."""
@@ -56,13 +65,27 @@ class Proof:
     tensors: list[str]
     functions: list[tuple[str, list[str]]]
     hints: dict[int, list[Hint]]
-    about: dict[int, AnyArray]  # of boxes that some disjuncts have for themselves: these disjuncts' rows
+    about: dict[int, Own]  # of boxes
     _archive: zipfile.ZipFile = field(repr=False)
     _limit: int = 1 << 30
+    _kept: dict[str, AnyArray] = field(default_factory=dict, repr=False)
+
+    def hints_of(self, node: int) -> list[Hint]:
+        """The hints of a node of the tree, after those of the box that it is a part of."""
+        of = self.about[node].box if node in self.about else node
+        shared = self.hints.get(of, []) if of != node else []
+        return [*shared, *self.hints.get(node, [])]
 
     def array(self, name: str, kinds: str = "fiub") -> AnyArray:
-        """An array of a hint."""
-        return _array(self._archive, name, self._limit, kinds)
+        """An array of a hint; the last ones are kept."""
+        if name not in self._kept:
+            self._kept[name] = _array(self._archive, name, self._limit, "fiub")
+            while len(self._kept) > 1 and sum(a.nbytes for a in self._kept.values()) > MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        found = self._kept[name]
+        if found.dtype.kind not in kinds:
+            raise Unusable(f"{name} of the proof is no array that is read: entries of type {found.dtype}")
+        return found
 
 
 def read_proof(path: Path, limit: int) -> Proof:
@@ -91,16 +114,19 @@ def read_proof(path: Path, limit: int) -> Proof:
     )
 
 
-def _about(header: dict[str, Any], archive: zipfile.ZipFile, limit: int, boxes: int) -> dict[int, AnyArray]:
-    """By box, the rows of the disjuncts that have it for themselves."""
-    found = header.get("about") or {}
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
-        raise Unusable("about in the proof's header must name an array for each of some boxes")
-    about = {}
-    for box, name in found.items():
-        if not box.isdecimal() or len(box) > 12 or int(box) >= boxes:
-            raise Unusable(f"about in the proof's header names the box {box[:20]}, which is not there")
-        about[int(box)] = _array(archive, name, limit, "f")
+def _about(header: dict[str, Any], archive: zipfile.ZipFile, limit: int, boxes: int) -> dict[int, Own]:
+    """By box, the disjuncts that have it for themselves."""
+    found, about = header.get("about") or {}, dict[int, Own]()
+    if not isinstance(found, dict) or not all(isinstance(record, dict) for record in found.values()):
+        raise Unusable("about in the proof's header is no object of objects")
+    for box, record in found.items():
+        of = record.get("box", 0)
+        known = box.isdecimal() and len(box) <= 12 and int(box) < boxes
+        if not known or not isinstance(of, int) or not 0 <= of < boxes:
+            raise Unusable(
+                f"about in the proof's header names the box {box[:20]} or {of}, which is not there"
+            )
+        about[int(box)] = Own(_array(archive, _text(record, "rows"), limit, "f"), of)
     return about
 
 

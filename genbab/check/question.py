@@ -12,7 +12,7 @@ import numpy as np
 
 from genbab.check.backward import Chosen
 from genbab.check.clauses import add_rows
-from genbab.check.container import AnyArray, Hint, Proof, indices, read_proof
+from genbab.check.container import AnyArray, Hint, Proof, SlopeHint, indices, read_proof
 from genbab.check.failures import Rejected, Unusable
 from genbab.check.intervals import Array, Indices
 from genbab.check.model.joins import joined, rebuilt
@@ -67,32 +67,43 @@ class Case:
             raise Rejected(f"the proof names the tensor {name!r}, which does not vary or is not there")
         return tensor.step
 
-    def chosen(self, hint: Hint, row: Indices) -> dict[int, Chosen]:
-        """The slopes of a hint by step, where `row` says which row of it each row takes."""
+    def chosen(self, hints: Sequence[Hint], rows: Sequence[Indices]) -> dict[int, Chosen]:
+        """The slopes by step that hints, one for each box, all have; `rows`: which row of its each takes."""
         found: dict[int, Chosen] = {}
-        for slope in hint.slopes:
-            number = self.step(slope.out)
+        different = list({id(hint): hint for hint in hints}.values())
+        place = {id(hint): n for n, hint in enumerate(different)}
+        for out in sorted(set.intersection(*({s.out for s in hint.slopes} for hint in different))):
+            number = self.step(out)
             step = self.program.steps[number]
-            if not isinstance(step, ElementwiseStep) or len(slope.slopes) != len(step.sources):
+            known = [next(s for s in hint.slopes if s.out == out) for hint in different]
+            if not isinstance(step, ElementwiseStep) or any(
+                len(s.slopes) != len(step.sources) for s in known
+            ):
                 continue
-            arrays = [self._slopes(hint, name, step.size) for name in slope.slopes]
-            upper = None if slope.upper is None else self._slopes(hint, slope.upper, step.size) != 0
-            heights = {len(a) for a in arrays} | (set() if upper is None else {len(upper)})
-            most = max(heights)
-            if heights - {1, most} or (most > 1 and row.max(initial=0) >= most):
-                raise Unusable(f"slopes of {slope.out!r} of {sorted(heights)} rows")
-            place = row if most > 1 else np.zeros_like(row)
-            wide = [np.broadcast_to(a, (most, step.size)) for a in arrays]
-            sides = None if upper is None else np.broadcast_to(upper, (most, step.size))
-            found[number] = Chosen(wide, sides, place)
+            if len({s.upper is None for s in known}) > 1:
+                continue
+            parts = [self._slopes_of(hint, s, step.size) for hint, s in zip(different, known, strict=True)]
+            start = np.cumsum([0, *(len(part[0]) for part in parts)])
+            index = [_row(row, start, place[id(hint)], out) for hint, row in zip(hints, rows, strict=True)]
+            whole = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+            sides = None if known[0].upper is None else whole.pop() != 0
+            found[number] = Chosen(whole, sides, np.stack(index))
         return found
 
-    def _slopes(self, hint: Hint, name: str, size: int) -> Array:
-        array = _part(hint, self.proof.array(name))
-        if array.ndim != 2 or array.shape[1] != size or not array.shape[0]:
-            raise Unusable(f"{name} of the proof has shape {array.shape} where (rows, {size}) is due")
-        slopes = array.astype(np.float64)
-        return np.where(np.isfinite(slopes), slopes, 0.0)
+    def _slopes_of(self, hint: Hint, slope: SlopeHint, size: int) -> list[Array]:
+        """Slopes for each argument, then the sides if there are such, of the same number of rows."""
+        names = [*slope.slopes, *([] if slope.upper is None else [slope.upper])]
+        arrays = []
+        for name in names:
+            array = _part(hint, self.proof.array(name))
+            if array.ndim != 2 or array.shape[1] != size or not array.shape[0]:
+                raise Unusable(f"{name} of the proof has shape {array.shape} where (rows, {size}) is due")
+            numbers = array.astype(np.float64)
+            arrays.append(np.where(np.isfinite(numbers), numbers, 0.0))
+        most = max(map(len, arrays))
+        if {len(array) for array in arrays} - {1, most}:
+            raise Unusable(f"slopes of {slope.out!r} of different numbers of rows")
+        return [np.broadcast_to(array, (most, size)) for array in arrays]
 
     def entries(self, hint: Hint, step: int) -> Indices:
         """The entries of a tensor that a hint bounds."""
@@ -116,12 +127,20 @@ class Case:
 
     def own(self, disjunct: Disjunct, box: int) -> bool:
         """Whether a box of the proof is for disjuncts of these rows."""
-        rows = self.proof.about[box].astype(np.float64)
+        rows = self.proof.about[box].rows.astype(np.float64)
         outputs = sum(int(np.prod(self.program.tensors[n].shape)) for n in self.program.outputs)
         if rows.ndim != 2 or rows.shape[1] != outputs:
             return False
         mine = [_direction(self.specification.rows[i.row], outputs) for i in disjunct.inequalities]
         return all(float((_unit(rows) @ row).max(initial=0.0)) > ALIKE for row in mine)
+
+
+def _row(row: Indices, start: Indices, place: int, out: str) -> Indices:
+    """Where rows of one of several arrays are, after these are put together."""
+    height = int(start[place + 1] - start[place])
+    if height > 1 and row.max(initial=0) >= height:
+        raise Unusable(f"slopes of {out!r} of {height} rows")
+    return np.asarray(start[place] + (row if height > 1 else np.zeros_like(row)))
 
 
 def _direction(row: Coefficients, outputs: int) -> Array:

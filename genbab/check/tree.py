@@ -36,6 +36,7 @@ class Task:
     open: Indices
     hint: Hint | None = None  # slopes for the rows, of the nearest ancestor
     extra: int = 0  # splits made by the check itself
+    fresh: bool = True  # whether the hints of its node are not yet used
 
 
 @dataclass
@@ -101,23 +102,28 @@ class Check:
         return Task(box, clauses.low.min(0), clauses.high.max(0), {}, some)
 
     def _taken(self) -> list[Task]:
-        """The next tasks that have the same slopes; one alone where its node has hints."""
-        tasks = [self.waiting.pop()]
-        while self.waiting and len(tasks) < self._batch and not self._has_hints(tasks[0]):
-            task = self.waiting[-1]
-            if task.hint is not tasks[0].hint or self._has_hints(task):
+        """The next tasks that have slopes, or the next that have none; one alone that has rows to bound."""
+        tasks = [self._settled(self.waiting.pop())]
+        while self.waiting and len(tasks) < self._batch and not tasks[0].fresh:
+            task = self._settled(self.waiting[-1])
+            if (task.hint is None) != (tasks[0].hint is None) or task.fresh:
                 break
-            tasks.append(self.waiting.pop())
+            self.waiting.pop()
+            tasks.append(task)
         return tasks
 
-    def _has_hints(self, task: Task) -> bool:
-        return not task.extra and task.node in self.case.proof.hints
+    def _settled(self, task: Task) -> Task:
+        """The task with the slopes of its node, still fresh if this has hints to bound rows by."""
+        hints = self.case.proof.hints_of(task.node) if task.fresh else []
+        if any(hint.target is not None for hint in hints):
+            return task
+        return replace(task, fresh=False, hint=hints[-1] if hints else task.hint)
 
     def _process(self, tasks: Sequence[Task]) -> None:
         """Bounds the tasks, first cheaply, then with tightened intervals, and splits those that stay open."""
         self.counts.nodes += sum(not task.extra for task in tasks)
         self.counts.leaves += sum(not task.extra and task.node not in self._split_of for task in tasks)
-        if self._has_hints(tasks[0]):
+        if tasks[0].fresh:
             tasks = [self._hinted(tasks[0])]
         left = [task for task, _, _ in self._bounded(tasks, tighten=False)]
         deep = [task for task in left if self._is_deep(task)]
@@ -145,7 +151,7 @@ class Check:
         clauses = clauses_of(case.specification, union.tolist())
         open_ = np.stack([np.isin(union, task.open) for task in tasks]) & ~values.empty[:, None]
         rows = np.unique(clauses.row)
-        forms = self._forms(values, rows, tasks[0].hint)
+        forms = self._forms(values, rows, [task.hint for task in tasks if task.hint is not None])
         box = values.ranges[0]
         size = len(case.specification.rows)
         lower = np.full((len(tasks), size), -np.inf)
@@ -186,12 +192,12 @@ class Check:
                 values.ranges[number] = tightened(program, values, number)
         return values
 
-    def _forms(self, values: Values, rows: Indices, hint: Hint | None) -> Forms:
+    def _forms(self, values: Values, rows: Indices, hints: Sequence[Hint]) -> Forms:
         case = self.case
         unit = np.eye(len(case.specification.rows))[rows]
         chosen: dict[int, Chosen] = {}
-        if hint is not None:
-            chosen = case.chosen(hint, case.rows_of(hint)[rows])
+        if hints:
+            chosen = case.chosen(hints, [case.rows_of(hint)[rows] for hint in hints])
         parts = list(in_parts(case.program, values, case.rows, unit, chosen))
         return Forms(
             np.concatenate([p.coefficients for p in parts], 1), np.concatenate([p.constant for p in parts], 1)
@@ -200,7 +206,8 @@ class Check:
     def _hinted(self, task: Task) -> Task:
         """The task with the hints of its node used: intervals of tensors, and slopes for the rows."""
         case = self.case
-        for hint in case.proof.hints.get(task.node, ()) if not task.extra else ():
+        task = replace(task, fresh=False)
+        for hint in case.proof.hints_of(task.node):
             if hint.target is None:
                 task = replace(task, hint=hint)
                 continue
@@ -212,7 +219,7 @@ class Check:
             rows[np.arange(len(entries)), entries] = 1.0
             rows[len(entries) + np.arange(len(entries)), entries] = -1.0
             values = self._values([task], tighten=False)
-            chosen = case.chosen(hint, np.arange(len(rows)))
+            chosen = case.chosen([hint], [np.arange(len(rows))])
             found = bounded(case.program, values, step, rows, chosen)[0]
             low, high = (end[0].copy() for end in values.ranges[step])
             np.maximum.at(low, entries, found[: len(entries)])
@@ -232,7 +239,7 @@ class Check:
         if not 0 <= entry < self.case.program.size(step):
             raise Rejected(f"split {number} is at entry {entry}, which is not there")
         for side in (1, 0):
-            child = replace(task, node=len(proof.low) + 2 * number + side)
+            child = replace(task, node=len(proof.low) + 2 * number + side, fresh=True)
             self.waiting.append(self._cut(child, step, entry, point, upper=bool(side)))
 
     def _cut(self, task: Task, step: int, entry: int, point: float, upper: bool) -> Task:

@@ -152,9 +152,9 @@ def cheap(engine: Engine, query: Query, output: int) -> RootState:
     return _backward(engine, state, output, engine.relaxed(intervals, None, linear))
 
 
-def tightened(engine: Engine, state: RootState, output: int, share: float) -> RootState:
+def tightened(engine: Engine, state: RootState, output: int, how: Tightening) -> RootState:
     """Hidden rows bounded backwards with default slopes, then the specification's rows."""
-    relaxations = tighten_all(engine, state.box, state.intervals, Tightening(seconds=share))
+    relaxations = tighten_all(engine, state.box, state.intervals, how)
     tighter = replace(state, intervals=relaxations.intervals, lines=None)
     return _backward(engine, tighter, output, relaxations)
 

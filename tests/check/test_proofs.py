@@ -170,7 +170,8 @@ def test_good_slopes_are_used(folder: Path) -> None:
         proof = written(folder, LOW, HIGH, [], header, arrays)
         check = Check(load(folder / "m.onnx", folder / "s.vnnlib", proof, Limits(0)))
         task = check._hinted(check._roots()[0])
-        forms = check._forms(check._values([task], tighten=False), np.zeros(1, dtype=np.int64), task.hint)
+        hints = [] if task.hint is None else [task.hint]
+        forms = check._forms(check._values([task], tighten=False), np.zeros(1, dtype=np.int64), hints)
         found.append(least_on(forms, task.low[None], task.high[None])[0, 0])
     assert found[0] != found[1]
 

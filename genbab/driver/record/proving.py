@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from genbab.bounds import Answer, Start
+from genbab.bounds import Answer, Record, Start
 from genbab.branch import INPUT, Domains
 from genbab.config import Config
 from genbab.errors import UsageError
@@ -35,6 +35,7 @@ class ProofRecord:
             raise UsageError(f"no proof can be written: proofs have no rule for {', '.join(problems)}")
         self.file, self.network, self.names = file, network, model.tensors
         self.unnamed: set[str] = set()
+        self.early: dict[int, list[tuple[str, Numbers]]] = {}
         file.functions = _functions(network, model.tensors)
         file.begin(spec.lower, spec.upper, [clause.box for clause in spec.clauses])
 
@@ -66,17 +67,40 @@ class ProofRecord:
         slopes = {self.names[i]: self._sides(start) for i, start in starts.items() if self._named(i)}
         self.file.hints(domains.number.cpu().numpy(), rows, slopes)
 
+    def tightening(self, query: Query) -> Record | None:
+        """Who keeps in mind which rows of hidden nodes were bounded with default slopes, on one box.
+
+        That is written only if slopes are, which were found on these intervals; else the checker bounds what
+        it needs.
+        """
+        if len(query) != 1:
+            return None
+        box = int(self._boxes(query)[0])
+
+        def keep(node: int, neurons: Tensor, found: Answer) -> None:
+            if node in self.names:
+                self.early.setdefault(box, []).append((self.names[node], neurons.cpu().numpy()))
+
+        return keep
+
     def hidden(self, query: Query, node: int, neurons: Tensor, found: Answer) -> None:
         """Note how rows of a hidden node of one box were bounded."""
         if node in self.names and len(query) == 1:
-            where = int(self._boxes(query)[0])
+            where = self._begun(query)
             self.file.hint(where, self.names[node], neurons.cpu().numpy(), self._slopes(found))
 
     def rows(self, query: Query, found: Answer) -> None:
         """Note how the rows of one box were bounded."""
         if len(query) == 1:
-            where = int(self._boxes(query)[0])
+            where = self._begun(query)
             self.file.hint(where, None, query.matrix[0].cpu().numpy(), self._slopes(found))
+
+    def _begun(self, query: Query) -> int:
+        """The node of a box, after what was kept in mind of it is written."""
+        box = int(self._boxes(query)[0])
+        for name, neurons in self.early.pop(box, ()):
+            self.file.hint(box, name, neurons, {})
+        return box
 
     def _boxes(self, query: Query) -> Tensor:
         found = self.file.roots(query.lower.cpu().numpy(), query.upper.cpu().numpy())
