@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -88,6 +90,61 @@ def test_functions_are_named_as_the_file_names_their_tensors(
     graph = onnx.load(files[0]).graph
     tanh = {n.output[0]: list(n.input) for n in graph.node if n.op_type == "Tanh"}
     assert {f["out"]: f["args"] for f in header["functions"]} == tanh and len(tanh) == 2
+
+
+def checked(model: Path, spec: Path, proof: Path, *options: str) -> tuple[int, str]:
+    """What the checker says, in a process of its own."""
+    words = [sys.executable, "-m", "genbab.check", str(model), str(spec), str(proof), *options]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_checker_accepts_what_was_proved_and_nothing_else(
+    files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    model, spec, other = files
+    out = tmp_path / "a.proof"
+    assert prove(model, spec, out, Config(timeout=60.0)).verdict == "verified"
+    code, said = checked(model, spec, out)
+    assert code == 0 and said.startswith("accepted")
+    code, said = checked(model, other, out)
+    assert code == 1 and "another specification" in said
+
+
+def test_splits_of_neurons_are_proved_with_the_slopes_of_leaves(tmp_path: Path) -> None:
+    """Two clauses over 20 inputs, each refuted by a tree of its own."""
+    torch.manual_seed(0)
+    first, second = torch.nn.Linear(20, 12), torch.nn.Linear(12, 12)
+    module = torch.nn.Sequential(first, torch.nn.Sigmoid(), second, torch.nn.ReLU(), torch.nn.Linear(12, 2))
+    first.weight.data *= 2.0
+    second.weight.data *= 3.0
+    model, spec, out = (tmp_path / name for name in ("m.onnx", "s.vnnlib", "a.proof"))
+    model.write_bytes(load(module, example=torch.zeros(1, 20)).proto)
+    samples = module(torch.rand(20000, 20) * 2 - 1).detach()
+    text = [f"(declare-const X_{i} Real)(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(20)]
+    text += [f"(declare-const Y_{j} Real)" for j in range(2)]
+    limits = [float(samples[:, j].max()) + 3.0 * float(samples[:, j].std()) for j in range(2)]
+    text.append(f"(assert (or (and (>= Y_0 {limits[0]})) (and (>= Y_1 {limits[1]}))))")
+    spec.write_text("\n".join(text))
+    result = prove(model, spec, out, Config(timeout=60.0))
+    assert result.verdict == "verified" and result.statistics["domains"] > 0
+    header, arrays = content(out)
+    assert header["about"] and header["tensors"]
+    splits = np.concatenate([arrays[n] for n in sorted(arrays) if n.startswith("splits/")])
+    assert (splits["tensor"] >= 0).all()
+    code, said = checked(model, spec, out, "--extra-splits", "0")
+    assert code == 0, said
+
+
+def test_the_command_writes_a_proof_and_says_where(
+    files: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from genbab.cli import main
+
+    out = tmp_path / "a.proof"
+    assert main(["verify", str(files[0]), str(files[1]), "--proof", str(out), "--timeout", "60"]) == 0
+    assert f"proof    {out}" in capsys.readouterr().out
+    assert checked(files[0], files[1], out)[0] == 0
 
 
 def test_without_a_proof_there_is_no_file(files: tuple[Path, Path, Path], tmp_path: Path) -> None:

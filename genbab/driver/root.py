@@ -16,6 +16,7 @@ from genbab.bounds import (
     Interval,
     Multipliers,
     Question,
+    Record,
     Relaxation,
     Relaxations,
     Rows,
@@ -152,8 +153,11 @@ def cheap(engine: Engine, query: Query, output: int) -> RootState:
     return _backward(engine, state, output, engine.relaxed(intervals, None, linear))
 
 
-def tightened(engine: Engine, state: RootState, output: int, how: Tightening) -> RootState:
+def tightened(
+    engine: Engine, state: RootState, output: int, share: float, record: Record | None = None
+) -> RootState:
     """Hidden rows bounded backwards with default slopes, then the specification's rows."""
+    how = Tightening(seconds=share, record=record)
     relaxations = tighten_all(engine, state.box, state.intervals, how)
     tighter = replace(state, intervals=relaxations.intervals, lines=None)
     return _backward(engine, tighter, output, relaxations)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from genbab.attack import FULL, QUICK
-from genbab.bounds import Tightening, rows_at_once
+from genbab.bounds import rows_at_once
 from genbab.driver.account import RootAccount
 from genbab.driver.context import Context
 from genbab.driver.prover import Prover
@@ -93,8 +93,8 @@ class Stages:
             return state
         part, proof = state.take(which), self.context.proof
         record = None if proof is None else proof.tightening(part.query)
-        how = Tightening(seconds=self.context.share(0.5), record=record)
-        return state.merged(tightened(engine, part, output, how), which)
+        better = tightened(engine, part, output, self.context.share(0.5), record)
+        return state.merged(better, which)
 
     def _by_plan(self, states: list[RootState]) -> str:
         """Decide what is open, by one plan; "" when all is proved, else the first reason why not."""

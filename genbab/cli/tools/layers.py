@@ -45,7 +45,7 @@ def looked(engine: Engine, query: Query, config: Config) -> tuple[Root, Widths]:
     """
     import torch
 
-    from genbab.bounds import Tightening, WarmStart
+    from genbab.bounds import WarmStart
     from genbab.driver.root import cheap, tightened
 
     limit = SECONDS if config.timeout is None else config.timeout
@@ -56,7 +56,7 @@ def looked(engine: Engine, query: Query, config: Config) -> tuple[Root, Widths]:
         worst = int(state.query.worst(state.margins).argmin())
         state = state.take(torch.tensor([worst]))
         if state.open().numel():
-            state = tightened(engine, state, engine.exact.output, Tightening(seconds=limit))
+            state = tightened(engine, state, engine.exact.output, limit)
     except DeadlineReached:
         return {"box": None, "boxes": len(query), "layers": [], "gap": {}}, {}
     try:
