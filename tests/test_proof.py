@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -82,8 +83,6 @@ def test_a_proof_has_the_boxes_and_a_tree_that_covers_them(
 def test_functions_are_named_as_the_file_names_their_tensors(
     files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    import onnx
-
     out = tmp_path / "a.proof"
     prove(files[0], files[1], out, Config(timeout=60.0))
     header, _ = content(out)
@@ -145,6 +144,19 @@ def test_the_command_writes_a_proof_and_says_where(
     assert main(["verify", str(files[0]), str(files[1]), "--proof", str(out), "--timeout", "60"]) == 0
     assert f"proof    {out}" in capsys.readouterr().out
     assert checked(files[0], files[1], out)[0] == 0
+
+
+def test_functions_of_several_operators_are_named_by_their_ends(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.GELU(), torch.nn.Linear(8, 1))
+    proto = load(module, example=torch.zeros(1, 3)).proto
+    if "Gelu" in {n.op_type for n in onnx.load_from_string(proto).graph.node}:
+        pytest.skip("this version of torch exports one operator")
+    model = load(proto)
+    ((out, argument),) = model.joins
+    graph = onnx.load_from_string(proto).graph
+    gemm = [n.output[0] for n in graph.node if n.op_type == "Gemm"]
+    assert argument == gemm[0] and {out} <= {n.output[0] for n in graph.node if n.op_type == "Mul"}
 
 
 def test_without_a_proof_there_is_no_file(files: tuple[Path, Path, Path], tmp_path: Path) -> None:

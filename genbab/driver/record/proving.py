@@ -36,7 +36,7 @@ class ProofRecord:
         self.file, self.network, self.names = file, network, model.tensors
         self.unnamed: set[str] = set()
         self.early: dict[int, list[tuple[str, Numbers]]] = {}
-        file.functions = _functions(network, model.tensors)
+        file.functions = [*_functions(network, model.tensors), *((out, (of,)) for out, of in model.joins)]
         file.begin(spec.lower, spec.upper, [clause.box for clause in spec.clauses])
 
     def roots(self, domains: Domains) -> Tensor:

@@ -20,6 +20,7 @@ from genbab.reader.fuse.fuse import fuse
 from genbab.reader.fuse.gates import fuse_gates
 from genbab.reader.fuse.norms import with_norms
 from genbab.reader.models.selfcheck import self_check
+from genbab.reader.models.tensors import joins, named
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature, read_proto
 from genbab.reader.prepare.guards import without_guards
@@ -42,7 +43,8 @@ class Model:
     that it was put together from as they were given, by the network's name, which its names begin with;
     inputs are replayed in these. precision: the shortest format that it computes in, if that is below
     float32. execution: what bounds of the network are about, None for the reals. tensors: the graph's names
-    of the network's nodes, of those that are tensors of it.
+    of the network's nodes, of those that are tensors of it; joins: pairs of these of which the first is a
+    function of the second.
     """
 
     source: str
@@ -63,6 +65,7 @@ class Model:
     precision: Format = FLOAT32
     execution: Execution | None = None
     tensors: Mapping[int, str] = field(default_factory=dict)
+    joins: tuple[tuple[str, str], ...] = ()
 
     @property
     def functions(self) -> dict[str, int]:
@@ -131,16 +134,17 @@ def lowered(
 
 def simplified(
     converted: Converted, ask: Callable[[], None], found: Roundings | None = None
-) -> tuple[Network, Network]:
-    """(the lowered network, undefined where the file's graph is; an equivalent one of fewer nodes).
+) -> tuple[Network, Network, Network]:
+    """(the lowered network, undefined where the file's graph is; with functions fused; of fewer nodes).
 
     found: what is rounded, where the latter must know the tensors between which that happens.
     """
     whole = with_domains(converted.network, converted.selections)
     if found is None:
-        return whole, simplify(fuse_gates(fuse(with_norms(whole), ask)))
+        fused = fuse_gates(fuse(with_norms(whole), ask))
+        return whole, fused, simplify(fused)
     fused = fuse_gates(fuse(with_norms(whole), ask, frozenset(found.found)))
-    return whole, simplify(fused, True, found.kept)
+    return whole, fused, simplify(fused, True, found.kept)
 
 
 def build_model(
@@ -156,7 +160,7 @@ def build_model(
     proto = written
     converted = lowered(proto, signature, ask, computed=execution is not None)
     found = None if execution is None else rounded(converted, execution, signature.source)
-    whole, network = simplified(converted, ask, found)
+    whole, fused, network = simplified(converted, ask, found)
     precision = shortest(converted.tensors.values())
     runs = not alone and precision is not BFLOAT16
     notes = self_check(proto, signature, converted, network) if check and runs else ()
@@ -186,11 +190,6 @@ def build_model(
         replayable=runs,
         precision=precision,
         execution=execution,
-        tensors=_named(converted, network) if execution is None else {},
+        tensors=named(converted, network) if execution is None else {},
+        joins=joins(converted, fused),
     )
-
-
-def _named(converted: Converted, network: Network) -> dict[int, str]:
-    """The graph's names of nodes, where a node has the numbers of a tensor in their order."""
-    known = {v.node: name for name, v in converted.tensors.items()}
-    return {i: known[o] for i in range(len(network.nodes)) if (o := network.origin(i)) in known}
