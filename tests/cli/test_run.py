@@ -106,7 +106,7 @@ def test_a_list_of_several_networks_is_run(
     (tmp_path / "x.vnnlib").write_text(QUERY)
     (tmp_path / "a.onnx").write_text("one")
     listed.write_text("\"[('f', 'a.onnx'), ('g', 'b.onnx')]\",x.vnnlib,20\n")
-    words = ["run", str(listed), "--counterexamples", str(tmp_path / "found")]
+    words = ["run", str(listed), "--counterexamples", str(tmp_path / "found"), "--proofs", str(tmp_path)]
     assert main(words) == 0 and main(words) == 0
     assert len(calls) == 1 and calls[0][0][0] == str(tmp_path / "x.vnnlib")
     assert calls[0][0][-1] == str(tmp_path / "found" / "0001_a+b_x.counterexample")
@@ -179,8 +179,10 @@ def test_an_interrupted_run_keeps_what_it_has(
 
 def test_output_elsewhere(listed: Path, tmp_path: Path, calls: Calls) -> None:
     place = tmp_path / "out.csv"
-    assert main(["run", str(listed), "--output", str(place), "--counterexamples", str(tmp_path / "ce")]) == 0
+    words = ["run", str(listed), "--output", str(place), "--counterexamples", str(tmp_path / "ce")]
+    assert main([*words, "--proofs", str(tmp_path / "proofs")]) == 0
     assert place.exists() and (tmp_path / "out.study.db").exists() and (tmp_path / "ce").is_dir()
+    assert calls[0][0][-2:] == ["--proof", str(tmp_path / "proofs" / "0001_a_p.proof")]
     assert main(["run", str(listed), "--output", str(tmp_path / "no" / "out.csv")]) == 2
 
 

@@ -37,9 +37,10 @@ def command(options: argparse.Namespace) -> int:
     instances = read_instances(listed)
     table, place = _places(options, listed)
     workers = _workers(options.workers)
-    keep = Path(options.counterexamples) if options.counterexamples else None
-    if keep:
-        _make(keep)
+    given = {"counterexample": options.counterexamples, "proof": options.proofs}
+    keep = {kind: Path(folder) for kind, folder in given.items() if folder}
+    for kind, folder in keep.items():
+        _make(folder, f"--{kind}s")
     hashed = cache(file_hash)
     questions = [_question(one, _limit(one, cap), settings, hashed) for one in instances]
     with Study(place) as study:
@@ -70,7 +71,7 @@ class _Words:
 
     threads: int | None = None
 
-    def __init__(self, rows: Mapping[str, tuple[int, ListedInstance]], keep: Path | None) -> None:
+    def __init__(self, rows: Mapping[str, tuple[int, ListedInstance]], keep: Mapping[str, Path]) -> None:
         self.rows, self.keep = rows, keep
 
     def __call__(self, question: StudyQuestion) -> list[str]:
@@ -80,10 +81,11 @@ class _Words:
             words += ["--" + name.replace("_", "-"), text]
         if self.threads:
             words += ["--threads", str(self.threads)]
-        if self.keep:
-            models = "+".join(path.stem for _, path in one.networks) or Path(one.model).stem
-            name = f"{number:04d}_{models}_{Path(one.spec).stem}.counterexample"
-            words += ["--counterexample", str(self.keep / name)]
+        models = "+".join(path.stem for _, path in one.networks) or Path(one.model).stem
+        for kind, folder in self.keep.items():
+            if kind != "proof" or not one.networks:  # there are no proofs of queries
+                name = f"{number:04d}_{models}_{Path(one.spec).stem}.{kind}"
+                words += [f"--{kind}", str(folder / name)]
         return words
 
 
@@ -196,11 +198,11 @@ def _places(options: argparse.Namespace, listed: Path) -> tuple[Path, Path]:
     return table, study
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, option: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--counterexamples {folder}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"{option} {folder}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _workers(text: str) -> int:
