@@ -23,7 +23,7 @@ from genbab.bounds.methods import (
     row_ranges,
 )
 from genbab.config import Config
-from genbab.driver import Told, Verification
+from genbab.driver import Verification
 from genbab.driver.record.history import History
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.network import Network, lifted
@@ -46,6 +46,7 @@ from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec, read_vnnlib
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve, usual_torch
+from genbab.told import Told
 from genbab.trace import TraceFile, recorded
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from genbab.driver.ledger import Told
 from genbab.driver.strategy import Strategy, strategy, unspecified
 from genbab.driver.verification import Verification
 
-__all__ = ["Strategy", "Told", "Verification", "strategy", "unspecified"]
+__all__ = ["Strategy", "Verification", "strategy", "unspecified"]

@@ -5,23 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from genbab.branch import SearchProgress, Tally
-from genbab.proof import ProofFile
 from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.system.deadline import Deadline, Timer
 from genbab.trace import TraceFile
-
-
-@dataclass(frozen=True)
-class Told:
-    """Who is told of a run: where it stands, the record that it leaves, and the proof that it writes."""
-
-    progress: Callable[[Progress], None] = lambda _: None
-    trace: TraceFile | None = None
-    proof: ProofFile | None = None
 
 
 class Ledger:

@@ -12,7 +12,7 @@ from genbab.branch import Status
 from genbab.config import Config
 from genbab.driver.context import Context
 from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved
-from genbab.driver.ledger import Ledger, Told
+from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
 from genbab.driver.stages import Stages
 from genbab.driver.turns import Turns
@@ -26,6 +26,7 @@ from genbab.result import Result, Verdict
 from genbab.specs import Spec
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve
+from genbab.told import Told
 
 
 class Verification:

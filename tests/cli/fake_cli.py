@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,14 +16,14 @@ from genbab.config import Config
 from genbab.errors import UnsupportedError
 from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.system.deadline import Deadline
+from genbab.told import Told
 
 HOW = sys.argv[1]
-Report = Callable[[Progress], None]
 
 
-def verify(model: object, spec: object, config: Config, progress: Report, trace: object = None) -> Result:
+def answered(model: object, spec: object, config: Config, told: Told) -> Result:
     """Behave as asked."""
-    progress(Progress("branching", bound=-0.5, open=3, domains=7))
+    told.progress(Progress("branching", bound=-0.5, open=3, domains=7))
     Path("begun").touch()
     result: Result = BEHAVIOURS[HOW](config)
     return result
@@ -137,7 +136,7 @@ spec = SimpleNamespace(
     vacuous=HOW == "vacuous", notes=notes, lower=[], input_size=1, output_size=1, declared=(), runs=()
 )
 model = SimpleNamespace(network=SimpleNamespace(output_size=1))
-module("genbab.api", verify=verify, load_within=lambda deadline, path, config=None: model)
+module("genbab.api", answered=answered, load_within=lambda deadline, path, config=None: model)
 module("genbab.specs", read_vnnlib=lambda path: spec)
 module("genbab.system.device", resolve=lambda name: name)
 sys.exit(main(sys.argv[2:]))

@@ -24,6 +24,7 @@ from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.proof import proved
 from genbab.result import Progress, Result, Verdict
 from genbab.system.deadline import Deadline, Guard, process_start
+from genbab.told import Told
 from genbab.trace import TraceFile
 
 if TYPE_CHECKING:
@@ -139,7 +140,6 @@ class VerifySession:
         _use_threads(self.config.threads)
         resolve(self.config.device)  # no such device: say so before any work
         from genbab import api
-        from genbab.driver import Told
 
         self.report(Progress("reading the model"))
         what = source if isinstance(source, Path) else source.proto
