@@ -104,26 +104,49 @@ def nodes(f: Formula) -> list[Formula]:
 
 def degree(f: Formula, number: int) -> int:
     """0 without the argument, 1 affine in it, 2 anything else, as the formula is written."""
-    if f.op == "argument":
-        return int(f.number == number)
-    kids = [degree(kid, number) for kid in f.kids]
-    if f.op == "add":
-        return max(kids)
-    if f.op == "mul":
-        return min(2, sum(kids))
-    return 2 if any(kids) else 0
+    return _degrees(f, number)[id(f)]
+
+
+def _degrees(f: Formula, number: int) -> dict[int, int]:
+    """The degree of every node of a formula, by its id."""
+    done: dict[int, int] = {}
+
+    def inner(g: Formula) -> int:
+        if id(g) not in done:
+            kids = [inner(kid) for kid in g.kids]
+            if g.op == "argument":
+                done[id(g)] = int(g.number == number)
+            elif g.op in ("add", "mul"):
+                done[id(g)] = max(kids) if g.op == "add" else min(2, sum(kids))
+            else:
+                done[id(g)] = 2 if any(kids) else 0
+        return done[id(g)]
+
+    inner(f)
+    return done
 
 
 def kinks(f: Formula, number: int) -> list[Array] | None:
     """Where the formula is not affine in the argument; None if it is not piecewise affine as written."""
-    if degree(f, number) <= 1:
-        return []
-    if f.op in ("hinge", "absolute", "clip") and f.kids[0].op == "argument":
-        return [np.zeros(())] if f.op != "clip" else list(f.values)
-    if f.op == "add" or (f.op == "mul" and not all(degree(kid, number) for kid in f.kids)):
-        found = [kinks(kid, number) for kid in f.kids]
-        return None if None in found else [k for some in found if some for k in some]
-    return None
+    degrees, done = _degrees(f, number), dict[int, list[Array] | None]()
+
+    def inner(g: Formula) -> list[Array] | None:
+        if id(g) not in done:
+            done[id(g)] = found(g)
+        return done[id(g)]
+
+    def found(g: Formula) -> list[Array] | None:
+        if degrees[id(g)] <= 1:
+            return []
+        if g.op in ("hinge", "absolute", "clip") and g.kids[0].op == "argument":
+            return [np.zeros(())] if g.op != "clip" else list(g.values)
+        if g.op != "add" and (g.op != "mul" or all(degrees[id(kid)] for kid in g.kids)):
+            return None
+        parts = [inner(kid) for kid in g.kids]
+        whole = {id(k): k for some in parts if some for k in some}  # what is shared counts once
+        return None if None in parts or len(whole) > MOST_NODES else list(whole.values())
+
+    return inner(f)
 
 
 def evaluate(f: Formula, arguments: Sequence[Taylor], entries: Indices, order: int = 0) -> Taylor:

@@ -18,6 +18,7 @@ TOKEN = re.compile(r";[^\n]*|[()]|[^\s();]+")
 NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")
 VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})")
 MOST_DISJUNCTS, MOST_ATOMS, DEEPEST = 200_000, 4_000_000, 100
+MOST_NUMBERS = 1 << 27
 Coefficients = Mapping[str, Fraction]
 Atom = tuple[Coefficients, Fraction, bool]  # sum of c v + constant <= 0, or < 0
 Text = Any  # a token, or a list of texts
@@ -56,9 +57,7 @@ def read_specification(text: str, inputs: int, outputs: int) -> Specification:
     declared: set[str] = set()
     base: list[Atom] = []
     whole: list[list[Atom]] = [[]]
-    for command in _parsed(text):
-        if not isinstance(command, list) or not command or not isinstance(command[0], str):
-            raise Unusable(f"no command: {_said(command)}")
+    for command in _commands(text):
         if command[0] in ("declare-const", "declare-fun") and len(command) > 2:
             declared.add(str(command[1]))
         elif command[0] == "assert" and len(command) == 2:
@@ -73,6 +72,20 @@ def read_specification(text: str, inputs: int, outputs: int) -> Specification:
     if counts != [inputs, outputs]:
         raise Unusable(f"the specification has {counts} inputs and outputs, the model {[inputs, outputs]}")
     return _collected(base, whole, inputs, outputs)
+
+
+def _commands(text: str) -> Iterator[list[Text]]:
+    """The commands; none says anything after the end."""
+    if '"' in text or "|" in text:
+        raise Unusable("no rule for quotes in a specification")
+    ended = False
+    for command in _parsed(text):
+        if not isinstance(command, list) or not command or not isinstance(command[0], str):
+            raise Unusable(f"no command: {_said(command)}")
+        if ended and command[0] in ("declare-const", "declare-fun", "assert"):
+            raise Unusable(f"{_said(command)} after check-sat or exit")
+        ended = ended or command[0] in ("check-sat", "exit")
+        yield command
 
 
 def _said(text: Text) -> str:
@@ -198,6 +211,8 @@ def _collected(base: list[Atom], whole: list[list[Atom]], inputs: int, outputs: 
     low, high = np.full(inputs, -np.inf), np.full(inputs, np.inf)
     shared = list(_bounds(base, low, high, rows, outputs))
     disjuncts = []
+    if len(whole) * inputs > MOST_NUMBERS:
+        raise Unusable(f"the specification has {len(whole)} disjuncts of {inputs} inputs: too many")
     for clause in whole:
         mine = (low.copy(), high.copy()) if clause else (low, high)
         inequalities = (*shared, *_bounds(clause, *mine, rows, outputs))

@@ -82,6 +82,7 @@ class Check:
         for number, disjunct in enumerate(self.case.specification.disjuncts):
             if (disjunct.low > disjunct.high).any():
                 continue
+            self.case.clock.look()
             inside = (proof.low <= disjunct.low).all(-1) & (proof.high >= disjunct.high).all(-1)
             if not inside.any():
                 raise Rejected(f"no box of the proof contains the box of disjunct {number}")

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from genbab.check.__main__ import main
+from genbab.check.failures import Unusable
+from genbab.check.model.reading import unpacked
 from tests.check.files import SPLIT, network, npy, specification, written
 
 LOW, HIGH = [0.0, 0.0], [1.0, 1.0]
@@ -138,6 +140,12 @@ def test_bombs_are_not_unpacked(folder: Path, capsys: pytest.CaptureFixture[str]
         code, text = said(folder, capsys, "--memory", "64")
         assert code == 2 and "gzip" in text
         (folder / name).write_bytes(old)
+
+
+def test_packed_files_of_several_parts_are_refused() -> None:
+    """Others read all parts, one after the other: as protobuf messages they are merged."""
+    with pytest.raises(Unusable, match="several parts"):
+        unpacked(gzip.compress(b"one") + gzip.compress(b"two"), 1 << 20)
 
 
 def test_packed_models_and_texts_are_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

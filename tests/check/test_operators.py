@@ -224,3 +224,58 @@ def test_casts_that_round_numbers_of_float64_are_refused() -> None:
     data = model([node("Cast", to=11, out="t"), node("Cast", "t", to=1)], {}, (2,))
     with pytest.raises(Unusable, match="float64"):
         read(data)
+
+
+WHOLE = np.int64
+REFUSED: dict[str, tuple[list[Any], dict[str, Any], tuple[int, ...]]] = {
+    "an exponent that adds an axis": ([node("Pow", "x", "c")], {"c": np.full((1, 1), 2.0, np.float32)}, (2,)),
+    "a slice backwards from beyond the front": (
+        [node("Slice", "x", "a", "b", "d", "e")],
+        {k: np.array([v], WHOLE) for k, v in {"a": -4, "b": -(2**62), "d": 0, "e": -1}.items()},
+        (3,),
+    ),
+    "squeezed axes that are none": ([node("Squeeze", "x", "c")], {"c": np.zeros(0, WHOLE)}, (2, 1)),
+    "a window of pads": (
+        [node("MaxPool", kernel_shape=[2], dilations=[3], pads=[1, 1])],
+        {},
+        (1, 1, 2),
+    ),
+    "a window beyond the image": ([node("AveragePool", kernel_shape=[4])], {}, (1, 1, 2)),
+    "pads made for dilations": (
+        [node("AveragePool", kernel_shape=[2], dilations=[2], auto_pad="SAME_UPPER")],
+        {},
+        (1, 1, 5),
+    ),
+    "axes that are not there": ([node("ReduceSum", "x", "c")], {"c": np.array([5], WHOLE)}, (2, 2)),
+    "integers of more than 32 bits": (
+        [node("Mul", "a", "a", out="b"), node("Cast", "b", to=1, out="f"), node("Mul", "x", "f")],
+        {"a": np.array([2**17], np.int32)},
+        (1,),
+    ),
+    "a constant beyond int64": (
+        [node("Cast", "a", to=1, out="f"), node("Mul", "x", "f")],
+        {"a": np.array([2**63], np.uint64)},
+        (1,),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_runtimes_do_otherwise_is_refused(name: str) -> None:
+    nodes, constants, shape = REFUSED[name]
+    with pytest.raises(Unusable):
+        read(model(nodes, constants, shape))
+
+
+def test_constants_of_a_sum_and_of_a_maximum_all_count() -> None:
+    constants = {"a": np.array([10.0], np.float32), "b": np.array([1.0], np.float32)}
+    program = read(model([node("Sum", "a", "b", "x")], constants, (1,)))
+    y = program.tensors["y"]
+    assert isinstance(y, Wire)
+    low, high = evaluate(program, (np.zeros((1, 1)), np.zeros((1, 1)))).ranges[y.step]
+    assert low[0, 0] == pytest.approx(11.0) and high[0, 0] == pytest.approx(11.0)
+    whole = {k: np.array([v], WHOLE) for k, v in {"a": 1, "b": 2, "c": 7}.items()}
+    nodes = [node("Max", "a", "b", "c", out="m"), node("Cast", "m", to=1, out="f"), node("Mul", "x", "f")]
+    program = read(model(nodes, whole, (1,)))
+    fixed = program.tensors["f"], program.tensors["c"]
+    assert [float(t.low[0]) for t in fixed if isinstance(t, Fixed)] == [7.0, 7.0]

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 
+from genbab.check.failures import Unusable
 from genbab.check.spec import Specification, read_specification, rounded
 
 
@@ -35,6 +36,21 @@ def test_terms_are_linear_forms() -> None:
     assert inequality.strict and inequality.limit == 1.5
     turned = read("(assert (>= Y_0 2))")
     assert turned.rows == [{"Y_0": -1}] and turned.disjuncts[0].inequalities[0].limit == -2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '(set-info :source "a) (assert (<= Y_0 (- 1000))) (set-info :x b") (assert (>= Y_0 0))',
+        "(set-info :source |a) (assert (<= Y_0 0)) (b|) (assert (>= Y_0 0))",
+        "(assert (>= Y_0 0)) (exit) (assert (<= Y_0 -9))",
+        "(assert (>= Y_0 0)) (check-sat) (assert (<= Y_0 -9))",
+        "(assert (>= Y_00 0))",
+    ],
+)
+def test_texts_that_say_less_than_they_seem_to_are_refused(text: str) -> None:
+    with pytest.raises(Unusable):
+        read(text)
 
 
 def test_nested_formulas_become_disjuncts() -> None:

@@ -75,9 +75,10 @@ def _clip(node: Node) -> Formula:
 
 
 def _power(node: Node) -> Formula:
-    exponent = node.number(1, "", math.nan)
-    if not abs(exponent) <= 1e3:
-        raise node.fail("the exponent must be one constant of at most 1000")
+    exponent, x, power = node.number(1, "", math.nan), node.optional(0), node.optional(1)
+    shapes = [t.shape for t in (x, power) if t is not None]
+    if not abs(exponent) <= 1e3 or np.broadcast_shapes(*shapes) != shapes[0]:
+        raise node.fail("the exponent must be one constant of at most 1000, and give no axes")
     return X if exponent == 1 else apply("power", X, _scalar(exponent))
 
 

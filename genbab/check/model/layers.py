@@ -12,7 +12,7 @@ from genbab.check.intervals import Array
 from genbab.check.model.activations import largest
 from genbab.check.model.maps import Convolution, Map, Transposed
 from genbab.check.model.node import Node, Rule
-from genbab.check.model.program import Fixed, Program, Tensor, Term, Wire, centred, moved, real
+from genbab.check.model.program import MOST_ENTRIES, Fixed, Program, Tensor, Term, Wire, centred, moved, real
 
 X = argument()
 
@@ -118,6 +118,8 @@ def matmul(node: Node, a: Tensor, b: Tensor) -> Wire:
         assert isinstance(two, Fixed)
         result = program.matrix(wide, two, len(wide.shape) - 2)
     else:
+        if math.prod(a.shape) * b.shape[-1] > MOST_ENTRIES or math.prod(b.shape) * a.shape[-2] > MOST_ENTRIES:
+            raise node.fail("more products than are read")
         rows = moved(program, a, lambda v: np.expand_dims(v, -2))
         columns = moved(program, b, lambda v: np.expand_dims(v.swapaxes(-1, -2), -3))
         products = multiplied(program, rows, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ DTYPES = {
     9: np.bool_,
 }
 LARGEST = 2**62
+WORD = 2**31
+COUNTED = ("Add", "Sub", "Mul", "Div", "Neg", "Range", "Max", "Min")
 
 
 def _one(move: Callable[[Node, Sequence[int]], Move]) -> Rule:
@@ -59,6 +62,8 @@ def _slice(node: Node, shape: Sequence[int]) -> Move:
     cut = [slice(None)] * len(shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         n = shape[axis]
+        if not step or (step < 0 and (start < -n or n < end)):
+            raise node.fail("a step of 0, or one backwards from or to beyond the ends")
         stop: int | None = (
             max(-n - 1, min(end, n)) if abs(end) < LARGEST else (None if end * step > 0 else end)
         )
@@ -83,6 +88,8 @@ def _dropout(node: Node, shape: Sequence[int]) -> Move:
 
 def _squeeze(node: Node, shape: Sequence[int]) -> Move:
     axes = node.integers(1, "axes")
+    if axes is not None and not axes:
+        raise node.fail("no axes where some are given")
     return lambda a: np.squeeze(a, None if axes is None else tuple(axes))
 
 
@@ -176,6 +183,8 @@ def _cast(node: Node) -> Sequence[Tensor]:
         return [x]
     if to is None or (to is not np.float64 and not (x.low == x.high).all()):
         raise node.fail(f"a cast to type {node.get('to', 0)}")
+    if to is np.int64 and x.low.size and not (np.abs(x.low.astype(np.float64)) < WORD).all():
+        raise node.fail("integers of more than 32 bits")
     low = np.trunc(x.low).astype(to) if to is np.int64 else x.low.astype(to)
     if to is np.float64 and node.get("to", 0) != DOUBLE:
         if node.get("to", 0) not in SHORTER or not (x.low == x.high).all():
@@ -192,6 +201,9 @@ def _exact(function: Callable[..., Any]) -> Rule:
         if any(x.is_float and not (x.low == x.high).all() for x in fixed):
             raise node.fail("numbers that are not exact")
         result: Numbers = np.asarray(function(*(x.low for x in fixed)))
+        arrays = [x.low for x in fixed] if node.op in COUNTED else []
+        if any(a.dtype.kind == "i" and a.size and np.abs(a).max() >= WORD for a in (*arrays, result)):
+            raise node.fail("integers of more than 32 bits")
         return [Fixed(result, result)]
 
     return rule
@@ -206,22 +218,27 @@ def _constant_of_shape(node: Node) -> Sequence[Tensor]:
     value = node.get("value", None)
     one = value.reshape(()) if value is not None else np.zeros((), dtype=np.float64)
     made: Numbers = np.full(_bounded(node, node.integers(0, "shape") or []), one)
+    if made.dtype.kind == "u" and made.size and int(made.max()) >= LARGEST:
+        raise node.fail("integers of more than 62 bits")
     if made.dtype.kind != "b":
         made = made.astype(np.float64 if made.dtype.kind == "f" else np.int64)
     return [Fixed(made, made)]
 
 
 def _range(start: Numbers, limit: Numbers, step: Numbers) -> Numbers:
-    count = (float(limit) - float(start)) / float(step)
-    return (
-        np.arange(start.item(), limit.item(), step.item())
-        if abs(count) < MOST_ENTRIES
-        else np.zeros(0, dtype=np.int64)
-    )
+    if not step.item() or abs((float(limit) - float(start)) / float(step)) >= MOST_ENTRIES:
+        raise ValueError("a range without an end, or too long")
+    return np.arange(start.item(), limit.item(), step.item())
 
 
 def _division(a: Numbers, b: Numbers) -> Numbers:
-    return np.trunc(a / b).astype(np.int64) if (np.abs(a) < 2**52).all() else a // b
+    if not b.all():
+        raise ValueError("a division by 0")
+    return np.asarray(np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b)))
+
+
+def _every(function: Callable[[Numbers, Numbers], Numbers]) -> Callable[..., Numbers]:
+    return lambda *arrays: reduce(function, arrays)
 
 
 MOVES: dict[str, Rule] = {
@@ -257,6 +274,6 @@ INTEGERS: dict[str, Rule] = {
     "Or": _exact(np.logical_or),
     "Where": _exact(np.where),
     "Range": _exact(_range),
-    "Max": _exact(np.maximum),
-    "Min": _exact(np.minimum),
+    "Max": _exact(_every(np.maximum)),
+    "Min": _exact(_every(np.minimum)),
 }

@@ -12,7 +12,7 @@ from genbab.check.model.activations import largest
 from genbab.check.model.layers import exactly, inverse_of, single, window
 from genbab.check.model.maps import Convolution
 from genbab.check.model.node import Node, Rule
-from genbab.check.model.program import Fixed, Move, Tensor, Term, Wire
+from genbab.check.model.program import MOST_ENTRIES, Fixed, Move, Tensor, Term, Wire
 
 X = argument()
 
@@ -21,7 +21,9 @@ def _axes(node: Node, rank: int) -> list[int]:
     axes = node.integers(1, "axes")
     if not axes:
         return [] if node.get("noop_with_empty_axes", 0) else list(range(rank))
-    return sorted({axis % rank for axis in axes if -rank <= axis < rank})
+    if not all(-rank <= axis < rank for axis in axes):
+        raise node.fail(f"axes {axes} of a tensor with {rank}")
+    return sorted({axis % rank for axis in axes})
 
 
 def _reduce(node: Node) -> Sequence[Tensor]:
@@ -87,9 +89,14 @@ def _pool(node: Node) -> Sequence[Tensor]:
         raise node.fail("ceil_mode or indices")
     pads = tuple(zip(before, after, strict=True))
     windows = Convolution((1, *x.shape[2:]), np.ones((1, 1, *kernel)), 1, strides, dilations, pads)
+    automatic = node.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
+    if min(windows.space) < 1 or (automatic and max(dilations) > 1):
+        raise node.fail("a kernel larger than the image, or pads made for dilations")
     size = math.prod(x.shape[2:])
     numbers = np.pad(np.arange(size).reshape(x.shape[2:]), pads, constant_values=-1)
     taken = np.stack([numbers[cut].ravel() for _, cut in windows.windows()])
+    if (taken < 0).all(0).any():
+        raise node.fail("a window of pads alone")
     channel = np.arange(x.shape[1])[:, None] * size
     shape = (1, x.shape[1], *windows.space)
     if node.op == "AveragePool":
@@ -120,6 +127,8 @@ def _softmax(node: Node) -> Sequence[Tensor]:
     if node.opset < 13 and axis != len(x.shape) - 1:
         raise node.fail("an axis other than the last in this version of the operator")
     n = x.shape[axis]
+    if n * math.prod(x.shape) > MOST_ENTRIES:
+        raise node.fail(f"rows of {n} numbers")
     last: Move = lambda v: np.moveaxis(v, axis, -1)  # noqa: E731
     other = np.array([[j for j in range(n) if j != i] for i in range(n)], dtype=np.int64).reshape(n, n - 1)
     ones = program.move(x, lambda v: np.repeat(last(v)[..., :, None], n - 1, -1))

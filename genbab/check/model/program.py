@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from genbab.check.failures import Unusable
 from genbab.check.formula import Formula
-from genbab.check.intervals import Array, Indices, Pair, negative
+from genbab.check.intervals import Array, Indices, Pair, add, negative
 from genbab.check.model.maps import EntryScale, Gather, Map, Matrix, Transposed, same
 
 Numbers = npt.NDArray[Any]
@@ -143,7 +143,8 @@ class Program:
                 size = self.size(x.step)
                 terms.append(Term(x.step, same(size) if weight > 0 else EntryScale(-np.ones(size))))
             else:
-                constant = (real(x)) if weight > 0 else negative(real(x))
+                more = real(x) if weight > 0 else negative(real(x))
+                constant = more if constant is None else add(constant, more)
         return self.affine(terms, shape, constant)
 
     def scale(self, x: Wire, factor: Fixed) -> Wire:

@@ -37,6 +37,8 @@ def unpacked(data: bytes, limit: int) -> bytes:
         raise Unusable(f"a gzip file that cannot be read: {error}") from None
     if packed.unconsumed_tail or not packed.eof:
         raise Unusable(f"a gzip file that is cut off or holds more than {limit} bytes")
+    if packed.unused_data:
+        raise Unusable("a gzip file of several parts, or with something after it")
     return whole
 
 
@@ -53,7 +55,7 @@ def read(data: bytes) -> Program:
             _step(program, proto, opset)
         except Unusable:
             raise
-        except (ValueError, TypeError, IndexError, AttributeError, OverflowError, MemoryError) as error:
+        except (ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError) as error:
             raise Unusable(f"no rule for {proto.op_type} at {proto.name!r}: {error}") from None
     program.outputs = [o.name for o in graph.output]
     for name in program.outputs:
@@ -126,6 +128,8 @@ def _constant(array: Numbers) -> Fixed:
     if array.dtype.kind == "b":
         kept = array
     elif array.dtype.kind in "iu":
+        if array.dtype.kind == "u" and array.size and int(array.max()) >= 2**62:
+            raise Unusable("a constant of integers of more than 62 bits")
         kept = array.astype(np.int64)
     else:
         kept = array.astype(np.float64)
