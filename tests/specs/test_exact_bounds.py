@@ -79,8 +79,8 @@ def test_bounds_and_rows_are_those_of_the_text(
 def test_what_holds_no_real_number_is_empty(limits: list[tuple[str, str]]) -> None:
     text = "(declare-const X_0 Real)(declare-const Y_0 Real)(assert (>= X_0 -9))(assert (<= X_0 9))"
     text += "".join(f"(assert ({r} X_0 {v}))" for r, v in limits) + "(assert (<= Y_0 0))"
-    low = max([Fraction(v) for r, v in limits if r[0] == ">"], default=Fraction(-9))
-    high = min([Fraction(v) for r, v in limits if r[0] == "<"], default=Fraction(9))
+    low = max([Fraction(-9), *(Fraction(v) for r, v in limits if r[0] == ">")])
+    high = min([Fraction(9), *(Fraction(v) for r, v in limits if r[0] == "<")])
     strict = any(r in "<>" and Fraction(v) in (low, high) for r, v in limits)
     assert parse_vnnlib(text).vacuous == (low > high or (low == high and strict))
 
