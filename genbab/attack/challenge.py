@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -75,7 +76,7 @@ class Challenge:
             self.hopeless = self.reals.equality(x, self.settled) or self._beyond(x)
         return found
 
-    @property
+    @cached_property
     def domain(self) -> Spec:
         """The spec of what a proof speaks of: in floating-point numbers, whatever is read for a bound."""
         if self.config.arithmetic == "real":

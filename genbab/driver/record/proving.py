@@ -64,8 +64,7 @@ class ProofRecord:
         if domains.number is None or not starts or not len(domains):
             return
         rows = domains.query.matrix.cpu().numpy()
-        slopes = {self.names[i]: self._sides(start) for i, start in starts.items() if self._named(i)}
-        self.file.hints(domains.number.cpu().numpy(), rows, slopes)
+        self.file.hints(domains.number.cpu().numpy(), rows, self._slopes(starts))
 
     def tightening(self, query: Query) -> Record | None:
         """Who keeps in mind which rows of hidden nodes were bounded with default slopes, on one box.
@@ -87,13 +86,15 @@ class ProofRecord:
         """Note how rows of a hidden node of one box were bounded."""
         if node in self.names and len(query) == 1:
             where = self._begun(query)
-            self.file.hint(where, self.names[node], neurons.cpu().numpy(), self._slopes(found))
+            self.file.hint(
+                where, self.names[node], neurons.cpu().numpy(), self._slopes(found.certificate.starts)
+            )
 
     def rows(self, query: Query, found: Answer) -> None:
         """Note how the rows of one box were bounded."""
         if len(query) == 1:
             where = self._begun(query)
-            self.file.hint(where, None, query.matrix[0].cpu().numpy(), self._slopes(found))
+            self.file.hint(where, None, query.matrix[0].cpu().numpy(), self._slopes(found.certificate.starts))
 
     def _begun(self, query: Query) -> int:
         """The node of a box, after what was kept in mind of it is written."""
@@ -126,13 +127,10 @@ class ProofRecord:
             return f"none: {', '.join(sorted(self.unnamed))} is split, and is no tensor of the file"
         return str(self.file.path) if self.file.finish() else f"none: {self.file.failed}"
 
-    def _slopes(self, found: Answer) -> Taken:
-        """By the function's tensor, the slopes of a pass on one box, and their sides."""
-        starts = found.certificate.starts.items()
-        return {self.names[i]: self._sides(one) for i, one in starts if self._named(i)}
-
-    def _named(self, i: int) -> bool:
-        return i in self.names and i in self.network.nonlinear
+    def _slopes(self, starts: Mapping[int, Start]) -> Taken:
+        """By the function's tensor, the slopes that passes took, and their sides."""
+        named = self.names.keys() & self.network.nonlinear.keys()
+        return {self.names[i]: self._sides(start) for i, start in starts.items() if i in named}
 
     @staticmethod
     def _sides(start: Start) -> tuple[list[Numbers], Numbers]:

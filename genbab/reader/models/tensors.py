@@ -32,21 +32,15 @@ def joins(converted: Converted, fused: Network) -> tuple[tuple[str, str], ...]:
 def _roots(network: Network, i: int, names: Mapping[int, str]) -> set[int]:
     """The nodes of which node i is made by functions that are no tensors; {} where there are none such."""
     if i in network.nonlinear:
-        parts = [i] if network.nonlinear[i].args[0] not in names else []
+        inner, roots = {i} if network.nonlinear[i].args[0] not in names else set[int](), set[int]()
     else:
-        sources = network.sources(i)
-        parts = [s for s in sources if s in network.nonlinear and s not in names]
-        if not parts:
+        sources = set(network.sources(i))
+        inner = {s for s in sources if s in network.nonlinear and s not in names}
+        roots = sources - inner if inner else set()
+    for part in inner:
+        node = network.nonlinear[part]
+        if not isinstance(node.fn, Nonlinearity):
             return set()
-        parts += [s for s in sources if s not in parts]
-    roots: set[int] = set()
-    for part in parts:
-        node = network.nonlinear.get(part)
-        if node is None or (part in names and part != i):
-            roots.add(part)
-        elif isinstance(node.fn, Nonlinearity):
-            argument = node.args[0]
-            roots |= {argument} if argument in names else set(network.sources(argument))
-        else:
-            return set()
+        argument = node.args[0]
+        roots |= {argument} if argument in names else set(network.sources(argument))
     return roots

@@ -13,11 +13,10 @@ from genbab.network.rounding.elementary import Pieces
 from genbab.network.rounding.formats import Format
 from genbab.network.rounding.steps import Rounding
 from genbab.reader.convert.convert import Lowered
-from genbab.reader.rounding.ends import normalising
+from genbab.reader.rounding.ends import normalising, size_of
 from genbab.reader.rounding.known import below_zero
 from genbab.reader.tensors.builder import flat
-from genbab.reader.tensors.exact import ball
-from genbab.reader.tensors.values import Array, Inexact, Masked, Refused, Var
+from genbab.reader.tensors.values import Masked, Refused, Var
 
 STEPS = 12.0
 """More roundings than a batch normalisation has of any of its terms."""
@@ -34,14 +33,14 @@ def of_batch_norm(step: Lowered, form: Format, shape: Sequence[int]) -> Rounding
 
     The lowered sum is factor · x + (bias - factor · mean): what cancels in its constant is charged for here.
     """
-    scale, bias, mean, _ = (_size(v) for v in step.inputs[1:5])
+    scale, bias, mean, _ = (size_of(v) for v in step.inputs[1:5])
     factor, root = normalising(step)
     parts = np.stack(np.broadcast_arrays(scale, root, factor, mean, mean * scale, mean * factor + bias))
     if not bool((parts < form.largest / 8.0).all()):
         raise Refused("constants next to the end of the range: what is made of them may be infinite")
     if (
         step.op.number("epsilon", 1e-5) < SMALL
-        and float(np.nanmin(_size(step.inputs[4]), initial=1.0)) < SMALL
+        and float(np.nanmin(size_of(step.inputs[4]), initial=1.0)) < SMALL
     ):
         raise Refused("a variance next to 0, which some programs take for 0")
     constant = flat((bias + mean * factor).reshape(-1, *[1] * (len(shape) - 2)), shape)
@@ -71,12 +70,6 @@ def of_softmax(step: Lowered, form: Format, exp: Pieces, log: Pieces | None) -> 
     off = max(p.absolute + p.relative * whole for p in used)
     fixed = total * ROOM + off + 3.0 * form.unit * whole + 4.0 * form.tiny
     return Rounding(unit=3.0 * form.unit, absolute=fixed)
-
-
-def _size(value: object) -> Array:
-    assert isinstance(value, np.ndarray | Inexact)
-    number, error = ball(value)
-    return np.abs(number) + error
 
 
 def _row(step: Lowered) -> int:

@@ -51,7 +51,7 @@ def of_joined_factor(node: Affine, step: Lowered, form: Format) -> float:
 
     Raises `Refused` where that leaves the range.
     """
-    sizes = [size for value in step.inputs if (size := sizes_of(value)) is not None]
+    sizes = [size_of(value) for value in step.inputs if isinstance(value, np.ndarray | Inexact)]
     most, least = _ends(sizes)
     factor = most if step.op.kind != "Div" else 1.0 / least
     return joined_range(node, factor, form)
@@ -64,8 +64,7 @@ def of_joined_norm(node: Affine, step: Lowered, form: Format) -> float:
 
 def normalising(step: Lowered) -> tuple[Sizes, Sizes]:
     """(factors, reciprocals of the root) of a batch normalisation, at most."""
-    scale, _, _, variance = (sizes_of(v) for v in step.inputs[1:5])
-    assert scale is not None and variance is not None
+    scale, _, _, variance = (size_of(v) for v in step.inputs[1:5])
     with np.errstate(all="ignore"):
         root = ROOM / np.sqrt(variance + step.op.number("epsilon", 1e-5))
     return scale * root, root
@@ -76,8 +75,8 @@ def of_norm_scale(step: Lowered, epsilon: float, form: Format) -> float:
 
     Raises `Refused` where that may leave the range.
     """
-    scale = sizes_of(step.inputs[1]) if len(step.inputs) > 1 else None
-    most = 1.0 if scale is None else float(scale.max(initial=0.0))
+    scale = step.inputs[1] if len(step.inputs) > 1 else None
+    most = float(size_of(scale).max(initial=0.0)) if isinstance(scale, np.ndarray | Inexact) else 1.0
     if not most / math.sqrt(max(epsilon, LEAST)) < form.largest / 8.0:
         raise Refused("a scale that may leave the range before the norm is multiplied by it")
     return 4.0 * form.tiny * REACH
@@ -97,12 +96,11 @@ def joined_range(node: Affine, factor: float, form: Format) -> float:
     return 4.0 * float(terms_of(node).max()) * form.tiny * REACH
 
 
-def sizes_of(value: object) -> Sizes | None:
-    """The sizes of a constant's numbers; None for other tensors, and for whole numbers."""
-    if not isinstance(value, np.ndarray | Inexact):
-        return None
+def size_of(value: object) -> Sizes:
+    """The sizes of a constant's numbers, at most."""
+    assert isinstance(value, np.ndarray | Inexact)
     number, error = ball(value)
-    return np.abs(np.asarray(number, np.float64)) + error
+    return np.abs(number) + error
 
 
 def _ends(sizes: Sequence[Sizes]) -> tuple[float, float]:

@@ -14,9 +14,9 @@ from genbab.network.rounding.formats import Format
 from genbab.network.rounding.steps import Rounding
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.convert.convert import Lowered
+from genbab.reader.rounding.ends import size_of
 from genbab.reader.rounding.kinds import COMPLEMENTS, KEEPING
 from genbab.reader.rounding.known import absolutely
-from genbab.reader.tensors.exact import ball
 from genbab.reader.tensors.values import Inexact, Masked, Refused, Var
 
 BIASES, RECURRENCE = 3, 2
@@ -68,8 +68,6 @@ def _largest_biases(step: Lowered) -> float:
     value = step.inputs[BIASES] if len(step.inputs) > BIASES else None
     if value is None:
         return 0.0
-    assert isinstance(value, np.ndarray | Inexact)
-    number, error = ball(value)
-    size = np.abs(number) + error
+    size = size_of(value)
     half = size.shape[-1] // 2
     return float((size[..., :half] + size[..., half:]).max(initial=0.0))
