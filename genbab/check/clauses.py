@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbab.check.backward import Forms, least_on
 from genbab.check.failures import Unusable
 from genbab.check.intervals import TINY, UNIT, Array, Indices, Mask, gamma
 from genbab.check.model.maps import Matrix
 from genbab.check.model.program import AffineStep, Program, Term, Wire, centred
+from genbab.check.passes.backward import Forms, least_on
 from genbab.check.spec import Coefficients, Disjunct, Specification, rounded
 
 ROUNDS = 16

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from genbab.check.backward import Chosen
 from genbab.check.clauses import add_rows
 from genbab.check.container import AnyArray, Hint, Proof, SlopeHint, indices, read_proof
 from genbab.check.failures import Rejected, Unusable
@@ -18,6 +17,7 @@ from genbab.check.intervals import Array, Indices
 from genbab.check.model.joins import joined, rebuilt
 from genbab.check.model.program import ElementwiseStep, Program, Wire
 from genbab.check.model.reading import read, unpacked
+from genbab.check.passes.backward import Chosen
 from genbab.check.spec import Coefficients, Disjunct, Specification, read_specification
 
 ALIKE = 1 - 1e-9  # the cosine of rows of one direction

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from genbab.check.backward import MOST, Chosen, Forms, bounded, in_parts, least_on, tightened
 from genbab.check.clauses import Disjuncts, Left, clauses_of, judge
 from genbab.check.container import Hint
 from genbab.check.failures import Rejected
-from genbab.check.forward import MOST_INPUTS, Bands
 from genbab.check.intervals import Array, Indices, Pair
 from genbab.check.model.program import ElementwiseStep
 from genbab.check.model.values import Values, extend
+from genbab.check.passes.backward import MOST, Chosen, Forms, bounded, in_parts, least_on, tightened
+from genbab.check.passes.forward import MOST_INPUTS, Bands
 from genbab.check.question import Case
 from genbab.check.spec import Disjunct
 

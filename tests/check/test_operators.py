@@ -11,11 +11,11 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
-from genbab.check.backward import bounded
 from genbab.check.failures import Unusable
 from genbab.check.model.program import Fixed, Wire
 from genbab.check.model.reading import KNOWN, read
 from genbab.check.model.values import evaluate
+from genbab.check.passes.backward import bounded
 from tests.check.files import model
 
 Arrays = dict[str, np.ndarray[Any, Any]]

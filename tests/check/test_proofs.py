@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from genbab.check.__main__ import main
-from genbab.check.backward import least_on
+from genbab.check.passes.backward import least_on
 from genbab.check.question import Limits, load
 from genbab.check.tree import Check, Task
 from tests.check.files import network, specification, written

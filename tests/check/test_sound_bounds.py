@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from genbab.check.backward import Chosen, bounded, descend, tightened
 from genbab.check.failures import Rejected
-from genbab.check.forward import Bands
 from genbab.check.intervals import Array
 from genbab.check.model.joins import joined, rebuilt
 from genbab.check.model.program import ElementwiseStep, Program, Wire
 from genbab.check.model.reading import read
 from genbab.check.model.values import Values, evaluate, extend
+from genbab.check.passes.backward import Chosen, bounded, descend, tightened
+from genbab.check.passes.forward import Bands
 from tests.check.files import model, network
 
 OPS = ["Relu", "Sigmoid", "Tanh", "Sin", "Gelu", "Abs", "Elu", "Exp", "HardSwish", "Floor"]

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbab.check.backward import default_lines
 from genbab.check.intervals import TINY, Array, Indices, Pair, gamma, magnitude, meet, tidy
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program
 from genbab.check.model.values import Values
+from genbab.check.passes.backward import default_lines
 
 MOST_INPUTS = 32
 MOST_NUMBERS = 1 << 22

@@ -1,0 +1,1 @@
+"""Affine bounds of steps: carried back from rows to the inputs, and forward from the inputs."""
