@@ -7,7 +7,7 @@ result. The elementary functions of numpy are trusted to within 16 units in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -55,12 +55,21 @@ def negative(a: Pair) -> Pair:
 
 def mul(a: Pair, b: Pair) -> Pair:
     """All products; 0 times an unbounded end is 0, for the numbers are finite."""
-    products = np.stack(np.broadcast_arrays(a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]))
-    products[np.isnan(products)] = 0.0
-    low, high = np.nextafter(products.min(0), -np.inf), np.nextafter(products.max(0), np.inf)
+    products = [a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]]
+    least, most = _ends(products)
+    if np.isnan(least).any():
+        least, most = _ends([np.where(np.isnan(p), 0.0, p) for p in products])
+    low, high = np.nextafter(least, -np.inf), np.nextafter(most, np.inf)
     same = ((a[0] >= 0) & (b[0] >= 0)) | ((a[1] <= 0) & (b[1] <= 0))
     other = ((a[0] >= 0) & (b[1] <= 0)) | ((a[1] <= 0) & (b[0] >= 0))
     return np.where(same, np.maximum(low, 0.0), low), np.where(other, np.minimum(high, 0.0), high)
+
+
+def _ends(some: Sequence[Array]) -> Pair:
+    """The least and the greatest of four numbers, NaN where one is."""
+    a, b, c, d = some
+    least = np.minimum(np.minimum(a, b), np.minimum(c, d))
+    return least, np.maximum(np.maximum(a, b), np.maximum(c, d))
 
 
 def square(a: Pair) -> Pair:

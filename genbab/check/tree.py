@@ -185,7 +185,7 @@ class Check:
             step: (np.stack([t.known[step][0] for t in tasks]), np.stack([t.known[step][1] for t in tasks]))
             for step in shared
         }
-        program, bands = self.case.program, Bands(self.case.program, box)
+        program, bands = self.case.program, Bands(self.case.program, values)
         for number in range(1, len(program.steps)):
             extend(program, values, known)
             bands.meet(values)

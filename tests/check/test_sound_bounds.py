@@ -30,7 +30,8 @@ def values_at(program: Program, x: Array) -> list[Array]:
 
 def full(program: Program, box: tuple[Array, Array]) -> Values:
     """Values with bands and with every argument tightened."""
-    values, bands = Values([box]), Bands(program, box)
+    values = Values([box])
+    bands = Bands(program, values)
     for number in range(1, len(program.steps)):
         extend(program, values, {})
         bands.meet(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from genbab.check.intervals import (
     FARTHEST,
     TINY,
     Array,
+    Indices,
     Mask,
     Pair,
     down,
@@ -29,6 +31,19 @@ from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Ter
 Lines = tuple[list[Array], Array, list[Array], Array]  # slopes and intercepts, below and above
 
 
+class Band(NamedTuple):
+    """A step's centre C X + c, its half width H X + r, and the size of all of it on the box (B, N).
+
+    C and H are (B, V, N), c and r are (B, N), with V inputs that vary.
+    """
+
+    slope: Array
+    centre: Array
+    bend: Array
+    radius: Array
+    size: Array
+
+
 @dataclass
 class Values:
     """Intervals (B, N) of steps, what the rounding of affine ones costs at most, lines once asked for."""
@@ -36,6 +51,8 @@ class Values:
     ranges: list[Pair]
     slack: dict[int, Array] = field(default_factory=dict)
     lines: dict[int, Lines] = field(default_factory=dict)
+    bands: list[Band] = field(default_factory=list)  # of the steps so far, where few inputs vary
+    varying: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # these inputs
     look: Callable[[], object] = bool  # asked now and then; may end the check
 
     @property

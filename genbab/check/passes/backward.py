@@ -14,6 +14,7 @@ from genbab.check.intervals import TINY, UNIT, Array, Indices, Mask, gamma, magn
 from genbab.check.lines import Slant, intercepts, linear_in_one, sides
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program
 from genbab.check.model.values import Lines, Values
+from genbab.check.passes.quadratic import Quadratic
 
 ROOM = 1 + 1e-12
 MOST = 1 << 22  # numbers of one array
@@ -35,10 +36,11 @@ class Forms(NamedTuple):
 
 
 class _Account:
-    """The constants of rows, the sum of their sizes, and what roundings cost."""
+    """The constants of rows, the sum of their sizes, what roundings cost, and what products gain."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], quadratic: Quadratic | None = None) -> None:
         self.value, self.weight, self.cost = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.quadratic = quadratic
         self.terms = 8
 
     def add(self, a: Array, x: Array) -> None:
@@ -56,6 +58,8 @@ class _Account:
 
     def total(self) -> Array:
         """The constants after all costs, -inf where something is unbounded."""
+        if self.quadratic is not None:
+            self.value = self.value + self.quadratic.improvement()
         owed = (self.cost * (1 + gamma(self.terms)) + gamma(self.terms) * self.weight) * ROOM
         result = self.value - owed - TINY - UNIT * 4 * np.abs(self.value)
         return np.where(np.isfinite(result), result, -np.inf)
@@ -76,7 +80,7 @@ def descend(
 ) -> Forms:
     """Affine lower bounds of rows (R, N) of a step, on the boxes of the values."""
     batch = len(values.ranges[0][0])
-    account = _Account((batch, len(rows)))
+    account = _Account((batch, len(rows)), Quadratic(values, len(rows)) if values.bands else None)
     waiting: dict[int, Array] = {start: np.broadcast_to(rows, (batch, *rows.shape))}
     with np.errstate(all="ignore"):
         for number in range(start, 0, -1):
@@ -121,6 +125,10 @@ def _elementwise(
     up, down = np.maximum(a, 0.0), np.minimum(a, 0.0)
     account.add(up, low)
     account.add(down, high)
+    if account.quadratic is not None:
+        taken = (_by_sign(a, k, m) for k, m in zip([*below, low], [*above, high], strict=True))
+        *slopes, constant = taken
+        account.quadratic.add(step, a, slopes, constant)
     parts = []
     for source, k, m in zip(step.sources, below, above, strict=True):
         part = up * k[:, None] + down * m[:, None]
@@ -147,9 +155,7 @@ def _with_chosen(
 ) -> list[Array]:
     """Lines with the slopes of a hint; default ones where it was meant for the other side."""
     below, _, above, _ = lines
-    slopes = [
-        np.where(a >= 0, k[:, None], m[:, None]) for k, m in zip(below, above, strict=True)
-    ]  # (B, R, N) each
+    slopes = [_by_sign(a, k, m) for k, m in zip(below, above, strict=True)]
     meant = np.ones(a.shape, dtype=bool)
     if chosen.upper is not None:
         meant &= chosen.upper[chosen.row] == (a < 0)
@@ -179,7 +185,17 @@ def _with_chosen(
         result[box, row, entry] = a[box, row, entry] * k
         account.pay(result, 2 * UNIT * magnitude(values.ranges[source]))
         parts.append(result)
+    if account.quadratic is not None:
+        slopes = [np.zeros(a.shape) for _ in used]
+        for whole, k in zip(slopes, used, strict=True):
+            whole[box, row, entry] = k
+        account.quadratic.add(step, a, slopes, constant)
     return parts
+
+
+def _by_sign(a: Array, below: Array, above: Array) -> Array:
+    """What is taken (B, R, N) of numbers (B, N) for lines below and above."""
+    return np.where(a >= 0, below[:, None], above[:, None])
 
 
 def least_on(forms: Forms, low: Array, high: Array) -> Array:

@@ -6,34 +6,22 @@ with V inputs that vary; the coefficients of H may have any sign. All roundings 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from genbab.check.intervals import TINY, Array, Indices, Pair, gamma, magnitude, meet, tidy
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program
-from genbab.check.model.values import Values
+from genbab.check.model.values import Band, Values
 from genbab.check.passes.backward import default_lines
 
 MOST_INPUTS = 32
 MOST_NUMBERS = 1 << 22
 
 
-class Band(NamedTuple):
-    """A step's centre C X + c, its half width H X + r, and the size of all of it on the box (B, N)."""
-
-    slope: Array
-    centre: Array
-    bend: Array
-    radius: Array
-    size: Array
-
-
 class Bands:
     """The bands of the steps so far; none are made where too many inputs vary."""
 
-    def __init__(self, program: Program, box: Pair) -> None:
-        self.program = program
+    def __init__(self, program: Program, values: Values) -> None:
+        self.program, box = program, values.ranges[0]
         self.varying: Indices = np.flatnonzero(np.any(box[0] < box[1], axis=0))
         widest = max(program.size(i) for i in range(len(program.steps)))
         cost = widest * len(self.varying) * len(box[0])
@@ -45,6 +33,8 @@ class Bands:
         centre = np.where(np.isin(np.arange(program.inputs), self.varying), 0.0, box[0])
         none = np.zeros_like(centre)
         self._bands = [Band(slope, centre, np.zeros_like(slope), none, magnitude(box))]
+        if self.on:
+            values.bands, values.varying = self._bands, self.varying
 
     def meet(self, values: Values) -> None:
         """The interval of the last step met with its band."""
