@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genbab.check.formula import Formula, Taylor, apply, argument, constant, evaluate, number, plus, times
-from genbab.check.lines import Slant, default_slopes, intercepts, ranges
+from genbab.check.functions.formula import (
+    Formula,
+    Taylor,
+    apply,
+    argument,
+    constant,
+    evaluate,
+    number,
+    plus,
+    times,
+)
+from genbab.check.functions.lines import Slant, default_slopes, intercepts, ranges
+from genbab.check.functions.primitives import PRIMITIVES
 from genbab.check.model.activations import FORMULAS
 from genbab.check.model.node import Node
 from genbab.check.model.program import Fixed, Program
-from genbab.check.primitives import PRIMITIVES
 
 X, Y = argument(0), argument(1)
 ABOVE_0 = {"Log", "Sqrt", "Reciprocal"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from genbab.check.formula import Formula, apply, argument, constant, number, plus, times
+from genbab.check.functions.formula import Formula, apply, argument, constant, number, plus, times
 from genbab.check.intervals import Array
 from genbab.check.model.node import Node, Rule
 from genbab.check.model.program import Fixed, Tensor, Wire, real

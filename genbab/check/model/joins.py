@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from genbab.check.failures import Rejected
-from genbab.check.formula import (
+from genbab.check.functions.formula import (
     MOST_NODES,
     Formula,
     argument,
@@ -19,8 +19,8 @@ from genbab.check.formula import (
     substitute,
     times,
 )
+from genbab.check.functions.lines import linear_in_one
 from genbab.check.intervals import Indices
-from genbab.check.lines import linear_in_one
 from genbab.check.model.maps import EntryScale, Gather
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Term, Wire
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genbab.check.formula import apply, argument, times
+from genbab.check.functions.formula import apply, argument, times
 from genbab.check.intervals import Array
 from genbab.check.model.activations import largest
 from genbab.check.model.maps import Convolution, Map, Transposed

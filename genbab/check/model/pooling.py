@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genbab.check.formula import apply, argument
+from genbab.check.functions.formula import apply, argument
 from genbab.check.model.activations import largest
 from genbab.check.model.layers import exactly, inverse_of, single, window
 from genbab.check.model.maps import Convolution

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genbab.check.failures import Unusable
-from genbab.check.formula import Formula
+from genbab.check.functions.formula import Formula
 from genbab.check.intervals import Array, Indices, Pair, add, negative
 from genbab.check.model.maps import EntryScale, Gather, Map, Matrix, Transposed, same
 

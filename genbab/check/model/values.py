@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genbab.check.functions.lines import ranges
 from genbab.check.intervals import (
     FARTHEST,
     TINY,
@@ -24,7 +25,6 @@ from genbab.check.intervals import (
     tidy,
     up,
 )
-from genbab.check.lines import ranges
 from genbab.check.model.maps import EntryScale, Gather, Transposed
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Term
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genbab.check.functions.lines import Slant, intercepts, linear_in_one, sides
 from genbab.check.intervals import TINY, UNIT, Array, Indices, Mask, gamma, magnitude
-from genbab.check.lines import Slant, intercepts, linear_in_one, sides
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program
 from genbab.check.model.values import Lines, Values
 from genbab.check.passes.quadratic import Quadratic

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbab.check.formula import Formula
+from genbab.check.functions.formula import Formula
 from genbab.check.intervals import TINY, UNIT, Array, gamma
 from genbab.check.model.program import ElementwiseStep
 from genbab.check.model.values import Band, Values

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbab.check.formula import Formula, Taylor, degree, evaluate, kinks, minus
+from genbab.check.functions.formula import Formula, Taylor, degree, evaluate, kinks, minus
 from genbab.check.intervals import UNIT, Array, Indices, Pair, magnitude, meet, mul, negative, point
 
 ROUNDS = 40

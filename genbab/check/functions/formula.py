@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genbab.check.functions.primitives import PRIMITIVES
 from genbab.check.intervals import Array, Indices, Pair, add, mul, negative, point
-from genbab.check.primitives import PRIMITIVES
 
 MOST_NODES = 300
 

@@ -1,0 +1,1 @@
+"""Functions of one entry: formulas, their derivatives in intervals, and lines that are proved for them."""
