@@ -15,7 +15,7 @@ from genbab.check.container import AnyArray, Hint, Proof, SlopeHint, indices, re
 from genbab.check.failures import Rejected, Unusable
 from genbab.check.intervals import Array, Indices
 from genbab.check.model.joins import joined, rebuilt
-from genbab.check.model.program import ElementwiseStep, Program, Wire
+from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Wire
 from genbab.check.model.reading import read, unpacked
 from genbab.check.passes.backward import Chosen
 from genbab.check.spec import Coefficients, Disjunct, Specification, read_specification
@@ -76,9 +76,10 @@ class Case:
             number = self.step(out)
             step = self.program.steps[number]
             known = [next(s for s in hint.slopes if s.out == out) for hint in different]
-            if not isinstance(step, ElementwiseStep) or any(
-                len(s.slopes) != len(step.sources) for s in known
-            ):
+            if step is None or isinstance(step, AffineStep):
+                continue
+            arrays = len(step.sources) if isinstance(step, ElementwiseStep) else 1  # the points of a softmax
+            if any(len(s.slopes) != arrays for s in known):
                 continue
             if len({s.upper is None for s in known}) > 1:
                 continue

@@ -177,7 +177,8 @@ def erf(x: Pair, values: Sequence[Array], order: int) -> Sequence[Pair]:
     return value, first, negative(mul(mul(TWO, x), first))
 
 
-def _logistic(x: Array) -> Array:
+def logistic(x: Array) -> Array:
+    """The logistic function, rounded."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
@@ -194,7 +195,7 @@ def _bell(x: Pair) -> Pair:
 
 def sigmoid(x: Pair, values: Sequence[Array], order: int) -> Sequence[Pair]:
     """1 / (1 + e^-x)."""
-    value = monotone(_logistic, x, 0.0, 1.0)
+    value = monotone(logistic, x, 0.0, 1.0)
     if not order:
         return (value,)
     first = _bell(x)
@@ -214,7 +215,7 @@ def tanh(x: Pair, values: Sequence[Array], order: int) -> Sequence[Pair]:
 def softplus(x: Pair, values: Sequence[Array], order: int) -> Sequence[Pair]:
     """log(1 + e^x)."""
     value = monotone(lambda v: np.logaddexp(0.0, v), x, 0.0)
-    return (value,) if not order else (value, monotone(_logistic, x, 0.0, 1.0), _bell(x))
+    return (value,) if not order else (value, monotone(logistic, x, 0.0, 1.0), _bell(x))
 
 
 def power(x: Pair, values: Sequence[Array], order: int) -> Sequence[Pair]:

@@ -22,7 +22,7 @@ from genbab.check.functions.formula import (
 from genbab.check.functions.lines import linear_in_one
 from genbab.check.intervals import Indices
 from genbab.check.model.maps import EntryScale, Gather
-from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Term, Wire
+from genbab.check.model.program import AffineStep, ElementwiseStep, Program, SoftmaxStep, Term, Wire
 
 
 class NoFormula(Exception):  # noqa: N818 - nothing is wrong: the steps are bounded one by one
@@ -57,6 +57,8 @@ class EntryFormula:
         step = self.program.steps[number_]
         if step is None:
             raise NoFormula("it takes from the inputs besides")
+        if isinstance(step, SoftmaxStep):
+            raise NoFormula("a softmax mixes entries")
         if isinstance(step, ElementwiseStep):
             kids = [self._back(source, index) for source in step.sources]
             return substitute(pick_values(step.formula, index), kids)
@@ -147,5 +149,8 @@ def _copied(
     if isinstance(step, AffineStep):
         terms = tuple(Term(new[t.source], t.map, t.radius) for t in step.terms)
         return result.add(AffineStep(terms, step.low, step.high, step.exact))
+    if isinstance(step, SoftmaxStep):
+        differences = None if step.differences is None else new[step.differences]
+        return result.add(SoftmaxStep(new[step.source], differences, step.length, step.size))
     assert step is not None
     return result.add(ElementwiseStep(step.formula, tuple(new[s] for s in step.sources), step.size))

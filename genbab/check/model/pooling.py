@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genbab.check.functions.formula import apply, argument
 from genbab.check.model.activations import largest
 from genbab.check.model.layers import exactly, inverse_of, single, window
 from genbab.check.model.maps import Convolution
 from genbab.check.model.node import Node, Rule
-from genbab.check.model.program import MOST_ENTRIES, Fixed, Move, Tensor, Term, Wire
+from genbab.check.model.program import MOST_ENTRIES, Fixed, Move, SoftmaxStep, Tensor, Term, Wire
 
-X = argument()
+MOST_DIFFERENCES = 2048  # of a softmax, to be bounded one by one
 
 
 def _axes(node: Node, rank: int) -> list[int]:
@@ -121,21 +120,22 @@ def _balanced(node: Node, parts: list[Wire]) -> Wire:
 
 
 def _softmax(node: Node) -> Sequence[Tensor]:
-    """1 / (1 + the sum of e^(x_j - x_i) over j other than i)."""
+    """Rows along an axis, or before version 13 of all axes from one on."""
     x, program = node.wire(), node.program
     axis = node.axis(len(x.shape), -1 if node.opset >= 13 else 1)
-    if node.opset < 13 and axis != len(x.shape) - 1:
-        raise node.fail("an axis other than the last in this version of the operator")
-    n = x.shape[axis]
-    if n * math.prod(x.shape) > MOST_ENTRIES:
-        raise node.fail(f"rows of {n} numbers")
     last: Move = lambda v: np.moveaxis(v, axis, -1)  # noqa: E731
-    other = np.array([[j for j in range(n) if j != i] for i in range(n)], dtype=np.int64).reshape(n, n - 1)
-    ones = program.move(x, lambda v: np.repeat(last(v)[..., :, None], n - 1, -1))
-    others = program.move(x, lambda v: last(v)[..., other])
-    powers = program.elementwise(apply("exp", X), [program.sum(others, ones, -1.0)])
-    total = program.total(powers, [len(powers.shape) - 1], keep=False)
-    shares = program.elementwise(apply("inverse", X), [program.sum(total, exactly(1.0))])
+    rows = program.move(x, last if node.opset >= 13 else lambda v: v.reshape(*v.shape[:axis], -1))
+    n, size = rows.shape[-1], math.prod(rows.shape)
+    if n * size > MOST_ENTRIES:
+        raise node.fail(f"rows of {n} numbers")
+    differences = None
+    if 0 < size * (n - 1) // 2 <= MOST_DIFFERENCES:
+        first, second = np.triu_indices(n, 1)
+        one, other = (program.move(rows, lambda v, p=place: v[..., p]) for place in (first, second))  # type: ignore[misc]
+        differences = program.sum(one, other, -1.0).step
+    shares = Wire(program.add(SoftmaxStep(rows.step, differences, n, size)), rows.shape)
+    if node.opset < 13:
+        return [program.move(shares, lambda v: v.reshape(x.shape))]
     return [program.move(shares, lambda v: np.moveaxis(v, -1, axis))]
 
 

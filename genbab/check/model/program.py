@@ -57,6 +57,27 @@ class ElementwiseStep:
 
 
 @dataclass(frozen=True)
+class SoftmaxStep:
+    """The softmax of rows of an earlier step, of `length` entries one after the other.
+
+    differences: a step of x_i - x_j of each row, i < j, if their intervals are of use.
+    """
+
+    source: int
+    differences: int | None
+    length: int
+    size: int
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The steps whose intervals it needs."""
+        return (self.source,) if self.differences is None else (self.source, self.differences)
+
+
+Step = AffineStep | ElementwiseStep | SoftmaxStep
+
+
+@dataclass(frozen=True)
 class Wire:
     """A tensor that varies: the step that computes it, and its shape."""
 
@@ -91,8 +112,9 @@ class Program:
     """The steps, of which the first is the D inputs; and the tensors by their names in the file."""
 
     inputs: int
-    steps: list[AffineStep | ElementwiseStep | None] = field(default_factory=lambda: [None])
+    steps: list[Step | None] = field(default_factory=lambda: [None])
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    products: dict[int, Wire] = field(default_factory=dict)  # what matrix products of two tensors add up
     outputs: list[str] = field(default_factory=list)
 
     def size(self, step: int) -> int:
@@ -100,7 +122,7 @@ class Program:
         found = self.steps[step]
         return self.inputs if found is None else found.size
 
-    def add(self, step: AffineStep | ElementwiseStep) -> int:
+    def add(self, step: Step) -> int:
         """The number of a new step."""
         if step.size > MOST_ENTRIES:
             raise Unusable(f"the model has a tensor of {step.size} numbers; at most {MOST_ENTRIES} are read")

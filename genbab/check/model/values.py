@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from genbab.check.functions.lines import ranges
+from genbab.check.functions.softmax import SharePlanes
+from genbab.check.functions.softmax import ranges as shares
 from genbab.check.intervals import (
     FARTHEST,
     TINY,
@@ -21,12 +23,13 @@ from genbab.check.intervals import (
     magnitude,
     meet,
     mul,
+    negative,
     point,
     tidy,
     up,
 )
 from genbab.check.model.maps import EntryScale, Gather, Transposed
-from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Term
+from genbab.check.model.program import AffineStep, ElementwiseStep, Program, SoftmaxStep, Term
 
 Lines = tuple[list[Array], Array, list[Array], Array]  # slopes and intercepts, below and above
 
@@ -51,6 +54,7 @@ class Values:
     ranges: list[Pair]
     slack: dict[int, Array] = field(default_factory=dict)
     lines: dict[int, Lines] = field(default_factory=dict)
+    planes: dict[int, SharePlanes] = field(default_factory=dict)
     bands: list[Band] = field(default_factory=list)  # of the steps so far, where few inputs vary
     varying: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # these inputs
     look: Callable[[], object] = bool  # asked now and then; may end the check
@@ -72,6 +76,8 @@ def extend(program: Program, values: Values, known: Mapping[int, Pair]) -> Pair:
     with np.errstate(all="ignore"):
         if isinstance(step, AffineStep):
             found, values.slack[number] = affine_range(step, values.ranges)
+        elif isinstance(step, SoftmaxStep):
+            found = _flat(shares(*rows_of(step, values.ranges)))
         else:
             assert isinstance(step, ElementwiseStep)
             found = elementwise_range(step, values.ranges)
@@ -91,6 +97,29 @@ def elementwise_range(step: ElementwiseStep, ranges_: list[Pair]) -> Pair:
     return np.broadcast_to(low, entries.shape).reshape(shape), np.broadcast_to(high, entries.shape).reshape(
         shape
     )
+
+
+def rows_of(step: SoftmaxStep, ranges_: list[Pair]) -> tuple[Pair, Pair | None]:
+    """Intervals of a softmax's rows (B, G, K), and of the differences x_j - x_k at [..., j, k], if known."""
+    count = step.length
+    low, high = (end.reshape(len(end), -1, count) for end in ranges_[step.source])
+    if step.differences is None:
+        return (low, high), None
+    least, most = down(low[..., :, None] - high[..., None, :]), up(high[..., :, None] - low[..., None, :])
+    first, second = np.triu_indices(count, 1)
+    for (i, j), part in (
+        ((first, second), ranges_[step.differences]),
+        ((second, first), negative(ranges_[step.differences])),
+    ):
+        known = [end.reshape(*low.shape[:2], -1) for end in part]
+        least[..., i, j] = np.maximum(least[..., i, j], known[0])
+        most[..., i, j] = np.minimum(most[..., i, j], known[1])
+    return (low, high), (least, most)
+
+
+def _flat(x: Pair) -> Pair:
+    """Rows (B, G, K) as (B, N)."""
+    return x[0].reshape(len(x[0]), -1), x[1].reshape(len(x[1]), -1)
 
 
 def affine_range(step: AffineStep, ranges_: list[Pair]) -> tuple[Pair, Array]:

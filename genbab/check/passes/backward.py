@@ -12,11 +12,12 @@ import numpy as np
 
 from genbab.check.functions.lines import Slant, intercepts, linear_in_one, sides
 from genbab.check.intervals import TINY, UNIT, Array, Indices, Mask, gamma, magnitude
-from genbab.check.model.program import AffineStep, ElementwiseStep, Program
+from genbab.check.model.program import AffineStep, ElementwiseStep, Program, SoftmaxStep
 from genbab.check.model.values import Lines, Values
+from genbab.check.passes import shares
 from genbab.check.passes.quadratic import Quadratic
+from genbab.check.passes.sums import ROOM, RowSums
 
-ROOM = 1 + 1e-12
 MOST = 1 << 22  # numbers of one array
 
 
@@ -35,52 +36,12 @@ class Forms(NamedTuple):
     constant: Array
 
 
-class _Account:
-    """The constants of rows, the sum of their sizes, what roundings cost, and what products gain."""
-
-    def __init__(self, shape: tuple[int, int], quadratic: Quadratic | None = None) -> None:
-        self.value, self.weight, self.cost = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        self.quadratic = quadratic
-        self.terms = 8
-
-    def add(self, a: Array, x: Array) -> None:
-        """Adds the sums of a (B, R, N) times x (B, N)."""
-        if x.any():
-            self.value += _dot(a, x)
-            self.weight += _dot(np.abs(a), np.abs(x))
-            self.terms += a.shape[-1] + 2
-
-    def pay(self, a: Array, x: Array) -> None:
-        """Charges the sums of |a| times x, x >= 0."""
-        if x.any():
-            self.cost += _dot(np.abs(a), x)
-            self.terms += a.shape[-1] + 2
-
-    def total(self) -> Array:
-        """The constants after all costs, -inf where something is unbounded."""
-        if self.quadratic is not None:
-            self.value = self.value + self.quadratic.improvement()
-        owed = (self.cost * (1 + gamma(self.terms)) + gamma(self.terms) * self.weight) * ROOM
-        result = self.value - owed - TINY - UNIT * 4 * np.abs(self.value)
-        return np.where(np.isfinite(result), result, -np.inf)
-
-
-def _dot(a: Array, x: Array) -> Array:
-    """Sums of a x; infinite where an infinite x is used."""
-    bad = ~np.isfinite(x)
-    if not bad.any():
-        return (a @ x[..., None])[..., 0]
-    value = (a @ np.where(bad, 0.0, x)[..., None])[..., 0]
-    used = ((a != 0) & bad[:, None]).any(-1)
-    return np.where(used, np.inf, value)
-
-
 def descend(
     program: Program, values: Values, start: int, rows: Array, chosen: Mapping[int, Chosen] | None = None
 ) -> Forms:
     """Affine lower bounds of rows (R, N) of a step, on the boxes of the values."""
     batch = len(values.ranges[0][0])
-    account = _Account((batch, len(rows)), Quadratic(values, len(rows)) if values.bands else None)
+    account = RowSums((batch, len(rows)), Quadratic(values, len(rows)) if values.bands else None)
     waiting: dict[int, Array] = {start: np.broadcast_to(rows, (batch, *rows.shape))}
     with np.errstate(all="ignore"):
         for number in range(start, 0, -1):
@@ -91,10 +52,14 @@ def descend(
             step = program.steps[number]
             if isinstance(step, AffineStep):
                 parts = _affine(step, values.slack[number], a, account)
+            elif isinstance(step, SoftmaxStep):
+                points = (chosen or {}).get(number)
+                at = None if points is None else points.slopes[0][points.row]
+                parts = [shares.carried(step, number, values, a, account, at)]
             else:
                 assert isinstance(step, ElementwiseStep)
                 parts = _elementwise(step, number, values, a, account, (chosen or {}).get(number))
-            for source, part in zip(step.sources, parts, strict=True):
+            for source, part in zip(step.sources, parts, strict=False):  # none for differences
                 if source in waiting:
                     part = waiting[source] + part
                     account.pay(part, 2 * UNIT * magnitude(values.ranges[source]))
@@ -104,7 +69,7 @@ def descend(
     return Forms(np.zeros((batch, len(rows), program.inputs)) if a is None else np.array(a), constant)
 
 
-def _affine(step: AffineStep, slack: Array, a: Array, account: _Account) -> list[Array]:
+def _affine(step: AffineStep, slack: Array, a: Array, account: RowSums) -> list[Array]:
     account.pay(a, slack)
     middle = step.low / 2 + step.high / 2
     account.add(a, np.broadcast_to(middle, slack.shape))
@@ -115,7 +80,7 @@ def _affine(step: AffineStep, slack: Array, a: Array, account: _Account) -> list
 
 
 def _elementwise(
-    step: ElementwiseStep, number: int, values: Values, a: Array, account: _Account, chosen: Chosen | None
+    step: ElementwiseStep, number: int, values: Values, a: Array, account: RowSums, chosen: Chosen | None
 ) -> list[Array]:
     if number not in values.lines:
         values.lines[number] = default_lines(step, values)
@@ -151,7 +116,7 @@ def default_lines(step: ElementwiseStep, values: Values) -> Lines:
 
 
 def _with_chosen(
-    step: ElementwiseStep, values: Values, a: Array, account: _Account, chosen: Chosen, lines: Lines
+    step: ElementwiseStep, values: Values, a: Array, account: RowSums, chosen: Chosen, lines: Lines
 ) -> list[Array]:
     """Lines with the slopes of a hint; default ones where it was meant for the other side."""
     below, _, above, _ = lines
@@ -172,13 +137,7 @@ def _with_chosen(
     used, icpt = intercepts(question)
     constant = np.zeros(a.shape)
     constant[box, row, entry] = icpt
-    flat = (a * constant).reshape(-1, 1, a.shape[-1])
-    ones = np.ones((len(flat), a.shape[-1]))
-    part = _Account((len(flat), 1))
-    part.add(flat, ones)
-    account.value += part.value.reshape(a.shape[:2])
-    account.weight += part.weight.reshape(a.shape[:2])
-    account.terms += part.terms
+    account.sum(a * constant)
     parts = []
     for k, source in zip(used, step.sources, strict=True):
         result = np.zeros(a.shape)
@@ -249,9 +208,11 @@ def tightened(program: Program, values: Values, number: int) -> tuple[Array, Arr
 def _bent(program: Program, number: int, low: Array, high: Array) -> Mask:
     """Entries whose interval some formula is not affine on: all, unless it has one kink at 0."""
     hinges = all(
-        step.formula.op == "hinge" and step.formula.kids[0].op == "argument"
+        isinstance(step, ElementwiseStep)
+        and step.formula.op == "hinge"
+        and step.formula.kids[0].op == "argument"
         for step in program.steps
-        if isinstance(step, ElementwiseStep) and number in step.sources
+        if isinstance(step, ElementwiseStep | SoftmaxStep) and number in step.sources
     )
     crossing: Mask = np.any((low < 0) & (high > 0), axis=0)
     return crossing if hinges else np.ones(low.shape[1], dtype=np.bool_)

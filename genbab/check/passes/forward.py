@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from genbab.check.intervals import TINY, Array, Indices, Pair, gamma, magnitude, meet, tidy
-from genbab.check.model.program import AffineStep, ElementwiseStep, Program
+from genbab.check.model.program import AffineStep, ElementwiseStep, Program, SoftmaxStep
 from genbab.check.model.values import Band, Values
+from genbab.check.passes import shares
 from genbab.check.passes.backward import default_lines
 
 MOST_INPUTS = 32
@@ -45,6 +46,8 @@ class Bands:
         with np.errstate(all="ignore"):
             if isinstance(step, AffineStep):
                 band = self._affine(step, values)
+            elif isinstance(step, SoftmaxStep):
+                band = self._softmax(step, values, number)
             else:
                 assert isinstance(step, ElementwiseStep)
                 band = self._elementwise(step, values, number)
@@ -89,6 +92,29 @@ class Bands:
             size = size + (np.abs(k) + np.abs(m)) * (x.size + x.radius)
         under, over = np.sum(parts[0], axis=0), np.sum(parts[1], axis=0)
         floor, roof = np.sum(parts[2], axis=0) + low, np.sum(parts[3], axis=0) + high
+        return self._between((under, floor), (over, roof), size)
+
+    def _softmax(self, step: SoftmaxStep, values: Values, number: int) -> Band:
+        x, found = self._bands[step.source], shares.default_planes(step, number, values)
+        size = self._rows(np.abs(found.below) + np.abs(found.above), x.size + x.radius, step)
+        size = (np.abs(found.low) + np.abs(found.high)).reshape(size.shape) + step.length * size
+        ends: list[Pair] = []
+        for matrix, icpt, sign in ((found.below, found.low, -1.0), (found.above, found.high, 1.0)):
+            slope, centre = (self._rows(matrix, part, step) for part in (x.slope, x.centre))
+            bend, radius = (self._rows(np.abs(matrix), part, step) for part in (x.bend, x.radius))
+            ends.append((slope + sign * bend, centre + sign * radius + icpt.reshape(centre.shape)))
+        return self._between(ends[0], ends[1], size)
+
+    @staticmethod
+    def _rows(matrix: Array, x: Array, step: SoftmaxStep) -> Array:
+        """Matrices (B, G, K, K) times rows of x (B, N) or (B, V, N)."""
+        rows = x.reshape(*x.shape[:-1], -1, step.length, 1)
+        return np.asarray((matrix if x.ndim == 2 else matrix[:, None]) @ rows).reshape(x.shape)
+
+    @staticmethod
+    def _between(below: Pair, above: Pair, size: Array) -> Band:
+        """The band between two affine functions, computed with roundings relative to the size."""
+        (under, floor), (over, roof) = below, above
         radius = (roof - floor) / 2 + 4 * gamma(8) * size + TINY
         return Band((under + over) / 2, (floor + roof) / 2, (over - under) / 2, radius, size)
 
