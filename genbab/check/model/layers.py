@@ -124,6 +124,7 @@ def matmul(node: Node, a: Tensor, b: Tensor) -> Wire:
         columns = moved(program, b, lambda v: np.expand_dims(v.swapaxes(-1, -2), -3))
         products = multiplied(program, rows, columns)
         result = program.total(products, [len(products.shape) - 1], keep=False)
+        program.products[result.step] = products
     axes = tuple(axis for axis, one in ((-2, flat[0]), (-1, flat[1])) if one)
     return program.move(result, lambda v: np.squeeze(v, axes))
 

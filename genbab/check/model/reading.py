@@ -61,6 +61,9 @@ def read(data: bytes) -> Program:
     for name in program.outputs:
         if not isinstance(program.tensors.get(name), Wire):
             raise Unusable(f"the output {name!r} does not depend on the inputs")
+    for name, tensor in list(program.tensors.items()):
+        if isinstance(tensor, Wire) and tensor.step in program.products:
+            program.tensors.setdefault(f"{name}#products", program.products[tensor.step])
     return program
 
 

@@ -129,7 +129,7 @@ class ProofRecord:
 
     def _slopes(self, starts: Mapping[int, Start]) -> Taken:
         """By the function's tensor, the slopes that passes took, and their sides."""
-        named = self.names.keys() & self.network.nonlinear.keys()
+        named = self.names.keys() & self.network.functions.keys()
         return {self.names[i]: self._sides(start) for i, start in starts.items() if i in named}
 
     @staticmethod

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from genbab.network import Network
+from genbab.network import Network, contractions
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.convert.convert import Converted
+
+PRODUCTS = "#products"
+"""Follows the name of a matrix product for the numbers that it adds up, (..., rows, columns, inner)."""
 
 
 def named(converted: Converted, network: Network) -> dict[int, str]:
     """The graph's names of nodes, where a node has the numbers of a tensor in their order."""
     known = {v.node: name for name, v in converted.tensors.items()}
+    for i, product in contractions(converted.network).items():
+        if product.reader in known:
+            known[i] = known[product.reader] + PRODUCTS
     return {i: known[o] for i in range(len(network.nodes)) if (o := network.origin(i)) in known}
 
 
