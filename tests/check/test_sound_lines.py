@@ -23,7 +23,8 @@ from genbab.check.model.node import Node
 from genbab.check.model.program import Fixed, Program
 
 X, Y = argument(0), argument(1)
-ABOVE_0 = {"Log", "Sqrt", "Reciprocal"}
+ABOVE = {"Log": 1e-3, "Sqrt": 1e-3, "Reciprocal": 1e-3, "Acosh": 1.0}
+WITHIN_1 = {"Asin", "Acos", "Atanh"}
 
 
 def exactly(value: float) -> Fixed:
@@ -68,7 +69,9 @@ def intervals(count: int, above: float) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", sorted(ONE))
 def test_lines_and_ranges_of_one_argument(name: str) -> None:
     formula = ONE[name]
-    low, high = intervals(60, 1e-3 if name in ABOVE_0 else 0.0)
+    low, high = intervals(60, ABOVE.get(name, 0.0))
+    if name in WITHIN_1:
+        low, high = np.tanh(low), np.tanh(high)
     entries = np.zeros(60, dtype=np.int64)
     share = np.sort(np.r_[np.linspace(0, 1, 301), RNG.random(100)])[:, None]
     x = np.clip(low + (high - low) * share, low, high)

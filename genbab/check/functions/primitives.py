@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from genbab.check.functions.inverses import acosh, asin, asinh, atanh
 from genbab.check.intervals import (
     Array,
     Mask,
@@ -276,4 +277,9 @@ PRIMITIVES: dict[str, Primitive] = {
     "floor": _steps(np.floor),
     "ceil": _steps(np.ceil),
     "round": _steps(np.round),
+    "above": _steps(lambda v: np.where(v > 0, 1.0, 0.0)),
+    "asin": asin,
+    "asinh": asinh,
+    "acosh": acosh,
+    "atanh": atanh,
 }

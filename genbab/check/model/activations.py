@@ -40,13 +40,13 @@ def _below(x: Formula) -> Formula:
 
 def _elu(node: Node) -> Formula:
     """x above 0, a (e^x - 1) below, or e^(x/c) for celu; scaled for selu."""
-    alpha = float(node.get("alpha", 1.67326319217681884765625 if node.op == "Selu" else 1.0))
+    alpha = node.real("alpha", 1.67326319217681884765625 if node.op == "Selu" else 1.0)
     low = _below(X)
     if node.op == "Celu":
         low = times(apply("inverse", number(alpha)), low)
     curve = times(number(alpha), plus(apply("exp", low), number(-1.0)))
     whole = plus(_relu(X), curve)
-    gain = float(node.get("gamma", 1.05070102214813232421875))
+    gain = node.real("gamma", 1.05070102214813232421875)
     return times(number(gain), whole) if node.op == "Selu" else whole
 
 
@@ -64,7 +64,7 @@ def _hard(node: Node) -> Formula:
     if node.op == "HardSwish":
         slope, shift = apply("inverse", number(6.0)), 0.5
     else:
-        slope, shift = number(float(node.get("alpha", 0.2))), float(node.get("beta", 0.5))
+        slope, shift = number(node.real("alpha", 0.2)), node.real("beta", 0.5)
     line = _clipped(plus(times(slope, X), number(shift)), 0.0, 1.0)
     return times(X, line) if node.op == "HardSwish" else line
 
@@ -82,17 +82,37 @@ def _power(node: Node) -> Formula:
     return X if exponent == 1 else apply("power", X, _scalar(exponent))
 
 
+def _hyperbolic(node: Node) -> Formula:
+    """Half the sum, or the difference, of e^x and e^-x."""
+    back = apply("exp", times(number(-1.0), X))
+    return times(number(0.5), plus(apply("exp", X), back if node.op == "Cosh" else times(number(-1.0), back)))
+
+
+def _acos(node: Node) -> Formula:
+    return plus(constant(PI[0] / 2, PI[1] / 2), times(number(-1.0), apply("asin", X)))
+
+
+def _thresholded(node: Node) -> Formula:
+    return times(X, apply("above", plus(X, number(-node.real("alpha", 1.0)))))
+
+
+def _shrunk(node: Node) -> Formula:
+    limit, bias = number(-node.real("lambd", 0.5)), node.real("bias", 0.0)
+    low = times(plus(X, number(bias)), apply("above", plus(times(number(-1.0), X), limit)))
+    return plus(low, times(plus(X, number(-bias)), apply("above", plus(X, limit))))
+
+
 def _softsign(node: Node) -> Formula:
     return times(X, apply("inverse", plus(ONE, apply("absolute", X))))
 
 
 def _swish(node: Node) -> Formula:
-    return times(X, apply("sigmoid", times(number(float(node.get("alpha", 1.0))), X)))
+    return times(X, apply("sigmoid", times(number(node.real("alpha", 1.0)), X)))
 
 
 FORMULAS: dict[str, Callable[[Node], Formula]] = {
     "Relu": lambda node: _relu(X),
-    "LeakyRelu": lambda node: _leaky(X, float(node.get("alpha", 0.01))),
+    "LeakyRelu": lambda node: _leaky(X, node.real("alpha", 0.01)),
     "Clip": _clip,
     "Pow": _power,
     "Elu": _elu,
@@ -103,6 +123,11 @@ FORMULAS: dict[str, Callable[[Node], Formula]] = {
     "HardSwish": _hard,
     "Softsign": _softsign,
     "Swish": _swish,
+    "Sinh": _hyperbolic,
+    "Cosh": _hyperbolic,
+    "Acos": _acos,
+    "ThresholdedRelu": _thresholded,
+    "Shrink": _shrunk,
     "Mish": lambda node: times(X, apply("tanh", apply("softplus", X))),
     **{
         op: lambda node, name=name: apply(name, X)  # type: ignore[misc]
@@ -117,6 +142,10 @@ FORMULAS: dict[str, Callable[[Node], Formula]] = {
             "Cos": "cos",
             "Tan": "tan",
             "Atan": "atan",
+            "Asin": "asin",
+            "Asinh": "asinh",
+            "Acosh": "acosh",
+            "Atanh": "atanh",
             "Erf": "erf",
             "Softplus": "softplus",
             "Abs": "absolute",

@@ -32,6 +32,10 @@ class Node:
         """An attribute."""
         return self.attributes.get(name, default)
 
+    def real(self, name: str, default: float) -> float:
+        """An attribute that is a number; like it, its default is of float32."""
+        return float(self.get(name, np.float32(default)))
+
     def tensor(self, index: int = 0) -> Tensor:
         """An input that must be there."""
         found = self.optional(index)
@@ -74,7 +78,7 @@ class Node:
         """An exact number of an input or an attribute."""
         found = self.optional(index)
         if found is None:
-            return float(self.get(name, default))
+            return self.real(name, default)
         if not isinstance(found, Fixed) or found.low.size != 1 or not (found.low == found.high).all():
             raise self.fail(f"input {index} must be one exact number")
         return float(found.low.reshape(()))
