@@ -79,8 +79,8 @@ def _gemm(node: Node) -> Sequence[Tensor]:
     b = moved(program, b, lambda v: v.T) if node.get("transB", 0) else b
     result = matmul(node, a, b)
     if node.get("alpha", 1.0) != 1.0:
-        result = program.scale(result, exactly(float(node.get("alpha", 1.0))))
-    bias, beta = node.optional(2), float(node.get("beta", 1.0))
+        result = program.scale(result, exactly(node.real("alpha", 1.0)))
+    bias, beta = node.optional(2), node.real("beta", 1.0)
     if bias is None or beta == 0:
         return [result]
     if beta != 1.0:
@@ -229,7 +229,7 @@ def _batch_normal(node: Node) -> Sequence[Tensor]:
         raise node.fail("training mode, or statistics of each entry")
     scale, shift, mean, variance = (node.fixed(i) for i in range(1, 5))
     inner = Program(inputs=variance.low.size)
-    spread = inner.sum(Wire(0, variance.shape), exactly(float(node.get("epsilon", 1e-5))))
+    spread = inner.sum(Wire(0, variance.shape), exactly(node.real("epsilon", 1e-5)))
     factor = inner.elementwise(apply("power", X, np.asarray(-0.5)), [spread])
     result = _evaluated(inner, inner.scale(factor, scale), variance)
     shape = (1, -1, *[1] * (len(x.shape) - 2))
@@ -261,7 +261,11 @@ def _extremes(node: Node) -> Sequence[Tensor]:
 
 
 def _where(node: Node) -> Sequence[Tensor]:
-    mask = node.fixed(0).low.astype(np.float64)
+    condition = node.tensor(0)
+    if isinstance(condition, Wire):
+        difference = node.program.sum(_wired(node, 1), node.tensor(2), -1.0)
+        return [node.program.sum(multiplied(node.program, condition, difference), node.tensor(2))]
+    mask = condition.low.astype(np.float64)
     first = multiplied(node.program, Fixed(mask, mask), _wired(node, 1))
     return [node.program.sum(first, multiplied(node.program, Fixed(1 - mask, 1 - mask), _wired(node, 2)))]
 

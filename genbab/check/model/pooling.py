@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,12 +11,13 @@ from genbab.check.model.activations import largest
 from genbab.check.model.layers import exactly, inverse_of, single, window
 from genbab.check.model.maps import Convolution
 from genbab.check.model.node import Node, Rule
-from genbab.check.model.program import MOST_ENTRIES, Fixed, Move, SoftmaxStep, Tensor, Term, Wire
+from genbab.check.model.program import MOST_ENTRIES, Fixed, Move, Program, SoftmaxStep, Tensor, Term, Wire
 
 MOST_DIFFERENCES = 2048  # of a softmax, to be bounded one by one
 
 
-def _axes(node: Node, rank: int) -> list[int]:
+def axes_of(node: Node, rank: int) -> list[int]:
+    """The axes of a reduction, as an attribute or as its second input."""
     axes = node.integers(1, "axes")
     if not axes:
         return [] if node.get("noop_with_empty_axes", 0) else list(range(rank))
@@ -27,13 +28,14 @@ def _axes(node: Node, rank: int) -> list[int]:
 
 def _reduce(node: Node) -> Sequence[Tensor]:
     x = node.wire()
-    axes = _axes(node, len(x.shape))
+    axes = axes_of(node, len(x.shape))
     total = node.program.total(x, axes, bool(node.get("keepdims", 1)))
     count = math.prod(x.shape[axis] for axis in axes)
-    return [_mean(node, total, count) if node.op == "ReduceMean" else total]
+    return [mean(node, total, count) if node.op == "ReduceMean" else total]
 
 
-def _mean(node: Node, total: Wire, count: int) -> Wire:
+def mean(node: Node, total: Wire, count: int) -> Wire:
+    """A sum over how many numbers it has."""
     inverse = inverse_of(node, exactly(float(count)))
     assert isinstance(inverse, Fixed)
     return node.program.scale(total, inverse)
@@ -44,39 +46,44 @@ def _global_pool(node: Node) -> Sequence[Tensor]:
     axes = list(range(2, len(x.shape)))
     if node.op == "GlobalMaxPool":
         return [_greatest(node, x, axes, keep=True)]
-    return [_mean(node, node.program.total(x, axes, keep=True), math.prod(x.shape[2:]))]
+    return [mean(node, node.program.total(x, axes, keep=True), math.prod(x.shape[2:]))]
 
 
 def _greatest(node: Node, x: Wire, axes: Sequence[int], keep: bool) -> Wire:
-    """The maximum along axes, by halves."""
+    return halved(node, x, axes, keep, lambda a, b: largest(node, a, b))
+
+
+def halved(node: Node, x: Wire, axes: Sequence[int], keep: bool, pick: Callable[[Wire, Wire], Wire]) -> Wire:
+    """What a function of two makes of all entries along axes, by halves."""
+    program = node.program
     rest = [i for i in range(len(x.shape)) if i not in axes]
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    flat = node.program.move(x, lambda a: a.transpose(*rest, *axes).reshape(*(x.shape[i] for i in rest), -1))
-    found = _halved(node, flat)
+    flat = program.move(x, lambda a: a.transpose(*rest, *axes).reshape(*(x.shape[i] for i in rest), -1))
+    while flat.shape[-1] > 1:
+        half = flat.shape[-1] // 2
+        a, b, last = (
+            program.move(flat, lambda v, cut=cut: v[..., cut])  # type: ignore[misc]
+            for cut in (slice(half), slice(half, 2 * half), slice(2 * half, None))
+        )
+        flat = _side_by_side(program, pick(a, b), last) if last.shape[-1] else pick(a, b)
     shape = kept if keep else tuple(x.shape[i] for i in rest)
-    return node.program.move(found, lambda a: a.reshape(shape))
+    return program.move(flat, lambda a: a.reshape(shape))
 
 
-def _halved(node: Node, x: Wire) -> Wire:
-    while x.shape[-1] > 1:
-        half = x.shape[-1] // 2
-        a = node.program.move(x, lambda v, h=half: v[..., :h])  # type: ignore[misc]
-        b = node.program.move(x, lambda v, h=half: v[..., -h:])  # type: ignore[misc]
-        greater = largest(node, a, b)
-        if x.shape[-1] % 2:
-            middle = node.program.move(x, lambda v, h=half: v[..., h : h + 1])  # type: ignore[misc]
-            size = greater.shape[-1]
-            grown = node.program.move(middle, lambda v, n=size: np.repeat(v, n, -1))  # type: ignore[misc]
-            greater = largest(node, greater, grown)
-        x = greater
-    return x
+def _side_by_side(program: Program, a: Wire, b: Wire) -> Wire:
+    """Two tensors along the last axis."""
+    shape = (*a.shape[:-1], a.shape[-1] + b.shape[-1])
+    places = np.full((2, *shape), -1)
+    places[0, ..., : a.shape[-1]] = np.arange(math.prod(a.shape)).reshape(a.shape)
+    places[1, ..., a.shape[-1] :] = np.arange(math.prod(b.shape)).reshape(b.shape)
+    return program.join([(a, places[0].ravel()), (b, places[1].ravel())], shape)
 
 
 def _reduce_max(node: Node) -> Sequence[Tensor]:
     x = node.wire()
     sign = exactly(-1.0)
     turned = node.program.scale(x, sign) if node.op == "ReduceMin" else x
-    found = _greatest(node, turned, _axes(node, len(x.shape)), bool(node.get("keepdims", 1)))
+    found = _greatest(node, turned, axes_of(node, len(x.shape)), bool(node.get("keepdims", 1)))
     return [node.program.scale(found, sign) if node.op == "ReduceMin" else found]
 
 
@@ -119,7 +126,7 @@ def _balanced(node: Node, parts: list[Wire]) -> Wire:
     return parts[0]
 
 
-def _softmax(node: Node) -> Sequence[Tensor]:
+def softmax(node: Node) -> Sequence[Tensor]:
     """Rows along an axis, or before version 13 of all axes from one on."""
     x, program = node.wire(), node.program
     axis = node.axis(len(x.shape), -1 if node.opset >= 13 else 1)
@@ -148,5 +155,5 @@ POOLS: dict[str, Rule] = {
     "ReduceMin": _reduce_max,
     "MaxPool": _pool,
     "AveragePool": _pool,
-    "Softmax": _softmax,
+    "Softmax": softmax,
 }

@@ -13,14 +13,16 @@ from onnx import numpy_helper
 from genbab.check.failures import Unusable
 from genbab.check.model.activations import ELEMENTWISE
 from genbab.check.model.layers import LAYERS
+from genbab.check.model.logic import LOGIC
 from genbab.check.model.moving import INTEGERS, MOVES
 from genbab.check.model.node import Node
+from genbab.check.model.norms import NORMS
 from genbab.check.model.pooling import POOLS
 from genbab.check.model.program import Fixed, Numbers, Program, Tensor, Wire
 from genbab.check.model.values import evaluate
 
-RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS}
-EXACT_ON_FLOATS = ("Equal", "Less", "Greater", "Where", "Not", "And", "Or")
+RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS, **NORMS, **LOGIC}
+EXACT_ON_FLOATS = {"Where", *LOGIC}
 KNOWN = {*RULES, *INTEGERS, "Constant"}
 FLOATS = (1, 10, 11, 16)
 OLDEST = 7
