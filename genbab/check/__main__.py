@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", type=Path, help="the model, ONNX (.gz too)")
     parser.add_argument("specification", type=Path, help="the specification, VNN-LIB 1 (.gz too)")
     parser.add_argument("proof", type=Path, help="the proof")
-    parser.add_argument("--extra-splits", type=int, default=6, help="splits of a leaf by the check (6)")
+    parser.add_argument("--extra-splits", type=int, default=12, help="splits of a leaf by the check (12)")
     parser.add_argument("--limit-seconds", type=float, default=3600.0, help="give up after so long (3600)")
     parser.add_argument("--memory", type=int, default=1024, help="MiB of one file that is read (1024)")
     return parser

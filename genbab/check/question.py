@@ -27,7 +27,7 @@ ALIKE = 1 - 1e-9  # the cosine of rows of one direction
 class Limits:
     """How far the check goes by itself, and what it may use."""
 
-    extra_splits: int = 6
+    extra_splits: int = 12
     seconds: float = 3600.0
     memory: int = 1 << 30  # bytes of one file
 

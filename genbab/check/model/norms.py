@@ -10,8 +10,8 @@ import numpy as np
 from genbab.check.functions.formula import Formula, apply, argument, times
 from genbab.check.model.layers import exactly, inverse_of, multiplied
 from genbab.check.model.node import Node, Rule
-from genbab.check.model.pooling import axes_of, halved, mean, softmax
-from genbab.check.model.program import Fixed, Tensor, Wire, moved
+from genbab.check.model.pooling import axes_of, halved, mean, rows_along
+from genbab.check.model.program import MOST_ENTRIES, Fixed, Tensor, Wire, moved
 
 X = argument()
 SQUARE = times(X, X)
@@ -116,7 +116,19 @@ def _log(node: Node, x: Wire) -> Wire:
 
 
 def _log_softmax(node: Node) -> Sequence[Tensor]:
-    return [_log(node, _wire(softmax(node)))]
+    """-log(1 + the sum of e^(x_j - x_i) over j other than i)."""
+    program = node.program
+    rows, back = rows_along(node)
+    n = rows.shape[-1]
+    if n * math.prod(rows.shape) > MOST_ENTRIES:
+        raise node.fail(f"rows of {n} numbers")
+    other = np.array([[j for j in range(n) if j != i] for i in range(n)], dtype=np.int64).reshape(n, n - 1)
+    ones = program.move(rows, lambda v: np.repeat(v[..., :, None], n - 1, -1))
+    others = program.move(rows, lambda v: v[..., other])
+    powers = program.elementwise(apply("exp", X), [program.sum(others, ones, -1.0)])
+    total = program.total(powers, [len(powers.shape) - 1], keep=False)
+    found = program.scale(_log(node, program.sum(total, exactly(1.0))), exactly(-1.0))
+    return [program.move(found, back)]
 
 
 SUMMED: dict[str, Formula | None] = {

@@ -126,12 +126,18 @@ def _balanced(node: Node, parts: list[Wire]) -> Wire:
     return parts[0]
 
 
-def softmax(node: Node) -> Sequence[Tensor]:
-    """Rows along an axis, or before version 13 of all axes from one on."""
-    x, program = node.wire(), node.program
+def rows_along(node: Node) -> tuple[Wire, Move]:
+    """The rows of an operator along an axis, or before version 13 all axes from one on; and the way back."""
+    x = node.wire()
     axis = node.axis(len(x.shape), -1 if node.opset >= 13 else 1)
-    last: Move = lambda v: np.moveaxis(v, axis, -1)  # noqa: E731
-    rows = program.move(x, last if node.opset >= 13 else lambda v: v.reshape(*v.shape[:axis], -1))
+    if node.opset < 13:
+        rows = node.program.move(x, lambda v: v.reshape(*v.shape[:axis], -1))
+        return rows, lambda v: v.reshape(x.shape)
+    return node.program.move(x, lambda v: np.moveaxis(v, axis, -1)), lambda v: np.moveaxis(v, -1, axis)
+
+
+def _softmax(node: Node) -> Sequence[Tensor]:
+    program, (rows, back) = node.program, rows_along(node)
     n, size = rows.shape[-1], math.prod(rows.shape)
     if n * size > MOST_ENTRIES:
         raise node.fail(f"rows of {n} numbers")
@@ -141,9 +147,7 @@ def softmax(node: Node) -> Sequence[Tensor]:
         one, other = (program.move(rows, lambda v, p=place: v[..., p]) for place in (first, second))  # type: ignore[misc]
         differences = program.sum(one, other, -1.0).step
     shares = Wire(program.add(SoftmaxStep(rows.step, differences, n, size)), rows.shape)
-    if node.opset < 13:
-        return [program.move(shares, lambda v: v.reshape(x.shape))]
-    return [program.move(shares, lambda v: np.moveaxis(v, -1, axis))]
+    return [program.move(shares, back)]
 
 
 POOLS: dict[str, Rule] = {
@@ -155,5 +159,5 @@ POOLS: dict[str, Rule] = {
     "ReduceMin": _reduce_max,
     "MaxPool": _pool,
     "AveragePool": _pool,
-    "Softmax": softmax,
+    "Softmax": _softmax,
 }
