@@ -14,7 +14,7 @@ from genbab.check.clauses import Disjuncts, Left, clauses_of, judge
 from genbab.check.container import Hint
 from genbab.check.failures import Rejected
 from genbab.check.intervals import Array, Indices, Pair
-from genbab.check.model.program import ElementwiseStep, SoftmaxStep
+from genbab.check.model.program import ElementwiseStep, RowStep
 from genbab.check.model.values import Values, extend
 from genbab.check.passes.backward import MOST, Chosen, Forms, bounded, in_parts, least_on, tightened
 from genbab.check.passes.forward import MOST_INPUTS, Bands
@@ -63,7 +63,7 @@ class Check:
         self._steps = {
             s
             for step in self.case.program.steps
-            if isinstance(step, ElementwiseStep | SoftmaxStep)
+            if isinstance(step, ElementwiseStep | RowStep)
             for s in step.sources
         }
         widest = max(self.case.program.size(i) for i in range(len(self.case.program.steps)))

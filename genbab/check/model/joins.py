@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,16 @@ from genbab.check.functions.formula import (
 from genbab.check.functions.lines import linear_in_one
 from genbab.check.intervals import Indices
 from genbab.check.model.maps import EntryScale, Gather
-from genbab.check.model.program import AffineStep, ElementwiseStep, Program, SoftmaxStep, Term, Wire
+from genbab.check.model.program import (
+    AffineStep,
+    ElementwiseStep,
+    NormedStep,
+    Program,
+    RowStep,
+    SoftmaxStep,
+    Term,
+    Wire,
+)
 
 
 class NoFormula(Exception):  # noqa: N818 - nothing is wrong: the steps are bounded one by one
@@ -57,8 +67,8 @@ class EntryFormula:
         step = self.program.steps[number_]
         if step is None:
             raise NoFormula("it takes from the inputs besides")
-        if isinstance(step, SoftmaxStep):
-            raise NoFormula("a softmax mixes entries")
+        if isinstance(step, RowStep):
+            raise NoFormula("a function of rows")
         if isinstance(step, ElementwiseStep):
             kids = [self._back(source, index) for source in step.sources]
             return substitute(pick_values(step.formula, index), kids)
@@ -151,6 +161,8 @@ def _copied(
         return result.add(AffineStep(terms, step.low, step.high, step.exact))
     if isinstance(step, SoftmaxStep):
         differences = None if step.differences is None else new[step.differences]
-        return result.add(SoftmaxStep(new[step.source], differences, step.length, step.size))
+        return result.add(replace(step, source=new[step.source], differences=differences))
+    if isinstance(step, NormedStep):
+        return result.add(replace(step, source=new[step.source], squares=new[step.squares]))
     assert step is not None
     return result.add(ElementwiseStep(step.formula, tuple(new[s] for s in step.sources), step.size))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from genbab.check.functions.formula import Formula, apply, argument, times
 from genbab.check.model.layers import exactly, inverse_of, multiplied
 from genbab.check.model.node import Node, Rule
 from genbab.check.model.pooling import axes_of, halved, mean, rows_along
-from genbab.check.model.program import MOST_ENTRIES, Fixed, Tensor, Wire, moved
+from genbab.check.model.program import MOST_ENTRIES, Fixed, NormedStep, Tensor, Wire, moved
 
 X = argument()
 SQUARE = times(X, X)
@@ -31,9 +32,21 @@ def _scaled(node: Node, x: Wire, axes: Sequence[int], centre: bool) -> Wire:
     program = node.program
     if centre:
         x = program.sum(x, _average(node, x, axes), -1.0)
-    spread = _average(node, program.elementwise(SQUARE, [x]), axes)
-    root = _power(node, program.sum(spread, exactly(node.real("epsilon", 1e-5))), -0.5)
-    return multiplied(program, x, root)
+    count = math.prod(x.shape[axis] for axis in axes)
+    rest = [i for i in range(len(x.shape)) if i not in axes]
+    back = np.argsort([*rest, *axes])
+    turned = [x.shape[i] for i in (*rest, *axes)]
+    rows = program.move(x, lambda v: v.transpose(*rest, *axes).reshape(-1, count))
+    squares = program.total(program.elementwise(SQUARE, [rows]), [1], keep=False)
+    floor = count * Fraction(node.real("epsilon", 1e-5))
+    if not 0 <= floor == Fraction(float(floor)):
+        raise node.fail(f"{count} entries with epsilon {float(floor / count)}")
+    made = NormedStep(rows.step, squares.step, float(floor), count, math.prod(rows.shape))
+    found = Wire(program.add(made), rows.shape)
+    size = Fixed(np.asarray(float(count)), np.asarray(float(count)))
+    low, high = (np.nextafter(np.sqrt(size.low), way) for way in (-np.inf, np.inf))
+    scaled = program.scale(found, Fixed(low, high))
+    return program.move(scaled, lambda v: v.reshape(turned).transpose(*back))
 
 
 def _affine(node: Node, x: Wire, shape: Sequence[int] | None = None) -> Sequence[Tensor]:

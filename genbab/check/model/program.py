@@ -74,7 +74,24 @@ class SoftmaxStep:
         return (self.source,) if self.differences is None else (self.source, self.differences)
 
 
-Step = AffineStep | ElementwiseStep | SoftmaxStep
+@dataclass(frozen=True)
+class NormedStep:
+    """Rows of an earlier step over the root of their sum of squares, a step too, and a floor of 0 or more."""
+
+    source: int
+    squares: int
+    floor: float
+    length: int
+    size: int
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The steps whose intervals it needs."""
+        return self.source, self.squares
+
+
+RowStep = SoftmaxStep | NormedStep
+Step = AffineStep | ElementwiseStep | RowStep
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genbab.check.functions.lines import ranges
+from genbab.check.functions.norm import ranges as normed
 from genbab.check.functions.softmax import SharePlanes
 from genbab.check.functions.softmax import ranges as shares
 from genbab.check.intervals import (
@@ -29,7 +30,7 @@ from genbab.check.intervals import (
     up,
 )
 from genbab.check.model.maps import EntryScale, Gather, Transposed
-from genbab.check.model.program import AffineStep, ElementwiseStep, Program, SoftmaxStep, Term
+from genbab.check.model.program import AffineStep, ElementwiseStep, NormedStep, Program, SoftmaxStep, Term
 
 Lines = tuple[list[Array], Array, list[Array], Array]  # slopes and intercepts, below and above
 
@@ -78,6 +79,9 @@ def extend(program: Program, values: Values, known: Mapping[int, Pair]) -> Pair:
             found, values.slack[number] = affine_range(step, values.ranges)
         elif isinstance(step, SoftmaxStep):
             found = _flat(shares(*rows_of(step, values.ranges)))
+        elif isinstance(step, NormedStep):
+            x, squares = norm_rows(step, values.ranges)
+            found = _flat(normed(x, squares, step.floor))
         else:
             assert isinstance(step, ElementwiseStep)
             found = elementwise_range(step, values.ranges)
@@ -114,6 +118,13 @@ def rows_of(step: SoftmaxStep, ranges_: list[Pair]) -> tuple[Pair, Pair | None]:
         known = [end.reshape(*low.shape[:2], -1) for end in part]
         least[..., i, j] = np.maximum(least[..., i, j], known[0])
         most[..., i, j] = np.minimum(most[..., i, j], known[1])
+    return (low, high), (least, most)
+
+
+def norm_rows(step: NormedStep, ranges_: list[Pair]) -> tuple[Pair, Pair]:
+    """Intervals of a norm's rows (B, G, K), and of their sums of squares (B, G, 1)."""
+    low, high = (end.reshape(len(end), -1, step.length) for end in ranges_[step.source])
+    least, most = (end[..., None] for end in ranges_[step.squares])
     return (low, high), (least, most)
 
 

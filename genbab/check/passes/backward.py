@@ -12,9 +12,9 @@ import numpy as np
 
 from genbab.check.functions.lines import Slant, intercepts, linear_in_one, sides
 from genbab.check.intervals import TINY, UNIT, Array, Indices, Mask, gamma, magnitude
-from genbab.check.model.program import AffineStep, ElementwiseStep, Program, SoftmaxStep
+from genbab.check.model.program import AffineStep, ElementwiseStep, NormedStep, Program, RowStep, SoftmaxStep
 from genbab.check.model.values import Lines, Values
-from genbab.check.passes import shares
+from genbab.check.passes import norms, shares
 from genbab.check.passes.quadratic import Quadratic
 from genbab.check.passes.sums import ROOM, RowSums
 
@@ -56,6 +56,10 @@ def descend(
                 points = (chosen or {}).get(number)
                 at = None if points is None else points.slopes[0][points.row]
                 parts = [shares.carried(step, number, values, a, account, at)]
+            elif isinstance(step, NormedStep):
+                points = (chosen or {}).get(number)
+                at = None if points is None else points.slopes[0][points.row]
+                parts = [norms.carried(step, values, a, account, at)]
             else:
                 assert isinstance(step, ElementwiseStep)
                 parts = _elementwise(step, number, values, a, account, (chosen or {}).get(number))
@@ -212,7 +216,7 @@ def _bent(program: Program, number: int, low: Array, high: Array) -> Mask:
         and step.formula.op == "hinge"
         and step.formula.kids[0].op == "argument"
         for step in program.steps
-        if isinstance(step, ElementwiseStep | SoftmaxStep) and number in step.sources
+        if isinstance(step, ElementwiseStep | RowStep) and number in step.sources
     )
     crossing: Mask = np.any((low < 0) & (high > 0), axis=0)
     return crossing if hinges else np.ones(low.shape[1], dtype=np.bool_)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from genbab.check.intervals import TINY, Array, Indices, Pair, gamma, magnitude, meet, tidy
-from genbab.check.model.program import AffineStep, ElementwiseStep, Program, SoftmaxStep
+from genbab.check.model.program import AffineStep, ElementwiseStep, NormedStep, Program, RowStep
 from genbab.check.model.values import Band, Values
-from genbab.check.passes import shares
+from genbab.check.passes import norms, shares
 from genbab.check.passes.backward import default_lines
 
 MOST_INPUTS = 32
@@ -46,8 +46,8 @@ class Bands:
         with np.errstate(all="ignore"):
             if isinstance(step, AffineStep):
                 band = self._affine(step, values)
-            elif isinstance(step, SoftmaxStep):
-                band = self._softmax(step, values, number)
+            elif isinstance(step, RowStep):
+                band = self._rowwise(step, values, number)
             else:
                 assert isinstance(step, ElementwiseStep)
                 band = self._elementwise(step, values, number)
@@ -94,8 +94,16 @@ class Bands:
         floor, roof = np.sum(parts[2], axis=0) + low, np.sum(parts[3], axis=0) + high
         return self._between((under, floor), (over, roof), size)
 
-    def _softmax(self, step: SoftmaxStep, values: Values, number: int) -> Band:
-        x, found = self._bands[step.source], shares.default_planes(step, number, values)
+    def _rowwise(self, step: RowStep, values: Values, number: int) -> Band:
+        x = self._bands[step.source]
+        if step.size * step.length * len(x.centre) > MOST_NUMBERS:
+            flat = np.zeros((*x.slope.shape[:2], step.size))
+            none = np.full_like(values.ranges[number][0], np.nan)  # the interval takes its place
+            return Band(flat, none, flat, none, none)
+        if isinstance(step, NormedStep):
+            found = norms.entry_planes(step, values)
+        else:
+            found = shares.default_planes(step, number, values)
         size = self._rows(np.abs(found.below) + np.abs(found.above), x.size + x.radius, step)
         size = (np.abs(found.low) + np.abs(found.high)).reshape(size.shape) + step.length * size
         ends: list[Pair] = []
@@ -106,7 +114,7 @@ class Bands:
         return self._between(ends[0], ends[1], size)
 
     @staticmethod
-    def _rows(matrix: Array, x: Array, step: SoftmaxStep) -> Array:
+    def _rows(matrix: Array, x: Array, step: RowStep) -> Array:
         """Matrices (B, G, K, K) times rows of x (B, N) or (B, V, N)."""
         rows = x.reshape(*x.shape[:-1], -1, step.length, 1)
         return np.asarray((matrix if x.ndim == 2 else matrix[:, None]) @ rows).reshape(x.shape)
