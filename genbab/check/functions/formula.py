@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from genbab.check.functions.primitives import PRIMITIVES
 from genbab.check.intervals import Array, Indices, Pair, add, mul, negative, point
 
 MOST_NODES = 300
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,32 +63,35 @@ def apply(name: str, a: Formula, *values: Array) -> Formula:
     return Formula(name, (a,), values=values)
 
 
-def substitute(f: Formula, arguments: Sequence[Formula]) -> Formula:
-    """The formula of other formulas; what it shares stays shared."""
-    done: dict[int, Formula] = {}
+def _upward(f: Formula, found: Callable[[Formula, list[T]], T]) -> dict[int, T]:
+    """By the id of every node of a formula what is found for it, from what was found for its kids."""
+    done: dict[int, T] = {}
 
-    def inner(g: Formula) -> Formula:
+    def inner(g: Formula) -> T:
         if id(g) not in done:
-            kids = tuple(map(inner, g.kids))
-            done[id(g)] = (
-                arguments[g.number] if g.op == "argument" else Formula(g.op, kids, g.number, g.values)
-            )
+            done[id(g)] = found(g, [inner(kid) for kid in g.kids])
         return done[id(g)]
 
-    return inner(f)
+    inner(f)
+    return done
+
+
+def substitute(f: Formula, arguments: Sequence[Formula]) -> Formula:
+    """The formula of other formulas; what it shares stays shared."""
+
+    def found(g: Formula, kids: list[Formula]) -> Formula:
+        return arguments[g.number] if g.op == "argument" else Formula(g.op, tuple(kids), g.number, g.values)
+
+    return _upward(f, found)[id(f)]
 
 
 def pick_values(f: Formula, index: Indices) -> Formula:
     """The formula whose entry i is entry index[i] of this one."""
-    done: dict[int, Formula] = {}
 
-    def inner(g: Formula) -> Formula:
-        if id(g) not in done:
-            values = tuple(v if v.ndim == 0 else v[index] for v in g.values)
-            done[id(g)] = Formula(g.op, tuple(map(inner, g.kids)), g.number, values)
-        return done[id(g)]
+    def found(g: Formula, kids: list[Formula]) -> Formula:
+        return Formula(g.op, tuple(kids), g.number, tuple(v if v.ndim == 0 else v[index] for v in g.values))
 
-    return inner(f)
+    return _upward(f, found)[id(f)]
 
 
 def nodes(f: Formula) -> list[Formula]:
@@ -109,21 +113,15 @@ def degree(f: Formula, number: int) -> int:
 
 def _degrees(f: Formula, number: int) -> dict[int, int]:
     """The degree of every node of a formula, by its id."""
-    done: dict[int, int] = {}
 
-    def inner(g: Formula) -> int:
-        if id(g) not in done:
-            kids = [inner(kid) for kid in g.kids]
-            if g.op == "argument":
-                done[id(g)] = int(g.number == number)
-            elif g.op in ("add", "mul"):
-                done[id(g)] = max(kids) if g.op == "add" else min(2, sum(kids))
-            else:
-                done[id(g)] = 2 if any(kids) else 0
-        return done[id(g)]
+    def found(g: Formula, kids: list[int]) -> int:
+        if g.op == "argument":
+            return int(g.number == number)
+        if g.op in ("add", "mul"):
+            return max(kids) if g.op == "add" else min(2, sum(kids))
+        return 2 if any(kids) else 0
 
-    inner(f)
-    return done
+    return _upward(f, found)
 
 
 def kinks(f: Formula, number: int) -> list[Array] | None:
@@ -151,26 +149,18 @@ def kinks(f: Formula, number: int) -> list[Array] | None:
 
 def evaluate(f: Formula, arguments: Sequence[Taylor], entries: Indices, order: int = 0) -> Taylor:
     """Value, and derivatives up to the order, at the entries of the arguments' intervals."""
-    done: dict[int, Taylor] = {}
 
-    def inner(g: Formula) -> Taylor:
-        if id(g) not in done:
-            done[id(g)] = jet(g)
-        return done[id(g)]
-
-    def jet(g: Formula) -> Taylor:
+    def found(g: Formula, kids: list[Taylor]) -> Taylor:
         if g.op == "argument":
             return arguments[g.number]
         values = [v if v.ndim == 0 else v[entries] for v in g.values]
         if g.op == "constant":
             return Taylor((values[0], values[1]))
-        if g.op == "add":
-            return _sum(inner(g.kids[0]), inner(g.kids[1]))
-        if g.op == "mul":
-            return _product(inner(g.kids[0]), inner(g.kids[1]))
-        return _chain(PRIMITIVES[g.op](inner(g.kids[0]).value, values, order), inner(g.kids[0]))
+        if g.op in ("add", "mul"):
+            return (_sum if g.op == "add" else _product)(*kids)
+        return _chain(PRIMITIVES[g.op](kids[0].value, values, order), kids[0])
 
-    return inner(f)
+    return _upward(f, found)[id(f)]
 
 
 def _sum(a: Taylor, b: Taylor) -> Taylor:

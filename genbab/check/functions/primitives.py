@@ -256,30 +256,14 @@ def _steps(function: Callable[[Array], Array]) -> Primitive:
     return jump
 
 
-PRIMITIVES: dict[str, Primitive] = {
-    "hinge": hinge,
-    "absolute": absolute,
-    "clip": clip,
-    "exp": exp,
-    "log": log,
-    "sqrt": sqrt,
-    "inverse": inverse,
-    "sin": sin,
-    "cos": cos,
-    "tan": tan,
-    "atan": atan,
-    "erf": erf,
-    "sigmoid": sigmoid,
-    "tanh": tanh,
-    "softplus": softplus,
-    "power": power,
-    "sign": _steps(np.sign),
-    "floor": _steps(np.floor),
-    "ceil": _steps(np.ceil),
-    "round": _steps(np.round),
-    "above": _steps(lambda v: np.where(v > 0, 1.0, 0.0)),
-    "asin": asin,
-    "asinh": asinh,
-    "acosh": acosh,
-    "atanh": atanh,
+NAMED = (hinge, absolute, clip, exp, log, sqrt, inverse, sin, cos, tan, atan, erf, sigmoid, tanh, softplus)
+STEPS: dict[str, Callable[..., Array]] = {
+    "sign": np.sign,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.round,
+    "above": lambda v: np.where(v > 0, 1.0, 0.0),
 }
+PRIMITIVES: dict[str, Primitive] = {f.__name__: f for f in (*NAMED, power)}
+PRIMITIVES |= {"asin": asin, "asinh": asinh, "acosh": acosh, "atanh": atanh}
+PRIMITIVES |= {name: _steps(function) for name, function in STEPS.items()}

@@ -110,51 +110,26 @@ def _swish(node: Node) -> Formula:
     return times(X, apply("sigmoid", times(number(node.real("alpha", 1.0)), X)))
 
 
+SAME = ("Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Sin", "Cos", "Tan", "Atan", "Erf", "Softplus", "Sign")
+PLAIN = {op: op.lower() for op in (*SAME, "Asin", "Asinh", "Acosh", "Atanh", "Floor", "Ceil", "Round")}
 FORMULAS: dict[str, Callable[[Node], Formula]] = {
     "Relu": lambda node: _relu(X),
     "LeakyRelu": lambda node: _leaky(X, node.real("alpha", 0.01)),
     "Clip": _clip,
     "Pow": _power,
-    "Elu": _elu,
-    "Selu": _elu,
-    "Celu": _elu,
     "Gelu": _gelu,
-    "HardSigmoid": _hard,
-    "HardSwish": _hard,
     "Softsign": _softsign,
     "Swish": _swish,
-    "Sinh": _hyperbolic,
-    "Cosh": _hyperbolic,
     "Acos": _acos,
     "ThresholdedRelu": _thresholded,
     "Shrink": _shrunk,
     "Mish": lambda node: times(X, apply("tanh", apply("softplus", X))),
-    **{
-        op: lambda node, name=name: apply(name, X)  # type: ignore[misc]
-        for op, name in {
-            "Sigmoid": "sigmoid",
-            "Tanh": "tanh",
-            "Exp": "exp",
-            "Log": "log",
-            "Sqrt": "sqrt",
-            "Reciprocal": "inverse",
-            "Sin": "sin",
-            "Cos": "cos",
-            "Tan": "tan",
-            "Atan": "atan",
-            "Asin": "asin",
-            "Asinh": "asinh",
-            "Acosh": "acosh",
-            "Atanh": "atanh",
-            "Erf": "erf",
-            "Softplus": "softplus",
-            "Abs": "absolute",
-            "Sign": "sign",
-            "Floor": "floor",
-            "Ceil": "ceil",
-            "Round": "round",
-        }.items()
-    },
+    "Reciprocal": lambda node: apply("inverse", X),
+    "Abs": lambda node: apply("absolute", X),
+    **dict.fromkeys(("Elu", "Selu", "Celu"), _elu),
+    **dict.fromkeys(("HardSigmoid", "HardSwish"), _hard),
+    **dict.fromkeys(("Sinh", "Cosh"), _hyperbolic),
+    **dict.fromkeys(PLAIN, lambda node: apply(PLAIN[node.op], X)),
 }
 
 

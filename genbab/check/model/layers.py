@@ -276,18 +276,7 @@ def _wired(node: Node, index: int) -> Wire:
 
 
 LAYERS: dict[str, Rule] = {
-    "Add": _sum,
-    "Sum": _sum,
-    "Sub": _difference,
-    "Neg": _negative,
-    "Mul": _product,
-    "Div": _quotient,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
-    "Conv": _convolution,
-    "ConvTranspose": _transposed,
-    "BatchNormalization": _batch_normal,
-    "Max": _extremes,
-    "Min": _extremes,
-    "Where": _where,
+    **{"Add": _sum, "Sum": _sum, "Sub": _difference, "Neg": _negative, "Mul": _product, "Div": _quotient},
+    **{"Gemm": _gemm, "MatMul": _matmul, "Conv": _convolution, "ConvTranspose": _transposed},
+    **{"BatchNormalization": _batch_normal, "Max": _extremes, "Min": _extremes, "Where": _where},
 }

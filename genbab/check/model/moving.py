@@ -12,15 +12,7 @@ from genbab.check.intervals import Indices, Pair
 from genbab.check.model.node import Node, Rule
 from genbab.check.model.program import MOST_ENTRIES, Fixed, Move, Numbers, Tensor, Wire, moved, real
 
-DTYPES = {
-    1: np.float64,
-    10: np.float64,
-    11: np.float64,
-    16: np.float64,
-    6: np.int64,
-    7: np.int64,
-    9: np.bool_,
-}
+DTYPES = {**dict.fromkeys((1, 10, 11, 16), np.float64), 6: np.int64, 7: np.int64, 9: np.bool_}
 LARGEST = 2**62
 WORD = 2**31
 COUNTED = ("Add", "Sub", "Mul", "Div", "Neg", "Range", "Max", "Min")
@@ -241,42 +233,30 @@ def _every(function: Callable[[Numbers, Numbers], Numbers]) -> Callable[..., Num
     return lambda *arrays: reduce(function, arrays)
 
 
+ONE: dict[str, Callable[[Node, Sequence[int]], Move]] = {
+    "Reshape": _reshape,
+    "Transpose": _transpose,
+    "Slice": _slice,
+    "Gather": _gather,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Flatten": _flatten,
+    "Expand": _expand,
+    "Tile": _tile,
+    "Identity": lambda node, shape: lambda a: a,
+    "Dropout": _dropout,
+}
 MOVES: dict[str, Rule] = {
-    "Reshape": _one(_reshape),
-    "Transpose": _one(_transpose),
-    "Slice": _one(_slice),
-    "Gather": _one(_gather),
-    "Squeeze": _one(_squeeze),
-    "Unsqueeze": _one(_unsqueeze),
-    "Flatten": _one(_flatten),
-    "Expand": _one(_expand),
-    "Tile": _one(_tile),
-    "Identity": _one(lambda node, shape: lambda a: a),
-    "Dropout": _one(_dropout),
-    "Pad": _pad,
-    "Split": _split,
-    "Concat": _concat,
-    "Cast": _cast,
-    "Shape": _shape,
+    **{op: _one(move) for op, move in ONE.items()},
+    **{"Pad": _pad, "Split": _split, "Concat": _concat, "Cast": _cast, "Shape": _shape},
     "ConstantOfShape": _constant_of_shape,
 }
+NUMPY: dict[str, Callable[..., Numbers]] = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply}
+NUMPY |= {"Neg": np.negative, "Where": np.where, "Equal": np.equal, "Less": np.less, "Greater": np.greater}
+NUMPY |= {"LessOrEqual": np.less_equal, "GreaterOrEqual": np.greater_equal, "Xor": np.logical_xor}
+NUMPY |= {"Not": np.logical_not, "And": np.logical_and, "Or": np.logical_or}
 INTEGERS: dict[str, Rule] = {
-    "Add": _exact(np.add),
-    "Sub": _exact(np.subtract),
-    "Mul": _exact(np.multiply),
-    "Div": _exact(_division),
-    "Neg": _exact(np.negative),
-    "Equal": _exact(np.equal),
-    "Less": _exact(np.less),
-    "Greater": _exact(np.greater),
-    "LessOrEqual": _exact(np.less_equal),
-    "GreaterOrEqual": _exact(np.greater_equal),
-    "Xor": _exact(np.logical_xor),
-    "Not": _exact(np.logical_not),
-    "And": _exact(np.logical_and),
-    "Or": _exact(np.logical_or),
-    "Where": _exact(np.where),
-    "Range": _exact(_range),
-    "Max": _exact(_every(np.maximum)),
-    "Min": _exact(_every(np.minimum)),
+    **{op: _exact(function) for op, function in NUMPY.items()},
+    **{"Div": _exact(_division), "Range": _exact(_range)},
+    **{"Max": _exact(_every(np.maximum)), "Min": _exact(_every(np.minimum))},
 }

@@ -151,13 +151,9 @@ def _softmax(node: Node) -> Sequence[Tensor]:
 
 
 POOLS: dict[str, Rule] = {
-    "ReduceSum": _reduce,
-    "ReduceMean": _reduce,
-    "GlobalAveragePool": _global_pool,
-    "GlobalMaxPool": _global_pool,
-    "ReduceMax": _reduce_max,
-    "ReduceMin": _reduce_max,
-    "MaxPool": _pool,
-    "AveragePool": _pool,
+    **dict.fromkeys(("ReduceSum", "ReduceMean"), _reduce),
+    **dict.fromkeys(("ReduceMax", "ReduceMin"), _reduce_max),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global_pool),
+    **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
     "Softmax": _softmax,
 }
