@@ -1,42 +1,74 @@
 """`python -m genbab.check MODEL SPEC PROOF`, the same as `genbab-check`.
 
 Prints `accepted` and exits with 0, or `rejected` with the first reason and 1. A file that cannot be used, or
-a time that is up, is a message on stderr and 2.
+a check that does not end, is a message on stderr and 2. With `--json` all of this is an object on stdout.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from genbab.check.failures import Rejected, Unusable
-from genbab.check.question import Limits, load
-from genbab.check.tree import Check
+from genbab.check import VERSION
+from genbab.check.failures import Rejected, Unfinished, Unusable
+
+EVERY = 5.0  # seconds between two lines about the progress
+CODES = {"accepted": 0, "rejected": 1, "refused": 2, "unfinished": 2, "interrupted": 130}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code, after the verdict is printed."""
     words = _parser().parse_args(argv)
-    limits = Limits(words.extra_splits, words.limit_seconds, words.memory << 20)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS") if argv is None else ():
+        os.environ.setdefault(name, "1")  # numpy, not yet loaded: threads lose more than they gain here
+    start, found = time.monotonic(), dict[str, Any]()
     try:
-        case = load(words.model, words.specification, words.proof, limits)
-        counts = Check(case).run()
-    except Rejected as reason:
-        sys.stdout.write(f"rejected: {_line(reason)}\n")
-        return 1
-    except (Unusable, MemoryError, RecursionError) as reason:
-        sys.stderr.write(f"genbab-check: {_line(reason) or type(reason).__name__}\n")
-        return 2
+        outcome, reason = "accepted", _checked(words, found)
+    except Rejected as error:
+        outcome, reason = "rejected", _line(error)
+    except Unusable as error:
+        outcome, reason = "refused", _line(error)
+    except KeyboardInterrupt:
+        outcome, reason = "interrupted", "interrupted: neither accepted nor rejected"
+    except (Unfinished, MemoryError, RecursionError) as error:
+        outcome, reason = "unfinished", _line(error) or type(error).__name__
     except Exception as error:  # a file that no rule above expects: never an acceptance
-        sys.stderr.write(f"genbab-check: cannot be checked: {type(error).__name__}: {_line(error)}\n")
-        return 2
-    sys.stdout.write(
-        f"accepted: {counts.boxes} boxes, {counts.nodes} nodes, {counts.leaves} leaves,"
-        f" {counts.extra} further splits, {case.clock.passed():.2f} s\n"
-    )
-    return 0
+        outcome, reason = "unfinished", f"cannot be checked: {type(error).__name__}: {_line(error)}"
+    if words.json:
+        found |= {"seconds": time.monotonic() - start, "outcome": outcome, "reason": reason}
+        sys.stdout.write(json.dumps({"checker": VERSION, **found}) + "\n")
+    elif CODES[outcome] < 2:
+        sys.stdout.write(f"{outcome}: {reason}\n")
+    else:
+        sys.stderr.write(f"genbab-check: {reason}\n")
+    return CODES[outcome]
+
+
+def _checked(words: argparse.Namespace, found: dict[str, Any]) -> str:
+    """What an accepted proof has, in words; the numbers go to `found`."""
+    from genbab.check.question import Limits, load
+    from genbab.check.several.processes import visited
+
+    limits = Limits(words.extra_splits, words.limit_seconds, words.memory << 20)
+    case = load(words.model, words.specification, words.proof, limits)
+    talks, last = words.progress or sys.stderr.isatty(), 0.0
+
+    def told(counts: object, waiting: int) -> None:
+        nonlocal last
+        found.update(vars(counts))
+        if talks and case.clock.passed() > last + EVERY:
+            last = case.clock.passed()
+            sys.stderr.write(f"genbab-check: {found['nodes']:,} nodes, {waiting:,} open, {last:.0f} s\n")
+
+    found |= vars(visited(case, words.processes, told)) | {"seconds": case.clock.passed()}
+    form = "{boxes} boxes, {nodes} nodes, {leaves} leaves, {extra} further splits, {seconds:.2f} s"
+    return form.format(**found)
 
 
 def _line(error: BaseException) -> str:
@@ -51,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--extra-splits", type=int, default=12, help="splits of a leaf by the check (12)")
     parser.add_argument("--limit-seconds", type=float, default=3600.0, help="give up after so long (3600)")
     parser.add_argument("--memory", type=int, default=1024, help="MiB of one file that is read (1024)")
+    parser.add_argument("--processes", type=int, default=1, help="for what takes more than a second (1)")
+    parser.add_argument("--progress", action="store_true", help="say how far it is, as on a terminal")
+    parser.add_argument("--json", action="store_true", help="print an object, whatever comes out")
+    parser.add_argument("--version", action="version", version=f"genbab-check {VERSION}")
     return parser
 
 

@@ -91,7 +91,9 @@ class Proof:
 def read_proof(path: Path, limit: int) -> Proof:
     """The proof in a file, of arrays of at most so many bytes each."""
     try:
-        archive = zipfile.ZipFile(path)
+        if path.stat().st_size > limit:
+            raise Unusable(f"the proof has more than {limit} bytes (--memory)")
+        archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))  # in memory: nobody changes it meanwhile
         header = _header(_bytes(archive, "header.json", LONGEST_HEADER))
         low, high = (_array(archive, f"boxes/{end}.npy", limit, "f") for end in ("lower", "upper"))
         if low.shape != high.shape or low.ndim != 2 or low.dtype != np.float64 or not low.size:

@@ -12,7 +12,7 @@ import numpy as np
 
 from genbab.check.clauses import add_rows
 from genbab.check.container import AnyArray, Hint, Proof, SlopeHint, indices, read_proof
-from genbab.check.failures import Rejected, Unusable
+from genbab.check.failures import Rejected, Unfinished, Unusable
 from genbab.check.intervals import Array, Indices
 from genbab.check.model.joins import joined, rebuilt
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Wire
@@ -46,7 +46,7 @@ class Clock:
     def look(self) -> None:
         """Ends the check when the time is up."""
         if time.monotonic() > self._end:
-            raise Unusable("the time is up: neither accepted nor rejected (--limit-seconds)")
+            raise Unfinished("the time is up: neither accepted nor rejected (--limit-seconds)")
 
 
 @dataclass(frozen=True)

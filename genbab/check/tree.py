@@ -5,6 +5,8 @@ Axes: B nodes of a batch, D inputs, C disjuncts, R rows of the specification.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -56,6 +58,7 @@ class Check:
     case: Case
     counts: Counts = field(default_factory=Counts)
     waiting: list[Task] = field(default_factory=list)
+    begun: bool = False
 
     def __post_init__(self) -> None:
         splits = self.case.proof.splits
@@ -70,10 +73,12 @@ class Check:
         rows = max(len(self.case.specification.rows), 16)
         self._batch = int(min(LARGEST_BATCH, max(1, MOST // (widest * rows))))
 
-    def run(self) -> Counts:
-        """Accepts by returning; a node that cannot be refuted is a rejection."""
-        self.waiting = self._roots()[::-1]
-        while self.waiting:
+    def run(self, seconds: float = math.inf) -> Counts:
+        """Accepts by leaving nothing that waits, or ends after so long; what is not refuted is rejected."""
+        if not self.begun:
+            self.waiting, self.begun = self._roots()[::-1], True
+        end = time.monotonic() + seconds
+        while self.waiting and time.monotonic() < end:
             self.case.clock.look()
             self._process(self._taken())
         return self.counts

@@ -1,0 +1,1 @@
+"""How the nodes of a proof are gone through: in one process, or shared among several."""
