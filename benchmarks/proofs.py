@@ -74,7 +74,7 @@ def tried(model: str, spec: str, options: argparse.Namespace) -> Proved | None:
     with tempfile.TemporaryDirectory() as place:
         proof = Path(place) / "proof"
         verify = ["genbab", "verify", model, spec, "--timeout", str(options.timeout), "--threads", "1"]
-        found = ran([*verify, "--proof", str(proof)], options.timeout + 60)
+        found = ran([*verify, "--proof", str(proof), "--check-proof", "0"], options.timeout + 60)
         plain = ran(verify, options.timeout + 60) if options.plain else Ran("", float("nan"))
         name = f"{Path(model).parent.parent.name:<16}{Path(spec).stem[-36:]:<38}"
         if found.said != "verified":
@@ -83,7 +83,8 @@ def tried(model: str, spec: str, options: argparse.Namespace) -> Proved | None:
         size = proof.stat().st_size / 1024 if proof.exists() else 0.0
         checked = Ran("no proof", 0.0)
         if size:
-            checked = ran(["genbab.check", model, spec, str(proof)], options.limit)
+            words = ["genbab.check", model, spec, str(proof), "--processes", str(options.processes)]
+            checked = ran(words, options.limit)
         said, slower = checked.said[:100], found.seconds / plain.seconds
         print(f"{name}{found.seconds:8.2f} s {size:8.1f} kB {checked.seconds:8.2f} s  {said}", flush=True)
         return Proved(said, size, found.seconds, checked.seconds, slower)
@@ -107,6 +108,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="one instance in so many")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds of a search (60)")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds of a check (600)")
+    parser.add_argument("--processes", type=int, default=1, help="processes of a check (1)")
     parser.add_argument("--plain", action="store_true", help="search without a proof, too")
     options = parser.parse_args()
     found: dict[str, list[Proved]] = {}

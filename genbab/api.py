@@ -28,7 +28,7 @@ from genbab.driver.record.history import History
 from genbab.errors import DeadlineReached, SpecError, UsageError
 from genbab.network import Network, lifted
 from genbab.problem import check_sizes
-from genbab.proof import proved
+from genbab.proof import checked, proved, seconds_of
 from genbab.reader import (
     Execution,
     Model,
@@ -145,15 +145,18 @@ def prove(
     proof: str | Path,
     config: Config | None = None,
     progress: Callable[[Progress], None] | None = None,
+    check: float | None = None,
 ) -> Result:
-    """What `verify` says, with a proof of `verified` in a file, which `genbab-check` reads.
+    """What `verify` says, with a proof of `verified` in a file, and what `genbab-check` says of that.
 
-    The statistic "proof" names the file, or says why there is none (docs/proofs.md has what it can hold).
-    Raises what `verify` does, and `UsageError` for questions that proofs have no rule for.
+    The statistics "proof" and "proof_check" tell of both (docs/proofs.md). check: seconds for that, None for
+    the timeout of the settings, 0 for none. Raises as `verify`, and `UsageError` where proofs have no rule.
     """
+    config = Config.of(config)
+    seconds = seconds_of(check, config.timeout)
     with proved(proof, model, spec) as file:
-        told = Told(progress or (lambda _: None), None, file)
-        return answered(model, spec, Config.of(config), told)
+        result = answered(model, spec, config, Told(progress or (lambda _: None), None, file))
+    return checked(result, (model, spec, proof), seconds, config.threads or 1)
 
 
 def answered(
@@ -181,8 +184,7 @@ def _place(model: Model, spec: Spec, result: Result) -> dict[str, Any]:
     """What drawing a counterexample takes: the shapes of the inputs, and its box."""
     ends = zip(model.input_names, model.input_shapes, strict=True)
     known: dict[str, Any] = {"inputs": [{"name": name, "shape": list(shape)} for name, shape in ends]}
-    found = result.counterexample
-    if found is not None and found.x.size <= DRAWN:
+    if (found := result.counterexample) is not None and found.x.size <= DRAWN:
         box = spec.clauses[found.clause].box
         low, high = ([float(f"{v:.7g}") for v in end[box].tolist()] for end in (spec.lower, spec.upper))
         known["box"] = {"lower": low, "upper": high}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from genbab.cli import main
 from genbab.config import Config
 from genbab.errors import UnsupportedError
+from genbab.proof import checking
 from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.system.deadline import Deadline
 from genbab.told import Told
@@ -26,11 +28,21 @@ def answered(model: object, spec: object, config: Config, told: Told) -> Result:
     told.progress(Progress("branching", bound=-0.5, open=3, domains=7))
     Path("begun").touch()
     result: Result = BEHAVIOURS[HOW](config)
-    return result
+    if told.proof is None:
+        return result
+    told.proof.path.write_text("stand-in")
+    return replace(result, statistics={**result.statistics, "proof": str(told.proof.path)})
 
 
 def verified(config: Config) -> Result:
     return Result(Verdict.VERIFIED, 0.0, 0.25, "all rows are proved", statistics={"domains": 7})
+
+
+def slowly_checked(config: Config) -> Result:
+    """A verdict whose proof is checked without an end."""
+    wait = "import pathlib, time; pathlib.Path('checking').touch(); time.sleep(60)"
+    checking.command = lambda *_: [sys.executable, "-c", wait]
+    return verified(config)
 
 
 def falsified(config: Config) -> Result:
@@ -107,6 +119,7 @@ BEHAVIOURS: dict[str, Any] = {
     f.__name__: f
     for f in (
         verified,
+        slowly_checked,
         falsified,
         unknown,
         polite,

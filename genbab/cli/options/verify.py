@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genbab.cli.options.command import Commands, called, carry_out
+from genbab.cli.options.command import CommandParser, Commands, called, carry_out
 from genbab.cli.options.nap import add_premise
 from genbab.cli.options.settings import add_settings
 
@@ -67,8 +67,15 @@ def add_verify(commands: Commands) -> None:
     )
     verify.add_argument("--quiet", action="store_true", help="print the verdict only")
     verify.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
-    verify.add_argument("--proof", metavar="FILE", help="write a proof of `verified`, for genbab-check")
+    verify.add_argument("--proof", metavar="FILE", help="write a proof of `verified`, and have it checked")
+    add_check(verify)
     add_settings(verify, called("genbab.cli.verify.verify"))
+
+
+def add_check(parser: CommandParser) -> None:
+    """Add how long the check of a proof may take."""
+    about = "how long genbab-check may take after the verdict; 0: not at all (default: --timeout, else 1h)"
+    parser.add_argument("--check-proof", metavar="SECONDS", help=about)
 
 
 def add_supports(commands: Commands) -> None:

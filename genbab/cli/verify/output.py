@@ -13,6 +13,7 @@ from typing import Any
 
 from genbab.cli.verify.assignment import Assignment, made_folder
 from genbab.errors import UsageError
+from genbab.proof import CheckerVerdict
 from genbab.result import Counterexample, Result, Verdict, plain
 from genbab.system.files import replaceable, write_atomically
 
@@ -168,7 +169,8 @@ def summary(result: Result, files: Outputs) -> list[str]:
     if result.runtime:
         lines.append(f"  note     {result.runtime}")
     if proof := result.statistics.get("proof"):
-        lines.append(f"  proof    {proof}")
+        check = CheckerVerdict.of(result.statistics)
+        lines.append(f"  proof    {proof}" + ("" if check is None else f": {check}"))
     found = result.counterexample
     if found is not None:
         if found.x.size <= FEW and found.y.size <= FEW:

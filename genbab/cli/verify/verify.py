@@ -21,7 +21,7 @@ from genbab.cli.verify.question import VerifyQuestion
 from genbab.cli.verify.strict import exactly
 from genbab.config import Config
 from genbab.errors import DeadlineReached, SpecError, UsageError
-from genbab.proof import proved
+from genbab.proof import REJECTED, CheckerVerdict, checked, proved, seconds_of, unchecked
 from genbab.result import Progress, Result, Verdict
 from genbab.system.deadline import Deadline, Guard, process_start
 from genbab.told import Told
@@ -53,8 +53,11 @@ def command(options: argparse.Namespace) -> int:
     )
     if outputs.proof is not None and (question.standard or premise is not None):
         raise UsageError("--proof: there are none of queries (--network) and activation patterns (--nap)")
+    if outputs.proof is None and options.check_proof is not None:
+        raise UsageError("--check-proof: there is nothing to check without --proof")
+    check = seconds_of(options.check_proof, config.timeout)
     outputs.prepare(question.files if premise is None else (*question.files, premise.path))
-    session = VerifySession(question, config, outputs, premise)
+    session = VerifySession(question, config, outputs, premise, check)
     with Guard(session.deadline, session.late, busy=lambda: session.emitter.begun) as guard:
         try:
             verdict = session.conclude(session.outcome())
@@ -75,12 +78,15 @@ class VerifySession:
         config: Config,
         outputs: Outputs,
         premise: PatternPremise | None = None,
+        check: float = 0.0,
     ) -> None:
         self.question, self.config, self.premise = question, config, premise
         self.outputs: int | None = None  # of the model, once it is known
         self.deadline = Deadline(config.timeout, process_start())
         self.emitter = Emitter(outputs)
         self.display = Display(self.deadline, enabled=sys.stderr.isatty() and not outputs.quiet)
+        self.check = check  # seconds for the check of a proof
+        self.decided: Result | None = None  # before its proof is checked
         self.latest = Progress("starting")
         self.record: TraceFile | None = None
         if outputs.trace is not None:
@@ -95,12 +101,19 @@ class VerifySession:
         self.display.update(progress)
 
     def outcome(self) -> Result:
-        """The engine's answer, or `timeout` with what is known."""
+        """The engine's answer, its proof checked, or `timeout` with what is known."""
         with self.display:
             try:
-                return self.decide()
+                result = self.decide()
             except DeadlineReached:
                 return self.so_far("deadline")
+            self.decided = dataclasses.replace(result, seconds=self.deadline.elapsed())
+            proof = self.emitter.outputs.proof
+            if proof is None:
+                return self.decided
+            self.report(Progress("checking the proof apart"))
+            model, spec = self.question.files[:2]
+            return checked(self.decided, (model, spec, proof), self.check, self.config.threads or 1)
 
     def conclude(self, result: Result) -> Verdict:
         """Write the result; returns its verdict."""
@@ -113,6 +126,9 @@ class VerifySession:
         result = self.finished(result)
         if not self.emitter.emit(result):
             return False
+        check = CheckerVerdict.of(result.statistics)
+        if check is not None and check.outcome == "rejected":
+            print(f"genbab: {REJECTED}", file=sys.stderr, flush=True)
         if self.record is not None:
             self.record.end(result)
             if self.record.failed:
@@ -182,11 +198,13 @@ class VerifySession:
 
     def so_far(self, cause: str) -> Result:
         """What is known when the run ends early: by the deadline, or by the signal `cause`."""
+        by = "Ctrl-C" if cause == "SIGINT" else cause
+        if self.decided is not None:
+            return unchecked(self.decided, self.emitter.outputs.proof, f"interrupted by {by}")
         if cause == "deadline" or self.deadline.expired:
             limit = f"the time limit of {self.deadline.seconds:g} s"
             reason = f"{limit} was reached while {self.latest.stage}; try a longer --timeout"
             return self._early(Verdict.TIMEOUT, reason)
-        by = "Ctrl-C" if cause == "SIGINT" else cause
         return self._early(Verdict.UNKNOWN, f"interrupted by {by} while {self.latest.stage}")
 
     def _early(self, verdict: Verdict, reason: str) -> Result:
@@ -199,7 +217,7 @@ class VerifySession:
             result = self.premise.told(result, self.outputs)
         return dataclasses.replace(
             result,
-            seconds=self.deadline.elapsed(),
+            seconds=self.deadline.elapsed() if self.decided is None else self.decided.seconds,
             statistics={**result.statistics, "peak_memory": peak_memory()},
             model=self.question.title,
             spec=str(self.question.spec),
@@ -209,7 +227,10 @@ class VerifySession:
         """Write what is known and end the process: for the guard, when the main thread does not answer."""
         code = {"SIGINT": 130, "SIGTERM": 143}.get(cause, 0)
         try:
-            if self.emitter.begun:  # the main thread is writing
+            waits = (
+                cause == "deadline" and self.decided is not None
+            )  # for the checker, which has its own limit
+            if waits or self.emitter.begun:  # or the main thread is writing
                 return
             self.display.abandon()
             if not self._emitted(self.so_far(cause)):
