@@ -39,6 +39,8 @@ def content(
         "how": how,
         "conflicts": conflicts(matched),
         "doubts": doubts(some),
+        "rejected": [one for one in some if one.check and one.check.outcome == "rejected"],
+        "proofs": _proofs(some),
         "shares": verdicts(some),
         "tiles": _tiles(some),
         "tables": tables(some),
@@ -49,6 +51,10 @@ def content(
         "pages": [_page(some, place, shape) for place in range(len(some))],
         "origins": _origins(some),
     }
+
+
+def _proofs(some: Sequence[StudyInstance]) -> bool:
+    return any(one.check for one in some)
 
 
 def _several(some: Sequence[StudyInstance]) -> bool:
@@ -69,7 +75,9 @@ def _tiles(some: Sequence[StudyInstance]) -> Pairs:
     total = duration(sum(one.seconds or 0.0 for one in some))
     decided = [("decided by the verifier", str(len(solved))), ("median time of these", middle)]
     yes_or_no = any(one.kind in ("instance", "robustness") for one in some)
-    return [("instances", str(len(some))), *(decided if yes_or_no else []), ("time in all", total)]
+    checks = [one.check.outcome for one in some if one.check]
+    accepted = [("proofs accepted", f"{checks.count('accepted')} of {len(checks)}")] if checks else []
+    return [("instances", str(len(some))), *(decided if yes_or_no else []), *accepted, ("time in all", total)]
 
 
 def _drawings(
@@ -107,6 +115,8 @@ def _columns(some: Sequence[StudyInstance], paired: bool, other: str) -> Pairs:
         names.append(("broken", "number"))
     if _counted(some):
         names.append(("domains", "number spare"))
+    if _proofs(some):
+        names.append(("proof", ""))
     return names + ([(f"in {other}", ""), ("its seconds", "number")] if paired else [])
 
 
@@ -124,6 +134,7 @@ def _rows(some: Sequence[StudyInstance], matched: Sequence[Pair]) -> list[dict[s
         there = other.get(one.number)
         seconds = None if there is None else there.seconds
         row = {"one": one, "model": names[one.model], "numbers": told, "other": there}
+        row["proof"] = one.check.outcome if one.check else ""
         rows.append({**row, "seconds": _sortable(seconds), "time": _seconds(seconds)})
     return rows
 
@@ -197,6 +208,7 @@ def _facts(one: StudyInstance) -> Pairs:
     elif one.kind == "range":
         known += [("still open", None if one.bound is None else number(one.bound))]
         known += [("attained at", _place(one.result.get("at")))]
+    known += [("proof", one.proof or None)]
     known += [("domains bounded", None if one.domains is None else f"{one.domains:,}")]
     memory = real(one.record["peak_memory"])
     known += [("peak memory", None if memory is None else f"{memory / 1e6:.0f} MB")]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genbab.errors import UsageError
+from genbab.proof import CheckerVerdict
 from genbab.reporting.names import visible
 from genbab.studies.records.store import Study
 
@@ -101,6 +102,17 @@ class StudyInstance:
     def result(self) -> Mapping[str, Any]:
         """What else came out, by name."""
         return self.record["result"] or {}
+
+    @property
+    def check(self) -> CheckerVerdict | None:
+        """What the checker said of its proof, if it was asked."""
+        return CheckerVerdict.of_record(self.record)
+
+    @property
+    def proof(self) -> str:
+        """Its proof in words: what the checker said of it, else where it is or why there is none; or ""."""
+        written = _mapping(self.result.get("statistics")).get("proof")
+        return visible(str(self.check or written or ""))
 
     @property
     def solved(self) -> bool:

@@ -7,19 +7,21 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from genbab.cli.many.child import ChildOutcome, Children, Ended, verify_apart
+from genbab.cli.many.child import ChildOutcome, Children, Ended, run_child, verify_apart
 from genbab.cli.many.instances import ListedInstance, read_instances
 from genbab.cli.many.table import print_table
 from genbab.cli.options.settings import settings_of
 from genbab.config import Config
 from genbab.errors import UsageError
+from genbab.proof import CheckerVerdict, checked, seconds_of, surroundings
+from genbab.result import Result
 from genbab.studies.records.export import to_vnncomp
 from genbab.studies.records.provenance import file_hash, text_hash
 from genbab.studies.records.questions import Claim, StudyAnswer, StudyQuestion
@@ -39,6 +41,9 @@ def command(options: argparse.Namespace) -> int:
     workers = _workers(options.workers)
     given = {"counterexample": options.counterexamples, "proof": options.proofs}
     keep = {kind: Path(folder) for kind, folder in given.items() if folder}
+    if options.check_proof is not None and not options.proofs:
+        raise UsageError("--check-proof: there is nothing to check without --proofs")
+    seconds_of(options.check_proof, cap)  # nonsense is said before any work
     for kind, folder in keep.items():
         _make(folder, f"--{kind}s")
     hashed = cache(file_hash)
@@ -46,6 +51,7 @@ def command(options: argparse.Namespace) -> int:
     with Study(place) as study:
         run = study.begin(questions, options.fresh)
         words = _Words(dict(zip((q.key for q in questions), enumerate(instances, 1), strict=True)), keep)
+        words.check = options.check_proof
         words.threads = None if workers == 1 or "threads" in settings else _share(workers)
         crew = Crew(study, run, words, len(questions))
         crew.done = sum(answer is not None for answer in study.answered(questions))
@@ -70,6 +76,7 @@ class _Words:
     """The words of `genbab verify` for a question of this list."""
 
     threads: int | None = None
+    check: str | None = None  # seconds for the check of a proof
 
     def __init__(self, rows: Mapping[str, tuple[int, ListedInstance]], keep: Mapping[str, Path]) -> None:
         self.rows, self.keep = rows, keep
@@ -81,12 +88,31 @@ class _Words:
             words += ["--" + name.replace("_", "-"), text]
         if self.threads:
             words += ["--threads", str(self.threads)]
-        models = "+".join(path.stem for _, path in one.networks) or Path(one.model).stem
-        for kind, folder in self.keep.items():
-            if kind != "proof" or not one.networks:  # there are no proofs of queries
-                name = f"{number:04d}_{models}_{Path(one.spec).stem}.{kind}"
-                words += [f"--{kind}", str(folder / name)]
+        for kind in self.keep:
+            if kind == "proof" and one.networks:  # there are no proofs of queries
+                continue
+            words += ["--check-proof", "0"] if kind == "proof" else []  # it is `checked` afterwards
+            words += [f"--{kind}", str(self.place(number, one, kind))]
         return words
+
+    def place(self, number: int, one: ListedInstance, kind: str) -> Path:
+        """Where the counterexample or the proof of an instance is kept."""
+        models = "+".join(path.stem for _, path in one.networks) or Path(one.model).stem
+        return self.keep[kind] / f"{number:04d}_{models}_{Path(one.spec).stem}.{kind}"
+
+    def checked(self, question: StudyQuestion, result: Result, children: Children) -> Result:
+        """The result with what `genbab-check` says of its proof, if one is kept; raises `Ended`."""
+        number, one = self.rows[question.key]
+        if "proof" not in self.keep or one.networks:
+            return result
+
+        def start(words: Sequence[str], limit: float) -> tuple[int, str, str]:
+            end = run_child(words, limit, surroundings(), children)
+            return end.code, end.stdout, end.stderr
+
+        files = (one.model_path, one.spec_path, self.place(number, one, "proof"))
+        processes = int(question.settings.get("threads") or self.threads or 1)
+        return checked(result, files, seconds_of(self.check, question.timeout), processes, start)
 
 
 WAKE = 0.2
@@ -96,9 +122,7 @@ WAKE = 0.2
 class Crew:
     """Threads that each wait for one `genbab verify` after the other, until no question of a run is open."""
 
-    def __init__(
-        self, study: Study, run: str, words: Callable[[StudyQuestion], list[str]], count: int
-    ) -> None:
+    def __init__(self, study: Study, run: str, words: _Words, count: int) -> None:
         self.study, self.name, self.words, self.count = study, run, words, count
         self.children = Children()
         self.trouble: list[BaseException] = []
@@ -147,6 +171,9 @@ class Crew:
         question = claim.question
         try:
             outcome = verify_apart(self.words(question), question.timeout, children=self.children)
+            if outcome.result is not None:
+                result = self.words.checked(question, outcome.result, self.children)
+                outcome = replace(outcome, result=result)
         except Ended:
             self.study.release(claim)
             return
@@ -155,7 +182,9 @@ class Crew:
             return
         self.study.record(claim, _answer(outcome))
         self.done += 1
-        told = f"{question.model} {question.spec}: {outcome.verdict} {outcome.seconds:.1f} s"
+        check = None if outcome.result is None else CheckerVerdict.of(outcome.result.statistics)
+        proof = "" if check is None else f", proof {check.outcome}"
+        told = f"{question.model} {question.spec}: {outcome.verdict} {outcome.seconds:.1f} s{proof}"
         print(f"[{self.done}/{self.count}] {told}", file=sys.stderr, flush=True)
 
 

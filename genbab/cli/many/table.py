@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from genbab.proof import CheckerVerdict
 from genbab.reporting.names import visible
 
 Record = Mapping[str, Any]
@@ -21,8 +22,12 @@ def print_table(records: Sequence[Record], kept: str) -> None:
     table = Table("model", "specification", "verdict", box=None, pad_edge=False)
     for name in ("seconds", "bound", "peak MB"):
         table.add_column(name, justify="right")
-    for r in records:
-        table.add_row(_name(r["model"]), _name(r["spec"]), r["verdict"] or "not run", *_numbers(r))
+    checks = [CheckerVerdict.of_record(r) for r in records]
+    if any(checks):
+        table.add_column("proof")
+    for r, check in zip(records, checks, strict=True):
+        proof = [check.outcome if check else ""] if any(checks) else []
+        table.add_row(_name(r["model"]), _name(r["spec"]), r["verdict"] or "not run", *_numbers(r), *proof)
     counts = Counter(r["verdict"] or "not run" for r in records)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(table)
@@ -31,6 +36,9 @@ def print_table(records: Sequence[Record], kept: str) -> None:
     for r in records:
         if r["verdict"] == "error":
             console.print(f"error: {_name(r['model'])} {_name(r['spec'])}: {_name(r['reason'])}")
+    for r, check in zip(records, checks, strict=True):
+        if check is not None and check.outcome == "rejected":
+            console.print(f"proof rejected: {_name(r['model'])} {_name(r['spec'])}: {_name(check.reason)}")
 
 
 def _name(text: str) -> str:

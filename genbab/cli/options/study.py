@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genbab.cli.options.command import Commands, called, carry_out
 from genbab.cli.options.settings import add_settings
+from genbab.cli.options.verify import add_check
 
 
 def add_run(commands: Commands) -> None:
@@ -22,7 +23,8 @@ def add_run(commands: Commands) -> None:
     run.add_argument("--study", metavar="FILE.db", help="the file that keeps all (default: beside those)")
     run.add_argument("--workers", metavar="N", default="1", help="processes at a time (default: 1)")
     run.add_argument("--counterexamples", metavar="FOLDER", help="keep the counterexamples there")
-    run.add_argument("--proofs", metavar="FOLDER", help="keep proofs there, for genbab-check")
+    run.add_argument("--proofs", metavar="FOLDER", help="keep proofs there, and have them checked")
+    add_check(run)
     run.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming")
     add_settings(run, called("genbab.cli.many.run"))
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from genbab.proof import CheckerVerdict
 from genbab.result import plain
 
 VNNCOMP = {"verified": "holds", "falsified": "violated"}
@@ -31,14 +32,18 @@ Record = Mapping[str, Any]
 
 
 def to_csv(records: Iterable[Record]) -> str:
-    """One row per instance with a header; settings, details and provenance are JSON texts."""
+    """One row per instance with a header; settings, details and provenance are JSON texts.
+
+    The last column says what `genbab-check` said of a proof.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([*COLUMNS, "proof"])
     for record in records:
         cells = (plain(record[name]) for name in COLUMNS)
+        proof = str(CheckerVerdict.of_record(record) or "")
         writer.writerow(
-            [json.dumps(cell, sort_keys=True) if isinstance(cell, dict) else cell for cell in cells]
+            [*(json.dumps(c, sort_keys=True) if isinstance(c, dict) else c for c in cells), proof]
         )
     return text.getvalue()
 
