@@ -18,7 +18,8 @@ from genbab.amounts import parse_seconds
 from genbab.errors import UsageError
 from genbab.result import Result, Verdict
 
-LONGEST = 3600.0  # seconds of a check where nothing else limits it
+USUAL = 3600.0  # seconds of a check where nothing else limits it
+MOST = 1e6  # seconds: timers take no more
 GRACE = 2.0  # seconds beyond its limit after which the checker is ended; it ends itself before
 TAIL = 300  # characters of a message that are kept
 EXITS = {"accepted": 0, "rejected": 1, "refused": 2, "unfinished": 2}
@@ -86,7 +87,7 @@ def seconds_of(given: str | float | None, timeout: float | None) -> float:
     Raises `UsageError` where this is no number of seconds.
     """
     if given is None:
-        return LONGEST if timeout is None else timeout
+        given = USUAL if timeout is None else timeout
     try:
         found = parse_seconds(given) if isinstance(given, str) else given
     except ValueError:
@@ -95,7 +96,7 @@ def seconds_of(given: str | float | None, timeout: float | None) -> float:
         raise UsageError(
             f"check of proofs (--check-proof) {given}: must be seconds like 60 or 5m, or 0 for none"
         )
-    return found
+    return min(found, MOST)
 
 
 def to_check(result: Result, proof: str | Path) -> bool:
@@ -152,24 +153,27 @@ def checked(
 
     files: model, specification and proof; start: how the checker is run to its end.
     """
-    model, specification, proof = files
-    if not to_check(result, proof):
+    if not to_check(result, files[2]):
         return result
-    with tempfile.TemporaryDirectory(prefix="genbab-") as folder:
-        if isinstance(model, bytes):
+    try:
+        return with_check(result, _asked(files, seconds, processes, start))
+    except OSError as error:  # no verdict is lost for it
+        reason = f"the checker cannot be started: {error.strerror or error}"
+        return with_check(result, CheckerVerdict(NOT, reason))
+
+
+def _asked(files: Files, seconds: float, processes: int, start: Starter) -> CheckerVerdict:
+    model, specification, proof = files
+    if isinstance(model, bytes):
+        with tempfile.TemporaryDirectory(prefix="genbab-") as folder:
             place = Path(folder) / "model.onnx"
             place.write_bytes(model)
-            model = place
-        size, began = Path(proof).stat().st_size, time.monotonic()
-        if not seconds:
-            return with_check(result, CheckerVerdict(NOT, size=size))
-        words = command([model, specification, proof], seconds, processes)
-        try:
-            ended = start(words, seconds + GRACE)
-        except OSError as error:
-            ended = 2, "", f"it cannot be started: {error.strerror or error}"
-    verdict = understood(ended, time.monotonic() - began, seconds)
-    return with_check(result, replace(verdict, size=size))
+            return _asked((place, specification, proof), seconds, processes, start)
+    size, began = Path(proof).stat().st_size, time.monotonic()
+    if not seconds:
+        return CheckerVerdict(NOT, size=size)
+    ended = start(command([model, specification, proof], seconds, processes), seconds + GRACE)
+    return replace(understood(ended, time.monotonic() - began, seconds), size=size)
 
 
 def unchecked(result: Result, proof: Path | None, reason: str) -> Result:

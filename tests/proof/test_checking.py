@@ -157,6 +157,7 @@ def test_what_results_hold_may_be_anything() -> None:
 def test_how_long_a_check_may_take() -> None:
     assert seconds_of(None, 20.0) == 20.0 and seconds_of(None, None) == 3600.0
     assert seconds_of("2m", 20.0) == 120.0 and seconds_of("0", None) == seconds_of(0.0, 5.0) == 0.0
+    assert seconds_of(None, 1e300) == seconds_of(1e300, None) == 1e6, "no timer takes more"
     for wrong in ("soon", "-1", "none", "", -1.0, float("inf"), float("nan")):
         with pytest.raises(UsageError, match="--check-proof"):
             seconds_of(wrong, 20.0)
