@@ -171,3 +171,14 @@ def judge(clauses: Disjuncts, open_: Mask, lower: Array, forms: Forms, box: tupl
                 np.maximum(high[stay], left[1][~gone]),
             )
     return Left(result, margin, low, high)
+
+
+def kept(left: Left, lost: Mask, open_: Mask, box: tuple[Array, Array]) -> Left:
+    """What is left where the boxes (B,) that are lost stay as they were, with all that was open there."""
+    each = lost[:, None]
+    return Left(
+        np.where(each, open_, left.open),
+        np.where(each, -np.inf, left.margin),
+        np.where(each, box[0], left.low),
+        np.where(each, box[1], left.high),
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from genbab.check.clauses import Disjuncts, Left, clauses_of, judge
+from genbab.check.clauses import Disjuncts, Left, clauses_of, judge, kept
 from genbab.check.container import Hint
 from genbab.check.failures import Rejected
 from genbab.check.intervals import Array, Indices, Pair
@@ -169,6 +169,8 @@ class Check:
         where[rows] = np.arange(len(rows))
         local: Disjuncts = clauses._replace(row=where[clauses.row])
         left = judge(local, open_, lower[:, rows], forms, box)
+        if values.lost.any():
+            left = kept(left, values.lost, np.stack([np.isin(union, task.open) for task in tasks]), box)
         stay = np.flatnonzero(left.open.any(1))
         return [self._left(tasks[i], i, left, forms, values, union) for i in map(int, stay)]
 

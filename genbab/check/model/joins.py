@@ -158,11 +158,11 @@ def _copied(
         return result.add(ElementwiseStep(join.formula, tuple(sources), size))
     if isinstance(step, AffineStep):
         terms = tuple(Term(new[t.source], t.map, t.radius) for t in step.terms)
-        return result.add(AffineStep(terms, step.low, step.high, step.exact))
+        return result.add(replace(step, terms=terms))
     if isinstance(step, SoftmaxStep):
         differences = None if step.differences is None else new[step.differences]
         return result.add(replace(step, source=new[step.source], differences=differences))
     if isinstance(step, NormedStep):
         return result.add(replace(step, source=new[step.source], squares=new[step.squares]))
     assert step is not None
-    return result.add(ElementwiseStep(step.formula, tuple(new[s] for s in step.sources), step.size))
+    return result.add(replace(step, sources=tuple(new[s] for s in step.sources)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,30 @@ from genbab.check.model.maps import EntryScale, Gather, Map, Matrix, Transposed,
 
 Numbers = npt.NDArray[Any]
 MOST_ENTRIES = 1 << 24
+
+
+class Moment(NamedTuple):
+    """Where the next step is charged: what is known of those before it, and its values over the reals."""
+
+    program: Program
+    ranges: Sequence[Pair]
+    errors: Mapping[int, Array]
+    number: int
+    exact: Pair
+
+    @property
+    def step(self) -> Step:
+        """The step."""
+        found = self.program.steps[self.number]
+        assert found is not None
+        return found
+
+
+class Charge(Protocol):
+    """How far the numbers of an execution may be from what a step says of those before it."""
+
+    def __call__(self, at: Moment) -> Array:
+        """(B, N); infinite where a number that is computed on the way may not be finite."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +59,7 @@ class AffineStep:
     low: Array
     high: Array
     exact: bool = False  # each entry is one entry of one source
+    charge: Charge | None = None  # of a tensor of the file, where an execution is asked about
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -54,6 +79,7 @@ class ElementwiseStep:
     formula: Formula
     sources: tuple[int, ...]
     size: int
+    charge: Charge | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +93,7 @@ class SoftmaxStep:
     differences: int | None
     length: int
     size: int
+    charge: Charge | None = None
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -83,6 +110,7 @@ class NormedStep:
     floor: float
     length: int
     size: int
+    charge: Charge | None = None
 
     @property
     def sources(self) -> tuple[int, ...]:

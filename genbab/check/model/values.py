@@ -30,7 +30,15 @@ from genbab.check.intervals import (
     up,
 )
 from genbab.check.model.maps import EntryScale, Gather, Transposed
-from genbab.check.model.program import AffineStep, ElementwiseStep, NormedStep, Program, SoftmaxStep, Term
+from genbab.check.model.program import (
+    AffineStep,
+    ElementwiseStep,
+    Moment,
+    NormedStep,
+    Program,
+    SoftmaxStep,
+    Term,
+)
 
 Lines = tuple[list[Array], Array, list[Array], Array]  # slopes and intercepts, below and above
 
@@ -59,6 +67,12 @@ class Values:
     bands: list[Band] = field(default_factory=list)  # of the steps so far, where few inputs vary
     varying: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # these inputs
     look: Callable[[], object] = bool  # asked now and then; may end the check
+    error: dict[int, Array] = field(default_factory=dict)  # of executed steps, what their charges say
+    lost: Mask = field(init=False)  # (B,): some execution may compute a number that is not finite
+
+    def __post_init__(self) -> None:
+        """Nothing is lost yet."""
+        self.lost = np.zeros(len(self.ranges[0][0]), dtype=np.bool_)
 
     @property
     def empty(self) -> Mask:
@@ -85,11 +99,29 @@ def extend(program: Program, values: Values, known: Mapping[int, Pair]) -> Pair:
         else:
             assert isinstance(step, ElementwiseStep)
             found = elementwise_range(step, values.ranges)
-    low, high = tidy(*found)
+    low, high = _executed(program, values, tidy(*found))
     result = np.where(low < -FARTHEST, -np.inf, low), np.where(high > FARTHEST, np.inf, high)
     result = meet(result, known[number]) if number in known else result
     values.ranges.append(result)
     return result
+
+
+def _executed(program: Program, values: Values, found: Pair) -> Pair:
+    """The interval of the next step as an execution computes it, after its charge is noted."""
+    number = len(values.ranges)
+    step = program.steps[number]
+    if step is None or step.charge is None:
+        return found
+    with np.errstate(all="ignore"):
+        error = step.charge(Moment(program, values.ranges, values.error, number, found))
+        error = np.where(np.isfinite(found[0]) & np.isfinite(found[1]) & np.isfinite(error), error, np.inf)
+    if not error.any():
+        return found
+    values.error[number] = error
+    bad = np.isinf(error).any(-1)
+    if bad.any():
+        values.lost |= bad & ~values.empty  # no point of an empty box is in question
+    return tidy(down(found[0] - error), up(found[1] + error))
 
 
 def elementwise_range(step: ElementwiseStep, ranges_: list[Pair]) -> Pair:

@@ -50,6 +50,8 @@ def descend(
                 continue
             values.look()
             step = program.steps[number]
+            if number in values.error:
+                account.pay(a, values.error[number])
             if isinstance(step, AffineStep):
                 parts = _affine(step, values.slack[number], a, account)
             elif isinstance(step, SoftmaxStep):

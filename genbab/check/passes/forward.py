@@ -51,6 +51,8 @@ class Bands:
             else:
                 assert isinstance(step, ElementwiseStep)
                 band = self._elementwise(step, values, number)
+            if (error := values.error.get(number)) is not None:
+                band = band._replace(radius=band.radius + error * (1 + 1e-12), size=band.size + error)
             band = self._kept(band, values.ranges[number])
             low, high = self._ends(band)
         self._bands.append(band)
