@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -89,6 +89,18 @@ class Node:
         if not -rank <= found < rank:
             raise self.fail(f"axis {found} of a tensor with {rank} axes")
         return found % rank
+
+
+class Charging(Protocol):
+    """Charges the results of operators as they are read."""
+
+    def begin(self, graph: Any) -> None:
+        """Looks at a graph before it is read."""
+
+    def __call__(
+        self, node: Node, names: tuple[Sequence[str], Sequence[str]], first: int, results: Sequence[Tensor]
+    ) -> None:
+        """Charges results, the steps from `first` on; names: of the tensors that are read and made."""
 
 
 Rule = Callable[[Node], Sequence[Tensor]]

@@ -15,7 +15,7 @@ from genbab.check.model.activations import ELEMENTWISE
 from genbab.check.model.layers import LAYERS
 from genbab.check.model.logic import LOGIC
 from genbab.check.model.moving import INTEGERS, MOVES
-from genbab.check.model.node import Node
+from genbab.check.model.node import Charging, Node
 from genbab.check.model.norms import NORMS
 from genbab.check.model.pooling import POOLS
 from genbab.check.model.program import Fixed, Numbers, Program, Tensor, Wire
@@ -44,17 +44,19 @@ def unpacked(data: bytes, limit: int) -> bytes:
     return whole
 
 
-def read(data: bytes) -> Program:
-    """The model as a program over all its inputs, one after the other."""
+def read(data: bytes, charging: Charging | None = None) -> Program:
+    """The model as a program over all its inputs, one after the other; charged where it is executed."""
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # whatever the parser of protobuf says
         raise Unusable(f"the model is no ONNX file: {error}") from None
     graph, opset = model.graph, _opset(model)
+    if charging is not None:
+        charging.begin(graph)
     program = _with_inputs(graph)
     for proto in graph.node:
         try:
-            _step(program, proto, opset)
+            _step(program, proto, opset, charging)
         except Unusable:
             raise
         except (ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError) as error:
@@ -143,7 +145,7 @@ def _constant(array: Numbers) -> Fixed:
     return Fixed(kept, kept)
 
 
-def _step(program: Program, proto: Any, opset: int) -> None:
+def _step(program: Program, proto: Any, opset: int, charging: Charging | None) -> None:
     for name in proto.input:
         if name and name not in program.tensors:
             raise Unusable(f"the tensor {name!r} is used before it is computed")
@@ -153,7 +155,10 @@ def _step(program: Program, proto: Any, opset: int) -> None:
         results: Sequence[Tensor] = [_value(attributes)]
     else:
         node = Node(program, proto.op_type, proto.name, attributes, inputs, len(proto.output), opset)
-        results = _results(node)
+        first = len(program.steps)
+        results = _results(node, charging)
+        if charging is not None:
+            charging(node, (proto.input, proto.output), first, results)
     program.tensors.update(zip(proto.output, results, strict=False))
 
 
@@ -169,7 +174,7 @@ def _value(attributes: dict[str, Any]) -> Fixed:
     return _constant(np.asarray(value))
 
 
-def _results(node: Node) -> Sequence[Tensor]:
+def _results(node: Node, charging: Charging | None) -> Sequence[Tensor]:
     fixed = [x for x in node.inputs if isinstance(x, Fixed)]
     if any(isinstance(x, Wire) for x in node.inputs) or node.op in MOVES:
         return RULES[node.op](node) if node.op in RULES else _fail(node)
@@ -178,14 +183,14 @@ def _results(node: Node) -> Sequence[Tensor]:
         return INTEGERS[node.op](node)
     if node.op not in RULES or not any(floats):
         return _fail(node)
-    return _folded(node)
+    return _folded(node, charging)
 
 
 def _fail(node: Node) -> Sequence[Tensor]:
     raise node.fail("inputs of this kind")
 
 
-def _folded(node: Node) -> Sequence[Tensor]:
+def _folded(node: Node, charging: Charging | None) -> Sequence[Tensor]:
     """The operator on constants: its steps on one of them, evaluated in intervals."""
     place = next(i for i, x in enumerate(node.inputs) if isinstance(x, Fixed) and x.is_float)
     of = node.fixed(place)
@@ -194,10 +199,14 @@ def _folded(node: Node) -> Sequence[Tensor]:
     inputs[place] = Wire(0, of.shape)
     made = Node(inner, node.op, node.name, node.attributes, inputs, node.outputs, node.opset)
     results = RULES[node.op](made)
-    ranges = evaluate(inner, (of.low.reshape(1, -1), of.high.reshape(1, -1))).ranges
+    if charging is not None:
+        charging(made, ((), ()), 1, results)
+    values = evaluate(inner, (of.low.reshape(1, -1), of.high.reshape(1, -1)))
+    if values.lost.any():
+        raise node.fail("a constant that may not be finite")
     found: list[Tensor] = []
     for x in results:
         assert isinstance(x, Wire)
-        low, high = ranges[x.step]
+        low, high = values.ranges[x.step]
         found.append(Fixed(low[0].reshape(x.shape), high[0].reshape(x.shape)))
     return found

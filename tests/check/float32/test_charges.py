@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genbab.check.backward import bounded, tightened
+from genbab.check.passes.backward import bounded, tightened
 from genbab.check.clauses import Left, kept
-from genbab.check.forward import Bands
+from genbab.check.passes.forward import Bands
 from genbab.check.intervals import Array
-from genbab.check.lines import ranges
+from genbab.check.functions.lines import ranges
 from genbab.check.model.joins import rebuilt
 from genbab.check.model.program import AffineStep, ElementwiseStep, Moment, Program, Wire
 from genbab.check.model.reading import read

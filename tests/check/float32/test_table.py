@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genbab.check.executed import table
-from genbab.check.formula import Formula, Taylor, evaluate
+from genbab.check.functions.formula import Formula, Taylor, evaluate
 from genbab.check.intervals import Array
 from genbab.check.model.activations import FORMULAS
 from genbab.check.model.node import Node
