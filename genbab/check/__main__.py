@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         found |= {"seconds": time.monotonic() - start, "outcome": outcome, "reason": reason}
         sys.stdout.write(json.dumps({"checker": VERSION, **found}) + "\n")
     elif CODES[outcome] < 2:
-        sys.stdout.write(f"{outcome}: {reason}\n")
+        where = f" in {found['arithmetic']}" if outcome == "accepted" and found["arithmetic"] != "real" else ""
+        sys.stdout.write(f"{outcome}{where}: {reason}\n")
     else:
         sys.stderr.write(f"genbab-check: {reason}\n")
     return CODES[outcome]
@@ -57,6 +58,8 @@ def _checked(words: argparse.Namespace, found: dict[str, Any]) -> str:
 
     limits = Limits(words.extra_splits, words.limit_seconds, words.memory << 20)
     case = load(words.model, words.specification, words.proof, limits)
+    table = case.proof.elementary
+    found["arithmetic"] = "real" if table is None else f"float32 (elementary functions: {table})"
     talks, last = words.progress or sys.stderr.isatty(), 0.0
 
     def told(counts: object, waiting: int) -> None:

@@ -70,6 +70,13 @@ class Proof:
     _limit: int = 1 << 30
     _kept: dict[str, AnyArray] = field(default_factory=dict, repr=False)
 
+    @property
+    def elementary(self) -> str | None:
+        """The table of elementary functions of an execution in float32; None for the real numbers."""
+        if self.header.get("arithmetic", "real") == "real":
+            return None
+        return str(self.header.get("elementary", "onnxruntime"))
+
     def hints_of(self, node: int) -> list[Hint]:
         """The hints of a node of the tree, after those of the box that it is a part of."""
         of = self.about[node].box if node in self.about else node
@@ -196,8 +203,11 @@ def _header(data: bytes) -> dict[str, Any]:
         raise Unusable(f"header.json of the proof cannot be read: {error}") from None
     if not isinstance(header, dict) or header.get("format") != "genbab proof" or header.get("version") != 1:
         raise Unusable("header.json does not say that it is a genbab proof of version 1")
-    if header.get("arithmetic", "real") != "real":
-        raise Unusable("only proofs about real arithmetic are checked")
+    arithmetic = header.get("arithmetic", "real")
+    if arithmetic not in ("real", "float32"):
+        raise Unusable(
+            f"only proofs about real or float32 arithmetic are checked, not {str(arithmetic)[:40]}"
+        )
     return header
 
 

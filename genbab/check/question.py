@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from genbab.check.clauses import add_rows
 from genbab.check.container import AnyArray, Hint, Proof, SlopeHint, indices, read_proof
+from genbab.check.executed.operators import Charger
+from genbab.check.executed.single import around
+from genbab.check.executed.table import is_table
 from genbab.check.failures import Rejected, Unfinished, Unusable
 from genbab.check.intervals import Array, Indices
 from genbab.check.model.joins import joined, rebuilt
@@ -175,14 +178,20 @@ def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
         said = read_.header.get(name)
         if not isinstance(said, dict) or said.get("sha256") != hashlib.sha256(data).hexdigest():
             raise Rejected(f"the proof is about another {name} (sha256)")
-    program = read(unpacked(texts[0], limits.memory))
+    table = read_.elementary
+    if not (table is None or is_table(table)):
+        raise Unusable(f"the proof names an unknown table of elementary functions: {table[:40]!r}")
+    program = read(unpacked(texts[0], limits.memory), None if table is None else Charger(table))
     outputs = sum(int(np.prod(program.tensors[name].shape)) for name in program.outputs)
     try:
         text = unpacked(texts[1], limits.memory).decode()
     except UnicodeDecodeError:
         raise Unusable("the specification is no text") from None
     spec = read_specification(text, program.inputs, outputs)
-    joins = joined(program, read_.functions)
+    joins = {} if table is not None else joined(program, read_.functions)
+    if table is not None:
+        spec = replace(spec, disjuncts=[_executed(disjunct) for disjunct in spec.disjuncts])
+        read_.low, read_.high = around((read_.low, read_.high))
     hints = [hint for some in read_.hints.values() for hint in some]
     named: Sequence[str] = [
         *read_.tensors,
@@ -193,6 +202,12 @@ def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
         raise Rejected(f"the proof's boxes have {read_.low.shape[1]} inputs, the model {program.inputs}")
     rows = add_rows(program, spec.rows)
     return Case(program, rows, spec, read_, limits, clock)
+
+
+def _executed(disjunct: Disjunct) -> Disjunct:
+    """The disjunct for inputs of float32: a program may read either neighbour of each bound."""
+    low, high = around((disjunct.low, disjunct.high))
+    return replace(disjunct, low=low, high=high)
 
 
 def _bytes(path: Path, limit: int) -> bytes:
