@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from genbab import Config, load, prove
 from genbab.errors import UsageError
@@ -43,6 +44,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
         specs.append(folder / f"{name}.vnnlib")
         specs[-1].write_text(f"(declare-const Y_0 Real){BOX}(assert (>= Y_0 {limit}))")
     return model, specs[0], specs[1]
+
+
+def doubled(path: Path) -> bytes:
+    """The same network in float64."""
+    graph = onnx.load(path).graph
+    for tensor in graph.initializer:
+        tensor.CopyFrom(
+            numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name)
+        )
+    for end in (*graph.input, *graph.output):
+        end.type.tensor_type.elem_type = TensorProto.DOUBLE
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(made.SerializeToString())
 
 
 def content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -170,8 +184,10 @@ def test_what_cannot_be_proved_is_said(files: tuple[Path, Path, Path], tmp_path:
     out = tmp_path / "a.proof"
     with pytest.raises(UsageError, match="must be given as paths"):
         prove(model, read_vnnlib(spec), out)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="no rule for arithmetic float32"):
-        prove(model, spec, out, Config(arithmetic="float32"))
+    double = tmp_path.parent / "double.onnx"
+    double.write_bytes(doubled(model))
+    with pytest.raises(UsageError, match="no rule for arithmetic float64"):
+        prove(double, spec, out, Config(arithmetic="float64", elementary="4ulp"))
     with pytest.raises(UsageError, match="cannot write the proof"):
         prove(model, spec, tmp_path / "missing" / "a.proof")
     assert list(tmp_path.iterdir()) == []

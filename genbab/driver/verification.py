@@ -54,7 +54,7 @@ class Verification:
         turns = Turns(self.challenge)
         self.proof = None
         if told.proof is not None:
-            self.proof = ProofRecord(told.proof, model, spec, self.engine.exact, config)
+            self.proof = ProofRecord(told.proof, model, self.challenge.domain, self.engine.exact, config)
         context = Context(config, deadline, self.engine, self.ledger, turns, self.undefined, self.proof)
         self.stages = Stages(context, query)
 

@@ -69,14 +69,17 @@ class ProofFile:
     """The file that a proof is written to while the search runs; it is there once `finish` was called.
 
     functions: what the checker should relax as one, the output's tensor and those of the arguments; tensors:
-    the names that hints speak of. Where writing fails (a full disk) `failed` says why, and no file is left.
-    Raises `UsageError` when the file cannot be made.
+    the names that hints speak of; arithmetic, elementary: what the verdict is about, and the table of
+    functions that it takes for granted. Where writing fails (a full disk) `failed` says why, and no file is
+    left. Raises `UsageError` when the file cannot be made.
     """
 
     path: Path
     subject: Subject
     functions: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     failed: str = ""
+    arithmetic: str = "real"
+    elementary: str = ""
 
     def __post_init__(self) -> None:
         """Open a file without a name, which nothing is left of where a run ends early."""
@@ -166,7 +169,8 @@ class ProofFile:
             "format": FORMAT,
             "version": VERSION,
             "writer": f"genbab {__version__}",
-            "arithmetic": "real",
+            "arithmetic": self.arithmetic,
+            **({"elementary": self.elementary} if self.elementary else {}),
             "model": {"sha256": self.subject.model},
             "specification": {"sha256": self.subject.specification},
             "functions": functions,

@@ -36,7 +36,10 @@ class ProofRecord:
         self.file, self.network, self.names = file, network, model.tensors
         self.unnamed: set[str] = set()
         self.early: dict[int, list[tuple[str, Numbers]]] = {}
-        file.functions = [*_functions(network, model.tensors), *((out, (of,)) for out, of in model.joins)]
+        if config.arithmetic == "real":
+            file.functions = [*_functions(network, model.tensors), *((out, (of,)) for out, of in model.joins)]
+        else:  # every operator rounds: none are bounded as one
+            file.arithmetic, file.elementary = config.arithmetic, config.elementary
         file.begin(spec.lower, spec.upper, [clause.box for clause in spec.clauses])
 
     def roots(self, domains: Domains) -> Tensor:
@@ -143,7 +146,7 @@ class ProofRecord:
 def _without_rule(spec: Spec, config: Config) -> list[str]:
     """What proofs have no rule for, in words."""
     asked = {
-        f"arithmetic {config.arithmetic}": config.arithmetic != "real",
+        f"arithmetic {config.arithmetic}": config.arithmetic not in ("real", "float32"),
         "balls": bool(spec.balls),
         "several runs of a model": bool(spec.runs),
         "products in a property": bool(spec.products),

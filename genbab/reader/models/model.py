@@ -190,6 +190,6 @@ def build_model(
         replayable=runs,
         precision=precision,
         execution=execution,
-        tensors=named(converted, network) if execution is None else {},
+        tensors=named(converted, network),
         joins=joins(converted, fused),
     )

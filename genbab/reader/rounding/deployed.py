@@ -45,6 +45,7 @@ class Deployment:
     norms: Mapping[int, tuple[NormStep, Format]] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)
     number: dict[int, int] = field(default_factory=dict)
     copies: dict[int, int] = field(default_factory=dict)
     errors: dict[int, FunctionError] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Deployment:
         for i, node in enumerate(old.nodes):
             self._add(i, node)
         output = self._ended(old.output)
-        return Network(tuple(self.nodes), output, tuple(self.names), old.premises)
+        return Network(tuple(self.nodes), output, tuple(self.names), old.premises, tuple(self.origins))
 
     def _ended(self, i: int) -> int:
         """The outputs: node i with what is rounded after it; unknown where a number may be lost before."""
@@ -116,6 +117,7 @@ class Deployment:
     def _append(self, node: Node, named_after: int) -> int:
         self.nodes.append(node)
         self.names.append(self.regions.simplified.name(named_after))
+        self.origins.append(self.regions.simplified.origin(named_after))
         return len(self.nodes) - 1
 
     def _add(self, i: int, node: Node) -> None:
