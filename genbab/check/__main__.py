@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         found |= {"seconds": time.monotonic() - start, "outcome": outcome, "reason": reason}
         sys.stdout.write(json.dumps({"checker": VERSION, **found}) + "\n")
     elif CODES[outcome] < 2:
-        where = f" in {found['arithmetic']}" if outcome == "accepted" and found["arithmetic"] != "real" else ""
+        where = (
+            f" in {found['arithmetic']}" if outcome == "accepted" and found["arithmetic"] != "real" else ""
+        )
         sys.stdout.write(f"{outcome}{where}: {reason}\n")
     else:
         sys.stderr.write(f"genbab-check: {reason}\n")

@@ -12,6 +12,7 @@ import numpy as np
 
 from genbab.check.clauses import add_rows
 from genbab.check.container import AnyArray, Hint, Proof, SlopeHint, indices, read_proof
+from genbab.check.executed.joins import JoinCharge, worth
 from genbab.check.executed.operators import Charger
 from genbab.check.executed.single import around
 from genbab.check.executed.table import is_table
@@ -188,8 +189,9 @@ def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
     except UnicodeDecodeError:
         raise Unusable("the specification is no text") from None
     spec = read_specification(text, program.inputs, outputs)
-    joins = {} if table is not None else joined(program, read_.functions)
+    joins = joined(program, read_.functions)
     if table is not None:
+        joins = worth(program, joins)
         spec = replace(spec, disjuncts=[_executed(disjunct) for disjunct in spec.disjuncts])
         read_.low, read_.high = around((read_.low, read_.high))
     hints = [hint for some in read_.hints.values() for hint in some]
@@ -197,7 +199,7 @@ def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
         *read_.tensors,
         *(name for hint in hints for name in (hint.target, *(s.out for s in hint.slopes)) if name),
     ]
-    program = rebuilt(program, joins, named)
+    program = rebuilt(program, joins, named, None if table is None else JoinCharge)
     if read_.low.shape[1] != program.inputs:
         raise Rejected(f"the proof's boxes have {read_.low.shape[1]} inputs, the model {program.inputs}")
     rows = add_rows(program, spec.rows)

@@ -63,11 +63,10 @@ class Check:
     def __post_init__(self) -> None:
         splits = self.case.proof.splits
         self._split_of = {int(node): i for i, node in enumerate(splits["node"])}
+        program = self.case.program
+        bent = (s for n, s in enumerate(program.steps) if n not in program.aside)
         self._steps = {
-            s
-            for step in self.case.program.steps
-            if isinstance(step, ElementwiseStep | RowStep)
-            for s in step.sources
+            s for step in bent if isinstance(step, ElementwiseStep | RowStep) for s in step.sources
         }
         widest = max(self.case.program.size(i) for i in range(len(self.case.program.steps)))
         rows = max(len(self.case.specification.rows), 16)

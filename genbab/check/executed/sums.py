@@ -105,7 +105,7 @@ def sizes(program: Program, number: int, leaf: Leaf, pattern: bool = False) -> A
         size = np.maximum(np.abs(step.low), np.abs(step.high))
         total = np.where(size > 0, 1.0, 0.0) if pattern else size
         for term in step.terms:
-            total = total + _sized(term, pattern).apply(inner(term.source))
+            total = total + sized(term, pattern).apply(inner(term.source))
         return total
 
     return inner(number)
@@ -181,7 +181,7 @@ def _product(step: ElementwiseStep) -> bool:
     return formula.op == "mul" and all(kid.op == "argument" for kid in formula.kids)
 
 
-def _sized(term: Term, pattern: bool) -> Map:
+def sized(term: Term, pattern: bool = False) -> Map:
     """The map of the sizes that weights may have, or of 1 for those other than 0."""
     return _map(term.map, term.radius, pattern)
 

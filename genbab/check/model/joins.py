@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,7 @@ from genbab.check.intervals import Indices
 from genbab.check.model.maps import EntryScale, Gather
 from genbab.check.model.program import (
     AffineStep,
+    Charge,
     ElementwiseStep,
     NormedStep,
     Program,
@@ -119,43 +120,65 @@ def joined(program: Program, functions: Sequence[tuple[str, Sequence[str]]]) -> 
     return found
 
 
-def rebuilt(program: Program, joins: dict[int, EntryFormula], names: Iterable[str]) -> Program:
-    """The program with these joins, of the steps that the outputs and the named tensors need."""
-    roots = {t.step for n in (*program.outputs, *names) if isinstance(t := program.tensors.get(n), Wire)}
-    needed, waiting = {0}, list(roots)
-    while waiting:
-        number_ = waiting.pop()
-        if number_ not in needed:
-            needed.add(number_)
-            waiting.extend(_sources(program, joins, number_))
+def rebuilt(
+    program: Program,
+    joins: dict[int, EntryFormula],
+    names: Iterable[str],
+    charging: Callable[[int, tuple[int, ...]], Charge] | None = None,
+) -> Program:
+    """The program with these joins, of the steps that the outputs and the named tensors need.
+
+    charging: what a join is charged, from the number of the step that it is instead of, and of its arguments.
+    The steps that it was made of stay then, `aside`: they are what is executed.
+    """
+    roots = [t.step for n in (*program.outputs, *names) if isinstance(t := program.tensors.get(n), Wire)]
+    needed = _needed(program, joins, roots)
+    every = needed if charging is None else needed | _needed(program, {}, [*roots, *(needed & joins.keys())])
     result = Program(program.inputs, outputs=program.outputs)
-    new = {0: 0}
-    for number_ in sorted(needed - {0}):
-        new[number_] = _copied(program, result, joins.get(number_), new, number_)
+    new, aside = {0: 0}, []
+    for number_ in sorted(every - {0}):
+        join = joins.get(number_) if number_ in needed else None
+        if join is None or charging is not None:
+            new[number_] = _copied(program, result, new, number_)
+        if join is not None:
+            twin = new.get(number_, -1)
+            charge = None if charging is None else charging(twin, tuple(new[a] for a in join.arguments))
+            new[number_] = _joined(program, result, join, new, (number_, charge))
+        if number_ not in needed or (join is not None and charging is not None):
+            aside.append(twin if join is not None else new[number_])
+    result.aside = frozenset(aside)
     for name, tensor in program.tensors.items():
         if isinstance(tensor, Wire) and tensor.step in new:
             result.tensors[name] = Wire(new[tensor.step], tensor.shape)
     return result
 
 
-def _sources(program: Program, joins: dict[int, EntryFormula], number_: int) -> Sequence[int]:
-    step = program.steps[number_]
-    if number_ in joins:
-        return joins[number_].arguments
-    return () if step is None else step.sources
+def _needed(program: Program, joins: dict[int, EntryFormula], roots: Iterable[int]) -> set[int]:
+    """The steps that these are made of, with the inputs."""
+    needed, waiting = {0}, list(roots)
+    while waiting:
+        number_ = waiting.pop()
+        if number_ not in needed:
+            needed.add(number_)
+            step = program.steps[number_]
+            sources = () if step is None else step.sources
+            waiting.extend(joins[number_].arguments if number_ in joins else sources)
+    return needed
 
 
-def _copied(
-    program: Program, result: Program, join: EntryFormula | None, new: dict[int, int], number_: int
+def _joined(
+    program: Program, result: Program, join: EntryFormula, new: dict[int, int], of: tuple[int, Charge | None]
 ) -> int:
+    size, sources = program.size(of[0]), []
+    for place, source in enumerate(join.arguments):
+        wire = Wire(new[source], (program.size(source),))
+        index = join.indices[place]
+        sources.append(result.move(wire, lambda v, i=index: v[i]).step)  # type: ignore[misc]
+    return result.add(ElementwiseStep(join.formula, tuple(sources), size, of[1]))
+
+
+def _copied(program: Program, result: Program, new: dict[int, int], number_: int) -> int:
     step = program.steps[number_]
-    if join is not None:
-        size, sources = program.size(number_), []
-        for place, source in enumerate(join.arguments):
-            wire = Wire(new[source], (program.size(source),))
-            index = join.indices[place]
-            sources.append(result.move(wire, lambda v, i=index: v[i]).step)  # type: ignore[misc]
-        return result.add(ElementwiseStep(join.formula, tuple(sources), size))
     if isinstance(step, AffineStep):
         terms = tuple(Term(new[t.source], t.map, t.radius) for t in step.terms)
         return result.add(replace(step, terms=terms))

@@ -161,6 +161,7 @@ class Program:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     products: dict[int, Wire] = field(default_factory=dict)  # what matrix products of two tensors add up
     outputs: list[str] = field(default_factory=list)
+    aside: frozenset[int] = frozenset()  # steps that only say how far joins are from what is executed
 
     def size(self, step: int) -> int:
         """How many entries a step has."""

@@ -36,9 +36,8 @@ class ProofRecord:
         self.file, self.network, self.names = file, network, model.tensors
         self.unnamed: set[str] = set()
         self.early: dict[int, list[tuple[str, Numbers]]] = {}
-        if config.arithmetic == "real":
-            file.functions = [*_functions(network, model.tensors), *((out, (of,)) for out, of in model.joins)]
-        else:  # every operator rounds: none are bounded as one
+        file.functions = [*_functions(network, model.tensors), *((out, (of,)) for out, of in model.joins)]
+        if config.arithmetic != "real":
             file.arithmetic, file.elementary = config.arithmetic, config.elementary
         file.begin(spec.lower, spec.upper, [clause.box for clause in spec.clauses])
 

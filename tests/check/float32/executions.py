@@ -11,14 +11,14 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from genbab.check.passes.backward import bounded, tightened
 from genbab.check.executed.operators import Charger
 from genbab.check.executed.sums import SumCharge
-from genbab.check.passes.forward import Bands
 from genbab.check.intervals import Pair
 from genbab.check.model.program import Program, Wire
 from genbab.check.model.reading import read
 from genbab.check.model.values import Values, extend
+from genbab.check.passes.backward import bounded, tightened
+from genbab.check.passes.forward import Bands
 from genbab.network.rounding import elementary
 from tests.soundness.float32 import NotEmulated, Style, styles
 from tests.soundness.float32 import Program as Graph

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genbab.check.passes.backward import bounded, tightened
 from genbab.check.clauses import Left, kept
-from genbab.check.passes.forward import Bands
-from genbab.check.intervals import Array
 from genbab.check.functions.lines import ranges
+from genbab.check.intervals import Array
 from genbab.check.model.joins import rebuilt
 from genbab.check.model.program import AffineStep, ElementwiseStep, Moment, Program, Wire
 from genbab.check.model.reading import read
 from genbab.check.model.values import Values, evaluate, extend
+from genbab.check.passes.backward import bounded, tightened
+from genbab.check.passes.forward import Bands
 from tests.check.files import network
 
 TENSORS = ["z0", "a0", "z1", "a1", "y"]
