@@ -134,14 +134,7 @@ class Charger:
         if node.op in ROUNDS or node.op in MEANS:
             return _sum(node)
         if node.op in ("Add", "Sub", "Mul", "Div"):
-            varying = [isinstance(x, Wire) for x in node.inputs]
-            if node.op in ("Add", "Sub"):
-                return SumCharge(0)
-            return (
-                ProductCharge(node.op == "Div")
-                if all(varying) or not varying[0] and node.op == "Div"
-                else SumCharge(1)
-            )
+            return _arithmetic(node)
         special: dict[str, Callable[[Node], Charge]] = {
             "BatchNormalization": _norm,
             "LeakyRelu": lambda n: SlopeCharge(np.abs(np.asarray(float(n.get("alpha", 0.01))))),
@@ -161,7 +154,7 @@ class Charger:
             exponent = node.number(1, "", math.nan)
             if exponent in (0.0, 1.0):
                 return exactly
-            name = f"power({exponent:g})"
+            name = f"power({np.format_float_positional(exponent, trim='-')})"
         elif node.op == "Gelu":
             name = "gelu_tanh" if node.get("approximate", b"none") == b"tanh" else "gelu"
         elif node.op == "Elu":
@@ -191,6 +184,15 @@ def _scaled(found: Known, scale: float) -> Known:
     more, rounding = max(1.0, scale) * (1 + 2.0**-22), 2.0**-22
     pieces = (Stretch(p.high, p.absolute * more + NORMAL, p.relative + rounding) for p in found.pieces)
     return Known(found.low, tuple(pieces), found.pole)
+
+
+def _arithmetic(node: Node) -> Charge:
+    """Of one operation; a constant divisor may be a factor."""
+    if node.op in ("Add", "Sub"):
+        return SumCharge(0)
+    if node.op == "Div":
+        return ProductCharge(True) if isinstance(node.tensor(1), Wire) else SumCharge(2)
+    return ProductCharge(False) if all(isinstance(x, Wire) for x in node.inputs) else SumCharge(1)
 
 
 def _sum(node: Node) -> Charge:

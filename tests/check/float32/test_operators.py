@@ -122,6 +122,26 @@ def test_operators_without_a_rule_are_named(name: str) -> None:
         read(model(nodes, constants, shape), Charger("onnxruntime"))
 
 
+UNKNOWN: dict[str, tuple[Any, dict[str, Any]]] = {
+    "a power next to 2": (node("Pow", "x", "c"), {"c": one(np.nextafter(np.float32(2), np.float32(3)))}),
+    "another alpha": (node("Celu", alpha=0.5), {}),
+    "a tiny constant": (node("Max", "x", "c"), {"c": one(1e-40)}),
+    "a tiny divisor": (node("Div", "x", "c"), {"c": one(1e-40)}),
+    "a variance of 0": (
+        node("BatchNormalization", "x", "a", "a", "a", "v", epsilon=1e-35),
+        {"a": floats(2), "v": np.zeros(2, np.float32)},
+    ),
+    "no matrix": (node("Gemm", "x", "w", "b", alpha=0.0), {"w": floats(3, 3), "b": floats(3)}),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_the_rules_do_not_hold_for_is_refused(name: str) -> None:
+    proto, constants = UNKNOWN[name]
+    with pytest.raises(Unusable, match="no float32 rule"):
+        read(model([proto], constants, (2, 3) if proto.op_type == "Gemm" else S), Charger("onnxruntime"))
+
+
 def test_few_intervals_are_lost() -> None:
     """Moderate numbers stay finite, in every operator but where a logarithm or a quotient may meet 0."""
     lost = set()
