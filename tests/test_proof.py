@@ -193,6 +193,41 @@ def test_what_cannot_be_proved_is_said(files: tuple[Path, Path, Path], tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_proofs_about_float32_are_accepted(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    model, spec, fails = files
+    for table in ("onnxruntime", "4ulp"):
+        out = tmp_path / table
+        result = prove(model, spec, out, Config(arithmetic="float32", elementary=table, timeout=60.0))
+        assert result.verdict == "verified" and result.arithmetic == "float32"
+        header, _ = content(out)
+        assert (header["arithmetic"], header["elementary"]) == ("float32", table)
+        code, said = checked(model, spec, out)
+        assert code == 0 and said.startswith(f"accepted in float32 (elementary functions: {table})")
+    assert checked(model, fails, out)[0] == 1
+
+
+def test_neurons_are_split_in_float32_as_tensors_of_the_file(tmp_path: Path) -> None:
+    """Every tensor of a proof is one of the file."""
+    torch.manual_seed(3)
+    first, second, last = torch.nn.Linear(20, 12), torch.nn.Linear(12, 12), torch.nn.Linear(12, 1)
+    first.weight.data *= 2.0
+    module = torch.nn.Sequential(first, torch.nn.Sigmoid(), second, torch.nn.Tanh(), last)
+    (tmp_path / "m.onnx").write_bytes(load(module, example=torch.zeros(1, 20)).proto)
+    grid = module(torch.rand(4000, 20) * 2 - 1).detach()
+    box = "".join(f"(declare-const X_{i} Real)(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(20))
+    text = f"(declare-const Y_0 Real){box}(assert (>= Y_0 {float(grid.max()) + 0.1}))"
+    (tmp_path / "s.vnnlib").write_text(text)
+    model, spec, out = (tmp_path / name for name in ("m.onnx", "s.vnnlib", "proof"))
+    config = Config(arithmetic="float32", branching="neuron", timeout=60.0, root_steps=0)
+    result = prove(model, spec, out, config)
+    assert result.verdict == "verified" and result.statistics["proof"] == str(out)
+    header, arrays = content(out)
+    names = {name for node in onnx.load(model).graph.node for name in node.output}
+    assert set(header["tensors"]) <= names and {f["out"] for f in header["functions"]} <= names
+    assert any(len(array) for name, array in arrays.items() if name.startswith("splits/"))
+    assert checked(model, spec, out)[0] == 0
+
+
 def test_rows_and_slopes_are_kept_for_the_checker(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(b"model")
     file = ProofFile(tmp_path / "a.proof", Subject.of(tmp_path / "m", b"spec"))

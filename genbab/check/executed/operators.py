@@ -13,7 +13,7 @@ import numpy as np
 from genbab.check.executed.charges import FunctionCharge, ProductCharge, SlopeCharge, SoftmaxCharge, exactly
 from genbab.check.executed.single import NORMAL
 from genbab.check.executed.sums import SumCharge, join
-from genbab.check.executed.table import Known, Stretch, known
+from genbab.check.executed.table import MEASURED, Known, Stretch, known
 from genbab.check.failures import Unusable
 from genbab.check.intervals import Array, Mask, magnitude
 from genbab.check.model.node import Node
@@ -159,8 +159,9 @@ class Charger:
             name = "gelu_tanh" if node.get("approximate", b"none") == b"tanh" else "gelu"
         elif node.op == "Elu":
             scale = abs(float(node.get("alpha", 1.0)))
-        elif node.op in DEFAULTS and any(node.get(k, v) != v for k, v in DEFAULTS[node.op].items()):
-            raise node.fail("no float32 rule for attributes other than the default ones")
+        elif node.op in DEFAULTS and self.table in MEASURED:
+            if any(node.get(k, v) != v for k, v in DEFAULTS[node.op].items()):
+                raise node.fail("no float32 rule for attributes other than the default ones")
         if not scale == 1.0 and not 2.0**-20 <= scale <= 2.0**20:
             raise node.fail("no float32 rule for this alpha")
         return FunctionCharge(_scaled(self._known(node, name), scale))

@@ -10,10 +10,14 @@ import pytest
 
 from genbab.check import question, tree
 from genbab.check.__main__ import main
+from genbab.check.executed.operators import Charger
+from genbab.check.model.program import Wire
+from genbab.check.model.reading import read
 from tests.check.files import model, specification, written
 from tests.check.float32.executions import executions
 from tests.check.test_operators import node, one
 from tests.soundness.float32.differing import Differing, differing
+from tests.soundness.float32.networks import points, random_network
 
 EXTRA = "5"
 FLOAT32 = {"arithmetic": "float32", "elementary": "onnxruntime"}
@@ -151,3 +155,41 @@ def test_faults_in_what_surrounds_the_rules_are_found(
         patch.setattr(tree, "kept", lambda left, *_: left)
         assert both(tmp_path, *lost) == (0, 0), "what may be infinite is forgotten"
     assert both(tmp_path, *neighbours) == both(tmp_path, *lost) == (0, 1)
+
+
+def mutated(rng: np.random.Generator, names: list[str], inputs: int) -> tuple[list[Any], dict[str, Any]]:
+    """Splits, hints and joins of nonsense, of tensors that are there."""
+    splits, node_count = list[tuple[int, int, int, float]](), 1
+    for _ in range(int(rng.integers(0, 6))):
+        tensor = int(rng.integers(-1, len(names)))
+        entry = int(rng.integers(inputs)) if tensor < 0 else 0
+        splits.append((node_count - 1 if splits else 0, tensor, entry, float(rng.normal())))
+        node_count += 2
+    pairs = [{"out": b, "args": [a]} for a, b in zip(names, names[1:], strict=False)]
+    return splits, {"tensors": names, "functions": pairs[: int(rng.integers(0, 8))]}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 5, 6, 17, 19, 21, 29])
+def test_nothing_that_an_execution_breaks_is_ever_accepted(
+    seed: int, tmp_path: Path, capsys: Capture
+) -> None:
+    """Limits at the least output of some executions, and a little above."""
+    case = random_network(seed)
+    data, rng = case.model.SerializeToString(), np.random.default_rng(seed)
+    program = read(data, Charger("4ulp"))
+    names = [name for name, t in program.tensors.items() if isinstance(t, Wire) and name != "x"]
+    out, x = case.model.graph.output[0].name, points(case, 12, seed)
+    runs = [run[out].reshape(len(x), -1)[:, 0] for run in executions(data, x, "4ulp", seed, 13)]
+    least = float(np.min(runs))
+    low, high = (end.ravel().astype(float).tolist() for end in (case.low, case.high))
+    outputs = program.size(program.tensors[out].step)  # type: ignore[union-attr]
+    (tmp_path / "m.onnx").write_bytes(data)
+    for off in (0.0, 1e-6, 1e-3):
+        limit = least + off * abs(least)
+        text = specification(low, high, outputs, f"(assert (<= Y_0 {limit!r}))")
+        (tmp_path / "s.vnnlib").write_text(text)
+        splits, said = mutated(rng, names, len(low))
+        header = {"arithmetic": "float32", "elementary": "4ulp", **said}
+        written(tmp_path, np.nextafter(low, -np.inf), np.nextafter(high, np.inf), splits, header)
+        files = [str(tmp_path / name) for name in ("m.onnx", "s.vnnlib", "proof")]
+        assert main([*files, "--extra-splits", "2"]) == 1, capsys.readouterr().out
