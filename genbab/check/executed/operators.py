@@ -152,7 +152,7 @@ class Charger:
         name, scale = FUNCTIONS.get(node.op, node.op.lower()), 1.0
         if node.op == "Pow":
             exponent = node.number(1, "", math.nan)
-            if exponent in (0.0, 1.0):
+            if exponent in (0.0, 1.0) and self.table in MEASURED:
                 return exactly
             name = f"power({np.format_float_positional(exponent, trim='-')})"
         elif node.op == "Gelu":
