@@ -53,7 +53,8 @@ class SumCharge:
         rounds, gain = factors + sum(part.rounds for part in parts), math.prod(part.gain for part in parts)
         most = largest(ranges, leaves(program, number))
         small = 2 * gain * NORMAL * (1 + weights) * (2 * count + 4 + weights + 2 * count * most)
-        kept = size * self.spread * gain * np.maximum(1.0, count) <= REACH
+        spread = math.prod(part.spread for part in parts)
+        kept = size * spread * gain * np.maximum(1.0, count) <= REACH
         kept &= small <= NORMAL * REACH
         return np.where(kept, added(size, count, value, rounds), np.inf), small
 

@@ -121,6 +121,21 @@ def test_a_margin_that_executions_use_up_is_no_margin(seed: int, tmp_path: Path)
     assert both(tmp_path, data, box, f"(assert (<= Y_0 {real - 1e-4!r}))") == (0, 0)
 
 
+def test_sums_that_overflow_before_they_are_divided_are_rejected(tmp_path: Path) -> None:
+    """A mean of numbers each of which float32 has, by itself and with a factor."""
+    nodes = [
+        node("Mul", "x", "c", out="t"),
+        node("Reshape", "t", "s", out="r"),
+        node("AveragePool", "r", kernel_shape=[64], out="m"),
+        node("Mul", "m", "f", out="p"),
+        node("Reshape", "p", "one"),
+    ]
+    whole = {"s": np.array([1, 1, 64]), "one": np.array([1])}
+    data = model(nodes, {"c": np.full(64, 1e15, np.float32), "f": one(1e-30), **whole}, (1,))
+    assert both(tmp_path, data, ([0.0], [1e20]), "(assert (>= Y_0 1e8))") == (0, 1)
+    assert both(tmp_path, data, ([0.0], [1e10]), "(assert (>= Y_0 1e8))") == (0, 0)
+
+
 @pytest.mark.parametrize("wrong", ["float64", "float16", "bfloat16", "Float32", 32])
 def test_other_arithmetics_are_refused(wrong: object, tmp_path: Path, capsys: Capture) -> None:
     box = ([0.0], [1.0])
