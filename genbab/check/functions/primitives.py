@@ -257,13 +257,8 @@ def _steps(function: Callable[[Array], Array]) -> Primitive:
 
 
 NAMED = (hinge, absolute, clip, exp, log, sqrt, inverse, sin, cos, tan, atan, erf, sigmoid, tanh, softplus)
-STEPS: dict[str, Callable[..., Array]] = {
-    "sign": np.sign,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "round": np.round,
-    "above": lambda v: np.where(v > 0, 1.0, 0.0),
-}
+STEPS: dict[str, Callable[..., Array]] = {"above": lambda v: np.where(v > 0, 1.0, 0.0)}
+STEPS |= {"sign": np.sign, "floor": np.floor, "ceil": np.ceil, "round": np.round}
 PRIMITIVES: dict[str, Primitive] = {f.__name__: f for f in (*NAMED, power)}
 PRIMITIVES |= {"asin": asin, "asinh": asinh, "acosh": acosh, "atanh": atanh}
 PRIMITIVES |= {name: _steps(function) for name, function in STEPS.items()}

@@ -233,19 +233,10 @@ def _every(function: Callable[[Numbers, Numbers], Numbers]) -> Callable[..., Num
     return lambda *arrays: reduce(function, arrays)
 
 
-ONE: dict[str, Callable[[Node, Sequence[int]], Move]] = {
-    "Reshape": _reshape,
-    "Transpose": _transpose,
-    "Slice": _slice,
-    "Gather": _gather,
-    "Squeeze": _squeeze,
-    "Unsqueeze": _unsqueeze,
-    "Flatten": _flatten,
-    "Expand": _expand,
-    "Tile": _tile,
-    "Identity": lambda node, shape: lambda a: a,
-    "Dropout": _dropout,
-}
+ONE: dict[str, Callable[[Node, Sequence[int]], Move]] = {"Identity": lambda node, shape: lambda a: a}
+ONE |= {"Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze}
+ONE |= {"Transpose": _transpose, "Slice": _slice, "Gather": _gather, "Expand": _expand, "Tile": _tile}
+ONE |= {"Dropout": _dropout}
 MOVES: dict[str, Rule] = {
     **{op: _one(move) for op, move in ONE.items()},
     **{"Pad": _pad, "Split": _split, "Concat": _concat, "Cast": _cast, "Shape": _shape},

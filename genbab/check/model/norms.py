@@ -177,14 +177,8 @@ def _mean(node: Node) -> Sequence[Tensor]:
 
 
 NORMS: dict[str, Rule] = {
-    "LayerNormalization": _layer,
-    "RMSNormalization": _layer,
-    "InstanceNormalization": _instance,
-    "GroupNormalization": _group,
-    "LpNormalization": _unit,
-    "LRN": _near,
-    "LogSoftmax": _log_softmax,
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _layer),
+    **{"InstanceNormalization": _instance, "GroupNormalization": _group, "LpNormalization": _unit},
+    **{"LRN": _near, "LogSoftmax": _log_softmax, "ReduceProd": _product, "Mean": _mean},
     **dict.fromkeys(SUMMED, _summed),
-    "ReduceProd": _product,
-    "Mean": _mean,
 }
