@@ -74,6 +74,7 @@ def tried(model: str, spec: str, options: argparse.Namespace) -> Proved | None:
     with tempfile.TemporaryDirectory() as place:
         proof = Path(place) / "proof"
         verify = ["genbab", "verify", model, spec, "--timeout", str(options.timeout), "--threads", "1"]
+        verify += ["--arithmetic", options.arithmetic]
         found = ran([*verify, "--proof", str(proof), "--check-proof", "0"], options.timeout + 60)
         plain = ran(verify, options.timeout + 60) if options.plain else Ran("", float("nan"))
         name = f"{Path(model).parent.parent.name:<16}{Path(spec).stem[-36:]:<38}"
@@ -109,6 +110,7 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds of a search (60)")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds of a check (600)")
     parser.add_argument("--processes", type=int, default=1, help="processes of a check (1)")
+    parser.add_argument("--arithmetic", default="real", help="real (default) or float32")
     parser.add_argument("--plain", action="store_true", help="search without a proof, too")
     options = parser.parse_args()
     found: dict[str, list[Proved]] = {}

@@ -39,7 +39,8 @@ LIKE = {
 
 def tight(program: Program, box: Pair) -> Values:
     """Values with bands, and with every tensor bounded backward."""
-    values, bands = Values([box]), Bands(program, box)
+    values = Values([box])
+    bands = Bands(program, values)
     for number in range(1, len(program.steps)):
         extend(program, values, {})
         bands.meet(values)

@@ -64,7 +64,8 @@ def test_numbers_that_are_off_stay_within_all_bounds(op: str, error: float) -> N
     program, rng = charged(op, error), np.random.default_rng(4)
     middle = rng.normal(size=(4, 3))
     box = middle - 0.1, middle + 0.1
-    values, bands = Values([box]), Bands(program, box)
+    values = Values([box])
+    bands = Bands(program, values)
     for number in range(1, len(program.steps)):
         extend(program, values, {})
         bands.meet(values)

@@ -184,7 +184,7 @@ def mutated(rng: np.random.Generator, names: list[str], inputs: int) -> tuple[li
     return splits, {"tensors": names, "functions": pairs[: int(rng.integers(0, 8))]}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 5, 6, 17, 19, 21, 29])
+@pytest.mark.parametrize("seed", [0, 1, 2, 5, 8, 17, 19, 21, 29])
 def test_nothing_that_an_execution_breaks_is_ever_accepted(
     seed: int, tmp_path: Path, capsys: Capture
 ) -> None:
