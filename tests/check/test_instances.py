@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from genbab.check.__main__ import main
@@ -38,3 +39,26 @@ def test_instance(model: str, text: str, code: int, tmp_path: Path) -> None:
     written(tmp_path, low.min(0), high.max(0))
     files = [str(tmp_path / name) for name in ("m.onnx", "s.vnnlib", "proof")]
     assert main([*files, "--extra-splits", "10" if code == 0 else "4"]) == code
+
+
+ATTACKS = ROOT.parent / "shared" / "cases" / "adversary"
+TRUE_OVER_THE_REALS = {"infinite_outputs"}
+
+
+@pytest.mark.parametrize("arithmetic", ["real", "float32"])
+@pytest.mark.parametrize("path", sorted(ATTACKS.glob("*.onnx")), ids=lambda path: path.stem)
+def test_what_misled_a_search_is_not_accepted(path: Path, arithmetic: str, tmp_path: Path) -> None:
+    """Questions whose right answer is not `verified`, with a proof that is one box."""
+    shutil.copy(path, tmp_path / "m.onnx")
+    shutil.copy(path.with_suffix(".vnnlib"), tmp_path / "s.vnnlib")
+    graph = onnx.load(path).graph
+    sizes = [
+        sum(int(np.prod([d.dim_value for d in value.type.tensor_type.shape.dim])) for value in ends)
+        for ends in (graph.input, graph.output)
+    ]
+    found = read_specification((tmp_path / "s.vnnlib").read_text(), sizes[0], max(sizes[1], 1))
+    low, high = (np.stack([getattr(d, end) for d in found.disjuncts]) for end in ("low", "high"))
+    written(tmp_path, low.min(0) - 1e-6, high.max(0) + 1e-6, (), {"arithmetic": arithmetic})
+    files = [str(tmp_path / name) for name in ("m.onnx", "s.vnnlib", "proof")]
+    code = main([*files, "--extra-splits", "3", "--limit-seconds", "60"])
+    assert code in ((0, 1, 2) if arithmetic == "real" and path.stem in TRUE_OVER_THE_REALS else (1, 2))
