@@ -144,6 +144,8 @@ def _bytes(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         info = archive.getinfo(name)
     except KeyError:
         raise Unusable(f"the proof has no {name}") from None
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Unusable(f"{name} of the proof is packed otherwise than stored or deflated")
     if info.file_size > limit:
         raise Unusable(f"{name} of the proof has {info.file_size} bytes; at most {limit} are read")
     try:
@@ -157,7 +159,7 @@ def _bytes(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 
 def _array(archive: zipfile.ZipFile, name: str, limit: int, kinds: str) -> AnyArray:
-    """An array of numbers, whose shape is compared with the bytes that are there."""
+    """An array of numbers of these kinds, or of splits, whose shape fits the bytes that are there."""
     data = _bytes(archive, name, limit)
     file = io.BytesIO(data)
     try:
@@ -166,7 +168,7 @@ def _array(archive: zipfile.ZipFile, name: str, limit: int, kinds: str) -> AnyAr
         if version not in readers:
             raise ValueError(f"version {version}")
         shape, fortran, dtype = readers[version](file)
-        if dtype.hasobject or (dtype.kind not in kinds and dtype != SPLIT):
+        if dtype.hasobject or (dtype != SPLIT if not kinds else dtype.kind not in kinds):
             raise ValueError(f"entries of type {dtype}")
         if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data) - file.tell():
             raise ValueError(f"shape {shape} and {len(data)} bytes do not agree")

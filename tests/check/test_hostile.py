@@ -142,6 +142,26 @@ def test_bombs_are_not_unpacked(folder: Path, capsys: pytest.CaptureFixture[str]
         (folder / name).write_bytes(old)
 
 
+@pytest.mark.parametrize("way", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_only_stored_and_deflated_files_are_read(
+    folder: Path, way: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(folder / "proof") as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(folder / "proof", "w", way) as file:
+        for name, data in content.items():
+            file.writestr(name, data)
+    code, text = said(folder, capsys)
+    assert code == 2 and "stored or deflated" in text
+
+
+def test_splits_are_no_rows_of_a_box(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    about = {"0": {"rows": "rows.npy", "box": 0}}
+    written(folder, LOW, HIGH, [], {"about": about}, {"rows.npy": np.zeros(2, dtype=SPLIT)})
+    code, text = said(folder, capsys)
+    assert code == 2 and "rows.npy of the proof is no array that is read" in text
+
+
 def test_packed_files_of_several_parts_are_refused() -> None:
     """Others read all parts, one after the other: as protobuf messages they are merged."""
     with pytest.raises(Unusable, match="several parts"):
