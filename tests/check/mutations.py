@@ -72,7 +72,8 @@ def draft(rng: Generator, subject: Subject, false: bool) -> Draft:
     """A proof with boxes of its own, splits of inputs and tensors, and hints, of one of the statements."""
     spec = (subject.false if false else subject.true).encode()
     tensors, last = list(subject.tensors), max(name for name in subject.tensors if name[0] == "z")
-    splits = [(2, -1, 0, -0.25), (4, -1, 1, 0.125), (6, int(rng.integers(len(tensors))), 1, 0.0)]
+    first = (2, -1, 0, -0.25) if rng.random() < 0.6 else (2, int(rng.integers(len(tensors))), 1, 0.0)
+    splits = [first, (4, -1, 1, 0.125), (6, int(rng.integers(len(tensors))), 1, 0.0)]
     splits = [*splits, (7, -1, 0, -0.5), (5, 0, 0, 0.1)][: int(rng.choice([0, 1, 1, 2, 3, 5]))]
     arrays = {
         "boxes/lower.npy": np.array([LOW] * 3),
