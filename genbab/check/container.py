@@ -21,6 +21,17 @@ from genbab.check.intervals import Array, Indices
 SPLIT = np.dtype([("node", "<i8"), ("tensor", "<i4"), ("entry", "<i8"), ("point", "<f8")])
 LONGEST_HEADER = 1 << 26
 MOST_KEPT = 1 << 28  # bytes
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What the standard library says of damaged zip files; names that are no text are a `ValueError`."""
+
 AnyArray = npt.NDArray[Any]
 
 
@@ -108,7 +119,7 @@ def read_proof(path: Path, limit: int) -> Proof:
         if np.isnan(low).any() or np.isnan(high).any():
             raise Unusable("a box of the proof is not a number")
         splits = _splits(archive, limit, len(low))
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise Unusable(f"the proof is no zip file that can be read: {error}") from None
     functions = [(_text(f, "out"), _texts(f, "args")) for f in _records(header, "functions")]
     hints: dict[int, list[Hint]] = {}
@@ -151,7 +162,7 @@ def _bytes(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     try:
         with archive.open(info) as file:
             data = file.read(limit + 1)
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise Unusable(f"{name} of the proof cannot be read: {error}") from None
     if len(data) > limit:
         raise Unusable(f"{name} of the proof has more than {limit} bytes")

@@ -155,6 +155,21 @@ def test_only_stored_and_deflated_files_are_read(
     assert code == 2 and "stored or deflated" in text
 
 
+@pytest.mark.parametrize("mark", [b"PK\x01\x02", b"PK\x03\x04"])
+def test_names_that_are_no_text_are_refused(
+    folder: Path, mark: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names in the directory, or before the file itself, that are said to be UTF-8."""
+    data = bytearray((folder / "proof").read_bytes())
+    start = data.index(mark)
+    flags, name = (8, 46) if mark[2] == 1 else (6, 30)
+    data[start + flags + 1] |= 8
+    data[start + name] = 0x9C
+    (folder / "proof").write_bytes(bytes(data))
+    code, text = said(folder, capsys)
+    assert code == 2 and "cannot be checked" not in text
+
+
 def test_splits_are_no_rows_of_a_box(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     about = {"0": {"rows": "rows.npy", "box": 0}}
     written(folder, LOW, HIGH, [], {"about": about}, {"rows.npy": np.zeros(2, dtype=SPLIT)})
