@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genbab.check.functions.formula import Formula
-from genbab.check.intervals import TINY, UNIT, Array, gamma
+from genbab.check.intervals import TINY, UNIT, Array, Mask, gamma
 from genbab.check.model.program import ElementwiseStep
 from genbab.check.model.values import Band, Values
 
@@ -50,12 +50,10 @@ class Quadratic:
         self._middle = low / 2 + high / 2
         radius = np.maximum(high - self._middle, self._middle - low)
         self._radius = np.nextafter(radius, np.inf)
-        batch, count = low.shape
-        self.on = bool(self._bands)
-        self._gain = np.zeros((batch, rows))
-        self._matrix = np.zeros((batch, rows, count, count))
-        self._spread = np.zeros((batch, rows))  # of the errors of the matrix
-        self._terms = 16 + 4 * count
+        shape = len(low), rows
+        self._gain, self._spread = np.zeros(shape), np.zeros(shape)  # and the size of the matrix's errors
+        self._matrix: Array | None = None
+        self._terms = 16 + 4 * low.shape[1]
 
     def add(self, step: ElementwiseStep, a: Array, slopes: list[Array], c: Array) -> None:
         """If the step multiplies: its coefficients a, and the planes slopes x + c that the pass takes for it.
@@ -80,19 +78,25 @@ class Quadratic:
         self._spread += (np.abs(a) * mass).sum(-1)
         outer = p.slope[:, :, None] * q.slope[:, None, :]
         flat = outer.reshape(len(outer), -1, outer.shape[-1])
-        self._matrix += (a @ flat.swapaxes(-1, -2)).reshape(self._matrix.shape)
+        matrix = (a @ flat.swapaxes(-1, -2)).reshape(*a.shape[:2], *outer.shape[1:3])
+        self._matrix = matrix if self._matrix is None else self._matrix + matrix
 
     def improvement(self) -> Array:
         """What may be added to the constants (B, R): 0 where planes are better."""
-        radius = self._radius[:, None]
-        scaled = self._matrix * radius[..., :, None] * radius[..., None, :]
+        found = np.zeros(self._gain.shape)
+        where: Mask = np.isfinite(self._gain) & (self._gain > 0)
+        if self._matrix is None or not where.any():
+            return found
+        radius, gain = self._radius[where.nonzero()[0]], self._gain[where]
+        scaled = self._matrix[where] * radius[:, :, None] * radius[:, None, :]
         symmetric = (scaled + scaled.swapaxes(-1, -2)) / 2
-        owed = 2 * gamma(self._terms) * self._spread * ROOM + TINY
+        owed = 2 * gamma(self._terms) * self._spread[where] * ROOM + TINY
         owed = owed + 16 * UNIT * np.abs(scaled).sum((-1, -2))
-        usable = np.isfinite(symmetric).all((-1, -2)) & np.isfinite(self._gain) & (self._gain > 0)
-        least = _least(np.where(usable[..., None, None], symmetric, 0.0))
-        gain = np.nextafter(self._gain + least - owed - 4 * UNIT * np.abs(self._gain), -np.inf)
-        return np.where(usable & np.isfinite(gain), np.maximum(gain, 0.0), 0.0)
+        usable: Mask = np.asarray(np.isfinite(symmetric).all((-1, -2)))
+        least = _least(np.where(usable[:, None, None], symmetric, 0.0))
+        better = np.nextafter(gain + least - owed - 4 * UNIT * np.abs(gain), -np.inf)
+        found[where] = np.where(usable & np.isfinite(better), np.maximum(better, 0.0), 0.0)
+        return found
 
     def _centred(self, source: int) -> Centred:
         if source not in self._done:
