@@ -63,6 +63,27 @@ def test_planes_touch_where_boxes_are_small() -> None:
     assert (gap >= -1e-14).all() and gap.max() < 1e-6
 
 
+def test_squares_that_underflow_are_no_less_than_they_are() -> None:
+    """Each square of such a number is rounded to the least one that there is, or to 0."""
+    x = np.array([[1.7e-162] * 4, [1.6e-162, 1.0e-170, 0.0, 0.0], [1.7e-162, 2.0e-162, 1e-163, 0.0]])
+    low, high = ranges((x, x), EVERYTHING, 0.0)
+    with np.errstate(under="ignore"):
+        y = exactly(x * 1e162, 0.0)
+    assert (low <= y).all() and (y <= high).all()
+    k, c = planes((x, x), EVERYTHING, 0.0, np.ones(4))
+    assert ((k * x).sum(-1) + c <= y.sum(-1)).all()
+
+
+def test_small_coefficients_count() -> None:
+    box = np.array([[-1.0, 2.0]]), np.array([[1.0, 3.0]])
+    a = np.array([[-1e-180, -3e-180]])
+    k, c = planes(box, EVERYTHING, 1e30, a)
+    worst = (a * exactly(box[1], 1e30)).sum(-1)
+    assert ((k * box[1]).sum(-1) + c <= worst).all()
+    k, c = planes(box, EVERYTHING, 0.0, a)
+    assert ((k * box[1]).sum(-1) + c <= (a * exactly(box[1], 0.0)).sum(-1)).all()
+
+
 def test_a_root_that_may_vanish_bounds_nothing() -> None:
     box = -np.ones((1, 3)), np.ones((1, 3))
     assert np.isinf(ranges(box, EVERYTHING, 0.0)).all()

@@ -23,7 +23,7 @@ def _sums(x: Pair, sums: Pair, floor: float) -> Pair:
     """Intervals (..., 1) of the sum of squares and the floor, met with what is known of it."""
     least = np.where((x[0] <= 0) & (x[1] >= 0), 0.0, np.minimum(np.abs(x[0]), np.abs(x[1])))
     room = gamma(x[0].shape[-1] + 8)
-    low = (least * least).sum(-1, keepdims=True) * (1 - room)
+    low = (least * least).sum(-1, keepdims=True) * (1 - room) - TINY
     high = (magnitude(x) ** 2).sum(-1, keepdims=True) * (1 + room) + TINY
     low, high = np.maximum(low, sums[0]) + floor, np.minimum(high, sums[1]) + floor
     return np.maximum(np.nextafter(low, -np.inf), 0.0), np.nextafter(high, np.inf)
@@ -46,9 +46,9 @@ def ranges(x: Pair, sums: Pair, floor: float) -> Pair:
         by_box = mul(x, _root(total))
         ends = []
         for end, outward in ((x[0], x[0] < 0), (x[1], x[1] > 0)):
-            square = end * end
             smaller = np.maximum((least * least).sum(-1, keepdims=True) - least * least - owed, 0.0)
             larger = (size * size).sum(-1, keepdims=True) - size * size + owed
+            square = np.where(outward, np.maximum(end * end - TINY, 0.0), end * end)
             under = square + np.where(outward, smaller, larger) + floor
             room = np.where(outward, 1 + 1e-14, 1 - 1e-14)
             ends.append(np.where(under > 0, end / np.sqrt(under) * room, np.sign(end)))
@@ -64,9 +64,7 @@ def planes(x: Pair, sums: Pair, floor: float, a: Array, shift: Array | None = No
     """
     values = ranges(x, sums, floor)
     with np.errstate(all="ignore"):
-        flat = np.maximum(
-            np.minimum(a * values[0], a * values[1]).sum(-1), -np.sqrt((a * a).sum(-1)) * (1 + 1e-12)
-        )
+        flat = np.maximum(np.minimum(a * values[0], a * values[1]).sum(-1), -_length(a))
         flat = flat - 4 * gamma(a.shape[-1]) * np.abs(a).sum(-1) - TINY
         total = _sums(x, sums, floor)
         s = _root(total)
@@ -79,6 +77,13 @@ def planes(x: Pair, sums: Pair, floor: float, a: Array, shift: Array | None = No
         better = (found + (k * middle).sum(-1) > flat) & usable[..., 0] & np.isfinite(k).all(-1)
         flat = np.where(usable[..., 0], flat, -np.inf)
     return np.where(better[..., None], k, 0.0), np.where(better, found, flat)
+
+
+def _length(a: Array) -> Array:
+    """More than the lengths (...) of rows, as no square of a largest entry over itself underflows."""
+    most = np.abs(a).max(-1, keepdims=True)
+    part = np.where(most > 0, a / most, 0.0)
+    return np.asarray(most[..., 0] * np.sqrt((part * part).sum(-1)) * (1 + 1e-12))
 
 
 def _least(x: Pair, s: Pair, floor: float, a: Array, k: Array) -> Array:
