@@ -98,6 +98,8 @@ def _thresholded(node: Node) -> Formula:
 
 def _shrunk(node: Node) -> Formula:
     limit, bias = number(-node.real("lambd", 0.5)), node.real("bias", 0.0)
+    if node.real("lambd", 0.5) < 0:
+        raise node.fail("lambd below 0: both parts hold at once")
     low = times(plus(X, number(bias)), apply("above", plus(times(number(-1.0), X), limit)))
     return plus(low, times(plus(X, number(-bias)), apply("above", plus(X, limit))))
 

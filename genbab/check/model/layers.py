@@ -263,6 +263,8 @@ def _extremes(node: Node) -> Sequence[Tensor]:
 def _where(node: Node) -> Sequence[Tensor]:
     condition = node.tensor(0)
     if isinstance(condition, Wire):
+        if any(isinstance(x, Fixed) and x.low.dtype.kind in "iu" for x in (node.tensor(1), node.tensor(2))):
+            raise node.fail("integers that vary")  # their quotients are rounded, their sums wrap around
         difference = node.program.sum(_wired(node, 1), node.tensor(2), -1.0)
         return [node.program.sum(multiplied(node.program, condition, difference), node.tensor(2))]
     mask = condition.low.astype(np.float64)

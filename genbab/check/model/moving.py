@@ -181,7 +181,10 @@ def _cast(node: Node) -> Sequence[Tensor]:
     if to is np.float64 and node.get("to", 0) != DOUBLE:
         if node.get("to", 0) not in SHORTER or not (x.low == x.high).all():
             raise node.fail("a cast that loses digits")
-        low = x.low.astype(SHORTER[node.get("to", 0)]).astype(np.float64)
+        with np.errstate(over="ignore"):
+            low = x.low.astype(SHORTER[node.get("to", 0)]).astype(np.float64)
+        if (np.isinf(low) & np.isfinite(x.low)).any():
+            raise node.fail("a cast beyond the largest number")
     return [Fixed(low, low if x.high is x.low or to is not np.float64 else np.maximum(low, x.high))]
 
 
@@ -212,6 +215,8 @@ def _constant_of_shape(node: Node) -> Sequence[Tensor]:
     made: Numbers = np.full(_bounded(node, node.integers(0, "shape") or []), one)
     if made.dtype.kind == "u" and made.size and int(made.max()) >= LARGEST:
         raise node.fail("integers of more than 62 bits")
+    if made.dtype.kind == "f" and not np.isfinite(made).all():
+        raise node.fail("a constant that is not finite")
     if made.dtype.kind != "b":
         made = made.astype(np.float64 if made.dtype.kind == "f" else np.int64)
     return [Fixed(made, made)]

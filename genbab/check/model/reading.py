@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,7 @@ RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS, **NORMS, **LOGIC}
 EXACT_ON_FLOATS = {"Where", *LOGIC}
 KNOWN = {*RULES, *INTEGERS, "Constant"}
 FLOATS = (1, 10, 11, 16)
+LIMITS = ("min", "max", "value_float")  # attributes that may be infinite
 OLDEST = 7
 
 
@@ -140,7 +142,7 @@ def _constant(array: Numbers) -> Fixed:
         kept = array.astype(np.int64)
     else:
         kept = array.astype(np.float64)
-        if not np.isfinite(kept).all() and kept.size > 1:
+        if np.isnan(kept).any() or (not np.isfinite(kept).all() and kept.size > 1):
             raise Unusable("a constant that is not finite")
     return Fixed(kept, kept)
 
@@ -164,6 +166,10 @@ def _step(program: Program, proto: Any, opset: int, charging: Charging | None) -
 
 def _attribute(attribute: Any) -> Any:
     value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, float) and not (
+        math.isfinite(value) or (math.isinf(value) and attribute.name in LIMITS)
+    ):
+        raise Unusable(f"the attribute {attribute.name} is {value}")
     return array_of(value) if isinstance(value, onnx.TensorProto) else value
 
 
