@@ -79,7 +79,8 @@ def worth(program: Program, joins: dict[int, EntryFormula]) -> dict[int, EntryFo
     for number, join in joins.items():
         step = program.steps[number]
         charge = None if step is None else step.charge
-        part = isinstance(charge, SumCharge) and (charge.joined or charge.alone)
+        inside = charge is None  # of an operator, as the products of a matrix product are
+        part = inside or (isinstance(charge, SumCharge) and (charge.joined or charge.alone))
         if not part and not (isinstance(step, ElementwiseStep) and list(step.sources) == join.arguments):
             kept[number] = join
     return kept

@@ -44,7 +44,8 @@ DEFAULTS: dict[str, dict[str, float]] = {
 
 KNOWN = EXACT | {*ROUNDS, *MEANS, *FUNCTIONS, *DEFAULTS, "Add", "Sub", "Mul", "Div", "BatchNormalization"}
 KNOWN |= {"LeakyRelu", "PRelu", "Softmax", "Pow", "Gelu", "Elu", "Constant"}
-KNOWN |= {"Equal", "Less", "Greater", "Not", "And", "Or", "Range"}  # of constants
+OF_CONSTANTS = frozenset("Equal Less Greater Not And Or Range".split())
+KNOWN |= OF_CONSTANTS
 KINDS = (1, 2, 3, 4, 5, 6, 7, 9, 12, 13)
 """Types of tensors: float32, integers, booleans."""
 
@@ -133,6 +134,8 @@ class Charger:
             return exactly
         if node.op in ROUNDS or node.op in MEANS:
             return _sum(node)
+        if node.op in OF_CONSTANTS:
+            raise node.fail("no float32 rule for tensors that vary")
         if node.op in ("Add", "Sub", "Mul", "Div"):
             return _arithmetic(node)
         special: dict[str, Callable[[Node], Charge]] = {

@@ -129,6 +129,12 @@ def test_what_is_one_step_or_a_part_of_another_sum_is_not_joined() -> None:
     assert [count(with_joins(data, "4ulp", [(out, ["x"])])) for out in "sty"] == [0, 0, 1]
 
 
+def test_products_inside_of_an_operator_are_not_joined() -> None:
+    nodes = [node("Sin", "x", out="a"), node("Transpose", "a", out="b"), node("MatMul", "a", "b")]
+    data = model(nodes, {}, (2, 2))
+    assert count(with_joins(data, "4ulp", [("y#products", ["a"]), ("y#products", ["a", "b"])])) == 0
+
+
 @pytest.mark.parametrize("seed", [1, 3, 6, 7, 9, 13, 16, 23, 30, 33, 50, 67])
 def test_joins_of_random_networks(seed: int) -> None:
     """Every pair of tensors that can be joined."""

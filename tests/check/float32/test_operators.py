@@ -145,6 +145,14 @@ def test_what_the_rules_do_not_hold_for_is_refused(name: str) -> None:
         read(model([proto], constants, (2, 3) if proto.op_type == "Gemm" else S), Charger("onnxruntime"))
 
 
+@pytest.mark.parametrize("table", ["onnxruntime", "4ulp"])
+@pytest.mark.parametrize("op", ["Greater", "Less", "Equal"])
+def test_comparisons_of_what_varies_are_refused(op: str, table: str) -> None:
+    nodes = [node(op, "x", "c", out="p"), node("Cast", "p", to=1)]
+    with pytest.raises(Unusable, match="no float32 rule"):
+        read(model(nodes, {"c": one(0.5)}, S), Charger(table))
+
+
 def test_few_intervals_are_lost() -> None:
     """Moderate numbers stay finite, in every operator but where a logarithm or a quotient may meet 0."""
     lost = set()
