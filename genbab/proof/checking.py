@@ -114,7 +114,7 @@ def command(files: Sequence[str | Path], seconds: float, processes: int) -> list
     """The words that start the checker on a model, a specification and a proof."""
     places = [str(Path(path).absolute()) for path in files]
     limits = ["--limit-seconds", f"{seconds:g}", "--processes", str(processes)]
-    return [sys.executable, "-m", "genbab.check", *places, "--json", *limits]
+    return [sys.executable, "-P", "-m", "genbab.check", *places, "--json", *limits]
 
 
 def surroundings() -> dict[str, str]:
@@ -156,24 +156,25 @@ def checked(
     if not to_check(result, files[2]):
         return result
     try:
-        return with_check(result, _asked(files, seconds, processes, start))
+        found = _asked(files, seconds, processes, start, result.arithmetic)
+        return with_check(result, found)
     except OSError as error:  # no verdict is lost for it
         reason = f"the checker cannot be started: {error.strerror or error}"
         return with_check(result, CheckerVerdict(NOT, reason))
 
 
-def _asked(files: Files, seconds: float, processes: int, start: Starter) -> CheckerVerdict:
+def _asked(files: Files, seconds: float, processes: int, start: Starter, arithmetic: str) -> CheckerVerdict:
     model, specification, proof = files
     if isinstance(model, bytes):
         with tempfile.TemporaryDirectory(prefix="genbab-") as folder:
             place = Path(folder) / "model.onnx"
             place.write_bytes(model)
-            return _asked((place, specification, proof), seconds, processes, start)
+            return _asked((place, specification, proof), seconds, processes, start, arithmetic)
     size, began = Path(proof).stat().st_size, time.monotonic()
     if not seconds:
         return CheckerVerdict(NOT, size=size)
     ended = start(command([model, specification, proof], seconds, processes), seconds + GRACE)
-    return replace(understood(ended, time.monotonic() - began, seconds), size=size)
+    return replace(understood(ended, time.monotonic() - began, seconds, arithmetic), size=size)
 
 
 def unchecked(result: Result, proof: Path | None, reason: str) -> Result:
@@ -183,14 +184,20 @@ def unchecked(result: Result, proof: Path | None, reason: str) -> Result:
     return with_check(result, CheckerVerdict(NOT, reason, size=proof.stat().st_size))
 
 
-def understood(ended: Ended, seconds: float, limit: float) -> CheckerVerdict:
-    """What a checker said that has ended: only an exit code and an object that agree are an answer."""
+def understood(ended: Ended, seconds: float, limit: float, arithmetic: str = "real") -> CheckerVerdict:
+    """What a checker said that has ended: only an exit code and an object that agree are an answer.
+
+    arithmetic: what the verdict is about; a proof about another one is no proof of it.
+    """
     code, out, err = ended
     try:
         said = json.loads(out)
         outcome, reason, checker = (str(said[name]) for name in ("outcome", "reason", "checker"))
+        about = str(said.get("arithmetic", "real")).partition(" ")[0]
     except (ValueError, TypeError, KeyError):
-        outcome, reason, checker = "", "", ""
+        outcome, reason, checker, about = "", "", "", ""
+    if outcome == "accepted" and code == 0 and about != arithmetic:
+        return CheckerVerdict(NOT, f"the proof is about {about} arithmetic", checker, seconds)
     if outcome in OUTCOMES and EXITS[outcome] == code:
         return CheckerVerdict(outcome, "" if outcome == "accepted" else reason, checker, seconds)
     if seconds >= limit:

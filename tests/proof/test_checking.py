@@ -126,6 +126,31 @@ def test_only_words_and_a_code_that_agree_are_an_acceptance() -> None:
         assert check.outcome == "accepted" or check.reason
 
 
+def test_a_proof_about_other_numbers_is_no_acceptance(files: tuple[Path, Path, Path]) -> None:
+    for about in ("real", "float32"):
+        written(files[2].parent, LOW, HIGH, header={"arithmetic": about})
+        for asked in ("real", "float32"):
+            result = checked(Result(**{**vars(verified(files[2])), "arithmetic": asked}), files, 60.0)
+            check = CheckerVerdict.of(result.statistics)
+            assert check is not None and (check.outcome == "accepted") == (about == asked)
+            assert about == asked or about in check.reason
+
+
+def test_no_other_checker_is_started_than_that_of_this_package(
+    files: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that this is run in may hold another one, or modules of its names."""
+    other = tmp_path / "here"
+    (other / "genbab" / "check").mkdir(parents=True)
+    words = {"outcome": "accepted", "reason": "", "checker": "0"}
+    for place in (other / "genbab", other / "genbab" / "check"):
+        (place / "__init__.py").touch()
+    (other / "genbab" / "check" / "__main__.py").write_text(f"print({json.dumps(json.dumps(words))})")
+    tampered(files[2].parent)
+    monkeypatch.chdir(other)
+    assert said(files)[1].outcome == "rejected"
+
+
 def test_a_checker_that_crashes_is_reported_as_such(
     files: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
