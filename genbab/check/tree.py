@@ -169,7 +169,9 @@ class Check:
         local: Disjuncts = clauses._replace(row=where[clauses.row])
         left = judge(local, open_, lower[:, rows], forms, box)
         if values.lost.any():
-            left = kept(left, values.lost, np.stack([np.isin(union, task.open) for task in tasks]), box)
+            near = (clauses.low <= box[1][:, None]).all(-1) & (clauses.high >= box[0][:, None]).all(-1)
+            near &= np.stack([np.isin(union, task.open) for task in tasks])
+            left = kept(left, values.lost, near, box)
         stay = np.flatnonzero(left.open.any(1))
         return [self._left(tasks[i], i, left, forms, values, union) for i in map(int, stay)]
 

@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from genbab.check.functions.primitives import PRIMITIVES
-from genbab.check.intervals import Array, Indices, Pair, add, mul, negative, point
+from genbab.check.functions.primitives import OUTSIDE, PRIMITIVES
+from genbab.check.intervals import Array, Indices, Mask, Pair, add, mul, negative, point
 
 MOST_NODES = 300
 T = TypeVar("T")
@@ -161,6 +161,22 @@ def evaluate(f: Formula, arguments: Sequence[Taylor], entries: Indices, order: i
         return _chain(PRIMITIVES[g.op](kids[0].value, values, order), kids[0])
 
     return _upward(f, found)[id(f)]
+
+
+def undefined(f: Formula, intervals: Sequence[Pair], entries: Indices) -> Mask | None:
+    """Where a primitive of the formula may have no value; None where all of them always have."""
+    some = [g for g in nodes(f) if g.op in OUTSIDE and not (g.op == "power" and _whole(g))]
+    outside: Mask | None = None
+    for g in some:
+        value = evaluate(g.kids[0], [Taylor(x) for x in intervals], entries).value
+        values = [v if v.ndim == 0 else v[entries] for v in g.values]
+        here = OUTSIDE[g.op](value, values) | np.zeros(len(entries), dtype=np.bool_)
+        outside = here if outside is None else outside | here
+    return outside
+
+
+def _whole(g: Formula) -> bool:
+    return float(g.values[0].min()) >= 0 and bool((g.values[0] == np.trunc(g.values[0])).all())
 
 
 def _sum(a: Taylor, b: Taylor) -> Taylor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbab.check.intervals import TINY, Array, Pair, gamma, magnitude, mul, reciprocal
+from genbab.check.intervals import TINY, Array, Mask, Pair, gamma, magnitude, mul, reciprocal
 
 CELLS = 4
 TRIED = (-1.0, -0.3, 0.0, 0.3, 1.0)
@@ -33,6 +33,11 @@ def _root(total: Pair) -> Pair:
     """Intervals of one over the root."""
     low, high = np.nextafter(np.sqrt(total[0]), 0.0), np.nextafter(np.sqrt(total[1]), np.inf)
     return reciprocal((low, high))
+
+
+def undefined(x: Pair, sums: Pair, floor: float) -> Mask:
+    """For each box (B,) whether the root of some row may be 0."""
+    return np.asarray(~(_sums(x, sums, floor)[0] > 0).all((-1, -2)))
 
 
 def ranges(x: Pair, sums: Pair, floor: float) -> Pair:

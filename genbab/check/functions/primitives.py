@@ -262,3 +262,22 @@ STEPS |= {"sign": np.sign, "floor": np.floor, "ceil": np.ceil, "round": np.round
 PRIMITIVES: dict[str, Primitive] = {f.__name__: f for f in (*NAMED, power)}
 PRIMITIVES |= {"asin": asin, "asinh": asinh, "acosh": acosh, "atanh": atanh}
 PRIMITIVES |= {name: _steps(function) for name, function in STEPS.items()}
+
+
+def _of_power(x: Pair, values: Sequence[Array]) -> Mask:
+    p = float(values[0])
+    crossing = (x[0] <= 0) & (x[1] >= 0) if p < 0 else np.zeros(x[0].shape, dtype=np.bool_)
+    return np.asarray(crossing | (x[0] < 0) if p != int(p) else crossing)
+
+
+OUTSIDE: dict[str, Callable[[Pair, Sequence[Array]], Mask]] = {
+    "log": lambda x, _: np.asarray(x[0] <= 0),
+    "sqrt": lambda x, _: np.asarray(x[0] < 0),
+    "inverse": lambda x, _: np.asarray((x[0] <= 0) & (x[1] >= 0)),
+    "tan": lambda x, _: np.asarray(~np.isfinite(tan(x, (), 0)[0][0])),
+    "asin": lambda x, _: np.asarray(magnitude(x) > 1),
+    "acosh": lambda x, _: np.asarray(x[0] < 1),
+    "atanh": lambda x, _: np.asarray(magnitude(x) >= 1),
+    "power": _of_power,
+}
+"""Whether a function may have no value somewhere in the interval."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genbab.check.failures import Unusable
 from genbab.check.functions.formula import apply, argument, times
 from genbab.check.intervals import Array
 from genbab.check.model.activations import largest
@@ -243,7 +244,10 @@ def _evaluated(program: Program, x: Wire, of: Fixed) -> Fixed:
     from genbab.check.model.values import evaluate
 
     low, high = real(of)
-    found = evaluate(program, (low.reshape(1, -1), high.reshape(1, -1))).ranges[x.step]
+    values = evaluate(program, (low.reshape(1, -1), high.reshape(1, -1)))
+    if values.lost.any():
+        raise Unusable("no rule for a variance that is not above 0")
+    found = values.ranges[x.step]
     return Fixed(found[0][0].reshape(x.shape), found[1][0].reshape(x.shape))
 
 

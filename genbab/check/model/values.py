@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genbab.check.functions.formula import undefined
 from genbab.check.functions.lines import ranges
 from genbab.check.functions.norm import ranges as normed
+from genbab.check.functions.norm import undefined as rootless
 from genbab.check.functions.softmax import SharePlanes
 from genbab.check.functions.softmax import ranges as shares
 from genbab.check.intervals import (
@@ -37,6 +39,7 @@ from genbab.check.model.program import (
     NormedStep,
     Program,
     SoftmaxStep,
+    Step,
     Term,
 )
 
@@ -68,7 +71,7 @@ class Values:
     varying: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # these inputs
     look: Callable[[], object] = bool  # asked now and then; may end the check
     error: dict[int, Array] = field(default_factory=dict)  # of executed steps, what their charges say
-    lost: Mask = field(init=False)  # (B,): some execution may compute a number that is not finite
+    lost: Mask = field(init=False)  # (B,): something may have no value, or none that is finite as executed
 
     def __post_init__(self) -> None:
         """Nothing is lost yet."""
@@ -99,6 +102,9 @@ def extend(program: Program, values: Values, known: Mapping[int, Pair]) -> Pair:
         else:
             assert isinstance(step, ElementwiseStep)
             found = elementwise_range(step, values.ranges)
+        outside = _outside(step, values.ranges)
+    if outside is not None and outside.any():
+        values.lost |= outside & ~values.empty
     low, high = _executed(program, values, tidy(*found))
     result = np.where(low < -FARTHEST, -np.inf, low), np.where(high > FARTHEST, np.inf, high)
     result = meet(result, known[number]) if number in known else result
@@ -122,6 +128,18 @@ def _executed(program: Program, values: Values, found: Pair) -> Pair:
     if bad.any():
         values.lost |= bad & ~values.empty  # no point of an empty box is in question
     return tidy(down(found[0] - error), up(found[1] + error))
+
+
+def _outside(step: Step, ranges_: list[Pair]) -> Mask | None:
+    """For each box (B,) whether the step may have no value there; None if it always has one."""
+    if isinstance(step, NormedStep):
+        return rootless(*norm_rows(step, ranges_), step.floor)
+    if not isinstance(step, ElementwiseStep):
+        return None
+    shape = ranges_[step.sources[0]][0].shape
+    flat = [(ranges_[source][0].ravel(), ranges_[source][1].ravel()) for source in step.sources]
+    found = undefined(step.formula, flat, np.tile(np.arange(step.size), shape[0]))
+    return None if found is None else np.asarray(found.reshape(shape).any(-1))
 
 
 def elementwise_range(step: ElementwiseStep, ranges_: list[Pair]) -> Pair:
