@@ -143,3 +143,10 @@ def test_every_primitive_is_drawn() -> None:
 
     drawn = set().union(*map(names, (*ONE.values(), *PAIRS.values())))
     assert set(PRIMITIVES) <= drawn
+
+
+def test_exponents_that_are_rounded_are_paid_for() -> None:
+    """x^(p - 1) of x = 2^200 is 2^-200 times 2^(200 p), which is 1 where p - 1 is rounded to -1."""
+    x, p = np.array([2.0**200]), 2.0**-54
+    first = PRIMITIVES["power"]((x, x), (np.asarray(p),), 2)[1]
+    assert first[0][0] <= p * 2.0**-200 and first[1][0] >= p * 2.0**-200 * (1 + 7e-15)

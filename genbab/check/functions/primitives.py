@@ -13,6 +13,7 @@ import numpy as np
 
 from genbab.check.functions.inverses import acosh, asin, asinh, atanh
 from genbab.check.intervals import (
+    UNIT,
     Array,
     Mask,
     Pair,
@@ -225,9 +226,16 @@ def power(x: Pair, values: Sequence[Array], order: int) -> Sequence[Pair]:
     value = _power(x, exponent)
     if not order:
         return (value,)
-    first = mul(point(np.asarray(exponent)), _power(x, exponent - 1.0))
+    first = mul(point(np.asarray(exponent)), _lowered(x, exponent, 1.0))
     factor = mul(point(np.asarray(exponent)), add(point(np.asarray(exponent)), negative(ONE)))
-    return value, first, mul(factor, _power(x, exponent - 2.0))
+    return value, first, mul(factor, _lowered(x, exponent, 2.0))
+
+
+def _lowered(x: Pair, p: float, by: float) -> Pair:
+    """x to the power p - by, wider where this is rounded: no logarithm of x is beyond 745."""
+    low, high = _power(x, p - by)
+    room = 0.0 if (p - by) + by == p else 2000 * UNIT * (abs(p) + by)
+    return (low, high) if not room else tidy(low - room * np.abs(low), high + room * np.abs(high))
 
 
 def _power(x: Pair, p: float) -> Pair:
