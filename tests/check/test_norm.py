@@ -8,12 +8,10 @@ from onnx import helper
 
 from genbab.check.functions.norm import planes, ranges
 from genbab.check.intervals import Array, Pair
-from genbab.check.model.program import NormedStep, Wire
+from genbab.check.model.program import NormedStep
 from genbab.check.model.reading import read
-from genbab.check.model.values import Values, evaluate, extend
-from genbab.check.passes.backward import Chosen, bounded, tightened
-from genbab.check.passes.forward import Bands
 from tests.check.files import model
+from tests.check.passes import holds_for_rows
 
 EVERYTHING = np.array([-np.inf]), np.array([np.inf])
 
@@ -104,28 +102,5 @@ def test_networks_with_norms(op: str) -> None:
     scale = rng.normal(size=2 if op == "InstanceNormalization" else 5).astype(np.float32)
     constants = {"w": rng.normal(size=(size, size)).astype(np.float32), "s": scale, "c": scale[::-1].copy()}
     program = read(model(nodes, constants, shape, opset=23))
-    out = program.tensors["y"]
-    assert isinstance(out, Wire)
     middle, half = rng.normal(size=(4, 10)), 10.0 ** rng.uniform(-3, 0, (4, 1)) * rng.random((4, 10))
-    box, rows = (middle - half, middle + half), rng.normal(size=(3, 10))
-    tight = Values([box])
-    bands = Bands(program, tight)
-    for number in range(1, len(program.steps)):
-        extend(program, tight, {})
-        bands.meet(tight)
-        tight.ranges[number] = tightened(program, tight, number)
-    hints = {
-        n: Chosen([rng.normal(size=(3, step.size))], None, np.arange(3))
-        for n, step in enumerate(program.steps)
-        if isinstance(step, NormedStep)
-    }
-    assert hints
-    plain = evaluate(program, box)
-    found = [bounded(program, v, out.step, rows, h) for v in (plain, tight) for h in (None, hints)]
-    assert all(np.isfinite(bound).all() for bound in found)
-    for x in samples(rng, box)[:60]:
-        at = evaluate(program, (x, x)).ranges
-        y = at[out.step][0] @ rows.T
-        assert all((bound <= y + 1e-10 * (1 + np.abs(y))).all() for bound in found)
-        for (low, high), z in zip(tight.ranges, at, strict=True):
-            assert (low <= z[1] + 1e-12).all() and (z[0] <= high + 1e-12).all()
+    holds_for_rows(program, (middle - half, middle + half), NormedStep, rng)

@@ -14,12 +14,10 @@ from genbab.api import bounds, prove
 from genbab.check.__main__ import main
 from genbab.check.functions.softmax import planes, ranges
 from genbab.check.intervals import Array, Pair
-from genbab.check.model.program import SoftmaxStep, Wire
+from genbab.check.model.program import SoftmaxStep
 from genbab.check.model.reading import read
-from genbab.check.model.values import Values, evaluate, extend
-from genbab.check.passes.backward import Chosen, bounded, tightened
-from genbab.check.passes.forward import Bands
 from tests.check.files import model, specification
+from tests.check.passes import holds_for_rows
 
 
 def exactly(x: Array) -> Array:
@@ -103,33 +101,8 @@ def test_networks_with_attention(tokens: int, axis: int) -> None:
     rng = np.random.default_rng(tokens)
     program = read(attention(tokens, 2, tokens, axis))
     size = 2 * tokens
-    out = program.tensors["y"]
-    assert isinstance(out, Wire)
     middle, half = rng.normal(size=(4, size)), 10.0 ** rng.uniform(-3, 0, (4, 1)) * rng.random((4, size))
-    box = middle - half, middle + half
-    rows = rng.normal(size=(3, size))
-    tight = Values([box])
-    bands = Bands(program, tight)
-    for number in range(1, len(program.steps)):
-        extend(program, tight, {})
-        bands.meet(tight)
-        tight.ranges[number] = tightened(program, tight, number)
-    hints = {
-        n: Chosen([rng.normal(size=(3, step.size))], None, np.arange(3))
-        for n, step in enumerate(program.steps)
-        if isinstance(step, SoftmaxStep)
-    }
-    assert hints
-    plain = evaluate(program, box)
-    found = [bounded(program, v, out.step, rows, h) for v in (plain, tight) for h in (None, hints)]
-    for i in range(80):
-        share = rng.random(middle.shape) if i % 2 else rng.integers(0, 2, middle.shape).astype(float)
-        x = np.clip(box[0] + (box[1] - box[0]) * share, *box)
-        at = evaluate(program, (x, x)).ranges
-        y = at[out.step][0] @ rows.T
-        assert all((bound <= y + 1e-10 * (1 + np.abs(y))).all() for bound in found)
-        for (low, high), z in zip(tight.ranges, at, strict=True):
-            assert (low <= z[1] + 1e-12).all() and (z[0] <= high + 1e-12).all()
+    holds_for_rows(program, (middle - half, middle + half), SoftmaxStep, rng)
 
 
 def test_proofs_name_products_and_the_points_of_planes(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from genbab.check.intervals import Array
 from genbab.check.model.joins import joined, rebuilt
 from genbab.check.model.program import ElementwiseStep, Program, Wire
 from genbab.check.model.reading import read
-from genbab.check.model.values import Values, evaluate, extend
-from genbab.check.passes.backward import Chosen, bounded, descend, tightened
-from genbab.check.passes.forward import Bands
+from genbab.check.model.values import evaluate
+from genbab.check.passes.backward import Chosen, bounded, descend
 from tests.check.files import model, network
+from tests.check.passes import tight
 
 OPS = ["Relu", "Sigmoid", "Tanh", "Sin", "Gelu", "Abs", "Elu", "Exp", "HardSwish", "Floor"]
 
@@ -28,17 +28,6 @@ def values_at(program: Program, x: Array) -> list[Array]:
     return [(low + high) / 2 for low, high in evaluate(program, (x, x)).ranges]
 
 
-def full(program: Program, box: tuple[Array, Array]) -> Values:
-    """Values with bands and with every argument tightened."""
-    values = Values([box])
-    bands = Bands(program, values)
-    for number in range(1, len(program.steps)):
-        extend(program, values, {})
-        bands.meet(values)
-        values.ranges[number] = tightened(program, values, number)
-    return values
-
-
 @pytest.mark.parametrize("op", OPS)
 def test_bounds_hold_on_samples(op: str) -> None:
     rng = np.random.default_rng(OPS.index(op))
@@ -48,15 +37,15 @@ def test_bounds_hold_on_samples(op: str) -> None:
     out = program.tensors["y"]
     assert isinstance(out, Wire)
     plain = evaluate(program, box)
-    tight = full(program, box)
+    known = tight(program, box)
     hints = {
         n: Chosen([rng.normal(size=(5, s.size)) * 10.0 ** rng.integers(-1, 7)], side, np.arange(5))
         for n, s in enumerate(program.steps)
         if isinstance(s, ElementwiseStep)
         for side in (None, rng.random((5, s.size)) < 0.5)
     }
-    found = [bounded(program, v, out.step, rows, h) for v in (plain, tight) for h in (None, hints)]
-    forms = descend(program, tight, out.step, rows)
+    found = [bounded(program, v, out.step, rows, h) for v in (plain, known) for h in (None, hints)]
+    forms = descend(program, known, out.step, rows)
     for i in range(60):
         share = rng.random((4, 3)) if i else np.zeros((4, 3))
         x = np.clip(box[0] + (box[1] - box[0]) * share, *box)
@@ -67,7 +56,7 @@ def test_bounds_hold_on_samples(op: str) -> None:
             assert (bound <= y + room).all()
         line = (forms.coefficients @ x[..., None])[..., 0] + forms.constant
         assert (line <= y + room).all()
-        for ranges in (plain.ranges, tight.ranges):
+        for ranges in (plain.ranges, known.ranges):
             for (low, high), z in zip(ranges, at, strict=True):
                 assert (low <= z + 1e-12 * (1 + np.abs(z))).all() and (
                     z <= high + 1e-12 * (1 + np.abs(z))

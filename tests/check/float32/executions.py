@@ -16,10 +16,10 @@ from genbab.check.executed.sums import SumCharge
 from genbab.check.intervals import Pair
 from genbab.check.model.program import Program, Wire
 from genbab.check.model.reading import read
-from genbab.check.model.values import Values, extend
-from genbab.check.passes.backward import bounded, tightened
-from genbab.check.passes.forward import Bands
+from genbab.check.model.values import Values
+from genbab.check.passes.backward import bounded
 from genbab.network.rounding import elementary
+from tests.check.passes import tight
 from tests.soundness.float32 import NotEmulated, Style, styles
 from tests.soundness.float32 import Program as Graph
 from tests.soundness.float32.machine import tensors
@@ -35,17 +35,6 @@ LIKE = {
     "torch": Style(allowed=InTable(TABLES / "torch.json"), whole=SINGLE, beyond=frozenset(BEYOND)),
     "4ulp": Style(allowed=InUlps(4), whole=SINGLE, beyond=frozenset(BEYOND)),
 }
-
-
-def tight(program: Program, box: Pair) -> Values:
-    """Values with bands, and with every tensor bounded backward."""
-    values = Values([box])
-    bands = Bands(program, values)
-    for number in range(1, len(program.steps)):
-        extend(program, values, {})
-        bands.meet(values)
-        values.ranges[number] = tightened(program, values, number)
-    return values
 
 
 def output_bounds(data: bytes, low: Array, high: Array, table: str) -> Pair:

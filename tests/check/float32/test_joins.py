@@ -18,8 +18,9 @@ from genbab.check.model.program import ElementwiseStep, Program, Wire
 from genbab.check.model.reading import read
 from genbab.check.passes.backward import bounded
 from tests.check.files import model
-from tests.check.float32.executions import executions, outside, tight
+from tests.check.float32.executions import executions, outside
 from tests.check.float32.test_operators import about
+from tests.check.passes import tight
 from tests.check.test_operators import S, floats, node, one
 from tests.soundness.float32.networks import points, random_network
 

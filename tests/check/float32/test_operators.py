@@ -12,7 +12,8 @@ from genbab.check.executed.operators import KNOWN, Charger
 from genbab.check.failures import Unusable
 from genbab.check.model.reading import read
 from tests.check.files import model
-from tests.check.float32.executions import executions, outside, tight
+from tests.check.float32.executions import executions, outside
+from tests.check.passes import tight
 from tests.check.test_operators import CASES, IMAGE, S, floats, node, one
 
 COMPARED = {"And", "Or", "Xor", "Equal", "Greater", "Less"}  # of what varies
