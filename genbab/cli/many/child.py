@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from genbab.cli.verify.output import STANDARD
+from genbab.proof import surroundings
 from genbab.result import Result, Verdict
 
 GRACE = 3.0  # seconds beyond its time limit after which a process is killed; it ends itself long before
@@ -137,11 +138,12 @@ def verify_apart(
     """
     with tempfile.TemporaryDirectory(prefix="genbab-") as folder:
         file = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "genbab.cli.many.attached", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "genbab.cli.many.attached", str(os.getpid())]
         command += ["verify", *words, "--json", str(file), "--quiet"]
         if timeout is not None:
             command += ["--timeout", f"{timeout:g}"]
-        end = run_child(command, threading.TIMEOUT_MAX if timeout is None else timeout + GRACE, env, children)
+        limit = threading.TIMEOUT_MAX if timeout is None else timeout + GRACE
+        end = run_child(command, limit, surroundings() if env is None else env, children)
         return understood(end, file)
 
 

@@ -158,7 +158,7 @@ class _Workers:
         path = os.pathsep.join(p for p in sys.path if p)
         environment = {**os.environ, "PYTHONPATH": path}
         brief_waits(environment)
-        command = [sys.executable, "-m", "genbab.studies.work.worker", *words]
+        command = [sys.executable, "-P", "-m", "genbab.studies.work.worker", *words]
         none = subprocess.DEVNULL
         self.running.append(subprocess.Popen(command, stdin=none, stderr=self.said, env=environment))
 
