@@ -271,9 +271,12 @@ class Check:
         """Both halves of leaves that stay open, as far as the check may split by itself."""
         for task, matter, worst in found:
             if task.extra >= self.case.limits.extra_splits:
+                best = f"the best bound of the {len(task.open)} open ones is {-worst:.6g} short"
+                if worst == -np.inf:
+                    best = "a number may not be finite there, or a function may have no value"
                 raise Rejected(
-                    f"node {task.node}: disjunct {int(task.open[0])} is not refuted; the best bound of the"
-                    f" {len(task.open)} open ones is {-worst:.6g} short, after {task.extra} splits more"
+                    f"node {task.node}: disjunct {int(task.open[0])} is not refuted; {best},"
+                    f" after {task.extra} splits more"
                 )
             entry = int(np.argmax(np.where(np.isfinite(matter), matter, task.high - task.low)))
             point = task.low[entry] / 2 + task.high[entry] / 2
