@@ -138,7 +138,7 @@ class ProofRecord:
     def _sides(start: Start) -> tuple[list[Numbers], Numbers]:
         """Slopes and sides of rows (B, S, N), one box after the other: (B S, N)."""
         upper = (start.upper > 0.5).flatten(0, 1)
-        slopes = [k.expand_as(start.upper).flatten(0, 1).half().cpu().numpy() for k in start.slopes]
+        slopes = [k.expand_as(start.upper).flatten(0, 1).float().cpu().numpy() for k in start.slopes]
         return slopes, upper.cpu().numpy().astype(np.uint8)
 
 
