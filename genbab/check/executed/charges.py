@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genbab.check.executed.single import HALF_ULP, NORMAL, REACH, ROOM, gammas
-from genbab.check.executed.sums import SumCharge, largest, leaves, moved_to
+from genbab.check.executed.sums import largest, leaves, moved_to, sum_of
 from genbab.check.executed.table import Known
 from genbab.check.intervals import Array, magnitude
 from genbab.check.model.program import AffineStep, Moment, Program
@@ -65,7 +65,7 @@ class ProductCharge:
         for source, other in zip(sources, reversed(factors), strict=True):
             behind = _sum_behind(at.program, source)
             if behind is not None:
-                charge = _sum_of(at.program, behind)
+                charge = sum_of(at.program, behind)
                 assert charge is not None
                 found = charge.within(at.program, at.ranges, behind, magnitude(at.ranges[behind]), 1)
                 rounded, small = (moved_to(at.program, source, behind, part) for part in found)
@@ -74,19 +74,13 @@ class ProductCharge:
         return np.where(kept, error * ROOM, np.inf)
 
 
-def _sum_of(program: Program, number: int) -> SumCharge | None:
-    """The charge of a step, if it is one of a sum."""
-    step = program.steps[number]
-    return step.charge if step is not None and isinstance(step.charge, SumCharge) else None
-
-
 def _sum_behind(program: Program, source: int) -> int | None:
     """The sum whose entries a step moves, if only a product reads it."""
     step = program.steps[source]
     while isinstance(step, AffineStep) and step.charge is None and step.exact and len(step.terms) == 1:
         source = step.terms[0].source
         step = program.steps[source]
-    charge = _sum_of(program, source)
+    charge = sum_of(program, source)
     return source if charge is not None and charge.alone else None
 
 

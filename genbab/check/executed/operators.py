@@ -17,7 +17,7 @@ from genbab.check.executed.table import MEASURED, Known, Stretch, known
 from genbab.check.failures import Unusable
 from genbab.check.intervals import Array, Mask, magnitude
 from genbab.check.model.node import Node
-from genbab.check.model.pooling import rows_along
+from genbab.check.model.pooling import row_length
 from genbab.check.model.program import Charge, Fixed, Tensor, Wire, real
 
 EXACT = frozenset(
@@ -149,7 +149,7 @@ class Charger:
         return self._function(node)
 
     def _softmax(self, node: Node) -> Charge:
-        return SoftmaxCharge(rows_along(node)[0].shape[-1], self._known(node, "exp"))
+        return SoftmaxCharge(row_length(node), self._known(node, "exp"))
 
     def _function(self, node: Node) -> Charge:
         name, scale = FUNCTIONS.get(node.op, node.op.lower()), 1.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from genbab.check.executed.single import HALF_ULP, NORMAL, REACH, ROOM, gammas
+from genbab.check.functions.formula import factors
 from genbab.check.intervals import Array, Pair, magnitude
 from genbab.check.model.maps import Convolution, EntryScale, Gather, Map, Matrix, Transposed
 from genbab.check.model.program import AffineStep, ElementwiseStep, Moment, Program, Term
@@ -100,8 +101,9 @@ def sizes(program: Program, number: int, leaf: Leaf, pattern: bool = False) -> A
         if n != number and _ends(program, n):
             return leaf(n)
         if isinstance(step, ElementwiseStep):
-            assert _product(step), "a sum of products"
-            return inner(step.sources[0]) * inner(step.sources[-1])
+            pair = factors(step.formula)
+            assert pair is not None, "a sum of products"
+            return inner(step.sources[pair[0]]) * inner(step.sources[pair[1]])
         assert isinstance(step, AffineStep)
         size = np.maximum(np.abs(step.low), np.abs(step.high))
         total = np.where(size > 0, 1.0, 0.0) if pattern else size
@@ -124,35 +126,32 @@ def moved_to(program: Program, number: int, source: int, value: Array) -> Array:
 
 def leaves(program: Program, number: int) -> list[int]:
     """The tensors that the operator of a step reads."""
-    found, waiting, seen = [], [number], {number}
-    while waiting:
-        n = waiting.pop()
-        step = program.steps[n]
-        if n != number and _ends(program, n):
-            found.append(n)
-            continue
-        for source in () if step is None else step.sources:
-            if source not in seen:
-                seen.add(source)
-                waiting.append(source)
-    return sorted(found)
+    return sorted(n for n in _behind(program, number) if _ends(program, n))
 
 
 def _joined(program: Program, number: int) -> list[SumCharge]:
     """The charges of the sums that were taken into a step."""
-    found, waiting, seen = [], [number], {number}
+    inside = (sum_of(program, n) for n in _behind(program, number) if not _ends(program, n))
+    return [charge for charge in inside if charge is not None]
+
+
+def _behind(program: Program, number: int) -> list[int]:
+    """The steps that a step is made of, as far as the tensors that its operator reads."""
+    found, waiting = dict[int, None](), [number]
     while waiting:
         n = waiting.pop()
         step = program.steps[n]
-        if n != number and _ends(program, n):
-            continue
-        if n != number and step is not None and isinstance(step.charge, SumCharge):
-            found.append(step.charge)
-        for source in () if step is None else step.sources:
-            if source not in seen:
-                seen.add(source)
-                waiting.append(source)
-    return found
+        if step is not None and (n == number or not _ends(program, n)):
+            new = [source for source in dict.fromkeys(step.sources) if source not in found]
+            found.update(dict.fromkeys(new))
+            waiting.extend(new)
+    return list(found)
+
+
+def sum_of(program: Program, number: int) -> SumCharge | None:
+    """The charge of a step, if it is one of a sum."""
+    step = program.steps[number]
+    return step.charge if step is not None and isinstance(step.charge, SumCharge) else None
 
 
 def join(program: Program, number: int, linear: bool) -> None:
@@ -172,14 +171,6 @@ def _ends(program: Program, number: int) -> bool:
 
 def _ones(program: Program, number: int) -> Array:
     return np.ones((1, program.size(number)))
-
-
-def _product(step: ElementwiseStep) -> bool:
-    """Whether a formula is the product of its arguments, or the square of the only one."""
-    formula = step.formula
-    if formula.op == "power" and len(step.sources) == 1:
-        return formula.kids[0].op == "argument" and float(formula.values[0]) == 2.0
-    return formula.op == "mul" and all(kid.op == "argument" for kid in formula.kids)
 
 
 def sized(term: Term, pattern: bool = False) -> Map:

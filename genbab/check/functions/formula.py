@@ -106,6 +106,14 @@ def nodes(f: Formula) -> list[Formula]:
     return list(seen.values())
 
 
+def factors(f: Formula) -> tuple[int, int] | None:
+    """Which two arguments a formula is the product of; None if it is something else."""
+    if f.op == "mul" and {kid.op for kid in f.kids} == {"argument"}:
+        return f.kids[0].number, f.kids[1].number
+    square = f.op == "power" and f.kids[0].op == "argument" and bool((f.values[0] == 2.0).all())
+    return (f.kids[0].number,) * 2 if square else None
+
+
 def degree(f: Formula, number: int) -> int:
     """0 without the argument, 1 affine in it, 2 anything else, as the formula is written."""
     return _degrees(f, number)[id(f)]
@@ -163,15 +171,18 @@ def evaluate(f: Formula, arguments: Sequence[Taylor], entries: Indices, order: i
     return _upward(f, found)[id(f)]
 
 
-def undefined(f: Formula, intervals: Sequence[Pair], entries: Indices) -> Mask | None:
-    """Where a primitive of the formula may have no value; None where all of them always have."""
-    some = [g for g in nodes(f) if g.op in OUTSIDE and not (g.op == "power" and _whole(g))]
-    outside: Mask | None = None
+def partial(f: Formula) -> list[Formula]:
+    """The primitives of the formula that do not have a value everywhere."""
+    return [g for g in nodes(f) if g.op in OUTSIDE and not (g.op == "power" and _whole(g))]
+
+
+def undefined(some: Sequence[Formula], intervals: Sequence[Pair], entries: Indices) -> Mask:
+    """Where one of these primitives may have no value."""
+    outside: Mask = np.zeros(len(entries), dtype=np.bool_)
     for g in some:
         value = evaluate(g.kids[0], [Taylor(x) for x in intervals], entries).value
         values = [v if v.ndim == 0 else v[entries] for v in g.values]
-        here = OUTSIDE[g.op](value, values) | np.zeros(len(entries), dtype=np.bool_)
-        outside = here if outside is None else outside | here
+        outside = outside | OUTSIDE[g.op](value, values)
     return outside
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbab.check.intervals import TINY, Array, Mask, Pair, gamma, magnitude, mul, reciprocal
+from genbab.check.intervals import TINY, Array, Mask, Pair, gamma, least_magnitude, magnitude, mul, reciprocal
 
 CELLS = 4
 TRIED = (-1.0, -0.3, 0.0, 0.3, 1.0)
@@ -21,7 +21,7 @@ LARGEST = 1e100
 
 def _sums(x: Pair, sums: Pair, floor: float) -> Pair:
     """Intervals (..., 1) of the sum of squares and the floor, met with what is known of it."""
-    least = np.where((x[0] <= 0) & (x[1] >= 0), 0.0, np.minimum(np.abs(x[0]), np.abs(x[1])))
+    least = least_magnitude(x)
     room = gamma(x[0].shape[-1] + 8)
     low = (least * least).sum(-1, keepdims=True) * (1 - room) - TINY
     high = (magnitude(x) ** 2).sum(-1, keepdims=True) * (1 + room) + TINY
@@ -46,7 +46,7 @@ def ranges(x: Pair, sums: Pair, floor: float) -> Pair:
         total = _sums(x, sums, floor)
         usable = (total[0] > 0) & (total[1] < LARGEST)
         size = magnitude(x)
-        least = np.where((x[0] <= 0) & (x[1] >= 0), 0.0, np.minimum(np.abs(x[0]), np.abs(x[1])))
+        least = least_magnitude(x)
         owed = gamma(x[0].shape[-1] + 16) * (size * size).sum(-1, keepdims=True) + TINY
         by_box = mul(x, _root(total))
         ends = []

@@ -72,24 +72,30 @@ def ranges(x: Pair, apart: Pair | None) -> Pair:
     if x[0].shape[-1] == 1:
         return np.ones_like(x[0]), np.ones_like(x[0])
     with np.errstate(all="ignore"):
-        return monotone(logistic, logits(x, apart), 0.0, 1.0)
+        return _of_logits(logits(x, apart))
+
+
+def _of_logits(s: Pair) -> Pair:
+    return monotone(logistic, s, 0.0, 1.0)
 
 
 def planes(x: Pair, apart: Pair | None, at: Array) -> SharePlanes:
     """SharePlanes near the tangents at a point (..., K), which is moved into the box."""
     at = np.clip(np.where(np.isnan(at), 0.0, at), *x)
-    low, high = ranges(x, apart)
-    flat = np.zeros((*low.shape, low.shape[-1]))
-    if low.shape[-1] == 1:
+    flat = np.zeros((*x[0].shape, x[0].shape[-1]))
+    if x[0].shape[-1] == 1:
+        low, high = ranges(x, apart)
         return SharePlanes(flat, low, flat, high, at)
     with np.errstate(all="ignore"):
+        s = logits(x, apart)
+        low, high = _of_logits(s)
         below, icpt = _below(x, at)
         if apart is not None:
             more, other = _below_apart(x, apart, at)
             better = _value(more, other, at) > _value(below, icpt, at)
             below, icpt = np.where(better[..., None], more, below), np.where(better, other, icpt)
         below, icpt = _usable(below, icpt, low, at, 1.0)
-        above, roof = _usable(*_above(x, logits(x, apart), at), high, at, -1.0)
+        above, roof = _usable(*_above(x, s, at), high, at, -1.0)
     return SharePlanes(below, icpt, above, roof, at)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from genbab.check.functions.formula import apply, argument
 from genbab.check.model.layers import exactly, multiplied
 from genbab.check.model.node import Node, Rule
-from genbab.check.model.program import Fixed, Tensor, Wire
+from genbab.check.model.program import Tensor, Wire
 
 X = argument()
 
@@ -21,20 +21,8 @@ def _not(node: Node, x: Tensor) -> Wire:
     return node.program.sum(exactly(1.0), x, -1.0)
 
 
-def _pair(node: Node) -> tuple[Tensor, Tensor]:
-    a, b = (_numbers(node.tensor(i)) for i in (0, 1))
-    return a, b
-
-
-def _numbers(x: Tensor) -> Tensor:
-    if isinstance(x, Wire):
-        return x
-    low = x.low.astype("float64")
-    return Fixed(low, low if x.high is x.low else x.high.astype("float64"))
-
-
 def _compared(node: Node) -> Sequence[Tensor]:
-    a, b = _pair(node)
+    a, b = node.tensor(0), node.tensor(1)
     if node.op == "Equal":
         return [multiplied(node.program, _not(node, _above(node, a, b)), _not(node, _above(node, b, a)))]
     first, second = (a, b) if node.op in ("Greater", "LessOrEqual") else (b, a)
@@ -44,7 +32,7 @@ def _compared(node: Node) -> Sequence[Tensor]:
 
 def _joined(node: Node) -> Sequence[Tensor]:
     """a b for and, a + b - a b for or, a + b - 2 a b for exclusive or."""
-    a, b = _pair(node)
+    a, b = node.tensor(0), node.tensor(1)
     both = multiplied(node.program, a, b)
     if node.op == "And":
         return [both]

@@ -126,10 +126,20 @@ def _balanced(node: Node, parts: list[Wire]) -> Wire:
     return parts[0]
 
 
+def row_axis(node: Node) -> int:
+    """The axis of an operator's rows; before version 13 it is the first of all that they go along."""
+    return node.axis(len(node.wire().shape), -1 if node.opset >= 13 else 1)
+
+
+def row_length(node: Node) -> int:
+    """How many entries a row has."""
+    shape, axis = node.wire().shape, row_axis(node)
+    return shape[axis] if node.opset >= 13 else math.prod(shape[axis:])
+
+
 def rows_along(node: Node) -> tuple[Wire, Move]:
-    """The rows of an operator along an axis, or before version 13 all axes from one on; and the way back."""
-    x = node.wire()
-    axis = node.axis(len(x.shape), -1 if node.opset >= 13 else 1)
+    """The rows of an operator as the last axis, and the way back."""
+    x, axis = node.wire(), row_axis(node)
     if node.opset < 13:
         rows = node.program.move(x, lambda v: v.reshape(*v.shape[:axis], -1))
         return rows, lambda v: v.reshape(x.shape)

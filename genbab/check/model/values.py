@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbab.check.functions.formula import undefined
+from genbab.check.functions.formula import partial, undefined
 from genbab.check.functions.lines import ranges
 from genbab.check.functions.norm import ranges as normed
 from genbab.check.functions.norm import undefined as rootless
@@ -134,12 +134,13 @@ def _outside(step: Step, ranges_: list[Pair]) -> Mask | None:
     """For each box (B,) whether the step may have no value there; None if it always has one."""
     if isinstance(step, NormedStep):
         return rootless(*norm_rows(step, ranges_), step.floor)
-    if not isinstance(step, ElementwiseStep):
+    some = partial(step.formula) if isinstance(step, ElementwiseStep) else []
+    if not some:
         return None
     shape = ranges_[step.sources[0]][0].shape
     flat = [(ranges_[source][0].ravel(), ranges_[source][1].ravel()) for source in step.sources]
-    found = undefined(step.formula, flat, np.tile(np.arange(step.size), shape[0]))
-    return None if found is None else np.asarray(found.reshape(shape).any(-1))
+    found = undefined(some, flat, np.tile(np.arange(step.size), shape[0]))
+    return np.asarray(found.reshape(shape).any(-1))
 
 
 def elementwise_range(step: ElementwiseStep, ranges_: list[Pair]) -> Pair:

@@ -12,7 +12,7 @@ import numpy as np
 
 from genbab.check.functions.lines import Slant, intercepts, linear_in_one, sides
 from genbab.check.intervals import TINY, UNIT, Array, Indices, Mask, gamma, magnitude
-from genbab.check.model.program import AffineStep, ElementwiseStep, NormedStep, Program, RowStep, SoftmaxStep
+from genbab.check.model.program import AffineStep, ElementwiseStep, NormedStep, Program, RowStep
 from genbab.check.model.values import Lines, Values
 from genbab.check.passes import norms, shares
 from genbab.check.passes.quadratic import Quadratic
@@ -54,17 +54,11 @@ def descend(
                 account.pay(a, values.error[number])
             if isinstance(step, AffineStep):
                 parts = _affine(step, values.slack[number], a, account)
-            elif isinstance(step, SoftmaxStep):
-                points = (chosen or {}).get(number)
-                at = None if points is None else points.slopes[0][points.row]
-                parts = [shares.carried(step, number, values, a, account, at)]
-            elif isinstance(step, NormedStep):
-                points = (chosen or {}).get(number)
-                at = None if points is None else points.slopes[0][points.row]
-                parts = [norms.carried(step, values, a, account, at)]
-            else:
-                assert isinstance(step, ElementwiseStep)
+            elif isinstance(step, ElementwiseStep):
                 parts = _elementwise(step, number, values, a, account, (chosen or {}).get(number))
+            else:
+                assert step is not None
+                parts = [_rowwise(step, number, values, a, account, (chosen or {}).get(number))]
             for source, part in zip(step.sources, parts, strict=False):  # none for differences
                 if source in waiting:
                     part = waiting[source] + part
@@ -73,6 +67,16 @@ def descend(
         constant = account.total()
     a = waiting.get(0)
     return Forms(np.zeros((batch, len(rows), program.inputs)) if a is None else np.array(a), constant)
+
+
+def _rowwise(
+    step: RowStep, number: int, values: Values, a: Array, account: RowSums, chosen: Chosen | None
+) -> Array:
+    """The coefficients of the argument, with what a hint says of the planes in the place of slopes."""
+    hinted = None if chosen is None else chosen.slopes[0][chosen.row]
+    if isinstance(step, NormedStep):
+        return norms.carried(step, values, a, account, hinted)
+    return shares.carried(step, number, values, a, account, hinted)
 
 
 def _affine(step: AffineStep, slack: Array, a: Array, account: RowSums) -> list[Array]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genbab.check.functions.formula import Formula
+from genbab.check.functions.formula import factors
 from genbab.check.intervals import TINY, UNIT, Array, Mask, gamma
 from genbab.check.model.program import ElementwiseStep
 from genbab.check.model.values import Band, Values
@@ -30,15 +30,6 @@ class Centred(NamedTuple):
     centre: Array
     error: Array
     reach: Array
-
-
-def factors(step: ElementwiseStep) -> tuple[int, int] | None:
-    """Which two arguments a step is the product of, entry by entry; None if it is something else."""
-    f: Formula = step.formula
-    if f.op == "mul" and {kid.op for kid in f.kids} == {"argument"}:
-        return f.kids[0].number, f.kids[1].number
-    square = f.op == "power" and f.kids[0].op == "argument" and float(f.values[0].max()) == 2.0
-    return (0, 0) if square and float(f.values[0].min()) == 2.0 else None
 
 
 class Quadratic:
@@ -60,7 +51,7 @@ class Quadratic:
 
         All are (B, R, N).
         """
-        pair = factors(step)
+        pair = factors(step.formula)
         if pair is None:
             return
         p, q = (self._centred(step.sources[i]) for i in pair)
