@@ -185,14 +185,15 @@ def logistic(x: Array) -> Array:
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
 
+def logistic_slope(x: Array) -> Array:
+    """The derivative of the logistic function, rounded."""
+    small = np.exp(-np.abs(x))
+    return np.asarray(small / ((1.0 + small) * (1.0 + small)))
+
+
 def _bell(x: Pair) -> Pair:
     """The derivative of the logistic function: even, and falling away from 0."""
-
-    def value(size: Array) -> Array:
-        small = np.exp(-size)
-        return small / ((1.0 + small) * (1.0 + small))
-
-    return trusted(value(magnitude(x)), value(least_magnitude(x)), 0.0, 0.25)
+    return trusted(logistic_slope(magnitude(x)), logistic_slope(least_magnitude(x)), 0.0, 0.25)
 
 
 def sigmoid(x: Pair, values: Sequence[Array], order: int) -> Sequence[Pair]:

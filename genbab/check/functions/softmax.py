@@ -16,7 +16,7 @@ import numpy as np
 
 from genbab.check.functions.formula import apply, argument
 from genbab.check.functions.lines import Slant, intercepts
-from genbab.check.functions.primitives import logistic
+from genbab.check.functions.primitives import logistic, logistic_slope
 from genbab.check.intervals import TINY, TRUST, UNIT, Array, Pair, gamma, magnitude, monotone
 
 SIGMOID = apply("sigmoid", argument())
@@ -164,7 +164,7 @@ def _above(x: Pair, s: Pair, at: Array) -> Pair:
     powers = np.exp(each - each.max(-1, keepdims=True))
     q = powers / powers.sum(-1, keepdims=True)
     entropy = np.where(q > 0, q * np.log(q), 0.0).sum(-1)
-    k = np.minimum(_slope_at(at - (q * at[..., None, :]).sum(-1) + entropy), _steepest(s))
+    k = np.minimum(logistic_slope(at - (q * at[..., None, :]).sum(-1) + entropy), _steepest(s))
     k = np.where(np.isfinite(k), np.maximum(k, 0.0), 0.0)
     flat = [(s[0].ravel(), s[1].ravel())]
     question = Slant(SIGMOID, np.arange(k.size), flat, [k.ravel()], np.full(k.size, -1.0))
@@ -176,15 +176,10 @@ def _above(x: Pair, s: Pair, at: Array) -> Pair:
     return matrix, c + k * entropy + 8 * gamma(count + 16) * size + TINY
 
 
-def _slope_at(s: Array) -> Array:
-    small = np.exp(-np.abs(s))
-    return np.asarray(small / ((1 + small) * (1 + small)))
-
-
 def _steepest(s: Pair) -> Array:
     """About the slope of the concave envelope of the sigmoid at the lower end of intervals."""
     width = s[1] - s[0]
-    found = _slope_at(s[0])
+    found = logistic_slope(s[0])
     for share in np.linspace(0.0, 1.0, SAMPLES + 1)[1:]:
         step = width * share
         rise = (logistic(s[0] + step) - logistic(s[0])) / step

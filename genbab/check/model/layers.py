@@ -18,11 +18,16 @@ from genbab.check.model.program import MOST_ENTRIES, Fixed, Program, Tensor, Ter
 X = argument()
 
 
-def _sum(node: Node) -> Sequence[Tensor]:
+def added(node: Node) -> Tensor:
+    """The sum of all inputs."""
     total = node.tensor()
     for i in range(1, len(node.inputs)):
         total = node.program.sum(total, node.tensor(i))
-    return [total]
+    return total
+
+
+def _sum(node: Node) -> Sequence[Tensor]:
+    return [added(node)]
 
 
 def _difference(node: Node) -> Sequence[Tensor]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from genbab.check.functions.formula import Formula, apply, argument, times
-from genbab.check.model.layers import exactly, inverse_of, multiplied
+from genbab.check.model.layers import added, exactly, inverse_of, multiplied
 from genbab.check.model.node import Node, Rule
 from genbab.check.model.pooling import axes_of, halved, mean, rows_along
 from genbab.check.model.program import MOST_ENTRIES, Fixed, NormedStep, Tensor, Wire, moved
@@ -170,9 +170,7 @@ def _product(node: Node) -> Sequence[Tensor]:
 
 
 def _mean(node: Node) -> Sequence[Tensor]:
-    total = node.tensor()
-    for i in range(1, len(node.inputs)):
-        total = node.program.sum(total, node.tensor(i))
+    total = added(node)
     return [mean(node, total, len(node.inputs)) if isinstance(total, Wire) else total]
 
 
