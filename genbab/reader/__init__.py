@@ -16,10 +16,10 @@ from genbab.reader.models.joined import (
 )
 from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.models.preprocessing import normalised
-from genbab.reader.models.torch import is_program, load_program, load_torch
 from genbab.reader.models.unsimplified import unsimplified
+from genbab.reader.modules.load import is_program, load_program, load_torch
+from genbab.reader.modules.training import refuse_unready
 from genbab.reader.onnx.files import read_proto
-from genbab.reader.onnx.training import refuse_unready
 from genbab.reader.rounding.execution import Execution
 
 __all__ = [

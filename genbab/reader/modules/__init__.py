@@ -1,0 +1,1 @@
+"""Modules and programs of torch: their arguments, their export to ONNX, and what is compared after it."""
