@@ -66,12 +66,13 @@ DRAWN = 20_000
 def load(model: AnyModel, example: Any = None, preprocessing: Mapping[str, Any] | None = None) -> Model:
     """The model in normal form, checked against onnxruntime.
 
-    model: an ONNX file (also .gz), its bytes, a `torch.nn.Module` together with an `example` input (a tensor,
-    or a list of them), a `torch.export.ExportedProgram` or a `torch.onnx.ONNXProgram`. All outputs of a
-    module are concatenated; modules and torch's settings stay as they are. `preprocessing` = {"mean", "std",
-    "axis"} puts (x - mean) / std before the model, so that everything is asked in units of the raw x. Raises
-    `ModelError` when the model cannot be read, `UnsupportedError` when operators have no sound rule,
-    `UsageError` for a missing example, a wrong preprocessing, or a module whose training mode matters.
+    model: an ONNX file (also .gz), its bytes, a `torch.nn.Module` together with an `example` of what it is
+    called with (a tensor, a list of arguments, a dictionary of them by name), an `ExportedProgram` or an
+    `ONNXProgram` of torch. All outputs are concatenated; modules and torch's settings stay as they are.
+    `preprocessing` = {"mean", "std", "axis"} puts (x - mean) / std before the model, so that everything is
+    asked in units of the raw x. Raises `ModelError` when the model cannot be read, `UnsupportedError` when
+    operators have no sound rule, `UsageError` for a wrong example, a wrong preprocessing, or a module whose
+    training mode matters.
     """
     loaded = _loaded(model, example)
     with usual_torch():

@@ -18,6 +18,7 @@ from genbab.specs.vnnlib1.writer import format_vnnlib, write_text, write_vnnlib
 from genbab.specs.vnnlib2.writer import format_vnnlib2, write_vnnlib2
 from genbab.specs.words.assemble import always, never
 from genbab.specs.words.builders import monotone, robustness
+from genbab.specs.words.models import variables
 from genbab.specs.words.networks import Input, Network
 from genbab.specs.words.regions import among_top, box, classified, l1, l2, linf
 from genbab.specs.words.statements import Statement, all_of, any_of
@@ -55,6 +56,7 @@ __all__ = [
     "read_vnnlib",
     "robustness",
     "satisfies",
+    "variables",
     "version_of",
     "with_premises",
     "write_text",

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor
-from torch.utils import _pytree
 
 from genbab.errors import ModelError
 from genbab.network import evaluate
 from genbab.reader.models.model import Model
+from genbab.reader.modules.arguments import Call, Inputs
 from genbab.system.device import usual_torch
 
-Inputs = tuple[Tensor, ...]
 
-
-def refuse_disagreement(model: Model, module: Callable[..., Any], inputs: Inputs) -> None:
+def refuse_disagreement(model: Model, call: Call, inputs: Inputs) -> None:
     """Raises `ModelError` unless the network gives what the module gives, wherever that is finite."""
     if model.network.input_size != sum(i.numel() for i in inputs):
         raise ModelError("the exported model does not read all inputs of the module")
     for place, point in _points(inputs):
-        wanted = _outputs(module(*point))
+        wanted = torch.cat([one.detach().reshape(-1).double().cpu() for one in call(*point)])
         x = torch.cat([i.reshape(-1).double().cpu() for i in point])
         with usual_torch():
             found = evaluate(model.network, x)
@@ -49,9 +45,3 @@ def _points(inputs: Inputs) -> Iterator[tuple[str, Inputs]]:
         noise = [torch.randn(i.shape, generator=random, dtype=i.dtype, device="cpu") for i in inputs]
         pairs = zip(inputs, noise, strict=True)
         yield "near the example", tuple(i + spread * n.to(i.device) for i, n in pairs)
-
-
-def _outputs(made: Any) -> Tensor:
-    """All tensors that a module returns, in a flat vector."""
-    leaves = [leaf for leaf in _pytree.tree_leaves(made) if isinstance(leaf, Tensor)]
-    return torch.cat([leaf.detach().reshape(-1).double().cpu() for leaf in leaves])

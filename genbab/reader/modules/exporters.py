@@ -9,7 +9,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,14 +20,32 @@ OPSET = 17
 """What the older exporter writes; the newer one chooses its own."""
 
 
-def traced(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
+class Names(NamedTuple):
+    """What a model's inputs and outputs are to be called; nothing where the exporter chooses."""
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+UNNAMED = Names()
+
+
+def traced(module: nn.Module, inputs: tuple[Tensor, ...], names: Names) -> bytes:
     """The ONNX model that the older exporter makes; raises `ModelError`."""
     buffer = io.BytesIO()
     target: Any = buffer  # the stub forgets streams
     followed = _Plain(module).eval() if _has_options(module, len(inputs)) else module
     with reasons(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        torch.onnx.export(followed, inputs, target, dynamo=False, opset_version=OPSET)
+        torch.onnx.export(
+            followed,
+            inputs,
+            target,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=names.inputs,
+            output_names=names.outputs,
+        )
     _no_values_lost(caught)
     return buffer.getvalue()
 
@@ -69,12 +87,19 @@ def _has_options(module: nn.Module, given: int) -> bool:
     return any(p.default not in empty for p in known[given:])
 
 
-def exported(module: nn.Module | Any, inputs: tuple[Tensor, ...] | None) -> bytes:
+def exported(module: nn.Module | Any, inputs: tuple[Tensor, ...] | None, names: Names = UNNAMED) -> bytes:
     """The ONNX model that the newer exporter makes of a module or of a program; raises `ModelError`."""
     if importlib.util.find_spec("onnxscript") is None:
         raise ModelError("needs the package 'onnxscript': pip install 'genbab[torch-export]'")
     with reasons(), contextlib.redirect_stderr(io.StringIO()):  # where it prints what it could follow
-        program: Any = torch.onnx.export(module, inputs or (), dynamo=True, verbose=False)
+        program: Any = torch.onnx.export(
+            module,
+            inputs or (),
+            dynamo=True,
+            verbose=False,
+            input_names=names.inputs,
+            output_names=names.outputs,
+        )
         data: bytes = program.model_proto.SerializeToString()
     return data
 

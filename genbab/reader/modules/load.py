@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from onnx import ModelProto
-from torch import Tensor, nn
+from torch import nn
 
-from genbab.errors import ModelError, UnsupportedError, UsageError
+from genbab.errors import ModelError, UnsupportedError
 from genbab.reader.models.model import Model, load_onnx
-from genbab.reader.modules.agreement import Inputs, cut, refuse_disagreement
-from genbab.reader.modules.exporters import exported, first_line, traced
+from genbab.reader.modules.agreement import cut, refuse_disagreement
+from genbab.reader.modules.arguments import Arguments
+from genbab.reader.modules.exporters import Names, exported, first_line, traced
 from genbab.reader.modules.quiet import untouched
 from genbab.system.device import usual_torch
 
@@ -27,26 +28,34 @@ EXPORTERS = ("torchscript", "dynamo")
 
 def load_torch(
     module: nn.Module,
-    example: Tensor | Sequence[Tensor],
+    example: Any,
     check: bool = True,
     exporters: Sequence[str] = EXPORTERS,
     ask: Callable[[], None] = lambda: None,
 ) -> Model:
     """The model of a module, in evaluation mode, for inputs shaped like the example (batch axis included).
 
-    All outputs are concatenated, in the order in which the module returns them. The module, its training
+    example: as for `Arguments.of`. All outputs are concatenated, in the order in which the module returns
+    them; inputs and outputs are called as its arguments and what it returns are. The module, its training
     flags, torch's settings and random numbers are left as they were. Raises `ModelError` with the reason of
     every exporter when none gives a model that loads and gives what the module gives, at the example and at
     random points near and far; `UnsupportedError` when operators are all that is in the way. `ask` as in
     `load_onnx`.
     """
     name = type(module).__name__
-    inputs = _inputs(example, name)
+    arguments = Arguments.of(example, module, name)
+    inputs = arguments.tensors
     with untouched(module, inputs):
+        call = arguments.flat(module)
+        names = Names(arguments.names, call.names)
+        ways: dict[str, Callable[[], bytes]] = {
+            "torchscript": lambda: traced(call.direct, inputs, names),
+            "dynamo": lambda: exported(call.direct, inputs, names),
+        }
         return _first_that_works(
             name,
-            {one: lambda one=one: _exported(module, inputs, one) for one in exporters},  # type: ignore[misc]
-            lambda model: refuse_disagreement(model, module, inputs) if check else None,
+            {one: ways[one] for one in exporters},
+            lambda model: refuse_disagreement(model, call, inputs) if check else None,
             check,
             ask,
         )
@@ -56,15 +65,17 @@ def load_program(program: Any, check: bool = True, ask: Callable[[], None] = lam
     """The model of a `torch.export.ExportedProgram`, or of the `torch.onnx.ONNXProgram` made from one."""
     if not isinstance(program, torch.export.ExportedProgram):
         return load_onnx(program.model_proto, check, ask)
-    name, inputs = "the exported program", None
-    if program.example_inputs is not None and not program.example_inputs[1]:
-        inputs = _inputs(tuple(program.example_inputs[0]), name)
+    name, arguments = "the exported program", None
+    if program.example_inputs is not None:
+        args, kwargs = program.example_inputs
+        arguments = Arguments.of_call(args, kwargs, None, name)
 
     def agree(model: Model) -> None:
-        if check and inputs is not None:
-            refuse_disagreement(model, program.module(), cut(inputs, model))
+        if check and arguments is not None:
+            module = arguments.flat(program.module())
+            refuse_disagreement(model, module, cut(arguments.tensors, model))
 
-    with untouched(None, inputs or ()):
+    with untouched(None, arguments.tensors if arguments else ()):
         return _first_that_works(name, {"dynamo": lambda: exported(program, None)}, agree, check, ask)
 
 
@@ -102,21 +113,3 @@ def _first_that_works(
         raise UnsupportedError(source, unsupported[chosen].problems) from unsupported[chosen]
     reasons = [f"  {exporter} exporter: {error}" for exporter, error in failures.items()]
     raise ModelError("\n".join([f"{name}: torch cannot export it to ONNX", *reasons]))
-
-
-def _exported(module: nn.Module, inputs: Inputs, exporter: str) -> bytes:
-    """The bytes of the ONNX model that this exporter makes."""
-    return exported(module, inputs) if exporter == "dynamo" else traced(module, inputs)
-
-
-def _inputs(example: Any, name: str) -> Inputs:
-    """The example as a tuple of tensors of real numbers, detached."""
-    found = (example,) if isinstance(example, Tensor) else example
-    if not isinstance(found, list | tuple) or not all(isinstance(i, Tensor) for i in found) or not found:
-        raise UsageError(f"{name}: an example is a tensor, or a list or tuple of tensors (one per input)")
-    for i, tensor in enumerate(found):
-        if tensor.dtype not in (torch.float32, torch.float64):
-            kind = str(tensor.dtype).removeprefix("torch.")
-            hint = ": give a module that starts from the embeddings" if not tensor.is_floating_point() else ""
-            raise ModelError(f"{name}: input {i} holds {kind}; genbab reads float32 and float64 inputs{hint}")
-    return tuple(tensor.detach() for tensor in found)

@@ -13,9 +13,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parameter import is_lazy
-from torch.utils import _pytree
 
 from genbab.errors import UsageError
+from genbab.reader.modules.arguments import Arguments, Inputs, output_tensors
 
 SHOWN = 4
 """Layers that the message names."""
@@ -28,9 +28,7 @@ def refuse_unready(module: nn.Module, example: Any) -> None:
     """
     _refuse_lazy(module)
     _refuse_layers(module)
-    inputs = (example,) if isinstance(example, Tensor) else example
-    if isinstance(inputs, list | tuple) and all(isinstance(i, Tensor) for i in inputs):
-        _refuse_difference(module, tuple(i.detach() for i in inputs))
+    _refuse_difference(module, Arguments.of(example, module, type(module).__name__))
 
 
 def _refuse_layers(module: nn.Module) -> None:
@@ -67,7 +65,7 @@ def _refuse_lazy(module: nn.Module) -> None:
         )
 
 
-def _refuse_difference(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+def _refuse_difference(module: nn.Module, arguments: Arguments) -> None:
     """Looks at the inputs and near them, with copies of all weights and buffers.
 
     What fails, or gives something else whenever it is called, is left to the export.
@@ -75,14 +73,15 @@ def _refuse_difference(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     modes = {one: one.training for one in module.modules()}
     if not any(modes.values()):
         return
+    inputs = arguments.tensors
     devices = sorted({i.device.index or 0 for i in inputs if i.device.type == "cuda"})
     with torch.random.fork_rng(devices), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             places = [inputs, tuple(i + torch.randn_like(i) for i in inputs)]
-            now = [_tensors(module, place) for place in places]
+            now = [_tensors(module, arguments, place) for place in places]
             module.eval()
-            later, again = ([_tensors(module, place) for place in places] for _ in range(2))
+            later, again = ([_tensors(module, arguments, place) for place in places] for _ in range(2))
         except Exception:  # whatever the module's code meets
             return
         finally:
@@ -95,12 +94,11 @@ def _refuse_difference(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         )
 
 
-def _tensors(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+def _tensors(module: nn.Module, arguments: Arguments, inputs: Inputs) -> list[Tensor]:
     """What the module gives, its own weights and buffers untouched."""
     own = chain(module.named_parameters(), module.named_buffers())
     copies: dict[str, Any] = {name: one.clone() for name, one in own}
-    made = functional_call(module, copies, inputs)
-    return [leaf for leaf in _pytree.tree_leaves(made) if isinstance(leaf, Tensor)]
+    return [one for _, one in output_tensors(functional_call(module, copies, *arguments.filled(inputs)))]
 
 
 def _same(first: list[Tensor], second: list[Tensor]) -> bool:
