@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from genbab.nonlinear.composed.custom import register
     from genbab.plot.relaxation import plot_relaxation
     from genbab.plot.trace import plot_trace
+    from genbab.reader import save
     from genbab.reporting.write import report
     from genbab.result import Counterexample, Result, Verdict
     from genbab.specs import Spec
@@ -73,6 +74,7 @@ __all__ = [
     "prove",
     "register",
     "report",
+    "save",
     "verify",
 ]
 
@@ -109,6 +111,7 @@ _HOME = {
     "prove": ("genbab.api", "prove"),
     "register": ("genbab.nonlinear.composed.custom", "register"),
     "report": ("genbab.reporting.write", "report"),
+    "save": ("genbab.reader", "save"),
     "verify": ("genbab.api", "verify"),
 }
 

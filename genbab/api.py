@@ -59,8 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "verify"]
 
-DRAWN = 20_000
-"""The most inputs for which the box of a counterexample is kept."""
+DRAWN = 20_000  # the most inputs for which the box of a counterexample is kept
 
 
 def load(model: AnyModel, example: Any = None, preprocessing: Mapping[str, Any] | None = None) -> Model:

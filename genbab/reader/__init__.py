@@ -16,8 +16,9 @@ from genbab.reader.models.joined import (
 )
 from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.models.preprocessing import normalised
+from genbab.reader.models.save import save
 from genbab.reader.models.unsimplified import unsimplified
-from genbab.reader.modules.load import is_program, load_program, load_torch
+from genbab.reader.modules.load import is_program, load_program, load_program_file, load_torch
 from genbab.reader.modules.training import refuse_unready
 from genbab.reader.onnx.files import read_proto
 from genbab.reader.rounding.execution import Execution
@@ -37,12 +38,14 @@ __all__ = [
     "joined",
     "load_onnx",
     "load_program",
+    "load_program_file",
     "load_torch",
     "normalised",
     "operators",
     "opset_versions",
     "read_proto",
     "refuse_unready",
+    "save",
     "showing",
     "tensor_bytes",
     "unsimplified",

@@ -1,4 +1,4 @@
-"""The words of commands that show something: `inspect`, `plot-trace`, `relax`, `lut`."""
+"""The words of commands that show something: `inspect`, `convert`, `plot-trace`, `relax`, `lut`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ def add_inspect(commands: Commands) -> None:
     about = "draw how wide its layers are on SPEC: .png, .svg or .pdf (needs genbab[plot])"
     inspect.add_argument("--plot", metavar="FILE", help=about)
     add_settings(inspect, called("genbab.cli.tools.inspect"))
+
+
+def add_convert(commands: Commands) -> None:
+    """Add `convert` to the commands."""
+    convert = commands.add_parser(
+        "convert",
+        help="write a model, or a program that torch exported, as one ONNX file",
+        description="Read a model, or a program of torch.export (.pt2: only if you trust it, loading may run "
+        "code), check it against onnxruntime, and write it as one ONNX file.",
+        allow_abbrev=False,
+    )
+    convert.add_argument("model", metavar="MODEL", help="ONNX file (.onnx, .onnx.gz) or program (.pt2)")
+    convert.add_argument("out", metavar="OUT", help="ONNX file to write (.onnx)")
+    carry_out(convert, "genbab.cli.tools.convert")
 
 
 def add_plot_trace(commands: Commands) -> None:

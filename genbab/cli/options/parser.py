@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Sequence
 
 from genbab.cli.options.command import CommandParser
-from genbab.cli.options.look import add_inspect, add_lut, add_plot_trace, add_relax
+from genbab.cli.options.look import add_convert, add_inspect, add_lut, add_plot_trace, add_relax
 from genbab.cli.options.nap import add_nap
 from genbab.cli.options.spec import add_spec
 from genbab.cli.options.study import add_report, add_run, add_study
@@ -30,7 +30,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     elif options.full_name:
         options.command = _full_name
     elif options.name is None:
-        commands = "verify, supports, run, study, report, inspect, plot-trace, relax, lut, spec or nap"
+        commands = (
+            "verify, supports, run, study, report, inspect, convert, plot-trace, relax, lut, spec or nap"
+        )
         parser.error(f"which command? {commands}")
     return options
 
@@ -49,6 +51,7 @@ def _parser() -> CommandParser:
         add_study,
         add_report,
         add_inspect,
+        add_convert,
         add_plot_trace,
         add_relax,
         add_lut,

@@ -8,6 +8,8 @@ does not give what the module gives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -77,6 +79,20 @@ def load_program(program: Any, check: bool = True, ask: Callable[[], None] = lam
 
     with untouched(None, arguments.tensors if arguments else ()):
         return _first_that_works(name, {"dynamo": lambda: exported(program, None)}, agree, check, ask)
+
+
+def load_program_file(path: Path, check: bool = True) -> Model:
+    """The model of a program that `torch.export.save` wrote (.pt2).
+
+    Only for files that are trusted: torch may run code of theirs. Raises `ModelError` as `load_program`, and
+    where the file holds no program.
+    """
+    try:
+        with untouched(None, ()):
+            program = torch.export.load(path)
+    except Exception as error:  # whatever reading an archive meets
+        raise ModelError(f"{path}: no program that this version of torch exported, or damaged") from error
+    return replace(load_program(program, check), source=str(path))
 
 
 def is_program(value: object) -> bool:

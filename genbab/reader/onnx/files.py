@@ -15,6 +15,7 @@ from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, defs, help
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from genbab.errors import ModelError
+from genbab.reader.onnx.foreign import foreign
 from genbab.reader.tensors.values import MAX_NUMBERS, count
 
 OLDEST_OPSET = 7
@@ -104,7 +105,8 @@ def _parsed(data: bytes, name: str) -> ModelProto:
     try:
         proto.ParseFromString(data)
     except (DecodeError, ValueError) as error:
-        raise ModelError(f"{name}: not an ONNX model, or cut short ({len(data)} bytes)") from error
+        what = foreign(data) or f"or cut short ({len(data)} bytes)"
+        raise ModelError(f"{name}: not an ONNX model, {what}") from error
     return proto
 
 
