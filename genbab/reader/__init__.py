@@ -20,7 +20,7 @@ from genbab.reader.models.save import save
 from genbab.reader.models.unsimplified import unsimplified
 from genbab.reader.modules.load import is_program, load_program, load_program_file, load_torch
 from genbab.reader.modules.training import refuse_unready
-from genbab.reader.onnx.files import read_proto
+from genbab.reader.onnx.reading import read_proto
 from genbab.reader.rounding.execution import Execution
 
 __all__ = [

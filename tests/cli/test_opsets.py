@@ -16,8 +16,8 @@ from genbab.attack import Replayer
 from genbab.cli import main
 from genbab.errors import ModelError
 from genbab.reader import joined, load_onnx
-from genbab.reader.onnx.files import read_proto
 from genbab.reader.onnx.opsets import raised
+from genbab.reader.onnx.reading import read_proto
 from genbab.specs import NetworkName, TensorName
 
 from .networks import TWO, outputs_of, parsed, save

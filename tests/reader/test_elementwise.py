@@ -16,7 +16,7 @@ from genbab.nonlinear.composed.defined import keeps_domain
 from genbab.nonlinear.facts.registry import OPERATORS, Operator
 from genbab.reader import Model
 from genbab.reader.convert.convert import convert
-from genbab.reader.onnx.files import read_proto
+from genbab.reader.onnx.reading import read_proto
 
 from .conftest import node_model
 

@@ -19,8 +19,9 @@ from genbab.check.model.moving import INTEGERS, MOVES
 from genbab.check.model.node import Charging, Node
 from genbab.check.model.norms import NORMS
 from genbab.check.model.pooling import POOLS
-from genbab.check.model.program import Fixed, Numbers, Program, Tensor, Wire
+from genbab.check.model.program import MOST_ENTRIES, Fixed, Numbers, Program, Tensor, Wire
 from genbab.check.model.values import evaluate
+from genbab.check.model.written import dense, in_order, left_of
 
 RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS, **NORMS, **LOGIC}
 EXACT_ON_FLOATS = {"Where", *LOGIC}
@@ -52,6 +53,8 @@ def read(data: bytes, charging: Charging | None = None) -> Program:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # whatever the parser of protobuf says
         raise Unusable(f"the model is no ONNX file: {error}") from None
+    _put_in_order(model.graph)
+    _write_out_sparse(model.graph)
     graph, opset = model.graph, _opset(model)
     if charging is not None:
         charging.begin(graph)
@@ -73,14 +76,45 @@ def read(data: bytes, charging: Charging | None = None) -> Program:
     return program
 
 
+def _put_in_order(graph: Any) -> None:
+    """Each node after those whose results it reads."""
+    order = in_order(graph.node)
+    if order != sorted(order):
+        kept = onnx.GraphProto()
+        kept.node.extend(graph.node[i] for i in order)
+        del graph.node[:]
+        graph.node.extend(kept.node)
+
+
+def _write_out_sparse(graph: Any) -> None:
+    """Sparse tensors made dense: of as many numbers as one step may have, all together."""
+    most = MOST_ENTRIES
+    for sparse in graph.sparse_initializer:
+        most = left_of(most, sparse.values.name, sparse.dims)
+        graph.initializer.append(_dense(sparse))
+    del graph.sparse_initializer[:]
+    for attribute in (a for node in graph.node if node.op_type == "Constant" for a in node.attribute):
+        if attribute.HasField("sparse_tensor"):
+            most = left_of(most, attribute.sparse_tensor.values.name, attribute.sparse_tensor.dims)
+            made = _dense(attribute.sparse_tensor)
+            attribute.Clear()
+            attribute.name, attribute.type = "value", onnx.AttributeProto.TENSOR
+            attribute.t.CopyFrom(made)
+
+
+def _dense(sparse: Any) -> Any:
+    name, arrays = sparse.values.name, (array_of(sparse.values), array_of(sparse.indices))
+    return numpy_helper.from_array(dense(name, *arrays, tuple(sparse.dims)), name)
+
+
 def _opset(model: Any) -> int:
     """The opset of a model that can be read; `Unusable` for others."""
     graph = model.graph
     unknown = {n.op_type for n in graph.node if n.op_type not in KNOWN or n.domain not in ("", "ai.onnx")}
     if unknown:
         raise Unusable(f"no rule for the operators {', '.join(sorted(unknown))}")
-    if graph.sparse_initializer or model.functions:
-        raise Unusable("sparse initializers and functions of a model's own are not read")
+    if model.functions:
+        raise Unusable("functions of a model's own are not read")
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     if opset < OLDEST:
         raise Unusable(f"the model is of opset {opset}; rules begin with {OLDEST}")
@@ -150,7 +184,7 @@ def _constant(array: Numbers) -> Fixed:
 def _step(program: Program, proto: Any, opset: int, charging: Charging | None) -> None:
     for name in proto.input:
         if name and name not in program.tensors:
-            raise Unusable(f"the tensor {name!r} is used before it is computed")
+            raise Unusable(f"the tensor {name!r} is used, and nothing computes it")
     attributes = {a.name: _attribute(a) for a in proto.attribute}
     inputs = [program.tensors[name] if name else None for name in proto.input]
     if proto.op_type == "Constant":

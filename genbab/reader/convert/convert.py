@@ -14,13 +14,14 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from genbab.errors import ModelError, UnsupportedError, UsageError
 from genbab.network import Index, Network
 from genbab.reader.convert.control import CONTROL
-from genbab.reader.convert.dependencies import distinct, needed_names, readers, reads, repeated
+from genbab.reader.convert.dependencies import distinct, readers, repeated
 from genbab.reader.convert.fold import literal
 from genbab.reader.convert.forks import Forked, forked, merged
 from genbab.reader.convert.integers import typed
 from genbab.reader.convert.rules import DOMAINS, Known, as_nodes, outputs
 from genbab.reader.domains.domains import Selection
 from genbab.reader.lower.moving.joining import in_one_vector
+from genbab.reader.onnx.graphs import needed_names, reads
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import (
     Array,
@@ -132,8 +133,6 @@ def convert(
 
 
 def _initialisers(run: _Conversion, graph: GraphProto, tensors: dict[str, Known]) -> None:
-    if graph.sparse_initializer:
-        raise ModelError(f"{run.source}: sparse initialisers are not supported")
     for tensor in graph.initializer:
         tensors[tensor.name] = _array(run, tensor, tensor.name)
 

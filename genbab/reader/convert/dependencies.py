@@ -1,4 +1,4 @@
-"""What nodes of a graph read, and which of them read the same."""
+"""How often tensors of a graph are read, and which nodes read the same."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from onnx import GraphProto, NodeProto
+from onnx import GraphProto
 
 from genbab.reader.convert.forks import Forked
 from genbab.reader.lower.numbers.reductions import reduced_axes
+from genbab.reader.onnx.graphs import inner_graphs
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.casts import apart
 from genbab.reader.tensors.values import Masked, Op, Refused, Var
@@ -21,27 +22,6 @@ ONCE = frozenset({"ReduceMean", "ReduceSum", "Sub"})
 
 SMALL = 64
 """Constants of so many numbers at most are compared."""
-
-
-def needed_names(graph: GraphProto) -> set[str]:
-    """The tensors that the outputs depend on."""
-    names = {o.name for o in graph.output}
-    for node in reversed(graph.node):
-        if names.intersection(node.output):
-            names.update(reads(node))
-    names.discard("")  # how ONNX writes an input or output that is left out
-    return names
-
-
-def reads(node: NodeProto) -> set[str]:
-    """The tensors that a node reads, those that its subgraphs take from outside included."""
-    names = set(node.input)
-    for attribute in node.attribute:
-        for graph in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-            own = {i.name for i in graph.input} | {t.name for t in graph.initializer}
-            own.update(*(inner.output for inner in graph.node))
-            names |= {o.name for o in graph.output}.union(*(reads(inner) for inner in graph.node)) - own
-    return names
 
 
 def readers(graph: GraphProto) -> Counter[str]:
@@ -56,9 +36,8 @@ def _readers(graph: GraphProto) -> Counter[str]:
     found = Counter(o.name for o in graph.output)
     for node in graph.node:
         found.update(set(node.input))
-        for attribute in node.attribute:
-            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-                found += _readers(inner)
+        for inner in inner_graphs(node):
+            found += _readers(inner)
     return found
 
 

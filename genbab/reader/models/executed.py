@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from genbab.reader.models.model import Model, build_model
-from genbab.reader.onnx.files import read_proto
+from genbab.reader.onnx.reading import read_proto
 from genbab.reader.rounding.execution import Execution
 
 

@@ -14,8 +14,8 @@ from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 from genbab.errors import ModelError, SpecError
 from genbab.reader.models.model import Model
 from genbab.reader.onnx.custom_operators import expanded
-from genbab.reader.onnx.files import read_proto
 from genbab.reader.onnx.opsets import raised
+from genbab.reader.onnx.reading import read_proto
 from genbab.specs import NetworkName, TensorName, own_models
 
 SEPARATOR = "/"  # no network's name contains it, so the prefixes are free of each other
@@ -187,6 +187,5 @@ def _append(whole: ModelProto, part: ModelProto, inputs: Sequence[str], outputs:
     graph.output.extend(by_name[name] for name in outputs)
     graph.node.extend(more.node)
     graph.initializer.extend(more.initializer)
-    graph.sparse_initializer.extend(more.sparse_initializer)
     graph.value_info.extend(more.value_info)
     whole.functions.extend(part.functions)

@@ -8,7 +8,7 @@ from genbab.errors import GenbabError
 from genbab.network import Network
 from genbab.reader.models.model import Model, lowered
 from genbab.reader.onnx.custom_operators import expanded
-from genbab.reader.onnx.files import read_proto
+from genbab.reader.onnx.reading import read_proto
 
 
 def unsimplified(model: Model) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from genbab.nonlinear.composed.formula import definition
 from genbab.nonlinear.expressions.expression import Expression
 from genbab.nonlinear.expressions.steps import Apply, Argument, Combine, Multiply
 from genbab.nonlinear.facts.registry import OPERATORS
+from genbab.reader.onnx.graphs import graphs, inner_graphs, nodes_within
 
 _STANDARD = {name: (kind, operator) for (domain, kind), (name, operator) in OPERATORS.items() if not domain}
 _REAL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
@@ -36,7 +37,7 @@ def expanded(proto: ModelProto, source: str) -> tuple[ModelProto, tuple[str, ...
     own = {(f.domain, f.name) for f in proto.functions}  # what the file defines itself is what it means
     known = {key: custom for key, custom in CUSTOM.items() if key not in own}
     bodies = [proto.graph.node, *(f.node for f in proto.functions)]
-    if not any((node.domain, node.op_type) in known for body in bodies for node in _all(body)):
+    if not any((node.domain, node.op_type) in known for body in bodies for node in nodes_within(body)):
         return proto, ()
     copy = ModelProto()
     copy.CopyFrom(_without_functions(proto, known, source))
@@ -46,25 +47,6 @@ def expanded(proto: ModelProto, source: str) -> tuple[ModelProto, tuple[str, ...
     if writing.problems:
         raise ModelError("\n  ".join([f"{source}: operators of users", *writing.problems]))
     return copy, tuple(sorted(writing.alone))
-
-
-def _all(nodes: Sequence[NodeProto]) -> Iterator[NodeProto]:
-    """The nodes and those of their subgraphs."""
-    for node in nodes:
-        yield node
-        for graph in _bodies(node):
-            yield from _all(graph.node)
-
-
-def _bodies(node: NodeProto) -> list[GraphProto]:
-    return [g for a in node.attribute for g in ([a.g] if a.type == AttributeProto.GRAPH else a.graphs)]
-
-
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """The graph and all its subgraphs."""
-    yield graph
-    for node in _all(graph.node):
-        yield from _bodies(node)
 
 
 def _without_functions(proto: ModelProto, known: Known, source: str) -> ModelProto:
@@ -77,7 +59,7 @@ def _without_functions(proto: ModelProto, known: Known, source: str) -> ModelPro
         plain: ModelProto = inliner.inline_local_functions(proto)
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{source}: its functions cannot be written out: {error}") from error
-    left = [f for f in plain.functions if any((n.domain, n.op_type) in known for n in _all(f.node))]
+    left = [f for f in plain.functions if any((n.domain, n.op_type) in known for n in nodes_within(f.node))]
     if left:
         names = ", ".join(f"{f.domain}::{f.name}" for f in left)
         raise ModelError(
@@ -90,7 +72,7 @@ def _without_functions(proto: ModelProto, known: Known, source: str) -> ModelPro
 def _names(proto: ModelProto) -> set[str]:
     """Every name of a tensor or node of the model, subgraphs included."""
     found: set[str] = set()
-    for graph in _graphs(proto.graph):
+    for graph in graphs(proto.graph):
         found |= {v.name for v in (*graph.input, *graph.output, *graph.initializer, *graph.value_info)}
         found |= {t.values.name for t in graph.sparse_initializer}
         for node in graph.node:
@@ -104,7 +86,7 @@ def _types(proto: ModelProto, known: Known) -> dict[str, int]:
 
     plain = ModelProto()
     plain.CopyFrom(proto)
-    for node in _all(plain.graph.node):
+    for node in nodes_within(plain.graph.node):
         if (node.domain, node.op_type) in known:
             node.domain, node.op_type = "", "Identity"
             del node.attribute[:], node.input[1:], node.output[1:]
@@ -113,7 +95,7 @@ def _types(proto: ModelProto, known: Known) -> dict[str, int]:
     except (RuntimeError, ValueError, shape_inference.InferenceError):
         pass  # what is wrong with the model is said when it is read
     found: dict[str, int] = {}
-    for graph in _graphs(plain.graph):
+    for graph in graphs(plain.graph):
         found |= {t.name: t.data_type for t in graph.initializer}
         for value in (*graph.value_info, *graph.output, *graph.input):
             found[value.name] = value.type.tensor_type.elem_type
@@ -135,7 +117,7 @@ class _Writing:
         """Changes the graph."""
         made: list[NodeProto] = []
         for node in graph.node:
-            for body in _bodies(node):
+            for body in inner_graphs(node):
                 self.graph(body)
             kept = NodeProto()
             kept.CopyFrom(node)

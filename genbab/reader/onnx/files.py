@@ -16,6 +16,7 @@ from onnx.external_data_helper import load_external_data_for_tensor, uses_extern
 
 from genbab.errors import ModelError
 from genbab.reader.onnx.foreign import foreign
+from genbab.reader.onnx.graphs import bodies
 from genbab.reader.tensors.values import MAX_NUMBERS, count
 
 OLDEST_OPSET = 7
@@ -41,11 +42,11 @@ class Signature:
     opset: int
 
 
-def read_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, Signature]:
-    """A model with its external data read in and its symbolic batch axes set to 1.
+def whole_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, str]:
+    """(a model as it is written, its external data read in, what to call it).
 
-    The argument is not changed. Raises `ModelError` when it is missing, damaged, no ONNX model, of an opset
-    below 7 or unknown, or when an input has no fixed shape or does not hold floating-point numbers.
+    The argument is not changed. Raises `ModelError` when it is missing, damaged, no ONNX model, or of an
+    unknown opset.
     """
     name, folder = "the model", None
     if isinstance(source, ModelProto):
@@ -59,8 +60,8 @@ def read_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[Mod
         proto = _parsed(_file_bytes(path), name)
     _check(proto, name)
     _check_names(proto, name)
-    _read_external(proto.graph, folder, name)
-    return proto, _signature(proto, name)
+    _read_external(proto, folder, name)
+    return proto, name
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -121,47 +122,44 @@ def _check(proto: ModelProto, name: str) -> None:
 
 def _check_names(proto: ModelProto, name: str) -> None:
     """Raise `ModelError` for names that are not UTF-8 text, which protobuf gives as bytes."""
-    graphs = list(_graphs(proto.graph))
-    nodes = [node for graph in graphs for node in graph.node] + [n for f in proto.functions for n in f.node]
+    inside = [body for body in bodies(proto) if isinstance(body, GraphProto)]
+    nodes = [node for body in bodies(proto) for node in body.node]
     found: list[object] = [text for n in nodes for text in (n.op_type, n.domain, n.name, *n.input, *n.output)]
     found += [one.name for n in nodes for one in n.attribute]
-    found += [v.name for g in graphs for v in (*g.input, *g.output, *g.initializer)]
+    found += [v.name for g in inside for v in (*g.input, *g.output, *g.initializer)]
+    found += [t.values.name for g in inside for t in g.sparse_initializer]
     found += [text for f in proto.functions for text in (f.name, f.domain, *f.input, *f.output)]
     found += [o.domain for o in proto.opset_import]
     if bad := [text for text in found if not isinstance(text, str)]:
         raise ModelError(f"{name}: damaged: the name {bad[0]!r:.80} is not UTF-8 text")
 
 
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """A graph and its subgraphs."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-                yield from _graphs(inner)
-
-
 def _opset(proto: ModelProto) -> int:
     return max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
 
 
-def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """All tensors stored in a graph and its subgraphs."""
-    for one in _graphs(graph):
-        yield from one.initializer
-        for attribute in (a for node in one.node for a in node.attribute):
+def _tensors(proto: ModelProto) -> Iterator[TensorProto]:
+    """All tensors stored in a model, those of sparse ones included."""
+    for body in bodies(proto):
+        if isinstance(body, GraphProto):
+            yield from body.initializer
+            for sparse in body.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+        for attribute in (a for node in body.node for a in node.attribute):
             if attribute.HasField("t"):
                 yield attribute.t
+            if attribute.HasField("sparse_tensor"):
+                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
             yield from attribute.tensors
 
 
 def external_files(data: bytes, folder: Path) -> list[Path]:
     """The files in which a model of these bytes, in this folder, keeps tensors; none where it is no model."""
     try:
-        graph = _parsed(data, "").graph
+        proto = _parsed(data, "")
     except ModelError:
         return []
-    outside = {_location(t) for t in _tensors(graph) if uses_external_data(t)}
+    outside = {_location(t) for t in _tensors(proto) if uses_external_data(t)}
     return [place for name in sorted(outside) if (place := _inside(folder, name)) is not None]
 
 
@@ -180,9 +178,9 @@ def _inside(folder: Path, location: str) -> Path | None:
         return None
 
 
-def _read_external(graph: GraphProto, folder: Path | None, name: str) -> None:
+def _read_external(proto: ModelProto, folder: Path | None, name: str) -> None:
     """Reads in data kept outside the model file, which must lie in its folder."""
-    for tensor in _tensors(graph):
+    for tensor in _tensors(proto):
         if not uses_external_data(tensor):
             continue
         location = _location(tensor)
@@ -207,7 +205,7 @@ def _read_external(graph: GraphProto, folder: Path | None, name: str) -> None:
         del tensor.external_data[:]
 
 
-def _signature(proto: ModelProto, name: str) -> Signature:
+def signature_of(proto: ModelProto, name: str) -> Signature:
     """The inputs that are no initialisers; unknown leading axes are set to 1 in the proto too."""
     stored = {t.name for t in proto.graph.initializer}
     inputs = [i for i in proto.graph.input if i.name not in stored]

@@ -1,0 +1,24 @@
+"""A model as it is read: its file, prepared so that what follows need not know how it was written."""
+
+from __future__ import annotations
+
+import os
+
+from onnx import ModelProto
+
+from genbab.reader.onnx.files import Signature, signature_of, whole_proto
+from genbab.reader.onnx.order import sort_nodes
+from genbab.reader.onnx.sparse import write_out_sparse
+
+
+def read_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, Signature]:
+    """A self-contained model of dense tensors, its nodes in order, its symbolic batch axes set to 1.
+
+    The argument is not changed. Raises `ModelError` when it is missing, damaged, no ONNX model, of an opset
+    below 7 or unknown, when tensors are made from themselves, or when an input has no fixed shape or does
+    not hold floating-point numbers.
+    """
+    proto, name = whole_proto(source)
+    write_out_sparse(proto, name)
+    sort_nodes(proto, name)
+    return proto, signature_of(proto, name)
