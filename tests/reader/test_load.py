@@ -191,9 +191,9 @@ def test_wrong_models(signature: str, body: str, message: str) -> None:
         load_onnx(text_model(signature, body))
 
 
-@pytest.mark.parametrize("opset", [6, 99])
+@pytest.mark.parametrize("opset", [-1, 99])
 def test_opsets_that_are_not_read(opset: int) -> None:
-    with pytest.raises(ModelError, match=f"opset {opset}; genbab reads 7 to"):
+    with pytest.raises(ModelError, match=f"opset {opset}; genbab reads 1 to"):
         load_onnx(text_model("(float[1,2] x) => (float y)", "y = Relu(x)", opset))
 
 

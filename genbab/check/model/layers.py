@@ -231,14 +231,15 @@ def _transposed(node: Node) -> Sequence[Tensor]:
 
 def _batch_normal(node: Node) -> Sequence[Tensor]:
     x = node.wire()
-    if node.get("training_mode", 0) or not node.get("spatial", 1):
-        raise node.fail("training mode, or statistics of each entry")
+    by_entry = not node.get("spatial", 1)
+    if node.get("training_mode", 0) or (by_entry and node.opset >= 9):
+        raise node.fail("training mode, or statistics of each entry in an opset that has no such")
     scale, shift, mean, variance = (node.fixed(i) for i in range(1, 5))
     inner = Program(inputs=variance.low.size)
     spread = inner.sum(Wire(0, variance.shape), exactly(node.real("epsilon", 1e-5)))
     factor = inner.elementwise(apply("power", X, np.asarray(-0.5)), [spread])
     result = _evaluated(inner, inner.scale(factor, scale), variance)
-    shape = (1, -1, *[1] * (len(x.shape) - 2))
+    shape = (1, *x.shape[1:]) if by_entry else (1, -1, *[1] * (len(x.shape) - 2))
     columns = [moved(node.program, c, lambda v: v.reshape(shape)) for c in (mean, result, shift)]
     assert isinstance(columns[1], Fixed)
     centred_ = node.program.sum(x, columns[0], -1.0)

@@ -187,7 +187,7 @@ def build_model(
         output_shapes=converted.output_shapes,
         opset=signature.opset,
         operators=operators,
-        notes=notes,
+        notes=(*signature.notes, *notes),
         replayable=runs,
         precision=precision,
         execution=execution,

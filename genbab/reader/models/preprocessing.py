@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genbab.errors import UsageError
 from genbab.reader.models.model import Model, load_onnx
+from genbab.reader.onnx.graphs import free_name
 
 KEYS = ("mean", "std", "axis")
 
@@ -78,16 +79,9 @@ def _put_in_front(
     graph = proto.graph
     used = {name for node in graph.node for name in (*node.input, *node.output)}
     used |= {one.name for one in (*graph.input, *graph.output, *graph.initializer)}
-    raw, centred, *constants = (_free(used, word) for word in ("raw", "centred", "mean", "std"))
+    raw, centred, *constants = (free_name(used, word) for word in ("raw", "centred", "mean", "std"))
     next(one for one in graph.input if one.name == name).name = raw
     for constant, array in zip(constants, (mean, std), strict=True):
         graph.initializer.append(numpy_helper.from_array(array, constant))
     graph.node.insert(0, helper.make_node("Sub", [raw, constants[0]], [centred], name="preprocessing_mean"))
     graph.node.insert(1, helper.make_node("Div", [centred, constants[1]], [name], name="preprocessing_std"))
-
-
-def _free(used: set[str], word: str) -> str:
-    while word in used:
-        word += "_"
-    used.add(word)
-    return word

@@ -33,13 +33,17 @@ TYPES: dict[int, np.dtype[np.generic]] = {
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """What goes into a model: names, fixed shapes and types of its inputs in the graph's order; its opset."""
+    """What goes into a model: names, fixed shapes and types of its inputs in the graph's order; its opset.
+
+    notes: what was done to it before it was read, for people.
+    """
 
     source: str
     input_names: tuple[str, ...]
     input_shapes: tuple[tuple[int, ...], ...]
     input_dtypes: tuple[np.dtype[np.generic], ...]
     opset: int
+    notes: tuple[str, ...] = ()
 
 
 def whole_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, str]:
@@ -116,8 +120,8 @@ def _check(proto: ModelProto, name: str) -> None:
         raise ModelError(f"{name}: not an ONNX model, or an empty one (no graph outputs)")
     opset = _opset(proto)
     newest = defs.onnx_opset_version()
-    if not OLDEST_OPSET <= opset <= newest:
-        raise ModelError(f"{name}: opset {opset}; genbab reads {OLDEST_OPSET} to {newest}")
+    if not 0 < opset <= newest:
+        raise ModelError(f"{name}: opset {opset}; genbab reads 1 to {newest}")
 
 
 def _check_names(proto: ModelProto, name: str) -> None:

@@ -58,3 +58,11 @@ def needed_names(graph: GraphProto) -> set[str]:
             names.update(reads(node))
     names.discard("")  # how ONNX writes an input or output that is left out
     return names
+
+
+def free_name(used: set[str], word: str) -> str:
+    """A name that is not used, which is from now on: the word, or a longer one."""
+    while word in used:
+        word += "_"
+    used.add(word)
+    return word

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from onnx import ModelProto
 
-from genbab.reader.onnx.files import Signature, signature_of, whole_proto
+from genbab.reader.onnx.files import OLDEST_OPSET, Signature, signature_of, whole_proto
+from genbab.reader.onnx.old_opsets import modern
 from genbab.reader.onnx.order import sort_nodes
 from genbab.reader.onnx.sparse import write_out_sparse
 
@@ -14,11 +16,17 @@ from genbab.reader.onnx.sparse import write_out_sparse
 def read_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, Signature]:
     """A self-contained model of dense tensors, its nodes in order, its symbolic batch axes set to 1.
 
-    The argument is not changed. Raises `ModelError` when it is missing, damaged, no ONNX model, of an opset
-    below 7 or unknown, when tensors are made from themselves, or when an input has no fixed shape or does
-    not hold floating-point numbers.
+    It is of opset 7 or newer; the signature notes where it was converted. The argument is not changed. Raises
+    `ModelError` when it is missing, damaged, no ONNX model, or of an opset that is unknown or cannot be
+    converted, when tensors are made from themselves, or when an input has no fixed shape or does not hold
+    floating-point numbers.
     """
     proto, name = whole_proto(source)
     write_out_sparse(proto, name)
     sort_nodes(proto, name)
-    return proto, signature_of(proto, name)
+    signature = signature_of(proto, name)
+    newer = modern(proto, signature)
+    if newer is proto:
+        return proto, signature
+    note = f"of opset {signature.opset}, converted to {OLDEST_OPSET} by onnx"
+    return newer, replace(signature_of(newer, name), notes=(note,))

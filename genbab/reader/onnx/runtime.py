@@ -49,6 +49,15 @@ def opened(proto: ModelProto, source: str) -> InferenceSession:
         raise ModelError(f"{source}: onnxruntime refuses the model: {first_line(error)}") from error
 
 
+def runs(proto: ModelProto) -> bool:
+    """Whether onnxruntime accepts the model."""
+    try:
+        session(proto.SerializeToString())
+    except Exception:  # its errors share no class
+        return False
+    return True
+
+
 def outputs(
     one: InferenceSession, names: Sequence[str], feed: Mapping[str, Any], source: str
 ) -> list[npt.NDArray[Any]]:

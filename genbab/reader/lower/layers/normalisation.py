@@ -43,6 +43,16 @@ def _channels(value: Value | Inexact | None, what: str, rank: int) -> Ball:
     return value.value.reshape(shape), value.error.reshape(shape)
 
 
+def _entries(value: Value | Inexact | None, what: str, shape: tuple[int, ...]) -> Ball:
+    """One number per entry of this shape, with the errors of those that are not known exactly."""
+    if not isinstance(value, Inexact):
+        array = constant(value, what)
+        if array is None:
+            raise ValueError(f"{what} is missing")
+        return ball(array.astype(np.float64).reshape(shape))
+    return value.value.reshape(shape), value.error.reshape(shape)
+
+
 def _variable(inputs: list[Value | None]) -> Var:
     x = needed(inputs, 0)
     if not isinstance(x, Var):
@@ -52,12 +62,17 @@ def _variable(inputs: list[Value | None]) -> Var:
 
 @lowering("BatchNormalization", how="affine")
 def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """Before opset 9 there may be statistics of every entry of an image (spatial = 0), not of channels."""
     x = _variable(inputs)
     if op.integer("training_mode", 0):
         raise Refused("training mode")
     names = ("its scale", "its bias", "its mean", "its variance")
+    by_entry = op.opset < 9 and not op.integer("spatial", 1)
     gain, bias, mean, variance = (
-        _channels(given(inputs, i + 1), n, len(x.shape)) for i, n in enumerate(names)
+        _entries(given(inputs, i + 1), n, x.shape[1:])
+        if by_entry
+        else _channels(given(inputs, i + 1), n, len(x.shape))
+        for i, n in enumerate(names)
     )
     epsilon = ball(np.array(op.number("epsilon", 1e-5)))
     factor = over(gain, square_root(added(variance, epsilon)))
