@@ -7,7 +7,7 @@ from genbab.network.computed.rounded import rounded
 from genbab.network.computed.values import evaluate, values, without_domains
 from genbab.network.contraction import Contraction, Factor, contractions
 from genbab.network.graph import Network
-from genbab.network.lift import lifted
+from genbab.network.lift import lifted, whole_variables
 from genbab.network.maps.algebra import Adjoint, Compose, Identity, nonnegative
 from genbab.network.maps.base import LinearMap
 from genbab.network.maps.composition import compose
@@ -18,6 +18,7 @@ from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinea
 from genbab.network.premises import implied, output_neurons, with_premises
 from genbab.network.simplify import simplify
 from genbab.network.walk import backward, forward
+from genbab.network.whole import WholeInputs
 
 __all__ = [
     "Adjoint",
@@ -38,6 +39,7 @@ __all__ = [
     "Node",
     "Nonlinear",
     "TokenDense",
+    "WholeInputs",
     "backward",
     "compose",
     "contractions",
@@ -53,6 +55,7 @@ __all__ = [
     "rounded",
     "simplify",
     "values",
+    "whole_variables",
     "with_premises",
     "without_domains",
 ]

@@ -202,7 +202,8 @@ class _Moved(Meaning[tuple[torch.dtype, torch.device], Node]):
     """Each node with its weights in another dtype, on another device."""
 
     def input(self, i: int, node: Input, x: tuple[torch.dtype, torch.device]) -> Node:
-        return Input(node.size, tuple(ball.to(*x) for ball in node.within))
+        whole = None if node.whole is None else node.whole.to(x[1])
+        return Input(node.size, tuple(ball.to(*x) for ball in node.within), whole)
 
     def affine(self, i: int, node: Affine, x: tuple[torch.dtype, torch.device]) -> Node:
         dtype, device = x

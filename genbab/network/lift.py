@@ -19,6 +19,7 @@ from genbab.network.maps.index import Index
 from genbab.network.maps.weighted import Diagonal
 from genbab.network.nodes import Affine, Input, Node, Nonlinear
 from genbab.network.simplify import simplify
+from genbab.network.whole import WholeInputs
 from genbab.nonlinear import Product, make
 from genbab.specs import Run, Spec
 
@@ -48,7 +49,7 @@ def lifted(network: Network, spec: Spec) -> Network:
 
 
 def _built(network: Network, spec: Spec) -> Network:
-    nodes: list[Node] = [Input(spec.input_size)]
+    nodes: list[Node] = [Input(spec.input_size, whole=whole_variables(network, spec))]
     outputs = [_copied(network, nodes, run, spec.input_size) for run in spec.runs]
     if not spec.runs:
         nodes, outputs = list(network.nodes), [network.output]
@@ -63,6 +64,17 @@ def _built(network: Network, spec: Spec) -> Network:
     made.check()
     plain = all((run.value == 1).all() and not run.offset.any() for run in spec.runs)
     return simplify(made) if plain else made  # weights times factors of sums would have to be rounded
+
+
+def whole_variables(network: Network, spec: Spec) -> WholeInputs | None:
+    """Those of the spec's variables that are integers: the network's own, or what runs put into these."""
+    whole = network.entry.whole
+    if whole is None or not spec.runs:
+        return whole
+    mine = [run.column[np.isin(run.row, whole.columns.cpu().numpy())] for run in spec.runs]
+    columns = torch.from_numpy(np.unique(np.concatenate(mine)))
+    end = torch.full((len(columns),), np.inf, dtype=torch.float64)
+    return WholeInputs(columns, -end, end)
 
 
 def _copied(network: Network, nodes: list[Node], run: Run, size: int) -> int:

@@ -17,6 +17,7 @@ from torch import Tensor
 from genbab.network.ball import Within
 from genbab.network.maps.base import LinearMap
 from genbab.network.uncertainty import EXACT, Uncertainty
+from genbab.network.whole import WholeInputs
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.groups.kind import GroupFunction
 
@@ -56,10 +57,30 @@ class Meaning(Generic[X, T]):
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """All inputs of the network, concatenated: they live in one box, and in the balls `within`."""
+    """All inputs of the network, concatenated: they live in one box, and in the balls `within`.
+
+    Those of `whole` are whole numbers.
+    """
 
     size: int
     within: tuple[Within, ...] = ()
+    whole: WholeInputs | None = None
+
+    def cut(self, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+        """The boxes (..., D) cut to what the inputs can be; lower > upper where that is nothing."""
+        return (lower, upper) if self.whole is None else self.whole.cut(lower, upper)
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """Points (..., D) whose entries are what the inputs can be; gradients pass through the rounding."""
+        return x if self.whole is None else self.whole.nearest(x)
+
+    def apart(self, point: Tensor) -> Tensor:
+        """Where to split each input (..., D) instead of at `point`."""
+        return point if self.whole is None else self.whole.apart(point)
+
+    def one_apart(self, point: Tensor, inputs: Tensor) -> Tensor:
+        """The same for single inputs (P,) and their points (P,)."""
+        return point if self.whole is None else self.whole.one_apart(point, inputs)
 
     @property
     def sources(self) -> tuple[int, ...]:
