@@ -16,6 +16,7 @@ from genbab.reader.models.joined import (
 )
 from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.models.preprocessing import normalised
+from genbab.reader.models.ranges import input_limits, read_within
 from genbab.reader.models.save import save
 from genbab.reader.models.unsimplified import unsimplified
 from genbab.reader.modules.load import is_program, load_program, load_program_file, load_torch
@@ -34,6 +35,7 @@ __all__ = [
     "check_shapes",
     "element_types",
     "exposed",
+    "input_limits",
     "is_program",
     "joined",
     "load_onnx",
@@ -44,6 +46,7 @@ __all__ = [
     "operators",
     "opset_versions",
     "read_proto",
+    "read_within",
     "refuse_unready",
     "save",
     "showing",

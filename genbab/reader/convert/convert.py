@@ -12,7 +12,7 @@ import torch
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from genbab.errors import ModelError, UnsupportedError, UsageError
-from genbab.network import Index, Network
+from genbab.network import Index, Network, WholeInputs
 from genbab.reader.convert.control import CONTROL
 from genbab.reader.convert.dependencies import distinct, readers, repeated
 from genbab.reader.convert.fold import literal
@@ -68,7 +68,8 @@ class Converted:
     """The network as lowered, before any simplification, and the node that holds each ONNX tensor.
 
     steps: what the nodes of the graph became, in order; those whose outputs are constants too. copies: nodes
-    that one of several readers of a tensor of a short type takes for it, and the type.
+    that one of several readers of a tensor of a short type takes for it, and the type. ranged: some node
+    means what it says only where whole inputs are between the numbers that were given for them.
     """
 
     network: Network
@@ -77,6 +78,7 @@ class Converted:
     selections: Mapping[int, Selection] = field(default_factory=dict)
     steps: tuple[Lowered, ...] = ()
     copies: Mapping[int, int] = field(default_factory=dict)
+    ranged: bool = False
 
 
 @dataclass
@@ -104,8 +106,9 @@ def convert(
     source: str,
     ask: Callable[[], None] = lambda: None,
     computed: bool = False,
+    whole: WholeInputs | None = None,
 ) -> Converted:
-    """The network of a model whose inputs have these names and shapes.
+    """The network of a model whose inputs have these names and shapes; whole: which are integers.
 
     Outputs are concatenated in graph order. `ask` is called before each node; what it raises ends the work.
     computed: constants that the graph computes are what a program makes of them, and tensors that several
@@ -113,7 +116,7 @@ def convert(
     Raises `UnsupportedError` with every operator that has no rule, `ModelError` when the model contradicts
     itself.
     """
-    builder = Builder(sum(count(s) for _, s in shapes), computed)
+    builder = Builder(sum(count(s) for _, s in shapes), computed, whole)
     opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
     run = _Conversion(source, opsets, builder, ask, readers=readers(proto.graph) if computed else Counter())
     tensors: dict[str, Known] = {}
@@ -129,7 +132,8 @@ def convert(
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
     shapes_out = tuple(o.shape for o in results)
     network = builder.network(output.node)
-    return Converted(network, found, shapes_out, builder.selections, tuple(run.steps), builder.copies)
+    steps = tuple(run.steps)
+    return Converted(network, found, shapes_out, builder.selections, steps, builder.copies, builder.ranged)
 
 
 def _initialisers(run: _Conversion, graph: GraphProto, tensors: dict[str, Known]) -> None:
@@ -158,16 +162,14 @@ def _inputs(
     types: Mapping[str, int],
     tensors: dict[str, Known],
 ) -> None:
-    if len(shapes) == 1:
-        name, shape = shapes[0]
-        tensors[name] = Var(0, shape, types[name])
-        return
     start = 0
     for name, shape in shapes:
         builder.label = name
-        index = torch.arange(start, start + count(shape))
-        made = builder.affine(shape, [(0, Index(index, builder.nodes[0].size))])
-        tensors[name] = replace(made, element=types[name])
+        entries = torch.arange(start, start + count(shape))
+        made = Var(0, shape)
+        if len(shapes) > 1:
+            made = builder.affine(shape, [(0, Index(entries, builder.nodes[0].size))])
+        tensors[name] = builder.whole_input(replace(made, element=types[name]), entries)
         start += count(shape)
 
 

@@ -19,5 +19,6 @@ def as_executed(model: Model, execution: Execution | None, ask: Callable[[], Non
     if model.execution == execution:
         return model
     proto, signature = read_proto(model.proto)
-    made = build_model(proto, replace(signature, source=model.source), False, ask, execution)
-    return replace(model, network=made.network, execution=execution)
+    known = replace(signature, source=model.source, whole=model.network.entry.whole)
+    made = build_model(proto, known, False, ask, execution)
+    return replace(model, network=made.network, execution=execution, ranged=made.ranged)

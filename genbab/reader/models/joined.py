@@ -14,8 +14,10 @@ from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 from genbab.errors import ModelError, SpecError
 from genbab.reader.models.model import Model
 from genbab.reader.onnx.custom_operators import expanded
+from genbab.reader.onnx.files import TYPES
 from genbab.reader.onnx.opsets import raised
 from genbab.reader.onnx.reading import read_proto
+from genbab.reader.tensors import elements
 from genbab.specs import NetworkName, TensorName, own_models
 
 SEPARATOR = "/"  # no network's name contains it, so the prefixes are free of each other
@@ -84,10 +86,16 @@ def _check_domains(models: Mapping[str, ModelProto]) -> None:
 def check_declared(model: Model, networks: Sequence[NetworkName]) -> None:
     """Raise SpecError where the model certainly is not the declared one.
 
-    That is: it was not put together from all the networks with a model of their own, or its tensors are in
-    another order than the names in the text say.
+    That is: it was not put together from all the networks with a model of their own, its tensors are in
+    another order than the names in the text say, or of other types than integers in the text are.
     """
     own = own_models(networks)
+    several = networks if model.parts else networks[:1]
+    kinds = zip((t for n in several for t in n.inputs), model.input_dtypes, strict=False)
+    if wrong := [
+        f"{t.name} is declared {t.type}, the model's input is {k}" for t, k in kinds if _other(t, k)
+    ]:
+        raise SpecError("; ".join(wrong))
     if model.parts or not networks:
         return
     if len(own) > 1:
@@ -103,6 +111,11 @@ def check_declared(model: Model, networks: Sequence[NetworkName]) -> None:
     ]
     if wrong:
         raise SpecError("; ".join(wrong))
+
+
+def _other(tensor: TensorName, kind: np.dtype[np.generic]) -> bool:
+    """Whether a tensor is declared to be of integers, or truth values, and the model's is of another type."""
+    return tensor.type != str(kind) and tensor.type.rstrip("0123456789") in ("int", "uint", "bool")
 
 
 def check_shapes(model: Model, networks: Sequence[NetworkName]) -> None:
@@ -146,7 +159,8 @@ def element_types(model: Model) -> list[str]:
     proto = ModelProto()
     proto.ParseFromString(model.proto)
     codes = [o.type.tensor_type.elem_type for o in proto.graph.output]
-    known = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
+    known = {code: str(TYPES[code]) for code in (*elements.BYTES, elements.BOOL)}
+    known |= {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
     return [str(t) for t in model.input_dtypes] + [known.get(c, "float64") for c in codes]
 
 

@@ -45,7 +45,8 @@ class Model:
     inputs are replayed in these. precision: the shortest format that it computes in, if that is below
     float32. execution: what bounds of the network are about, None for the reals. tensors: the graph's names
     of the network's nodes, of those that are tensors of it; joins: pairs of these of which the first is a
-    function of the second.
+    function of the second. ranged: the network holds only where its whole inputs are between the numbers
+    that it has for them, by which it was told what integers made of them can be.
     """
 
     source: str
@@ -67,6 +68,7 @@ class Model:
     execution: Execution | None = None
     tensors: Mapping[int, str] = field(default_factory=dict)
     joins: tuple[tuple[str, str], ...] = ()
+    ranged: bool = False
 
     @property
     def functions(self) -> dict[str, int]:
@@ -128,7 +130,7 @@ def lowered(
     """A checked proto, its functions spelled out, as it is lowered; `computed` as for `convert`."""
     plain = without_guards(inlined(proto, signature.source))
     inputs = list(zip(signature.input_names, signature.input_shapes, strict=True))
-    converted = convert(plain, inputs, signature.source, ask, computed)
+    converted = convert(plain, inputs, signature.source, ask, computed, signature.whole)
     converted.network.check()
     return converted
 
@@ -193,4 +195,5 @@ def build_model(
         execution=execution,
         tensors=named(converted, network),
         joins=joins(converted, fused),
+        ranged=converted.ranged,
     )

@@ -29,6 +29,11 @@ def normalised(model: Model, preprocessing: Mapping[str, Any]) -> Model:
         names = ", ".join(model.input_names)
         raise UsageError(f"preprocessing: for models with one input; this one has {names}")
     shape, dtype = model.input_shapes[0], model.input_dtypes[0]
+    if dtype.kind in "iub":
+        raise UsageError(
+            f"preprocessing: for inputs of floating-point numbers; {model.input_names[0]} holds {dtype}: "
+            "put a Cast and the normalisation into the model"
+        )
     axis = preprocessing.get("axis")
     mean, std = (_array(name, preprocessing[name], axis, shape, dtype) for name in ("mean", "std"))
     if not ((std > 0) & np.isfinite(std) & np.isfinite(mean)).all():

@@ -6,9 +6,12 @@ of the file loses more than that, 20 times what it moves this number by (genbab/
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from onnx import ModelProto, ValueInfoProto
+from torch import Tensor
 
 from genbab.errors import ModelError
 from genbab.network import Network, evaluate, noises, values, without_domains
@@ -23,6 +26,7 @@ from genbab.reader.tensors.values import Array, count
 RELATIVE = 1e-4
 ABSOLUTE = 1e-6
 NOISE = 20.0
+NEAR = 3.0
 SEED = 20240101
 SIMPLIFIED = "every node agrees with onnxruntime, but the simplified network does not"
 LOST = (
@@ -92,16 +96,38 @@ def _left_open(network: Network, x: Array) -> bool:
 def _points(size: int, signature: Signature) -> list[Array]:
     """Numbers of the inputs' types, up to float32, as float64.
 
-    A few spreads, so that some point lies in the domain of every function.
+    A few spreads, so that some point lies in the domain of every function; integers near 0 and anywhere.
     """
     random = np.random.default_rng(SEED)
     normal = random.standard_normal((2, size))
     points = [normal[0], random.random(size), 0.1 * normal[1], 1.0 + random.random(size)]
+    points = [p.astype(np.float32).astype(np.float64) for p in points]
+    if signature.whole is not None:
+        whole = signature.whole
+        columns, low, high = (t.numpy() for t in (whole.columns, whole.low, whole.high))
+        for p, near in zip(points, (True, False, True, False), strict=True):
+            drawn = np.rint(NEAR * random.standard_normal(len(low)))
+            p[columns] = np.clip(drawn, low, high) if near else random.integers(low, high, endpoint=True)
     feeds = [
-        divided(p.astype(np.float32), signature.input_names, signature.input_shapes, signature.input_dtypes)
-        for p in points
+        divided(p, signature.input_names, signature.input_shapes, signature.input_dtypes) for p in points
     ]
     return [np.concatenate([v.reshape(-1).astype(np.float64) for v in feed.values()]) for feed in feeds]
+
+
+def points_near(inputs: tuple[Tensor, ...]) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
+    """Inputs of a module to compare it at, and where they are: the example, and random ones near it."""
+    yield "on the example", inputs
+    random = torch.Generator("cpu").manual_seed(0)
+    for spread in (0.1, 1.0, 3.0):
+        yield "near the example", tuple(_near(i, spread, random) for i in inputs)
+
+
+def _near(x: Tensor, spread: float, random: torch.Generator) -> Tensor:
+    """Random numbers near those of x; of integers, which may be places in a table, some that x has."""
+    if x.is_floating_point():
+        return x + spread * torch.randn(x.shape, generator=random, dtype=x.dtype, device="cpu").to(x.device)
+    place = torch.randint(max(1, x.numel()), x.shape, generator=random).to(x.device)
+    return x.reshape(-1)[place] if x.numel() else x
 
 
 def _session(proto: ModelProto, signature: Signature) -> InferenceSession:

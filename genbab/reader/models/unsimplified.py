@@ -18,7 +18,8 @@ def unsimplified(model: Model) -> Network:
     """
     try:
         proto, signature = read_proto(model.proto)
+        known = replace(signature, source=model.source, whole=model.network.entry.whole)
         written = expanded(proto, model.source)[0]
-        return lowered(written, replace(signature, source=model.source)).network
+        return lowered(written, known).network
     except GenbabError:
         return model.network

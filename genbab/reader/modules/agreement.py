@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 
 from genbab.errors import ModelError
 from genbab.network import evaluate
 from genbab.reader.models.model import Model
+from genbab.reader.models.ranges import read_within
+from genbab.reader.models.selfcheck import points_near
 from genbab.reader.modules.arguments import Call, Inputs
 from genbab.system.device import usual_torch
 
@@ -17,11 +17,14 @@ def refuse_disagreement(model: Model, call: Call, inputs: Inputs) -> None:
     """Raises `ModelError` unless the network gives what the module gives, wherever that is finite."""
     if model.network.input_size != sum(i.numel() for i in inputs):
         raise ModelError("the exported model does not read all inputs of the module")
-    for place, point in _points(inputs):
+    for place, point in points_near(inputs):
         wanted = torch.cat([one.detach().reshape(-1).double().cpu() for one in call(*point)])
         x = torch.cat([i.reshape(-1).double().cpu() for i in point])
         with usual_torch():
-            found = evaluate(model.network, x)
+            whole, near = model.network.entry.whole, model
+            if model.ranged and whole is not None and not whole.hold(x, x):
+                near = read_within(model, x, x)
+            found = evaluate(near.network, x)
         finite = torch.isfinite(wanted)
         size = float(wanted[finite].abs().max()) if bool(finite.any()) else 0.0
         if found.shape != wanted.shape or not bool(
@@ -36,12 +39,3 @@ def cut(inputs: Inputs, model: Model) -> Inputs:
         return inputs
     pairs = zip(inputs, model.input_shapes, strict=True)
     return tuple(i[tuple(map(slice, shape))] if i.dim() == len(shape) else i for i, shape in pairs)
-
-
-def _points(inputs: Inputs) -> Iterator[tuple[str, Inputs]]:
-    yield "on the example", inputs
-    random = torch.Generator("cpu").manual_seed(0)
-    for spread in (0.1, 1.0, 3.0):
-        noise = [torch.randn(i.shape, generator=random, dtype=i.dtype, device="cpu") for i in inputs]
-        pairs = zip(inputs, noise, strict=True)
-        yield "near the example", tuple(i + spread * n.to(i.device) for i, n in pairs)

@@ -16,8 +16,11 @@ from genbab.errors import ModelError, UsageError
 
 Inputs = tuple[Tensor, ...]
 
-REAL = (torch.float32, torch.float64)
-"""Element types that inputs may have."""
+WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+"""Types of integers that inputs may have."""
+
+TYPES = (torch.float32, torch.float64, torch.bool, *WHOLE)
+"""All types that inputs may have."""
 
 FIXED = (bool, int, float, str, bytes, type(None))
 """What may stand in an example beside tensors; it is held as it is."""
@@ -43,7 +46,7 @@ class Arguments:
 
         A tensor is the one argument, a list or tuple has one entry per argument, a dictionary gives arguments
         by name. `UsageError` for what holds no tensor, or something that is none and cannot be held fixed;
-        `ModelError` for tensors that do not hold real numbers. name: what the module is called in these.
+        `ModelError` for tensors of other types than `TYPES`. name: what the module is called in these.
         """
         if isinstance(example, Tensor):
             return Arguments.of_call((example,), {}, module, name)
@@ -180,10 +183,11 @@ def _refuse(found: Sequence[tuple[str, Any]], name: str) -> None:
     if wrong or not tensors:
         raise _no_example(name, "; ".join(wrong) or "no tensor")
     for i, tensor in enumerate(tensors):
-        if tensor.dtype not in REAL:
+        if tensor.dtype not in TYPES:
             kind = str(tensor.dtype).removeprefix("torch.")
-            hint = ": give a module that starts from the embeddings" if not tensor.is_floating_point() else ""
-            raise ModelError(f"{name}: input {i} holds {kind}; genbab reads float32 and float64 inputs{hint}")
+            raise ModelError(
+                f"{name}: input {i} holds {kind}; genbab reads float32 and float64 inputs, integers and bool"
+            )
 
 
 def _no_example(name: str, found: str) -> UsageError:

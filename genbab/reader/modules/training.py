@@ -15,6 +15,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parameter import is_lazy
 
 from genbab.errors import UsageError
+from genbab.reader.models.selfcheck import points_near
 from genbab.reader.modules.arguments import Arguments, Inputs, output_tensors
 
 SHOWN = 4
@@ -78,7 +79,7 @@ def _refuse_difference(module: nn.Module, arguments: Arguments) -> None:
     with torch.random.fork_rng(devices), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            places = [inputs, tuple(i + torch.randn_like(i) for i in inputs)]
+            places = [point for _, point in points_near(inputs)]
             now = [_tensors(module, arguments, place) for place in places]
             module.eval()
             later, again = ([_tensors(module, arguments, place) for place in places] for _ in range(2))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, defs, helper
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from genbab.errors import ModelError
+from genbab.network import WholeInputs
 from genbab.reader.onnx.foreign import foreign
 from genbab.reader.onnx.graphs import bodies
+from genbab.reader.tensors import elements
 from genbab.reader.tensors.values import MAX_NUMBERS, count
 
 OLDEST_OPSET = 7
@@ -27,15 +30,21 @@ TYPES: dict[int, np.dtype[np.generic]] = {
     TensorProto.DOUBLE: np.dtype(np.float64),
     TensorProto.FLOAT16: np.dtype(np.float16),
     TensorProto.BFLOAT16: np.dtype(helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16)),
+    TensorProto.BOOL: np.dtype(np.bool_),
+    **{code: np.dtype(helper.tensor_dtype_to_np_dtype(code)) for code in elements.BYTES},
 }
 """Element types that inputs may have."""
+
+FIRST = 2**10
+"""Until a question says more, inputs of more than 16 bits are taken to be at most so large."""
 
 
 @dataclass(frozen=True, eq=False)
 class Signature:
     """What goes into a model: names, fixed shapes and types of its inputs in the graph's order; its opset.
 
-    notes: what was done to it before it was read, for people.
+    notes: what was done to it before it was read, for people. whole: which of all numbers that go in are
+    whole ones, and between which it is read.
     """
 
     source: str
@@ -44,6 +53,7 @@ class Signature:
     input_dtypes: tuple[np.dtype[np.generic], ...]
     opset: int
     notes: tuple[str, ...] = ()
+    whole: WholeInputs | None = None
 
 
 def whole_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, str]:
@@ -222,11 +232,39 @@ def signature_of(proto: ModelProto, name: str) -> Signature:
         if kind not in TYPES:
             known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else str(kind)
             raise ModelError(
-                f"{name}: input '{value.name}' holds {known}; genbab reads FLOAT, DOUBLE, FLOAT16 and "
-                "BFLOAT16 inputs"
+                f"{name}: input '{value.name}' holds {known}; genbab reads FLOAT, DOUBLE, FLOAT16, BFLOAT16, "
+                "BOOL and INT8 to UINT64 inputs"
             )
     kinds = tuple(TYPES[i.type.tensor_type.elem_type] for i in inputs)
-    return Signature(name, tuple(i.name for i in inputs), shapes, kinds, _opset(proto))
+    whole = _whole(shapes, kinds)
+    return Signature(name, tuple(i.name for i in inputs), shapes, kinds, _opset(proto), whole)
+
+
+def _whole(shapes: Sequence[tuple[int, ...]], kinds: Sequence[np.dtype[np.generic]]) -> WholeInputs | None:
+    """The inputs of integers and truth values; None where there are none."""
+    ends = [(kind_limits(kind), count(shape)) for kind, shape in zip(kinds, shapes, strict=True)]
+    mask = torch.cat([torch.full((size,), found is not None) for found, size in ends])
+    if not mask.any():
+        return None
+    known = [(found, size) for found, size in ends if found is not None]
+    low, high = (
+        torch.cat([torch.full((size,), _first(found[k]), dtype=torch.float64) for found, size in known])
+        for k in (0, 1)
+    )
+    return WholeInputs(mask.nonzero().squeeze(-1), low, high)
+
+
+def _first(end: int) -> float:
+    """The end of a type, or what stands for it until a question says more."""
+    return float(end if abs(end) <= 1 << 16 else max(-FIRST, min(FIRST, end)))
+
+
+def kind_limits(kind: np.dtype[np.generic]) -> tuple[int, int] | None:
+    """The least and the largest number of a type of integers or truth values; None for other types."""
+    if kind == np.bool_:
+        return 0, 1
+    ends = np.iinfo(kind.name) if kind.kind in "iu" else None
+    return None if ends is None else (int(ends.min), int(ends.max))
 
 
 def _symbol(value: ValueInfoProto) -> str:

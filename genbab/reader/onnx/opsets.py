@@ -6,7 +6,7 @@ import numpy as np
 from onnx import ModelProto, version_converter
 
 from genbab.errors import ModelError
-from genbab.reader.onnx.files import Signature
+from genbab.reader.onnx.files import Signature, kind_limits
 from genbab.reader.onnx.runtime import first_line, opened, outputs
 from genbab.reader.tensors.values import Array, count
 
@@ -47,7 +47,7 @@ def _difference(old: ModelProto, new: ModelProto, signature: Signature, source: 
     names = [o.name for o in old.graph.output]
     for spread in SPREADS:
         feed = {
-            name: (spread * random.standard_normal(count(shape))).astype(kind).reshape(shape)
+            name: _cast(spread * random.standard_normal(count(shape)), kind).reshape(shape)
             for name, shape, kind in zip(
                 signature.input_names, signature.input_shapes, signature.input_dtypes, strict=True
             )
@@ -59,6 +59,12 @@ def _difference(old: ModelProto, new: ModelProto, signature: Signature, source: 
             return "the outputs then are others"
         compared = compared or all(bool(np.isfinite(a).all()) for a in was)
     return "" if compared else "no random input gave finite outputs to compare"
+
+
+def _cast(x: Array, kind: np.dtype[np.generic]) -> Array:
+    """The numbers in a type; integers are the nearest ones that it has."""
+    ends = kind_limits(kind)
+    return (x if ends is None else np.clip(np.rint(x), float(ends[0]), float(ends[1]))).astype(kind)
 
 
 def _close(was: Array, now: Array) -> bool:

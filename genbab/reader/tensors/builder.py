@@ -8,7 +8,18 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from genbab.network import Affine, Grouped, Identity, Index, Input, LinearMap, Network, Node, Nonlinear
+from genbab.network import (
+    Affine,
+    Grouped,
+    Identity,
+    Index,
+    Input,
+    LinearMap,
+    Network,
+    Node,
+    Nonlinear,
+    WholeInputs,
+)
 from genbab.network.uncertainty import EXACT, Uncertainty, padded
 from genbab.nonlinear import Gate, Nonlinearity, Product
 from genbab.nonlinear.groups.kind import GroupFunction
@@ -56,12 +67,15 @@ class Builder:
     whole numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true:
     (N, K); `places` are where slices begin, by the node of the number and the length of the axis; `partial`
     nodes depend on a function that is not defined everywhere; `selections` are what `Where` chose from such
-    nodes; `copies` are nodes that one reader of a tensor takes for it, and the tensor's type.
+    nodes; `copies` are nodes that one reader of a tensor takes for it, and the tensor's type; `given` are
+    between which numbers the whole inputs lie, by their node, and `ranged`, whether anybody asked.
     """
 
-    def __init__(self, input_size: int, computed: bool = False) -> None:
+    def __init__(self, input_size: int, computed: bool = False, whole: WholeInputs | None = None) -> None:
         self.computed = computed
-        self.nodes: list[Node] = [Input(input_size)]
+        self.nodes: list[Node] = [Input(input_size, whole=whole)]
+        self.given: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.ranged = False
         self.sums: dict[int, Affine] = {}
         self.elementwise: dict[int, Nonlinear] = {}
         self.names: list[str] = ["input"]
@@ -80,6 +94,19 @@ class Builder:
     def network(self, output: int) -> Network:
         """The network built so far, with this node as its output."""
         return Network(tuple(self.nodes), output, tuple(self.names))
+
+    def whole_input(self, x: Var, entries: torch.Tensor) -> Var:
+        """The tensor of these entries of the input, of which it is known now what its integers can be."""
+        whole = self.nodes[0].whole if isinstance(self.nodes[0], Input) else None
+        if whole is None or not (x.whole or x.boolean):
+            return x
+        self.integral.add(x.node)
+        if x.boolean:
+            self.truths.add(x.node)
+        else:
+            mine = torch.isin(whole.columns, entries)
+            self.given[x.node] = whole.low[mine], whole.high[mine]
+        return x
 
     def affine(
         self,

@@ -54,9 +54,9 @@ def cast(b: Builder, x: Var, target: int) -> Var:
 def _to_float(b: Builder, x: Var, target: int) -> Var:
     held = x.exact or x.element
     if x.whole:
-        low, high = span(b, x)
         b.integral.add(x.node)
         if not elements.holds(target, held):
+            low, high = span(b, x)
             held = next((t for t in HELD if elements.holds_whole(t, low, high)), held)
     kept = b.computed and target in elements.SHORT and not x.whole and held in elements.DIGITS
     if elements.holds(target, held) and not kept:

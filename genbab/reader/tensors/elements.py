@@ -22,6 +22,9 @@ UNSIGNED = {
 }
 """Bits of the types of integers."""
 
+BYTES = tuple(code for code, bits in {**SIGNED, **UNSIGNED}.items() if bits >= 8)
+"""The types of integers that take whole bytes."""
+
 DIGITS = {FLOAT: 24, DOUBLE: 53, FLOAT16: 11, BFLOAT16: 8}
 """Binary digits of the types of numbers that are not whole."""
 

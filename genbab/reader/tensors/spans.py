@@ -1,7 +1,8 @@
 """Between which numbers a node lies, whatever the inputs are: intervals, found when they are asked for.
 
-Inputs are unbounded; bounds come from functions that are bounded, from truth values and from what rules say
-of the nodes they make. Ends may be infinite, one of them alone, too.
+Inputs are unbounded, but for whole numbers that are known to lie between two; bounds come from functions that
+are bounded, from truth values and from what rules say of the nodes they make. Ends may be infinite, one of
+them alone, too.
 """
 
 from __future__ import annotations
@@ -71,10 +72,13 @@ def _fact(b: Builder, node: int) -> tuple[float, float] | None:
 
 def _sources(b: Builder, node: int) -> tuple[int, ...]:
     plain = node in b.sums or node in b.elementwise  # of others nothing is known, whatever they read
-    return b.nodes[node].sources if plain and _fact(b, node) is None else ()
+    return b.nodes[node].sources if plain and node not in b.given and _fact(b, node) is None else ()
 
 
 def _computed(b: Builder, node: int) -> Span:
+    if node in b.given:
+        b.ranged = True
+        return b.given[node]
     made, fact = b.nodes[node], _fact(b, node)
     if fact is not None:
         low, high = (torch.full((made.size,), end, dtype=torch.float64) for end in fact)
