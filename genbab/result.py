@@ -65,28 +65,44 @@ class Progress:
 class Counterexample:
     """An input x (D,) in its box whose onnxruntime output y (O,) makes unsafe clause `clause` true.
 
-    x holds numbers of the model's own type: its dtype is float32 where that can say them, else float64.
+    x holds numbers of the model's own type: its dtype is float32 where that can say them, else float64, and
+    int64 where all entries are integers by their type; integers (D,) marks those that are (None: none).
     distance: 0, or no entry of x lies farther from its box, where the box holds no such number: then x is the
     point next to it, and some real point of the box violates the clause, too.
     """
 
-    x: NDArray[np.floating[Any]]
+    x: NDArray[Any]
     y: NDArray[np.floating[Any]]
     clause: int = 0
     distance: float = 0.0
+    integers: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         x = np.array(self.x, dtype=np.float64).reshape(-1)
+        object.__setattr__(self, "y", np.array(self.y).reshape(-1))
+        if not (np.isfinite(x).all() and np.isfinite(self.y).all()):
+            raise ValueError("a counterexample must be finite")
+        mine = None if self.integers is None else np.array(self.integers, np.bool_).reshape(-1)
+        if mine is not None and (mine.shape != x.shape or (x[mine] != np.rint(x[mine])).any()):
+            raise ValueError("integers of a counterexample must be whole numbers")
+        object.__setattr__(self, "integers", mine if mine is not None and mine.any() else None)
         with np.errstate(over="ignore"):
             single = x.astype(np.float32)
-        object.__setattr__(self, "x", single if np.array_equal(single, x) else x)
-        object.__setattr__(self, "y", np.array(self.y).reshape(-1))
-        if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
-            raise ValueError("a counterexample must be finite")
+        kept: NDArray[Any] = single if np.array_equal(single, x) else x
+        if mine is not None and len(mine) and mine.all():
+            kept = x.astype(np.int64)
+        object.__setattr__(self, "x", kept)
+
+    def numbers(self) -> list[int | float]:
+        """The entries of x as Python values: integers where they are such by their type."""
+        mine = np.zeros(len(self.x), np.bool_) if self.integers is None else self.integers
+        return [
+            int(v) if whole else float(v) for v, whole in zip(self.x.tolist(), mine.tolist(), strict=True)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form as Python values."""
-        point = {"x": self.x.tolist(), "y": self.y.tolist()}
+        point = {"x": self.numbers(), "y": self.y.tolist()}
         return {**point, "clause": int(self.clause), "distance": float(self.distance)}
 
     def to_witness(self) -> str:
@@ -162,8 +178,9 @@ class Result:
         example = None
         if found is not None:
             distance = float(found.get("distance", 0.0))  # older files have none
+            x, integers = found["x"], np.array([isinstance(v, int) for v in found["x"]], np.bool_)
             example = Counterexample(
-                np.array(found["x"]), np.array(found["y"]), int(found["clause"]), distance
+                np.array(x, np.float64), np.array(found["y"]), int(found["clause"]), distance, integers
             )
         bound = None if data["bound"] is None else float(data["bound"])
         return cls(

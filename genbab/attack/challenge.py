@@ -46,6 +46,15 @@ class Falsified(Exception):  # an event
         self.counterexample = counterexample
 
 
+def _large(network: Network, spec: Spec) -> bool:
+    """Whether integers of the spec may be no numbers of float32."""
+    whole = network.entry.whole
+    if whole is None or not len(spec.lower):
+        return False
+    mine = whole.columns.cpu().numpy()
+    return max(float(np.abs(end[:, mine]).max()) for end in (spec.lower, spec.upper)) > 2.0**24
+
+
 class Challenge:
     """Attacks on one property of a model, and the network proved about compared with onnxruntime."""
 
@@ -63,7 +72,7 @@ class Challenge:
         self.reals = Reals(network, spec, self.device)
         certain = self.reals.violated if config.arithmetic == "real" else self._read_as
         self.certain = certain if config.witness == "nearest" else None
-        double = any(kind == np.float64 for kind in model.input_dtypes)
+        double = any(kind == np.float64 for kind in model.input_dtypes) or _large(network, spec)
         numbers = SearchNumbers(torch.float64 if double else torch.float32, self.device, nearest=True)
         self.guessed, self.coarse = False, model.precision.short
         memory = max(1 << 26, config.memory // 8)

@@ -82,6 +82,12 @@ class Best:
         better = margins < self.margins
         return Best(torch.where(better.unsqueeze(-1), x, self.x), torch.where(better, margins, self.margins))
 
+    def first(self) -> Best:
+        """The best point of each clause: x (C, 1, D), margins (C, 1)."""
+        place = self.margins.argmin(-1, keepdim=True)
+        rows = torch.arange(len(place), device=place.device)[:, None]
+        return Best(self.x[rows, place], self.margins[rows, place])
+
 
 Watch = Callable[[Tensor, Tensor], bool]
 """Called with points (C, P, D) and margins (C, P) after every step; True ends the descent."""
@@ -96,14 +102,17 @@ def descend(
     """
     low, high = box
     first = _sizes(start.shape[1], start) * (high / 2 - low / 2)
+    if (whole := field.network.entry.whole) is not None:  # two steps are to change an integer
+        first[..., whole.columns] = first[..., whole.columns].clamp_min(CHANGED)
     x = start
     velocity = torch.zeros_like(x)
     best = Best(x, torch.full(x.shape[:-1], torch.inf, dtype=x.dtype, device=x.device))
     for k in range(steps + 1):
         field.check()
-        margins, gradient = _loss(field.network, targets, x, k < steps)
-        best = best.improved(x, margins)
-        if watch(x, margins) or gradient is None:
+        here = field.network.entry.nearest(x)
+        margins, gradient = _loss(field.network, targets, here, k < steps)
+        best = best.improved(here, margins)
+        if watch(here, margins) or gradient is None:
             break
         velocity = MOMENTUM * velocity + gradient / gradient.abs().amax(-1, keepdim=True).clamp_min(1e-30)
         size = first * DECAY ** (k / max(1, steps - 1))
@@ -113,6 +122,9 @@ def descend(
 
 MOMENTUM = 0.75
 """Of the direction of descent."""
+
+CHANGED = 0.3
+"""First step size of inputs that are integers, at least."""
 
 LARGEST, SMALLEST, DECAY = 0.15, 0.01, 0.1
 """First step sizes over the points (parts of the radius of the box); the last size as a part of the first.
@@ -136,7 +148,7 @@ def diversify(
     shape = (*start.shape[:-1], network.output_size)
     direction = torch.randn(shape, generator=generator, dtype=start.dtype).to(start.device)
     for _ in range(DIVERSIFY):
-        x = x.detach().requires_grad_()
+        x = network.entry.nearest(x).detach().requires_grad_()
         total = (evaluate(network, x) * direction).sum()
         gradient = _gradient(total, x)
         if gradient is None:

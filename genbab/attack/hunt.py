@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from genbab.attack.descent import Best, Field, descend, diversify, projected
+from genbab.attack.integers import gridded, walked
 from genbab.attack.targets import Floats, Targets, gather
 from genbab.result import Counterexample
 from genbab.specs import Spec
@@ -116,6 +117,8 @@ class Hunt:
         for part in torch.split(order, chunk):
             targets = gather(self.spec, screened.clauses[part].tolist(), self.box[0])
             self.descend(targets, self._starts(targets, screened.points[part], restarts), effort.steps)
+            if self.found is None and self.field.network.entry.whole is not None:
+                self.walk(targets)
             if self.found is not None:
                 return
 
@@ -123,7 +126,15 @@ class Hunt:
         """Descend from x (C, P, D), clipped to the boxes, and keep the best point of every clause."""
         low, high = self._around(targets.box)
         x = projected(self.field.network, x, low, high)
-        self._keep(targets.index, descend(self.field, targets, (low, high), x, steps, self.watch))
+        best = descend(self.field, targets, (low, high), x, steps, self.watch).first()
+        self._kept.append((best.x[:, 0], best.margins[:, 0], targets.index))
+
+    def walk(self, targets: Targets) -> None:
+        """Go on from the last points kept, which are of these clauses, by changing one integer at a time."""
+        x, margins, index = self._kept[-1]
+        start, box = Best(x[:, None], margins[:, None]), self._around(targets.box)
+        best = walked(self.field, targets, box, start, self.generator, self.watch)
+        self._kept[-1] = best.x[:, 0], best.margins[:, 0], index
 
     def watch(self, x: Tensor, margins: Tensor) -> bool:
         """Judge the best of x (C, P, D) with margins (C, P) <= 0; whether a counterexample is known now."""
@@ -150,11 +161,6 @@ class Hunt:
             margins[order].double().numpy(),
             clauses[order].numpy(),
         )
-
-    def _keep(self, clauses: Tensor, best: Best) -> None:
-        place = best.margins.argmin(-1)
-        rows = torch.arange(place.shape[0], device=place.device)
-        self._kept.append((best.x[rows, place], best.margins[rows, place], clauses))
 
     def _around(self, box: Tensor) -> tuple[Tensor, Tensor]:
         """The boxes (C,) as (C, 1, D), (C, 1, D)."""
@@ -206,7 +212,9 @@ class Hunt:
         for place, value in enumerate((0.5, 0.0, 1.0)):
             weight[:, place] = value
         weight = weight.to(low.device)
-        return projected(self.field.network, low * (1 - weight) + high * weight, low, high)
+        network, whole = self.field.network, self.field.network.entry.whole
+        x = network.entry.nearest(projected(network, low * (1 - weight) + high * weight, low, high))
+        return x if whole is None else gridded(whole, low, high, x)
 
     def _starts(self, targets: Targets, points: Tensor, restarts: int) -> Tensor:
         """Starts (C, restarts, D): half of them screened, the rest random, half of those diversified."""

@@ -89,7 +89,7 @@ class Reals:
         self._looks += 1
         box = int(np.maximum(self.spec.lower - x, x - self.spec.upper).max(axis=1).argmin())
         low, high = self.spec.lower[box], self.spec.upper[box]
-        inside = np.clip(x, low, high)
+        inside = self.network.entry.nearest(self._tensor(np.clip(x, low, high)))[0].cpu().numpy()
         near = NEAR * (high - low) + NEAR * abs(inside)
         corner = np.where(inside - low <= near, low, np.where(high - inside <= near, high, inside))
         for point in (inside,) if np.array_equal(inside, corner) else (inside, corner):

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from genbab.attack.targets import Floats, closest, representable
-from genbab.network import Network, noise
+from genbab.attack.targets import Floats, Places, closest, representable
+from genbab.network import Network, noise, whole_variables
 from genbab.reader import Model, unsimplified
 from genbab.reader.onnx.files import TYPES
 from genbab.reader.onnx.runtime import InferenceSession, divided, first_line, session
@@ -77,12 +77,12 @@ class Replayer:
 
         It is one only if the plain session gives finite outputs that meet some clause of the spec exactly,
         and the default one does too, unless it cannot run the model or is off by more than rounding. None
-        for a model that onnxruntime cannot run, and where runs would have to round to integers. With
+        for a model that onnxruntime cannot run, and where runs would have to round to short types. With
         `certain`, entries whose interval holds no such number may be the nearest ones outside, where a point
         of the box violates the clause for certain.
         """
-        floats = all(kind in (np.float32, np.float64) for kind in self._types)
-        possible = self._model.replayable and (floats or not spec.runs)
+        short = any(kind in SHORT for kind in self._types)
+        possible = self._model.replayable and not (short and spec.runs)
         placed = self.placed(spec, x, certain is not None) if possible else None
         if placed is None:
             return None
@@ -92,7 +92,10 @@ class Replayer:
             return None
         if placed.off.any() and not (certain is not None and certain(placed, clause)):
             return None
-        return Counterexample(placed.x, whole[: spec.output_size], clause, placed.distance)
+        integers = np.zeros(len(placed.x), bool)
+        for here, kind in self.types(spec):
+            integers[here] = kind.kind in "iub"
+        return Counterexample(placed.x, whole[: spec.output_size], clause, placed.distance, integers)
 
     def answer(self, spec: Spec, x: npt.NDArray[Any], optimised: bool = False) -> tuple[Floats | None, str]:
         """The outputs of all runs at x in one of the sessions, or None and why there are none."""
@@ -170,13 +173,17 @@ class Replayer:
         found = np.where(off, wanted, np.clip(wanted, low, high))
         return Placed(found, box, off, distance) if np.isfinite(found).all() else None
 
-    def types(self, spec: Spec) -> list[tuple[slice, np.dtype[Any]]]:
+    def types(self, spec: Spec) -> list[tuple[Places, np.dtype[Any]]]:
         """Which entries of a point are numbers of which type."""
         if spec.runs:
-            double = all(kind == np.float64 for kind in self._types)
-            return [(slice(None), np.dtype(np.float64 if double else np.float32))]
+            double = all(kind == np.float64 for kind in self._types if kind.kind not in "iub")
+            whole = whole_variables(self._model.network, spec)
+            mine = np.zeros(0, np.int64) if whole is None else whole.columns.cpu().numpy()
+            others = np.setdiff1d(np.arange(spec.input_size), mine)
+            kinds = np.dtype(np.float64 if double else np.float32), np.dtype(np.int64)
+            return list(zip((others, mine), kinds, strict=True))
         edges = np.cumsum([0, *self._sizes]).tolist()
-        places = (slice(a, b) for a, b in zip(edges, edges[1:], strict=False))
+        places: list[Places] = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
         return list(zip(places, self._types, strict=True))
 
     def _runs(self, one: InferenceSession, spec: Spec | None, x: npt.NDArray[Any]) -> Floats:

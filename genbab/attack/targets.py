@@ -15,6 +15,9 @@ from genbab.specs import Spec
 
 Floats = npt.NDArray[np.float64]
 
+Places = slice | npt.NDArray[np.int64]
+"""Some entries of a point."""
+
 
 def representable(lower: Floats, upper: Floats, dtype: np.dtype[np.generic]) -> tuple[Floats, Floats]:
     """The smallest and largest numbers of `dtype` inside [lower, upper] (any shape), as float64.
@@ -48,7 +51,7 @@ def closest(ends: tuple[Floats, Floats], numbers: tuple[Floats, Floats]) -> Floa
     return found
 
 
-def around(spec: Spec, types: Sequence[tuple[slice, np.dtype[Any]]]) -> Spec:
+def around(spec: Spec, types: Sequence[tuple[Places, np.dtype[Any]]]) -> Spec:
     """The spec with boxes that end at numbers of these types: its own ends, or the next ones outside.
 
     Whichever of the numbers next to a bound a program takes for it, the boxes hold that. types: by entries
