@@ -20,6 +20,9 @@ FEW_INPUTS = 16
 SOME_INPUTS = 64
 """With at most this many, `auto` compares inputs with neurons in every domain."""
 
+SOME_INTEGERS = 256
+"""The same where some inputs are integers: between two of them no bounds of neurons decide anything."""
+
 TIGHTEN_COST = 5e7
 """Hidden rows are bounded backwards in every child box where that costs at most this many multiply-adds per
 box.
@@ -71,7 +74,8 @@ def strategy(engine: Engine, queries: Sequence[Query], config: Config, proved: b
     most = max((int(varying((q.lower, q.upper)).numel()) for q in queries), default=0)
     neurons, rows = nonlinear_size(engine.exact), max((q.rhs.shape[1] for q in queries), default=0)
     cost, output = tightening_cost(engine), engine.exact.output
-    splits, why = _splits(most, config, proved)
+    most_mixed = SOME_INTEGERS if engine.exact.entry.whole is not None else SOME_INPUTS
+    splits, why = _splits(most, config, proved, most_mixed)
     retighten = "frozen" if proved else config.retighten
     most_neurons = INPUT_BATCH if splits == "input" else NEURON_BATCH
     limits = (2, 2048) if splits == "input" else (8, 4096)
@@ -124,17 +128,17 @@ def nonlinear_size(network: Network) -> int:
     return max(1, sum(node.size for node in network.functions.values()))
 
 
-def _splits(most: int, config: Config, proved: bool) -> tuple[str, str]:
+def _splits(most: int, config: Config, proved: bool, some: int) -> tuple[str, str]:
     branching = config.branching
-    if proved and (branching == "mixed" or (branching == "auto" and FEW_INPUTS < most <= SOME_INPUTS)):
+    if proved and (branching == "mixed" or (branching == "auto" and FEW_INPUTS < most <= some)):
         return "neuron", "neurons are split: proofs have no rule for splits of either kind"
     if branching != "auto":
         return branching, f"splits: {branching} (set by --branching)"
     if most <= FEW_INPUTS:
         return "input", f"inputs are split: {most} vary, at most {FEW_INPUTS} count as few"
-    if most <= SOME_INPUTS:
-        return "mixed", f"neurons or inputs are split, by domain: {most} inputs vary, at most {SOME_INPUTS}"
-    return "neuron", f"neurons are split: {most} inputs vary, at most {SOME_INPUTS} are split"
+    if most <= some:
+        return "mixed", f"neurons or inputs are split, by domain: {most} inputs vary, at most {some}"
+    return "neuron", f"neurons are split: {most} inputs vary, at most {some} are split"
 
 
 def _tightening(cost: float) -> str:

@@ -19,7 +19,9 @@ from genbab.bounds import (
     tighten_all,
 )
 from genbab.branch.cut.conjunction import clip, combine, minimiser
-from genbab.branch.open.domains import INPUT, Bound, Domains, Splits
+from genbab.branch.cut.single import at_points
+from genbab.branch.open.domains import INPUT, Bound, Domains, Splits, cut_inputs
+from genbab.network import Input
 from genbab.problem import Query
 
 RETRY = 16
@@ -71,22 +73,24 @@ def bound_by_inputs(engine: Engine, output: int, tighten: bool) -> Bound:
 
     Hidden rows are bounded, too (`tighten`), while that pays.
     """
-    balance = Balance()
+    balance, entry = Balance(), engine.exact.entry
     count = 0
 
     def bound(children: Domains) -> Domains:
         nonlocal count
         engine.check()
         count += 1
+        children = cut_inputs(children, entry)
         tight = tighten and (balance.pays or count % RETRY == 0)
         margins, form, constant, curved = _margins(engine, children, output, balance if tight else None)
         margins = combine(children.query, margins, form, constant)
         worst = torch.maximum(children.query.worst(margins), children.bound)
-        lower, upper = clip(children.query, margins, form, constant)
+        lower, upper = entry.cut(*clip(children.query, margins, form, constant))
         worst = torch.where((lower > upper).any(-1) & ~(worst > 0), torch.inf, worst)
-        clipped = replace(children, query=replace(children.query, lower=lower, upper=upper), bound=worst)
+        query = replace(children.query, lower=lower, upper=upper)
+        clipped = replace(children, query=query, bound=at_points(engine, query, worst))
         corner = minimiser(clipped.query, margins, form)
-        return replace(clipped, splits=choose_input(clipped, margins, form, curved), corner=corner)
+        return replace(clipped, splits=choose_input(clipped, margins, form, curved, entry), corner=corner)
 
     return bound
 
@@ -142,12 +146,15 @@ def _distinct(query: Query, output: int) -> tuple[Rows, Tensor]:
     return Rows(output, found[None, :, :size], on_input), place
 
 
-def choose_input(domains: Domains, margins: Tensor, form: Tensor, curved: Tensor | None = None) -> Splits:
+def choose_input(
+    domains: Domains, margins: Tensor, form: Tensor, curved: Tensor | None = None, entry: Input | None = None
+) -> Splits:
     """The input that weighs most in the rows still open, split in the middle.
 
     It weighs |coefficient| · width or, where products make up the rows, mostly its part in their curvature
     (B, S, D): the corner where a linear form is least is a corner of one child too, the gap above it shrinks.
-    Splits that float64 cannot express (no number strictly between the ends) are not offered.
+    Splits that float64 cannot express (no number strictly between the ends) are not offered. entry: which
+    inputs are integers; these are split between two.
     """
     query = domains.query
     width = query.upper - query.lower
@@ -160,6 +167,7 @@ def choose_input(domains: Domains, margins: Tensor, form: Tensor, curved: Tensor
     weight = torch.einsum("bs,bsd->bd", still, part)
     weight = torch.nan_to_num(weight, nan=0.0) + 1e-12 * width
     middle = query.lower + width / 2
+    middle = middle if entry is None else entry.apart(middle)
     weight = torch.where((middle > query.lower) & (middle < query.upper), weight, -1.0)
     best, neuron = weight.max(-1)
     node = torch.where(best > 0, INPUT, -1)

@@ -32,7 +32,8 @@ from genbab.bounds import (
 )
 from genbab.branch.cut.conjunction import clip, combine, minimiser
 from genbab.branch.cut.retighten import Retighten
-from genbab.branch.open.domains import INPUT, Bound, Domains, Path, Splits
+from genbab.branch.cut.single import at_points, without_points
+from genbab.branch.open.domains import INPUT, Bound, Domains, Path, Splits, cut_inputs
 from genbab.problem import Query
 
 Choose = Callable[[Relaxation, Answer, Domains, Tensor], Splits]
@@ -71,6 +72,7 @@ def bound_by_neurons(
 
     def bound(children: Domains) -> Domains:
         engine.check()
+        children = cut_inputs(children, engine.exact.entry)
         if retighten is not None:
             children = retighten.before(children)
         query, asked = children.query, question(engine, root, children)
@@ -86,9 +88,10 @@ def bound_by_neurons(
         search = asked.relaxations.search
         if retighten is not None:
             children = retighten.after(children, search, known, margins)
-            children = _clipped(children, worst, margins, known)
+            children = cut_inputs(_clipped(children, worst, margins, known), engine.exact.entry)
         worst = torch.where(_empty(children), torch.inf, worst)
-        splits = choose(search, known, children, margins)
+        worst = at_points(engine, children.query, worst)
+        splits = without_points(choose(search, known, children, margins), children.query)
         corner = minimiser(children.query, margins, form)
         return replace(children, bound=worst, splits=splits, warm=known.certificate, corner=corner)
 

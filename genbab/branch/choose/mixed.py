@@ -33,7 +33,7 @@ from genbab.branch.choose.shortcuts import stored
 from genbab.branch.choose.view import DomainView
 from genbab.branch.cut.clipping import Means, lowest
 from genbab.branch.cut.forms import HiddenForms
-from genbab.branch.open.domains import INPUT, Bound, Domains, HalfSpaces, Splits
+from genbab.branch.open.domains import INPUT, Bound, Domains, HalfSpaces, Splits, cut_inputs
 from genbab.branch.tally import balanced
 
 CLOSER = 0.75
@@ -104,7 +104,7 @@ class Mixed:
         """
 
         def both(children: Domains) -> Domains:
-            found = bound(self.afresh(children))
+            found = bound(self.afresh(cut_inputs(children, self.engine.exact.entry)))
             self.gauge.add(children, found.bound)
             return found
 
@@ -149,7 +149,7 @@ class Mixed:
         assert picked.gain is not None
         query = view.domains.query
         width = query.upper - query.lower
-        middle = query.lower + width / 2
+        middle = self.engine.exact.entry.apart(query.lower + width / 2)
         can = (middle > query.lower) & (middle < query.upper)
         gains = (worth(query, view.margins, gain) for gain in self.gains(view))
         values = balanced(*gains).to(torch.float64).nan_to_num(nan=0.0, posinf=HUGE) + 1e-12 * width

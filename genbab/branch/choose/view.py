@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbab.bounds import Interval, Pass, Relaxation, Rows, TakenLine
 from genbab.branch.choose.candidates import HUGE, Candidates, Reading, read, repeated, tidy
-from genbab.branch.open.domains import Domains
+from genbab.branch.open.domains import INPUT, Domains
 from genbab.network import Nonlinear
 from genbab.nonlinear.groups.grouped import group_lost
 
@@ -42,8 +42,9 @@ class DomainView:
     def points(self, node: int) -> Tensor:
         """Where each neuron of the node would be split, (B, N)."""
         if node not in self._points:
-            interval = self.domains.hidden[node]
-            self._points[node] = self.place(self.relaxation.network, node, *interval, self.last_pass.weights)
+            interval, network = self.domains.hidden[node], self.relaxation.network
+            found = self.place(network, node, *interval, self.last_pass.weights)
+            self._points[node] = network.entry.apart(found) if node == INPUT else found
         return self._points[node]
 
     def points_of(self, node: int, which: Tensor, neurons: Tensor) -> Tensor:
@@ -53,7 +54,9 @@ class DomainView:
     def _placed(self, node: int, which: Tensor, neurons: Tensor, lines: dict[int, TakenLine]) -> Tensor:
         low, high = (end[which, neurons][:, None] for end in self.domains.hidden[node])
         weights = {reader: line.coefficients for reader, line in lines.items()}
-        return self.place(self.relaxation.network, node, low, high, weights)[:, 0]
+        network = self.relaxation.network
+        found = self.place(network, node, low, high, weights)[:, 0]
+        return network.entry.one_apart(found, neurons) if node == INPUT else found
 
     def cuts(self, node: int) -> tuple[Interval, Interval]:
         """The intervals of the node in the lower children and in the upper ones."""

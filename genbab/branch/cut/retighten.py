@@ -59,7 +59,7 @@ class Retighten:
             return children
         halves = halves.usable()
         query = children.query
-        lower, upper = cut_box((query.lower, query.upper), halves)
+        lower, upper = self.engine.exact.entry.cut(*cut_box((query.lower, query.upper), halves))
         empty = (lower > upper).any(-1, keepdim=True)
         box = torch.where(empty, query.lower, lower), torch.where(empty, query.upper, upper)
         hidden, shrunk, number = dict(children.hidden), 0.0, 0

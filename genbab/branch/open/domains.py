@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from genbab.bounds import Interval, WarmStart
+from genbab.network import Input
 from genbab.problem import Query
 
 INPUT = 0
@@ -186,6 +187,17 @@ def root_domains(query: Query, margins: Tensor) -> Domains:
     return Domains(query, query.worst(margins), depth)
 
 
+def cut_inputs(domains: Domains, entry: Input) -> Domains:
+    """The domains with their boxes cut to what the inputs can be: integers, say."""
+    if entry.whole is None:
+        return domains
+    lower, upper = entry.cut(domains.query.lower, domains.query.upper)
+    hidden = domains.hidden
+    if INPUT in hidden:
+        hidden = {**hidden, INPUT: entry.cut(*hidden[INPUT])}
+    return replace(domains, query=replace(domains.query, lower=lower, upper=upper), hidden=hidden)
+
+
 def join(batches: list[Domains]) -> Domains:
     """One batch of all domains; the batches must have the same parts."""
     if len(batches) == 1:
@@ -198,7 +210,7 @@ def bisect(parents: Domains) -> Domains:
     """Both children of every domain at its chosen split: first all lower children, then all upper ones.
 
     The children's boxes tile the parent's: [l, p] and [p, u] of the neuron that is split. Until they are
-    bounded, their `splits` are those that made them.
+    bounded, their `splits` are those that made them, and inputs of integers end halfway between two.
     """
     splits = parents.splits
     assert splits is not None

@@ -20,6 +20,7 @@ from genbab.bounds import (
 )
 from genbab.branch.choose.points import kink_or_middle
 from genbab.branch.cut.forms import HiddenForms
+from genbab.branch.open.domains import INPUT
 from genbab.branch.regions.region import NeuronSplit, Region
 
 
@@ -30,8 +31,12 @@ def bounded(engine: Engine, region: Region, counts: tuple[int, int], memory: int
     specification's; memory: bytes for forms of hidden rows.
     """
     engine.check()
-    query = region.query
-    box = (query.lower, query.upper)
+    query, entry = region.query, engine.exact.entry
+    box = entry.cut(query.lower, query.upper)
+    query = replace(query, lower=box[0], upper=box[1])
+    region = replace(
+        region, query=query, intervals=[entry.cut(*region.intervals[INPUT]), *region.intervals[1:]]
+    )
     forms = HiddenForms(engine, memory, box)
     how = Tightening(Steps.of(counts[0]), record=forms.keep)
     relaxations = tighten_all(engine, box, region.intervals, how)
@@ -68,6 +73,7 @@ def costliest_split(engine: Engine, region: Region) -> NeuronSplit | None:
     for i, cost in region.forms.influence.costs(relaxation, region.weights, weight).items():
         low, high = region.intervals[i]
         points = kink_or_middle(engine.exact, i, low, high, region.weights)
+        points = engine.exact.entry.apart(points) if i == INPUT else points
         value, which = torch.where((points > low) & (points < high), cost.double()[None], 0.0).max(-1)
         if float(value) > best:
             best, chosen = float(value), NeuronSplit(i, int(which), float(points[0, which]))
