@@ -16,16 +16,15 @@ from genbab.bounds import Engine
 from genbab.bounds.methods import (
     METHODS,
     LinearBounds,
-    boxes,
     matrix_of_rows,
     method_named,
     node_intervals,
     row_ranges,
 )
 from genbab.config import Config
-from genbab.driver import Verification
+from genbab.driver import Verification, fitted, on_boxes
 from genbab.driver.record.history import History
-from genbab.errors import DeadlineReached, SpecError, UsageError
+from genbab.errors import DeadlineReached, UsageError
 from genbab.network import Network, lifted
 from genbab.problem import check_sizes
 from genbab.proof import checked, proved, seconds_of
@@ -33,8 +32,6 @@ from genbab.reader import (
     Execution,
     Model,
     as_executed,
-    check_declared,
-    exposed,
     is_program,
     load_onnx,
     load_program,
@@ -43,7 +40,7 @@ from genbab.reader import (
     refuse_unready,
 )
 from genbab.result import Counterexample, Progress, Result, Verdict
-from genbab.specs import Spec, read_vnnlib
+from genbab.specs import Spec
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve, usual_torch
 from genbab.told import Told
@@ -58,6 +55,8 @@ if TYPE_CHECKING:
     AnyModel = str | Path | bytes | Model | Module | Program
 
 __all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "verify"]
+
+Boxes = tuple[Tensor, Tensor]
 
 DRAWN = 20_000  # the most inputs for which the box of a counterexample is kept
 
@@ -167,8 +166,7 @@ def answered(
     try:
         loaded = load_within(deadline, model, example, config)
         with usual_torch():
-            parsed = _parsed(loaded, spec)
-            loaded = exposed(loaded, parsed.hidden, deadline.check)
+            loaded, parsed = fitted(loaded, spec, deadline)
     except DeadlineReached:
         late = "the time limit was reached while reading the model; try a longer one"
         result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late, arithmetic=config.arithmetic)
@@ -191,18 +189,6 @@ def _place(model: Model, spec: Spec, result: Result) -> dict[str, Any]:
     return known
 
 
-def _parsed(model: Model, spec: str | Path | Spec) -> Spec:
-    if not isinstance(spec, str | Path | Spec):
-        raise UsageError(f"a specification is a path or a genbab.Spec, not {type(spec).__name__}")
-    sizes = (model.network.input_size, model.network.output_size)
-    parsed = spec if isinstance(spec, Spec) else read_vnnlib(spec, *sizes)
-    check_declared(model, parsed.declared)
-    if parsed.vacuous:
-        notes = "".join(f" ({note})" for note in parsed.notes)
-        raise SpecError(f"the input set is empty: nothing to verify{notes}")
-    return parsed
-
-
 def attack(
     model: AnyModel, spec: str | Path | Spec, config: Config | None = None, example: Any = None
 ) -> Counterexample | None:
@@ -216,8 +202,7 @@ def attack(
     try:
         loaded = load_within(deadline, model, example)
         with usual_torch():
-            parsed = _parsed(loaded, spec)
-            loaded = exposed(loaded, parsed.hidden, deadline.check)
+            loaded, parsed = fitted(loaded, spec, deadline)
             network = lifted(loaded.network, parsed).to(torch.float64, resolve(config.device))
             check_sizes(parsed, network)
             Challenge(loaded, parsed, network, deadline, config).attack(FULL)
@@ -280,16 +265,16 @@ def bounds(  # noqa: PLR0913
     config = Config.of(config)
     method = method_named(method)
     deadline = Deadline(config.timeout)
-    network = model if isinstance(model, Network) else load_within(deadline, model, example, config).network
+    loaded = model if isinstance(model, Network) else load_within(deadline, model, example, config)
     with usual_torch():
         device = resolve(config.device)
-        box = boxes(network, lower, upper, device)
+        network, box = on_boxes(loaded, lower, upper, device)
         engine = Engine.of(network, config, device, deadline.check)
         return _bounds(engine, box, method, config.root_steps, C, return_linear)
 
 
 def _bounds(
-    engine: Engine, box: tuple[Tensor, Tensor], method: str, steps: int, given: Any, return_linear: bool
+    engine: Engine, box: Boxes, method: str, steps: int, given: Any, return_linear: bool
 ) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, LinearBounds]:
     network = engine.exact
     if given is None and not return_linear and method not in ("crown-ibp", "crown-forward"):

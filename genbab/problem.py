@@ -74,12 +74,19 @@ class Query:
 
 
 def check_sizes(spec: Spec, network: Network) -> None:
-    """Raises `SpecError` unless the spec has as many inputs and outputs as the network."""
+    """Raises `SpecError` unless the spec has as many inputs and outputs as the network, and its integers."""
     if spec.input_size != network.input_size or spec.width != network.output_size:
         raise SpecError(
             f"the specification speaks of {spec.input_size} inputs and {spec.output_size} outputs, "
             f"the model has {network.input_size} and {network.output_size}"
         )
+    whole = network.entry.whole
+    if whole is None or not len(spec.lower):
+        return
+    lower, upper, columns = torch.tensor(spec.lower), torch.tensor(spec.upper), whole.columns.cpu()
+    ends = torch.cat([lower[:, columns], upper[:, columns]])
+    if not (bool((ends == ends.round()).all()) and whole.to(lower.device).hold(lower, upper)):
+        raise SpecError("the network was read for other integers than the specification speaks of")
 
 
 def queries(spec: Spec, network: Network, device: torch.device) -> Query:

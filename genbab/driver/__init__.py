@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from genbab.driver.fitting import fitted, on_boxes, on_integers
 from genbab.driver.strategy import Strategy, strategy, unspecified
 from genbab.driver.verification import Verification
 
-__all__ = ["Strategy", "Verification", "strategy", "unspecified"]
+__all__ = ["Strategy", "Verification", "fitted", "on_boxes", "on_integers", "strategy", "unspecified"]

@@ -47,6 +47,7 @@ class Undefined:
         weight[:, 0], weight[:, 1], weight[:, 2] = 0.5, 0.0, 1.0
         weight[:, 3 : count // 2] = weight[:, 3 : count // 2].round()
         x = torch.lerp(lower, upper, weight.to(lower.device)).reshape(-1, lower.shape[-1])
+        x = self.network.entry.nearest(x)
         known = values(self.network, x)
         points = self._silent(query, known[self.network.output].reshape(len(lower), count, -1))
         if points.numel():
@@ -67,7 +68,7 @@ class Undefined:
 
     def _crossed(self, query: Query, known: list[Tensor]) -> str:
         """The same, from a continuous argument that has values (B, points, N) on both sides of a pole."""
-        for i, fn in self.checks.items():
+        for i, fn in self.checks.items() if self.network.entry.whole is None else ():
             argument = self.network.sources(i)[0]
             jumps = any(_jumps(self.network, a) for a in self.network.ancestors[argument])
             low, high = known[argument].amin(1), known[argument].amax(1)

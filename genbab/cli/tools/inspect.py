@@ -93,7 +93,7 @@ def asked(model: Model, spec: str | None, config: Config) -> tuple[Engine, Query
     Without a specification every input varies and there is one row per output. Raises `SpecError`.
     """
     from genbab.bounds import Engine
-    from genbab.driver import unspecified
+    from genbab.driver import on_integers, unspecified
     from genbab.network import lifted
     from genbab.problem import queries
     from genbab.reader import check_declared
@@ -107,6 +107,8 @@ def asked(model: Model, spec: str | None, config: Config) -> tuple[Engine, Query
     parsed = read_vnnlib(spec)
     check_declared(model, parsed.declared)
     Sizes(model.input_shapes, model.output_shapes, "the model").fit(parsed, spec)
+    if not parsed.vacuous:
+        model, parsed = on_integers(model, parsed)
     if parsed.vacuous:
         raise SpecError("the input set is empty: nothing to verify", spec)
     engine = Engine.of(lifted(model.network, parsed), config, place, lambda: None)

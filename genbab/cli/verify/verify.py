@@ -156,6 +156,7 @@ class VerifySession:
         _use_threads(self.config.threads)
         resolve(self.config.device)  # no such device: say so before any work
         from genbab import api
+        from genbab.driver import on_integers
 
         self.report(Progress("reading the model"))
         what = source if isinstance(source, Path) else source.proto
@@ -166,6 +167,9 @@ class VerifySession:
         self.outputs = model.network.output_size
         if self.premise is not None:
             spec = self.premise.within(spec)
+        model, spec = on_integers(model, spec, self.deadline.check)
+        if spec.vacuous:
+            return self._vacuous(spec)
         left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
         config = config.with_(timeout=left)
         if question.standard:  # an assignment near the region is no answer to a query

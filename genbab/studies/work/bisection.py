@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from genbab.api import attack, bounds, verify
 from genbab.config import Config
+from genbab.driver import on_integers
 from genbab.errors import DeadlineReached
 from genbab.nap import Pattern
 from genbab.network import lifted
@@ -108,6 +109,7 @@ def _proved(model: Model, balls: list[Spec], config: Config) -> NDArray[np.bool_
     """Which balls (of one norm) keep every margin above 0, by default slopes."""
     rows = torch.from_numpy(np.concatenate([c.outputs for c in balls[0].clauses]))
     low, high = (np.concatenate([getattr(b, end) for b in balls]) for end in ("lower", "upper"))
+    model, _ = on_integers(model, balls[-1])
     network = lifted(model.network, balls[0]) if balls[0].balls else model.network
     margins = bounds(network, low, high, "CROWN", config, C=rows)[0]
     return np.asarray((margins.amin(1) > 0).cpu().numpy())

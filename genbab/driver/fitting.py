@@ -1,0 +1,146 @@
+"""A model and what is asked of it, made to fit each other: sizes, hidden tensors, inputs of integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genbab.bounds.methods import boxes
+from genbab.errors import SpecError, UsageError
+from genbab.network import Network
+from genbab.reader import Model, check_declared, exposed, input_limits, read_within
+from genbab.specs import Run, Spec, on_whole_numbers, read_vnnlib
+from genbab.system.deadline import Deadline
+
+LARGEST = 2.0**52
+"""Integers up to here, and those and a half, are numbers of float64."""
+
+Ends = tuple[np.ndarray, np.ndarray]
+"""Least and largest values (D,), (D,)."""
+
+
+def fitted(model: Model, spec: str | Path | Spec, deadline: Deadline) -> tuple[Model, Spec]:
+    """The model as the specification speaks of it, and the specification, of points that the model can take.
+
+    Raises `SpecError` where they do not fit, or nothing is asked about; `DeadlineReached`.
+    """
+    if not isinstance(spec, str | Path | Spec):
+        raise UsageError(f"a specification is a path or a genbab.Spec, not {type(spec).__name__}")
+    sizes = (model.network.input_size, model.network.output_size)
+    parsed = spec if isinstance(spec, Spec) else read_vnnlib(spec, *sizes)
+    check_declared(model, parsed.declared)
+    model = exposed(model, parsed.hidden, deadline.check)
+    if not parsed.vacuous:
+        model, parsed = on_integers(model, parsed, deadline.check)
+    if parsed.vacuous:
+        notes = "".join(f" ({note})" for note in parsed.notes)
+        raise SpecError(f"the input set is empty: nothing to verify{notes}")
+    return model, parsed
+
+
+def on_boxes(
+    model: Model | Network, lower: Any, upper: Any, device: torch.device
+) -> tuple[Network, tuple[Tensor, Tensor]]:
+    """The network for boxes as people give them, and these (B, D), (B, D), cut to what its inputs can be.
+
+    Raises `UsageError` for what are no such boxes.
+    """
+    network = model if isinstance(model, Network) else model.network
+    box, whole = network.entry.cut(*boxes(network, lower, upper, device)), network.entry.whole
+    if bool((box[0] > box[1]).any()):
+        raise UsageError("a box holds no integer at an input of integers")
+    low, high = box[0].amin(0).cpu(), box[1].amax(0).cpu()
+    if isinstance(model, Model) and whole is not None:
+        reach, limits = (low.numpy(), high.numpy()), _within_large(input_limits(model))
+        if ((reach[0] < limits[0]) | (reach[1] > limits[1])).any():
+            raise UsageError(
+                f"a box holds integers at input {_first(reach, limits)} that its type does not have, or "
+                "integers beyond 2^52"
+            )
+        network = read_within(model, low, high).network
+    elif whole is not None and not whole.hold(low, high):
+        raise UsageError("this network was read for other integers than a box holds: give the model instead")
+    return network, box
+
+
+def _within_large(limits: Ends) -> Ends:
+    """Limits of integers, at most 2^52 in size; none stay none."""
+    low, high = (np.where(np.isfinite(end), end.clip(-LARGEST, LARGEST), end) for end in limits)
+    return low, high
+
+
+def on_integers(model: Model, spec: Spec, ask: Callable[[], None] = lambda: None) -> tuple[Model, Spec]:
+    """(the model for the integers of the question, the question about points of the model's own types).
+
+    Bounds of integers become the outermost ones that lie between them and in the input's type; the question
+    is vacuous where no box holds a point. The same two where no input is of integers. Raises `SpecError` for
+    runs that would put other numbers there, and for integers beyond 2^52; errors of `read_within`.
+    """
+    if model.network.entry.whole is None:
+        return model, spec
+    low, high = limits = input_limits(model)
+    runs = spec.runs
+    if any(len(run.offset) != len(low) for run in runs) or (not runs and spec.input_size != len(low)):
+        return model, spec  # the sizes are complained about where the network is made to fit
+    if runs:
+        spec = on_whole_numbers(spec, *_variables(runs, limits, spec.input_size))
+    else:
+        spec = on_whole_numbers(spec, np.isfinite(low), low, high)
+    if spec.vacuous:
+        return model, spec
+    lower, upper = reach = _reach(spec)
+    if runs and ((lower < low) | (upper > high)).any():
+        raise SpecError(f"a run gives input {_first(reach, limits)} numbers that its type does not hold")
+    large = _within_large(limits)
+    if ((lower < large[0]) | (upper > large[1])).any():
+        raise SpecError(
+            f"input {_first(reach, large)} may be an integer beyond 2^52, which genbab does not compute with"
+        )
+    return read_within(model, torch.from_numpy(lower), torch.from_numpy(upper), ask), spec
+
+
+def _first(reach: Ends, limits: Ends) -> int:
+    return int(np.flatnonzero((reach[0] < limits[0]) | (reach[1] > limits[1]))[0])
+
+
+def _reach(spec: Spec) -> Ends:
+    """Between which numbers the model's inputs lie in all boxes and runs."""
+    lower, upper = spec.lower.min(0), spec.upper.max(0)
+    if not spec.runs:
+        return lower, upper
+    ends = []
+    for run in spec.runs:
+        low, high = run.offset.copy(), run.offset.copy()
+        first, second = run.value * lower[run.column], run.value * upper[run.column]
+        np.add.at(low, run.row, np.minimum(first, second))
+        np.add.at(high, run.row, np.maximum(first, second))
+        ends.append((low, high))
+    return np.min([low for low, _ in ends], 0), np.max([high for _, high in ends], 0)
+
+
+def _variables(runs: Sequence[Run], limits: Ends, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(which of the variables are integers, their least and largest values), (D,) each.
+
+    Those that some run puts into an input of integers. Raises `SpecError` where one is multiplied, or added
+    to, by what is no integer.
+    """
+    whole, low, high = np.zeros(size, bool), np.full(size, -np.inf), np.full(size, np.inf)
+    for run in runs:
+        mine = np.isfinite(limits[0])
+        entries = mine[run.row]
+        numbers = np.concatenate([run.offset[mine], run.value[entries]])
+        if (numbers != np.rint(numbers)).any():
+            raise SpecError(
+                "a run puts multiples of variables or sums that are no integers into an input of integers"
+            )
+        whole[run.column[entries]] = True
+        alone = entries & (np.bincount(run.row, minlength=len(run.offset))[run.row] == 1) & (run.value == 1.0)
+        rows, columns = run.row[alone], run.column[alone]
+        np.maximum.at(low, columns, limits[0][rows] - run.offset[rows])
+        np.minimum.at(high, columns, limits[1][rows] - run.offset[rows])
+    return whole, low, high
