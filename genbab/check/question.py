@@ -21,6 +21,7 @@ from genbab.check.intervals import Array, Indices
 from genbab.check.model.joins import joined, rebuilt
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Wire
 from genbab.check.model.reading import read, unpacked
+from genbab.check.model.whole import Whole
 from genbab.check.passes.backward import Chosen
 from genbab.check.spec import Coefficients, Disjunct, Specification, read_specification
 
@@ -189,6 +190,8 @@ def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
     except UnicodeDecodeError:
         raise Unusable("the specification is no text") from None
     spec = read_specification(text, program.inputs, outputs)
+    if program.whole is not None:
+        spec = replace(spec, disjuncts=[_whole(disjunct, program.whole) for disjunct in spec.disjuncts])
     joins = joined(program, read_.functions)
     if table is not None:
         joins = worth(program, joins)
@@ -204,6 +207,14 @@ def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
         raise Rejected(f"the proof's boxes have {read_.low.shape[1]} inputs, the model {program.inputs}")
     rows = add_rows(program, spec.rows)
     return Case(program, rows, spec, read_, limits, clock)
+
+
+def _whole(disjunct: Disjunct, whole: Whole) -> Disjunct:
+    """The disjunct for points of the model's own types."""
+    low, high = whole.cut(disjunct.low, disjunct.high)
+    if not whole.holds(disjunct.low, disjunct.high):
+        raise Unusable("inputs of integers beyond 2^24, which casts may round")
+    return replace(disjunct, low=low, high=high)
 
 
 def _executed(disjunct: Disjunct) -> Disjunct:

@@ -172,6 +172,10 @@ class Check:
             near = (clauses.low <= box[1][:, None]).all(-1) & (clauses.high >= box[0][:, None]).all(-1)
             near &= np.stack([np.isin(union, task.open) for task in tasks])
             left = kept(left, values.lost, near, box)
+        if (whole := case.program.whole) is not None:
+            low, high = whole.cut(left.low, left.high)
+            some = np.asarray((low <= high).all(-1, keepdims=True))
+            left = left._replace(open=left.open & some, low=low, high=high)
         stay = np.flatnonzero(left.open.any(1))
         return [self._left(tasks[i], i, left, forms, values, union) for i in map(int, stay)]
 
@@ -264,6 +268,8 @@ class Check:
         else:
             high[entry] = min(high[entry], point)
         if not step:
+            if self.case.program.whole is not None:
+                low, high = self.case.program.whole.cut(low, high)
             return replace(task, low=low, high=high)
         return replace(task, known={**task.known, step: (low, high)})
 
@@ -279,9 +285,9 @@ class Check:
                     f" after {task.extra} splits more"
                 )
             entry = int(np.argmax(np.where(np.isfinite(matter), matter, task.high - task.low)))
-            point = task.low[entry] / 2 + task.high[entry] / 2
+            point = float(task.low[entry] / 2 + task.high[entry] / 2)
+            if self.case.program.whole is not None:
+                point = self.case.program.whole.between(entry, point)
             self.counts.extra += 1
             for upper in (True, False):
-                self.waiting.append(
-                    self._cut(replace(task, extra=task.extra + 1), 0, entry, float(point), upper)
-                )
+                self.waiting.append(self._cut(replace(task, extra=task.extra + 1), 0, entry, point, upper))

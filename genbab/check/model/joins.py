@@ -134,7 +134,7 @@ def rebuilt(
     roots = [t.step for n in (*program.outputs, *names) if isinstance(t := program.tensors.get(n), Wire)]
     needed = _needed(program, joins, roots)
     every = needed if charging is None else needed | _needed(program, {}, [*roots, *(needed & joins.keys())])
-    result = Program(program.inputs, outputs=program.outputs)
+    result = Program(program.inputs, outputs=program.outputs, whole=program.whole)
     new, aside = {0: 0}, []
     for number_ in sorted(every - {0}):
         join = joins.get(number_) if number_ in needed else None

@@ -13,6 +13,7 @@ from genbab.check.failures import Unusable
 from genbab.check.functions.formula import Formula
 from genbab.check.intervals import Array, Indices, Pair, add, negative
 from genbab.check.model.maps import EntryScale, Gather, Map, Matrix, Transposed, same
+from genbab.check.model.whole import Whole
 
 Numbers = npt.NDArray[Any]
 MOST_ENTRIES = 1 << 24
@@ -162,6 +163,7 @@ class Program:
     products: dict[int, Wire] = field(default_factory=dict)  # what matrix products of two tensors add up
     outputs: list[str] = field(default_factory=list)
     aside: frozenset[int] = frozenset()  # steps that only say how far joins are from what is executed
+    whole: Whole | None = None  # inputs of integers
 
     def size(self, step: int) -> int:
         """How many entries a step has."""

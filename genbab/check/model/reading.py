@@ -21,13 +21,14 @@ from genbab.check.model.norms import NORMS
 from genbab.check.model.pooling import POOLS
 from genbab.check.model.program import MOST_ENTRIES, Fixed, Numbers, Program, Tensor, Wire
 from genbab.check.model.values import evaluate
+from genbab.check.model.whole import LIMITS, check_readers, whole_inputs
 from genbab.check.model.written import dense, in_order, left_of
 
 RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS, **NORMS, **LOGIC}
 EXACT_ON_FLOATS = {"Where", *LOGIC}
 KNOWN = {*RULES, *INTEGERS, "Constant"}
 FLOATS = (1, 10, 11, 16)
-LIMITS = ("min", "max", "value_float")  # attributes that may be infinite
+INFINITE = ("min", "max", "value_float")  # attributes that may be infinite
 OLDEST = 7
 
 
@@ -142,13 +143,14 @@ def _with_inputs(graph: Any) -> Program:
     inputs = [i for i in graph.input if i.name not in fixed]
     shapes = []
     for i in inputs:
-        if i.type.tensor_type.elem_type not in FLOATS:
-            raise Unusable(f"the input {i.name!r} is not of floats")
+        if i.type.tensor_type.elem_type not in (*FLOATS, *LIMITS):
+            raise Unusable(f"the input {i.name!r} is not of floats or integers")
         shapes.append(tuple(d.dim_value or 1 for d in i.type.tensor_type.shape.dim))
     sizes = [int(np.prod(shape)) for shape in shapes]
     if not 0 < sum(sizes) <= 1 << 22 or min(sizes) < 1:
         raise Unusable(f"inputs of {sizes} numbers")
-    program = Program(sum(sizes), tensors={**fixed})
+    check_readers(graph, inputs)
+    program = Program(sum(sizes), tensors={**fixed}, whole=whole_inputs(inputs, sizes))
     start = 0
     for i, shape, size in zip(inputs, shapes, sizes, strict=True):
         index = np.arange(start, start + size).reshape(shape)
@@ -201,7 +203,7 @@ def _step(program: Program, proto: Any, opset: int, charging: Charging | None) -
 def _attribute(attribute: Any) -> Any:
     value = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, float) and not (
-        math.isfinite(value) or (math.isinf(value) and attribute.name in LIMITS)
+        math.isfinite(value) or (math.isinf(value) and attribute.name in INFINITE)
     ):
         raise Unusable(f"the attribute {attribute.name} is {value}")
     return array_of(value) if isinstance(value, onnx.TensorProto) else value
