@@ -14,7 +14,16 @@ from genbab.specs.form.elements import Hidden, Run
 from genbab.specs.numbers.arrays import Ints
 
 FLOATS = {"Real": "real", "F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16"}
-"""Element types that are accepted, and VNN-LIB's words for them; all are read as real numbers."""
+"""Element types of numbers, and VNN-LIB's words for them; all are read as real numbers."""
+
+WHOLE = {
+    **{f"I{n}": f"int{n}" for n in (8, 16, 32, 64)},
+    **{f"U{n}": f"uint{n}" for n in (8, 16, 32, 64)},
+    "Bool": "bool",
+}
+"""The same of integers, which inputs may be of: the model's own type says what they are."""
+
+WORDS = {**FLOATS, **WHOLE}
 
 MAX_SIZE = 1 << 24
 """The largest number of entries of a tensor."""
@@ -88,14 +97,15 @@ class Declared:
         kind, shape = tensor.dtype.name, list(tensor.shape)
         if tensor.name in self.tensors:
             raise SpecError(f"{tensor.name} is declared twice", self.source)
-        if kind not in FLOATS:
-            raise SpecError(f"{tensor.name} has the type {kind}, expected real or a float", self.source)
+        if kind not in WORDS:
+            text = f"{tensor.name} has the type {kind}, expected real, a float, an integer or bool"
+            raise SpecError(text, self.source)
         size: int = math.prod(shape)
         if not 0 < size <= MAX_SIZE:
             raise SpecError(
                 f"{tensor.name} has the shape {shape}, expected 1 to {MAX_SIZE} numbers", self.source
             )
-        self.types.add(kind)
+        self.types.update({kind} & FLOATS.keys())
         self.tensors[tensor.name] = self.count, [math.prod(shape[k + 1 :]) for k in range(len(shape))]
         return size
 
@@ -170,6 +180,6 @@ def _inside(tensor: Any) -> str:
 
 def _named(tensors: Sequence[Any]) -> tuple[TensorName, ...]:
     return tuple(
-        TensorName(t.name, FLOATS.get(t.dtype.name, t.dtype.name), tuple(t.shape), t.onnx_name or "")
+        TensorName(t.name, WORDS.get(t.dtype.name, t.dtype.name), tuple(t.shape), t.onnx_name or "")
         for t in tensors
     )

@@ -60,9 +60,13 @@ class Assignment:
     def text(self, found: Counterexample) -> str:
         """Per tensor a line `name type [shape]`, then one number per line, exact and without exponents."""
         lines: list[str] = []
-        for tensor, numbers, _ in self.values(found):
+        for tensor, numbers, kind in self.values(found):
             lines.append(f"{tensor.name} {tensor.type} [{','.join(map(str, tensor.shape))}]")
-            lines.extend(np.format_float_positional(v, unique=True, trim="0") for v in numbers)
+            whole = "int" in kind or kind == "bool"
+            lines.extend(
+                str(int(v)) if whole else np.format_float_positional(v, unique=True, trim="0")
+                for v in numbers
+            )
         return "\n".join(lines) + "\n"
 
     def write(self, found: Counterexample, folder: Path) -> None:
