@@ -18,8 +18,8 @@ from genbab.check.functions.formula import (
 )
 from genbab.check.functions.lines import Slant, default_slopes, intercepts, ranges
 from genbab.check.functions.primitives import PRIMITIVES
-from genbab.check.model.activations import FORMULAS
-from genbab.check.model.node import Node
+from genbab.check.model.operators.activations import FORMULAS
+from genbab.check.model.operators.node import Node
 from genbab.check.model.program import Fixed, Program
 
 X, Y = argument(0), argument(1)

@@ -16,8 +16,8 @@ from genbab.check.executed.sums import SumCharge, join
 from genbab.check.executed.table import MEASURED, Known, Stretch, known
 from genbab.check.failures import Unusable
 from genbab.check.intervals import Array, Mask, magnitude
-from genbab.check.model.node import Node
-from genbab.check.model.pooling import row_length
+from genbab.check.model.operators.node import Node
+from genbab.check.model.operators.pooling import row_length
 from genbab.check.model.program import Charge, Fixed, Tensor, Wire, real
 
 EXACT = frozenset(

@@ -12,13 +12,13 @@ import onnx
 from onnx import numpy_helper
 
 from genbab.check.failures import Unusable
-from genbab.check.model.activations import ELEMENTWISE
-from genbab.check.model.layers import LAYERS
-from genbab.check.model.logic import LOGIC
-from genbab.check.model.moving import INTEGERS, MOVES
-from genbab.check.model.node import Charging, Node
-from genbab.check.model.norms import NORMS
-from genbab.check.model.pooling import POOLS
+from genbab.check.model.operators.activations import ELEMENTWISE
+from genbab.check.model.operators.layers import LAYERS
+from genbab.check.model.operators.logic import LOGIC
+from genbab.check.model.operators.moving import INTEGERS, MOVES
+from genbab.check.model.operators.node import Charging, Node
+from genbab.check.model.operators.norms import NORMS
+from genbab.check.model.operators.pooling import POOLS
 from genbab.check.model.program import MOST_ENTRIES, Fixed, Numbers, Program, Tensor, Wire
 from genbab.check.model.values import evaluate
 from genbab.check.model.whole import LIMITS, check_readers, whole_inputs

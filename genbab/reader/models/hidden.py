@@ -69,7 +69,7 @@ def _with_outputs(model: Model, names: tuple[str, ...], ask: Callable[[], None])
         graph.node.append(helper.make_node("Identity", [known[name]], [output], name=output))
         graph.output.append(ValueInfoProto(name=output))
     inputs = model.input_names, model.input_shapes, model.input_dtypes
-    signature = Signature(model.source, *inputs, model.opset, model.network.entry.whole)
+    signature = Signature(model.source, *inputs, model.opset, whole=model.network.entry.whole)
     return replace(
         build_model(proto, signature, ask=ask, execution=model.execution),
         hidden=names,

@@ -44,7 +44,7 @@ def read_within(model: Model, lower: Tensor, upper: Tensor, ask: Callable[[], No
         entry = replace(model.network.entry, whole=own)
         return replace(model, network=model.network.with_nodes({0: entry}))
     inputs = model.input_names, model.input_shapes, model.input_dtypes
-    signature = Signature(model.source, *inputs, model.opset, own)
+    signature = Signature(model.source, *inputs, model.opset, whole=own)
     proto = ModelProto.FromString(model.proto)
     made = build_model(proto, signature, not model.execution and model.replayable, ask, model.execution)
     return replace(
@@ -53,5 +53,5 @@ def read_within(model: Model, lower: Tensor, upper: Tensor, ask: Callable[[], No
         tensors=made.tensors,
         joins=made.joins,
         ranged=made.ranged,
-        notes=made.notes,
+        notes=tuple(dict.fromkeys((*model.notes, *made.notes))),
     )

@@ -237,7 +237,7 @@ def signature_of(proto: ModelProto, name: str) -> Signature:
             )
     kinds = tuple(TYPES[i.type.tensor_type.elem_type] for i in inputs)
     whole = _whole(shapes, kinds)
-    return Signature(name, tuple(i.name for i in inputs), shapes, kinds, _opset(proto), whole)
+    return Signature(name, tuple(i.name for i in inputs), shapes, kinds, _opset(proto), whole=whole)
 
 
 def _whole(shapes: Sequence[tuple[int, ...]], kinds: Sequence[np.dtype[np.generic]]) -> WholeInputs | None:

@@ -10,8 +10,8 @@ import pytest
 from genbab.check.executed import table
 from genbab.check.functions.formula import Formula, Taylor, evaluate
 from genbab.check.intervals import Array
-from genbab.check.model.activations import FORMULAS
-from genbab.check.model.node import Node
+from genbab.check.model.operators.activations import FORMULAS
+from genbab.check.model.operators.node import Node
 from genbab.check.model.program import Fixed, Program, Wire
 from genbab.network.rounding.elementary import TABLES, of_pieces
 from genbab.network.rounding.elementary import table as measured

@@ -9,7 +9,7 @@ import numpy as np
 
 from genbab.check.functions.formula import Formula, apply, argument, constant, number, plus, times
 from genbab.check.intervals import Array
-from genbab.check.model.node import Node, Rule
+from genbab.check.model.operators.node import Node, Rule
 from genbab.check.model.program import Fixed, Tensor, Wire, real
 
 X = argument()

@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 
 from genbab.check.functions.formula import Formula, apply, argument, times
-from genbab.check.model.layers import added, exactly, inverse_of, multiplied
-from genbab.check.model.node import Node, Rule
-from genbab.check.model.pooling import axes_of, halved, mean, rows_along
+from genbab.check.model.operators.layers import added, exactly, inverse_of, multiplied
+from genbab.check.model.operators.node import Node, Rule
+from genbab.check.model.operators.pooling import axes_of, halved, mean, rows_along
 from genbab.check.model.program import MOST_ENTRIES, Fixed, NormedStep, Tensor, Wire, moved
 
 X = argument()

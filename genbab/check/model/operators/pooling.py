@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from genbab.check.model.activations import largest
-from genbab.check.model.layers import exactly, inverse_of, single, window
 from genbab.check.model.maps import Convolution
-from genbab.check.model.node import Node, Rule
+from genbab.check.model.operators.activations import largest
+from genbab.check.model.operators.layers import exactly, inverse_of, single, window
+from genbab.check.model.operators.node import Node, Rule
 from genbab.check.model.program import MOST_ENTRIES, Fixed, Move, Program, SoftmaxStep, Tensor, Term, Wire
 
 MOST_DIFFERENCES = 2048  # of a softmax, to be bounded one by one

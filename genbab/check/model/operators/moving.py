@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from genbab.check.intervals import Indices, Pair
-from genbab.check.model.node import Node, Rule
+from genbab.check.model.operators.node import Node, Rule
 from genbab.check.model.program import MOST_ENTRIES, Fixed, Move, Numbers, Tensor, Wire, moved, real
 
 DTYPES = {**dict.fromkeys((1, 10, 11, 16), np.float64), 6: np.int64, 7: np.int64, 9: np.bool_}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genbab.check.functions.formula import apply, argument
-from genbab.check.model.layers import exactly, multiplied
-from genbab.check.model.node import Node, Rule
+from genbab.check.model.operators.layers import exactly, multiplied
+from genbab.check.model.operators.node import Node, Rule
 from genbab.check.model.program import Tensor, Wire
 
 X = argument()

@@ -10,9 +10,9 @@ import numpy as np
 from genbab.check.failures import Unusable
 from genbab.check.functions.formula import apply, argument, times
 from genbab.check.intervals import Array
-from genbab.check.model.activations import largest
 from genbab.check.model.maps import Convolution, Map, Transposed
-from genbab.check.model.node import Node, Rule
+from genbab.check.model.operators.activations import largest
+from genbab.check.model.operators.node import Node, Rule
 from genbab.check.model.program import MOST_ENTRIES, Fixed, Program, Tensor, Term, Wire, centred, moved, real
 
 X = argument()

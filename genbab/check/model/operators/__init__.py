@@ -1,0 +1,1 @@
+"""What every operator of ONNX means in steps of a program: tables of small functions, by kind."""
