@@ -30,7 +30,8 @@ SUMMING = frozenset(
 """Others, of which runtimes keep intermediate results in wider types: what leaves the type is undefined."""
 
 CHOOSING = frozenset(
-    "Max Min Clip Relu Sign ReduceMax ReduceMin MaxPool GlobalMaxPool OneHot Scatter Where".split()
+    "Max Min Clip Relu Sign ReduceMax ReduceMin MaxPool GlobalMaxPool OneHot Scatter Where TopK Gather "
+    "GatherElements GatherND".split()
 )
 """Operators each of whose results is one of the integers that go in, or -1, 0 or 1."""
 

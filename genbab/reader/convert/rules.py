@@ -16,7 +16,7 @@ from genbab.reader.convert.forks import begins_anywhere, sliced
 from genbab.reader.convert.integers import ready
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.convert.weights import ARITHMETIC, BY_WEIGHTS, with_weights
-from genbab.reader.lower import LOWERINGS, MOVES, move
+from genbab.reader.lower import LOWERINGS, MOVES, Move, move
 from genbab.reader.lower.layers.masked import lower_masked, makes_mask
 from genbab.reader.lower.table import RANDOM, REFUSED
 from genbab.reader.tensors.arithmetic import apply
@@ -45,7 +45,7 @@ def outputs(b: Builder, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
         return sliced(b, op, inputs)
     varies = any(isinstance(v, Var | Masked) for v in inputs)
     rule = MOVES.get(op.kind)
-    if rule is not None and not (op.kind == "Where" and isinstance(inputs[0], Var)):
+    if rule is not None and not _chosen(op, rule, inputs):
         if not varies and any(isinstance(v, Inexact) for v in inputs):
             return moved(inputs, lambda given: move(b, op, rule, given))
         ready(op, inputs)
@@ -53,6 +53,14 @@ def outputs(b: Builder, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     if varies or op.kind in RANDOM:
         return _computed(b, op, inputs)
     return computed(op, inputs) if b.computed else folded(op, inputs)
+
+
+def _chosen(op: Op, rule: Move, inputs: Sequence[Known]) -> bool:
+    """Whether the network's input says what is moved where, and there is a rule for that."""
+    fixed = range(len(inputs)) if rule.data is not None else ()
+    return op.kind in LOWERINGS and any(
+        isinstance(inputs[i], Var) for i in fixed if i not in (rule.data or ())
+    )
 
 
 def as_nodes(b: Builder, inputs: Sequence[Known]) -> list[Known]:

@@ -39,7 +39,6 @@ RANDOM = frozenset(
 
 _SHAPE = "the shape of its output depends on the network's input"
 REFUSED: dict[str, str] = {
-    "TopK": "its outputs are sorted by the network's input; ReduceMax and ArgMax have rules",
     "Unique": _SHAPE,
     "NonZero": _SHAPE,
     "NonMaxSuppression": _SHAPE,

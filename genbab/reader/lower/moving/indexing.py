@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ from onnx import TensorProto, helper
 
 from genbab.network import Adjoint, Identity, LinearMap
 from genbab.reader.lower.moving.movement import move
-from genbab.reader.lower.moving.scattering import scattered
+from genbab.reader.lower.moving.scattering import scattered, scattered_along
 from genbab.reader.lower.table import Move, lowering, moves
-from genbab.reader.tensors.arithmetic import add
+from genbab.reader.tensors.arithmetic import add, maximum, minimum, multiply
+from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder, index_map
 from genbab.reader.tensors.values import (
     Array,
+    Masked,
     Op,
     Refused,
     Value,
@@ -83,22 +86,39 @@ def _written(op: Op, a: list[Any]) -> Array:
     return out
 
 
+REDUCTIONS: dict[str, Callable[[Builder, Value, Value], Value]] = {
+    "add": add,
+    "mul": multiply,
+    "max": maximum,
+    "min": minimum,
+}
+"""What becomes of an old entry and an update."""
+
+
 @lowering(
-    "ScatterND", "ScatterElements", "Scatter", how="affine: numbers are moved, or added (reduction 'add')"
+    "ScatterND",
+    "ScatterElements",
+    "Scatter",
+    how="affine: numbers are moved, or added; products, maxima and minima of the entries that are met",
 )
 def _scatter(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Value]:
     reduction = op.text("reduction", "none")
     data, updates = needed(inputs, 0), needed(inputs, 2)
     places = needed(inputs, 1)
-    if op.kind == "ScatterND" and isinstance(places, Var) and reduction == "none":
+    if isinstance(places, Var) and op.kind == "ScatterND" and reduction == "none":
         return scattered(b, data, places, updates)
-    index = constant(needed(inputs, 1), "its indices")
+    if isinstance(places, Var) and op.kind != "ScatterND" and reduction in ("none", "add"):
+        axis = positive_axis(op.integer("axis", 0), len(data.shape))
+        return scattered_along(b, (data, places, updates), axis, reduction == "add")
+    index = constant(places, "its indices")
     assert index is not None
     if reduction == "none":
         return [v for v in move(b, op, Move(_written, (0, 2)), inputs) if isinstance(v, Var | np.ndarray)]
-    if reduction != "add":
+    if reduction not in REDUCTIONS:
         raise Refused(f"scattering with the reduction '{reduction}'")
     targets = _targets(op, index, tuple(data.shape))
+    if reduction != "add":
+        return _reduced(b, REDUCTIONS[reduction], data, targets, updates)
     if not isinstance(updates, Var):
         added = np.zeros(data.shape)
         np.add.at(added.reshape(-1), targets, updates.reshape(-1).astype(np.float64))
@@ -108,6 +128,40 @@ def _scatter(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Val
     if isinstance(data, Var):
         return b.affine(data.shape, [(data.node, Identity(data.size)), *terms])
     return b.affine(data.shape, terms, data.astype(np.float64))
+
+
+def _reduced(
+    b: Builder,
+    combined: Callable[[Builder, Value, Value], Value],
+    data: Value,
+    targets: Array,
+    updates: Value,
+) -> Value:
+    """The data with every update taken in, those of one entry one after the other."""
+    order = np.argsort(targets, kind="stable")
+    places, begin = np.unique(targets[order], return_index=True)
+    turn = np.empty(targets.size, dtype=np.int64)
+    turn[order] = np.arange(targets.size) - np.repeat(begin, np.diff([*begin, targets.size]))
+    kept = b.gather(data, places)
+    for k in range(int(turn.max(initial=-1)) + 1):
+        updating = np.flatnonzero(turn == k)
+        met = np.searchsorted(places, targets[updating])
+        made = combined(b, b.gather(kept, met), b.gather(updates, updating))
+        kept = _put(b, kept, met, made)
+    return _put(b, data, places, kept)
+
+
+def _put(b: Builder, data: Value, places: Array, values: Value) -> Value:
+    """The data with these values in the flat places."""
+
+    def written(parts: list[Array]) -> list[Array]:
+        out = np.array(parts[0])
+        out.reshape(-1)[places] = parts[1].reshape(-1)
+        return [out]
+
+    made = arrange(b, [data, values], written)[0]
+    assert not isinstance(made, Masked)
+    return made
 
 
 @lowering("EyeLike", how="a constant: it depends on the shape only")

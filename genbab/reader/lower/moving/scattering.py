@@ -1,10 +1,11 @@
-"""`ScatterND` at places that depend on the input: every entry of the data asks whether it is meant."""
+"""Scattering at places that depend on the input: every entry of the data asks whether it is meant."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from genbab.network import Identity, Index
+from genbab.reader.lower.moving.picking import along, place_hits
 from genbab.reader.lower.numbers.comparison import equal
 from genbab.reader.tensors.arithmetic import combine, multiply, sum_groups
 from genbab.reader.tensors.builder import Builder
@@ -77,3 +78,23 @@ def _first_equal(b: Builder, index: Var) -> Array:
         _, start, number = np.unique(keys[:, k], axis=0, return_index=True, return_inverse=True)
         found[:, k] = (start * index.shape[1] + k)[np.reshape(number, -1)]
     return found
+
+
+def scattered_along(b: Builder, given: tuple[Value, Var, Value], axis: int, adding: bool) -> Value:
+    """ScatterElements of (data, index, updates): data + Σ hit · (update - data), or + Σ hit · update.
+
+    Unless it is added, no two updates may meet one entry: they are one per line, or in places known to differ.
+    """
+    data, index, updates = given
+    if not adding and index.shape[axis] > 1 and b.distinct.get(index.node) != axis:
+        raise Refused("indices that depend on the network's input, so that two may be equal")
+    rows = along(tuple(data.shape), index.shape, axis)
+    if rows.size > PAIRS:
+        raise Refused(f"more than {PAIRS} pairs of an update and an entry that it may meet")
+    met = place_hits(b, index, rows.shape[1])
+    each = np.repeat(np.arange(index.size), rows.shape[1])
+    new: Value = b.gather(updates, each)
+    if not adding:
+        new = combine(b, [(new, 1.0), (b.gather(data, rows.reshape(-1)), -1.0)])
+    change = multiply(b, met.reshaped((met.size,)) if isinstance(met, Var) else met.reshape(-1), new)
+    return combine(b, [(data, 1.0), (sum_groups(b, b.variable(change), rows.reshape(-1), data.shape), 1.0)])

@@ -13,10 +13,8 @@ from genbab.network import Adjoint, Compose, Diagonal, Index
 from genbab.reader.lower.numbers.comparison import equal
 from genbab.reader.lower.numbers.reductions import reduce_sum
 from genbab.reader.lower.table import lowering
-from genbab.reader.tensors import elements
 from genbab.reader.tensors.arithmetic import apply, clip, combine, difference, scale
 from genbab.reader.tensors.builder import Builder
-from genbab.reader.tensors.casts import cast
 from genbab.reader.tensors.spans import span
 from genbab.reader.tensors.values import (
     Array,
@@ -73,15 +71,16 @@ def _arg(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 
 @lowering("OneHot", how="affine of the comparisons of an ArgMax; else two steps per number")
 def _one_hot(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    """off + hit · (on - off): hit of the numbers 0 to depth - 1, or -depth to -1."""
+    """off + hit · (on - off): hit of the numbers 0 to depth - 1, or -depth to -1.
+
+    Fractions hit nothing in onnxruntime, where ONNX says that they are rounded.
+    """
     index, depth = needed(inputs, 0), known_integers(needed(inputs, 1), "its depth")[0]
     values = constant(needed(inputs, 2), "its values")
     if not isinstance(index, Var) or values is None:
         raise Refused("constant indices")
     room((*index.shape, depth))
     axis = positive_axis(op.integer("axis", -1), len(index.shape) + 1)
-    if not index.whole and index.node not in b.winners:
-        index = cast(b, index, elements.INT64)
     off, on = (float(v) for v in values.astype(np.float64).ravel())
     hit = _hits(b, index, depth)
     places = np.moveaxis(np.arange(hit.size).reshape(hit.shape), -1, axis)
