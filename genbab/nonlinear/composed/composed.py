@@ -35,6 +35,17 @@ def compose(expression: Expression, effort: CompositionLimits | None = None) -> 
     return _compose(expression, effort or CompositionLimits())
 
 
+def symbolic(expression: Expression) -> Nonlinearity:
+    """The expression as a record that has no facts and no bounds: it counts as undefined on every box."""
+    name = f"written {expression.digest[:24]}"
+    value, derivative = expression.value, expression.derivative
+    return Nonlinearity(name, value, derivative, written=expression, absent=_everywhere)
+
+
+def _everywhere(l: Tensor, u: Tensor) -> Tensor:  # noqa: E741
+    return torch.ones_like(l, dtype=torch.bool)
+
+
 @functools.lru_cache(maxsize=1024)
 def _compose(expression: Expression, effort: CompositionLimits) -> Nonlinearity:
     facts = cache.recall(expression, Facts)

@@ -8,6 +8,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 
 import torch
 
@@ -15,12 +16,15 @@ from genbab.errors import UsageError
 from genbab.nonlinear.composed.composed import compose
 from genbab.nonlinear.expressions.expression import Expression, X, apply, combine
 from genbab.nonlinear.expressions.traced import Traced, maximum, minimum
+from genbab.nonlinear.facts.real import Real, real
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import DEFINITIONS, REGISTRY, make
 from genbab.nonlinear.identities.known import rewritten
 
 _LONGEST = 2000
 CONSTANTS = {"pi": math.pi}
+EXACT = {"pi": Real(math.pi, 1.25e-16, 1)}
+"""The constants as real numbers."""
 CHOICES = {"max": maximum, "min": minimum}
 
 Term = Traced | float
@@ -64,12 +68,33 @@ def formula(text: str, parameters: Mapping[str, float] | None = None) -> Express
     return _expression(text, _tree(text), {**CONSTANTS, **(parameters or {})})
 
 
+def exactly(text: str, parameters: Mapping[str, float] | None = None) -> Expression:
+    """As `formula`, where every number counts as it is written: what float64 makes of it stays known."""
+    text = " ".join(text.split())
+    return _expression(text, _tree(text), {**EXACT, **(parameters or {})}, True)
+
+
+def decimal(value: float) -> Real:
+    """The decimal number that a float is written as, with what the float is off by."""
+    off = abs(Fraction(repr(value)) - Fraction(value)) if math.isfinite(value) else Fraction(0)
+    return Real(value, math.nextafter(float(off), math.inf) if off else 0.0, hash(("decimal", value)))
+
+
 def definition(fn: Nonlinearity) -> Expression | None:
     """What a function of the library is in terms of others, at its parameters; None where it is none."""
+    return _defined(fn, formula)
+
+
+def defined_exactly(fn: Nonlinearity) -> Expression | None:
+    """As `definition`, where every number counts as it is written."""
+    return _defined(fn, exactly)
+
+
+def _defined(fn: Nonlinearity, read: Callable[[str, Mapping[str, float]], Expression]) -> Expression | None:
     if fn.name not in DEFINITIONS:
         return None
     names = inspect.signature(REGISTRY[fn.name]).parameters
-    return formula(DEFINITIONS[fn.name], dict(zip(names, fn.params, strict=True)))
+    return read(DEFINITIONS[fn.name], dict(zip(names, map(real, fn.params), strict=True)))
 
 
 def signature(name: str) -> str:
@@ -103,9 +128,11 @@ def _tree(text: str) -> ast.expr:
         raise UsageError("the formula cannot be read: it is nested too deeply, or no text") from None
 
 
-def _expression(text: str, tree: ast.expr, numbers: Mapping[str, float] = CONSTANTS) -> Expression:
+def _expression(
+    text: str, tree: ast.expr, numbers: Mapping[str, float] = CONSTANTS, exact: bool = False
+) -> Expression:
     try:
-        term = _FormulaReader(text, numbers).term(tree)
+        term = _FormulaReader(text, numbers, exact).term(tree)
     except RecursionError:
         raise UsageError("the formula is nested too deeply") from None
     return term.expression if isinstance(term, Traced) else combine([], term)
@@ -118,10 +145,13 @@ def _pointed(text: str, place: int, what: str) -> str:
 
 
 class _FormulaReader:
-    """Turns the tree of one formula into terms; `numbers` are those with names."""
+    """Turns the tree of one formula into terms; `numbers` are those with names.
 
-    def __init__(self, text: str, numbers: Mapping[str, float] = CONSTANTS) -> None:
-        self.text, self.numbers = text, numbers
+    exact: numbers are real ones, each with what its float64 is off by.
+    """
+
+    def __init__(self, text: str, numbers: Mapping[str, float] = CONSTANTS, exact: bool = False) -> None:
+        self.text, self.numbers, self.exact = text, numbers, exact
 
     def wrong(self, node: ast.expr, what: str) -> UsageError:
         bytes_before = self.text.encode()[: node.col_offset]
@@ -147,7 +177,7 @@ class _FormulaReader:
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             if isinstance(node.value, bool):
                 raise self.wrong(node, "a number is needed here")
-            return float(node.value)
+            return decimal(float(node.value)) if self.exact else float(node.value)
         if isinstance(node, ast.Name):
             return self._name(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):

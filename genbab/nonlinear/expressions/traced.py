@@ -10,6 +10,7 @@ import torch
 
 from genbab.errors import UsageError
 from genbab.nonlinear.expressions.expression import Expression, apply, combine, multiply
+from genbab.nonlinear.facts.real import Real
 from genbab.nonlinear.facts.registry import REGISTRY, make
 
 
@@ -69,6 +70,8 @@ class Traced:
         return Traced(multiply(self.expression, _expression(other)))
 
     def __truediv__(self, other: Any) -> Traced:
+        if isinstance(other, Real):
+            return Traced(combine([(self.expression, 1.0 / other)]))
         return Traced(multiply(self.expression, _reciprocal(_expression(other))))
 
     def __rtruediv__(self, other: Any) -> Traced:
@@ -147,7 +150,7 @@ def _expression(value: Any) -> Expression:
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         value = value.item()
     if isinstance(value, bool | int | float):
-        return combine([], float(value))
+        return combine([], value if isinstance(value, Real) else float(value))
     raise UsageError(f"it uses {type(value).__name__} where a number was expected")
 
 
