@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genbab.api import bounds as output_bounds
     from genbab.api import load, prove, verify
     from genbab.bounds.methods import LinearBounds
+    from genbab.calculus.derivatives import derivative, jvp, vjp
     from genbab.config import Config
     from genbab.errors import (
         DeadlineReached,
@@ -65,7 +66,9 @@ __all__ = [
     "certified_accuracy",
     "certified_radius",
     "compare",
+    "derivative",
     "find_counterexample",
+    "jvp",
     "load",
     "output_bounds",
     "output_range",
@@ -76,6 +79,7 @@ __all__ = [
     "report",
     "save",
     "verify",
+    "vjp",
 ]
 
 _HOME = {
@@ -102,7 +106,9 @@ _HOME = {
     "certified_accuracy": ("genbab.studies.robustness", "certified_accuracy"),
     "certified_radius": ("genbab.studies.robustness", "certified_radius"),
     "compare": ("genbab.studies.robustness", "compare"),
+    "derivative": ("genbab.calculus.derivatives", "derivative"),
     "find_counterexample": ("genbab.api", "attack"),
+    "jvp": ("genbab.calculus.derivatives", "jvp"),
     "load": ("genbab.api", "load"),
     "output_bounds": ("genbab.api", "bounds"),
     "output_range": ("genbab.studies.ranges", "output_range"),
@@ -113,6 +119,7 @@ _HOME = {
     "report": ("genbab.reporting.write", "report"),
     "save": ("genbab.reader", "save"),
     "verify": ("genbab.api", "verify"),
+    "vjp": ("genbab.calculus.derivatives", "vjp"),
 }
 
 

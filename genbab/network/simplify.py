@@ -129,7 +129,7 @@ def _merge(terms: Sequence[Term]) -> list[Term]:
     """
     merged: list[Term] = []
     for source, one, roundings in terms:
-        if _vanishes(one):
+        if vanishes(one):
             continue
         for place, (other_source, other, more) in enumerate(merged):
             total = _sum(other, one, max(roundings, more)) if other_source == source else None
@@ -141,10 +141,10 @@ def _merge(terms: Sequence[Term]) -> list[Term]:
     return merged
 
 
-def _vanishes(one: LinearMap) -> bool:
+def vanishes(one: LinearMap) -> bool:
     """Whether the map is seen at a glance to be 0."""
     if isinstance(one, Compose):
-        return any(_vanishes(part) for part in one.maps)
+        return any(vanishes(part) for part in one.maps)
     if isinstance(one, Index):
         return not bool((one.index >= 0).any())
     small = isinstance(one, Diagonal) or (isinstance(one, Dense) and one.weight.numel() <= DENSE_FREE)

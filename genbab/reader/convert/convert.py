@@ -69,7 +69,8 @@ class Converted:
 
     steps: what the nodes of the graph became, in order; those whose outputs are constants too. copies: nodes
     that one of several readers of a tensor of a short type takes for it, and the type. ranged: some node
-    means what it says only where whole inputs are between the numbers that were given for them.
+    means what it says only where whole inputs are between the numbers that were given for them. near: nodes
+    that are near a tensor in value only.
     """
 
     network: Network
@@ -79,6 +80,7 @@ class Converted:
     steps: tuple[Lowered, ...] = ()
     copies: Mapping[int, int] = field(default_factory=dict)
     ranged: bool = False
+    near: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -132,8 +134,9 @@ def convert(
     found = {name: value for name, value in tensors.items() if isinstance(value, Var)}
     shapes_out = tuple(o.shape for o in results)
     network = builder.network(output.node)
-    steps = tuple(run.steps)
-    return Converted(network, found, shapes_out, builder.selections, steps, builder.copies, builder.ranged)
+    steps, near = tuple(run.steps), frozenset(builder.near)
+    marks = builder.selections, steps, builder.copies, builder.ranged, near
+    return Converted(network, found, shapes_out, *marks)
 
 
 def _initialisers(run: _Conversion, graph: GraphProto, tensors: dict[str, Known]) -> None:

@@ -30,7 +30,7 @@ from genbab.network import (
     Nonlinear,
 )
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.composed.defined import Taken, absent, defined, total
+from genbab.nonlinear.composed.defined import Taken, absent, defined, keeps_domain, total
 from genbab.reader.domains.implied import Implied
 from genbab.reader.domains.needs import Needs
 from genbab.reader.domains.ranges import ranges
@@ -65,8 +65,8 @@ class Selection:
 
 
 def partial(fn: object) -> TypeGuard[Nonlinearity]:
-    """Whether it is a function of one number that is undefined somewhere."""
-    return isinstance(fn, Nonlinearity) and not total(fn)
+    """Whether it is a function of one number that is undefined somewhere, and tells of no other one."""
+    return isinstance(fn, Nonlinearity) and not keeps_domain(fn) and not total(fn)
 
 
 def with_domains(network: Network, selections: Mapping[int, Selection]) -> Network:

@@ -6,7 +6,7 @@ number per entry reaches the bounds in parts, except where its facts cannot be c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from genbab.network import (
     Node,
     Nonlinear,
 )
-from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear import Expression, Nonlinearity
 from genbab.nonlinear.facts.real import real
 from genbab.reader.fuse.expressions import RootExpressions
 from genbab.reader.fuse.roots import Roots
@@ -43,14 +43,25 @@ class Fused:
     labels: Tensor | None
 
 
-def fuse(network: Network, ask: Ask = lambda: None, apart: frozenset[int] = frozenset()) -> Network:
+Pieces = Callable[[Sequence[Expression], Ask], Sequence[WrappedFunction]]
+"""What makes functions of expressions; UsageError where it cannot."""
+
+
+def fuse(
+    network: Network,
+    ask: Ask = lambda: None,
+    apart: frozenset[int] = frozenset(),
+    pieces: Pieces = wrapped_functions,
+) -> Network:
     """The same function with every chain of elementwise operations on one tensor as one node.
 
     Only where that makes bounds tighter; nodes that the output does not need are left out. `ask` is called
     now and then; what it raises ends the work. apart: nodes (by their origin) that a jump must not follow in
-    one function: where these are rounded, the jump may fall on either side.
+    one function: where these are rounded, the jump may fall on either side. pieces: what makes functions of
+    expressions.
     """
     roots = Roots(network)
+    how = _How(ask, apart, pieces)
     plans: dict[int, Fused] = {}
     needed = {network.output, 0}
     forms: dict[int, RootExpressions] = {}
@@ -58,7 +69,7 @@ def fuse(network: Network, ask: Ask = lambda: None, apart: frozenset[int] = froz
         if i not in needed:
             continue
         ask()
-        plan = _plan(roots, forms, i, ask, apart)
+        plan = _plan(roots, forms, i, how)
         if plan is None:
             needed.update(network.sources(i))
         else:
@@ -67,9 +78,16 @@ def fuse(network: Network, ask: Ask = lambda: None, apart: frozenset[int] = froz
     return _rebuilt(network, needed, plans)
 
 
-def _plan(
-    roots: Roots, forms: dict[int, RootExpressions], i: int, ask: Ask, apart: frozenset[int]
-) -> Fused | None:
+@dataclass(frozen=True, eq=False)
+class _How:
+    """What `fuse` was asked."""
+
+    ask: Ask
+    apart: frozenset[int]
+    pieces: Pieces
+
+
+def _plan(roots: Roots, forms: dict[int, RootExpressions], i: int, how: _How) -> Fused | None:
     """How node i is made from the highest root for which that pays and can be certified."""
     if i in roots.network.affine and not roots.joins(i):
         return None
@@ -81,11 +99,11 @@ def _plan(
             continue
         tried.add(root)
         between = roots.between(i, root, CONE)
-        if between is None or not _pays(roots.network, between) or _jumps(roots.network, between, apart):
+        if between is None or not _pays(roots.network, between) or _jumps(roots.network, between, how.apart):
             continue
         try:
             form = forms.setdefault(root, RootExpressions(roots, root)).of(between)
-            made = tuple(wrapped_functions(form.expressions, ask))
+            made = tuple(how.pieces(form.expressions, how.ask))
         except UsageError:
             continue
         if all(map(finite, made)):

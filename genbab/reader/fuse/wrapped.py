@@ -12,7 +12,7 @@ import torch
 from genbab.errors import UsageError
 from genbab.nonlinear import Nonlinearity
 from genbab.nonlinear.composed.cells import CompositionLimits
-from genbab.nonlinear.composed.composed import compose
+from genbab.nonlinear.composed.composed import compose, symbolic
 from genbab.nonlinear.expressions.expression import Expression, X, apply, combine, multiply
 from genbab.nonlinear.expressions.steps import Apply, Argument, Multiply
 from genbab.nonlinear.facts.real import real
@@ -64,6 +64,27 @@ def wrapped_functions(expressions: Sequence[Expression], ask: Ask) -> list[Wrapp
     made = [piece for piece in found if piece is not None]
     if len({piece.fn for piece in made}) > GROUPS:
         raise UsageError("too many different functions of one variable")
+    return made
+
+
+def symbolic_functions(expressions: Sequence[Expression], ask: Ask) -> list[WrappedFunction]:
+    """As `wrapped_functions`, as written and without facts: to be differentiated, never to be bounded.
+
+    Nothing is rewritten: what is only near in value has another derivative.
+    """
+    if len({e.digest for e in expressions}) == 1 and expressions[0].affine is None:
+        return [WrappedFunction(symbolic(expressions[0]))] * len(expressions)
+    cores = [_core(expression) if expression.affine is None else None for expression in expressions]
+    if len({core[0].digest for core in cores if core is not None}) > GROUPS:
+        raise UsageError("too many different functions of one variable")
+    made = []
+    for expression, core in zip(expressions, cores, strict=True):
+        if core is None:
+            assert expression.affine is not None
+            made.append(WrappedFunction(None, slope=expression.affine[0], shift=expression.affine[1]))
+            continue
+        moved, wrapping = _reparametrised(*core)
+        made.append(_wrapped(WrappedFunction(symbolic(moved)), wrapping))
     return made
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from genbab.errors import ModelError
 from genbab.network import Network, evaluate, noises, values, without_domains
 from genbab.network.interval import propagate
+from genbab.network.rounding.formats import Format
 from genbab.nonlinear import Nonlinearity
 from genbab.reader.convert.convert import Converted
 from genbab.reader.onnx.files import Signature
@@ -70,6 +71,26 @@ def self_check(
     if compared:
         return ()
     return ("not checked against onnxruntime: no random input gave finite outputs",)
+
+
+def same_values(proto: ModelProto, signature: Signature, network: Network, form: Format) -> tuple[str, ...]:
+    """Remarks for the user when onnxruntime finds in a graph, at random inputs, the outputs of a network.
+
+    Raises `ModelError` where it finds others.
+    """
+    network, session = without_domains(network), _session(proto, signature)
+    names, compared = [o.name for o in proto.graph.output], False
+    for x in _points(network.input_size, signature):
+        found, point = _run(session, signature, names, x), torch.from_numpy(x)
+        expected = np.concatenate([a.reshape(-1).astype(np.float64) for a in found])
+        wanted = evaluate(network, point).numpy()
+        both = np.where(np.isfinite(wanted), expected, np.nan)  # a pole is near, or a number out of range
+        compared = compared or bool(np.isfinite(both).any())
+        if _differs(wanted, both) and _differs(
+            wanted, both, noises(network, point, form)[network.output].numpy()
+        ):
+            raise ModelError(f"{signature.source}: {_gap(wanted, both)}")
+    return () if compared else ("not checked against onnxruntime: no random input gave finite outputs",)
 
 
 def _may_agree(lowered: Network, simplified: Network, x: Array) -> bool:

@@ -144,7 +144,7 @@ class _Writing:
         given = {a.name: float(helper.get_attribute_value(a)) for a in node.attribute}
         try:
             expression = custom.written(*(given.get(name, default) for name, default in custom.parameters))
-            return _Writer(node, self.opset, self.names, elem or TensorProto.FLOAT).written(expression)
+            return FunctionWriter(node, self.opset, self.names, elem or TensorProto.FLOAT).written(expression)
         except UsageError as error:
             self.problems.append(f"{place}: {error}")
             return []
@@ -174,7 +174,7 @@ def _misused(node: NodeProto, custom: Custom) -> list[str]:
 
 
 @dataclass
-class _Writer:
+class FunctionWriter:
     """Writes the nodes that one node means, with names that are not among `taken`, which it adds to."""
 
     node: NodeProto

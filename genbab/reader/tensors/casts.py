@@ -79,6 +79,7 @@ def narrowed(b: Builder, x: Var, target: int) -> Var:
     error = Diagonal(torch.full((x.size,), unit, dtype=torch.float64))
     uncertainty = Uncertainty(0, torch.full((x.size,), least, dtype=torch.float64), ((x.node, error),))
     made = b.affine(x.shape, [(x.node, Identity(x.size))], None, uncertainty)
+    b.near.add(made.node)
     return replace(made, element=target)
 
 

@@ -133,7 +133,9 @@ def root(b: Builder, x: Var, p: int, sign: float = 1.0) -> Value:
     made = raised(b, x, sign / p)
     if not of_reciprocal(p) or not isinstance(made, Var):
         return made
-    return b.affine(made.shape, [(made.node, Identity(made.size))], None, Uncertainty(2 + 745 // p))
+    rooted = b.affine(made.shape, [(made.node, Identity(made.size))], None, Uncertainty(2 + 745 // p))
+    b.near.add(rooted.node)
+    return rooted
 
 
 def _counted(w: Windows, padded: bool) -> Array:
