@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from genbab.api import load, prove, verify
     from genbab.bounds.methods import LinearBounds
     from genbab.calculus.derivatives import derivative, jvp, vjp
+    from genbab.calculus.formulas import formulas
     from genbab.config import Config
     from genbab.errors import (
         DeadlineReached,
@@ -68,6 +69,7 @@ __all__ = [
     "compare",
     "derivative",
     "find_counterexample",
+    "formulas",
     "jvp",
     "load",
     "output_bounds",
@@ -108,6 +110,7 @@ _HOME = {
     "compare": ("genbab.studies.robustness", "compare"),
     "derivative": ("genbab.calculus.derivatives", "derivative"),
     "find_counterexample": ("genbab.api", "attack"),
+    "formulas": ("genbab.calculus.formulas", "formulas"),
     "jvp": ("genbab.calculus.derivatives", "jvp"),
     "load": ("genbab.api", "load"),
     "output_bounds": ("genbab.api", "bounds"),

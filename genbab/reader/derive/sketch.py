@@ -179,24 +179,26 @@ class Sketch:
             if isinstance(step, Multiply):
                 node = self.product(made[step.a], made[step.b])
             elif isinstance(step, Combine):
-                node = self._combined(step, made, self.size(x))
+                parts = [(made[source], weight) for source, weight in step.terms]
+                node = self.combined(parts, step.shift, self.size(x))
             else:
                 assert isinstance(step, Apply)
-                node = self._applied(step.fn, made[step.a], self.size(x))
+                node = self.applied(step.fn, made[step.a], self.size(x))
             if node is not None:
                 self._made[name, x] = node
             made.append(node)
         return made[-1]
 
-    def _applied(self, fn: Nonlinearity, x: Maybe, size: int) -> int:
+    def applied(self, fn: Nonlinearity, x: Maybe, size: int) -> int:
+        """A function of a node of this size."""
         if x is None:
             x = self.append(Affine((), torch.zeros(size, dtype=torch.float64)))
         return self.append(Nonlinear(fn, (x,), size))
 
-    def _combined(self, step: Combine, made: Sequence[Maybe], size: int) -> Maybe:
-        total = Sum(_numbers(step.shift, size))
-        for source, weight in step.terms:
-            node = made[source]
+    def combined(self, parts: Sequence[tuple[Maybe, float]], shift: float, size: int) -> Maybe:
+        """shift + Σ number · node, the numbers as real ones; nodes of this size."""
+        total = Sum(_numbers(shift, size))
+        for node, weight in parts:
             if node is not None:
                 total.add(node, None, _numbers(weight, size), size)
         if not total.terms:
