@@ -28,7 +28,8 @@ Constant = Array | Inexact
 
 SELECTING = frozenset(
     "Abs Neg Max Min Relu Clip Sign Floor Ceil Round ReduceMax ReduceMin TopK ConstantOfShape EyeLike Where "
-    "Identity MaxPool GlobalMaxPool OneHot Trilu Constant IsNaN IsInf Hardmax Unique Compress".split()
+    "Identity MaxPool GlobalMaxPool OneHot Trilu Constant IsNaN IsInf Hardmax Unique Compress BitCast "
+    "Dropout MaxUnpool".split()
 )
 """Operators whose results are among their inputs, or small integers: a float type holds them exactly."""
 

@@ -78,6 +78,21 @@ def _split(b: Builder, op: Op, inputs: Sequence[Any]) -> Any:
     return tuple(arrange(b, [x], cut))
 
 
+def _optional(b: Builder, op: Op, inputs: Sequence[Any]) -> Any:
+    """An optional tensor or sequence is what it holds, or nothing."""
+    return inputs[0] if inputs else None
+
+
+def _has_element(b: Builder, op: Op, inputs: Sequence[Any]) -> Any:
+    return np.array(bool(inputs) and inputs[0] is not None)
+
+
+def _element(b: Builder, op: Op, inputs: Sequence[Any]) -> Any:
+    if inputs[0] is None:
+        raise Refused("an optional input that holds nothing")
+    return inputs[0]
+
+
 SEQUENCES: dict[str, Callable[[Builder, Op, Sequence[Any]], Any]] = {
     "SequenceConstruct": _construct,
     "SequenceEmpty": _empty,
@@ -87,5 +102,8 @@ SEQUENCES: dict[str, Callable[[Builder, Op, Sequence[Any]], Any]] = {
     "SequenceErase": _erase,
     "ConcatFromSequence": _concat,
     "SplitToSequence": _split,
+    "Optional": _optional,
+    "OptionalHasElement": _has_element,
+    "OptionalGetElement": _element,
 }
 """Operators that make or read sequences; they give one value, a tensor or a tuple of tensors."""

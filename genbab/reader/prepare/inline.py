@@ -14,7 +14,9 @@ from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import LOWERINGS, MOVES
 from genbab.reader.lower.table import REFUSED
 
-BUILT_IN = frozenset({"Constant", "Shape", "Size", *CONTROL, *FOLDS, *SEQUENCES})
+WINDOWS = ("BlackmanWindow", "HammingWindow", "HannWindow")
+BUILT_IN = frozenset({"Constant", "Shape", "Size", *CONTROL, *FOLDS, *SEQUENCES, *WINDOWS})
+"""What is read, or computed on constants, without being spelled out."""
 
 
 def inlined(proto: ModelProto, source: str) -> ModelProto:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from genbab.network import Dense, LinearMap, TokenDense
+from genbab.network import Dense, Identity, LinearMap, TokenDense
+from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Product
+from genbab.reader.lower.moving.joining import stacked
 from genbab.reader.lower.table import lowering
-from genbab.reader.tensors.arithmetic import add, scale, sum_groups
+from genbab.reader.tensors.arithmetic import add, multiply, scale, sum_groups
 from genbab.reader.tensors.builder import Builder
-from genbab.reader.tensors.exact import ball, product
+from genbab.reader.tensors.exact import ROOM, Ball, ball, product
 from genbab.reader.tensors.values import (
     Array,
     Op,
@@ -51,6 +53,32 @@ def _cumulative_sum(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     places = np.moveaxis(np.arange(x.size).reshape(x.shape), axis, -1)
     made = matmul(b, b.gather(x, places), ones.T if op.integer("reverse", 0) else ones)
     return b.gather(made, np.moveaxis(np.arange(x.size).reshape(places.shape), -1, axis))
+
+
+@lowering("CumProd", how="products, one after the other")
+def _cumulative_product(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    x, at = needed(inputs, 0), constant(needed(inputs, 1), "its axis")
+    assert at is not None
+    axis = positive_axis(int(at.item()), len(x.shape))
+    places = np.moveaxis(np.arange(count(x.shape)).reshape(x.shape), axis, 0)
+    places = places[::-1] if op.integer("reverse", 0) else places
+    made: list[Value] = [np.ones(places.shape[1:])] if op.integer("exclusive", 0) else []
+    for row in places[: len(places) - len(made)]:
+        part = b.gather(x, row)
+        made.append(multiply(b, made[-1], part) if made else part)
+    whole = stacked(b, made[::-1] if op.integer("reverse", 0) else made)
+    grid = np.arange(count(x.shape)).reshape(whole.shape)
+    return b.gather(whole, np.moveaxis(grid, 0, axis))
+
+
+def matmul_near(b: Builder, x: Var, weights: Ball) -> Var:
+    """The product of a variable by constants (K, J) that are known to within something."""
+    made = _by_constant(b, x, weights[0])
+    if not weights[1].any():
+        return made
+    off = _by_constant(b, x, weights[1] * ROOM)
+    uncertainty = Uncertainty(0, None, b.sums[off.node].terms)
+    return b.affine(made.shape, [(made.node, Identity(made.size))], None, uncertainty)
 
 
 def matmul(b: Builder, x: Value, y: Value) -> Value:

@@ -9,6 +9,8 @@ import numpy as np
 from genbab.reader.lower.layers.pooling import max_pool
 from genbab.reader.lower.layers.softmax import softmax
 from genbab.reader.lower.numbers.reductions import maxima, reduced_axes
+from genbab.reader.lower.table import LOWERINGS
+from genbab.reader.tensors import elements
 from genbab.reader.tensors.arithmetic import add, apply, divide, scale, subtract
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var
@@ -33,6 +35,8 @@ def lower_masked(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) ->
         return [_scaled(b, op, inputs)]
     if not isinstance(x, Masked):
         raise Refused("an input with entries of minus infinity")
+    if op.kind in ("Cast", "CastLike", "Dropout"):
+        return _unchanged(b, op, x, inputs)
     if op.kind in ("Softmax", "LogSoftmax"):
         return [softmax(b, op, x.value, x.hidden)]
     if op.kind == "Exp":
@@ -43,6 +47,19 @@ def lower_masked(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) ->
     if op.kind == "MaxPool":
         return [max_pool(b, op, x.value, x.hidden)]
     raise Refused("entries of minus infinity, which this operator has no rule for")
+
+
+def _unchanged(
+    b: Builder, op: Op, x: Masked, inputs: Sequence[Value | Masked | None]
+) -> list[Value | Masked]:
+    """The finite entries in another type of floating-point numbers, or as they are."""
+    made = LOWERINGS[op.kind](
+        b, op, [x.value, *(v.value if isinstance(v, Masked) else v for v in inputs[1:])]
+    )
+    first, *rest = made if isinstance(made, list) else [made]
+    if not isinstance(first, Var) or first.element not in elements.DIGITS:
+        raise Refused("entries of minus infinity, which no integer or truth value can be")
+    return [Masked(first, x.hidden), *rest]
 
 
 def _visible(x: Masked) -> Array:

@@ -10,10 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from genbab.reader.lower.table import Move, moves
+from genbab.reader.lower.table import Move, lowering, moves
 from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder
-from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var, positive_axis, room
+from genbab.reader.tensors.values import (
+    Array,
+    Masked,
+    Op,
+    Refused,
+    Value,
+    Var,
+    constant,
+    given,
+    needed,
+    positive_axis,
+    room,
+    scalar,
+)
 
 
 def move(b: Builder, op: Op, rule: Move, inputs: Sequence[Value | Masked | None]) -> list[Value | Masked]:
@@ -37,11 +50,19 @@ def move(b: Builder, op: Op, rule: Move, inputs: Sequence[Value | Masked | None]
     return arrange(b, [value for p in sources if (value := inputs[p]) is not None], moved)
 
 
-@moves("Identity", "Dropout")
+@moves("Identity")
 def _same(op: Op, a: list[Any]) -> Array:
-    if op.kind == "Dropout" and len(a) > 2 and a[2] is not None and bool(np.any(a[2])):
-        raise Refused("training mode")
     return np.asarray(a[0])
+
+
+@lowering("Dropout", how="affine: numbers are moved; its mask is a constant")
+def _dropout(b: Builder, op: Op, inputs: list[Value | None]) -> list[Value]:
+    """The same numbers, and a mask of ones: in training mode only if nothing is dropped."""
+    training = constant(given(inputs, 2), "its mode")
+    if training is not None and bool(training.any()) and scalar(given(inputs, 1), "its ratio", 0.5) != 0.0:
+        raise Refused("training mode, whose output is random")
+    x = needed(inputs, 0)
+    return [x, np.ones(x.shape, dtype=np.bool_)]
 
 
 @moves("Reshape")

@@ -11,7 +11,8 @@ from genbab.reader.lower.table import lowering
 from genbab.reader.tensors import elements
 from genbab.reader.tensors.arithmetic import HUGE, add, apply, combine, multiply, scale, subtract
 from genbab.reader.tensors.builder import Builder
-from genbab.reader.tensors.casts import is_integral
+from genbab.reader.tensors.casts import ROUNDED, is_integral
+from genbab.reader.tensors.functions import function
 from genbab.reader.tensors.spans import span
 from genbab.reader.tensors.values import Array, Op, Refused, Value, Var, needed
 
@@ -145,9 +146,17 @@ def _is_number(b: Builder, x: Var, number: Array) -> Value | None:
     return combine(b, [(scale(b, above, sign), 1.0), (np.where(wanted == low, 1.0, 0.0), 1.0)])
 
 
-@lowering("IsNaN", "IsInf", how="refused")
+@lowering("IsNaN", "IsInf", how="false where the numbers of the type hold it, elsewhere undefined")
 def _finite(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    raise Refused("a test for numbers that are not finite, on what depends on the network's input")
+    """False, and undefined where the argument is, or is beyond what its type holds as a finite number."""
+    x = needed(inputs, 0)
+    if not isinstance(x, Var) or x.whole or x.boolean:
+        raise Refused("a test of integers")
+    low, high = span(b, x)
+    most = ROUNDED[x.element][2]
+    if low < -most or most < high:
+        x = replace(x, node=b.nonlinear(function("within", -most, most), x).node)
+    return _truth(b, b.variable(scale(b, x, 0.0)))
 
 
 @lowering("Xor", how="a + b - 2ab of truth values")

@@ -151,20 +151,3 @@ def _gelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 def _swish(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     alpha = op.number("alpha", 1.0)
     return divide(b, apply(b, "silu", scale(b, needed(inputs, 0), alpha)), np.array(alpha))
-
-
-@lowering("Mod", how="a sawtooth per sign, by a constant")
-def _mod(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    """What is left of x after whole steps towards 0, with the sign of x: s(max(x, 0)) - s(max(-x, 0))."""
-    x, step = needed(inputs, 0), needed(inputs, 1)
-    if isinstance(step, Var):
-        raise Refused("a divisor that depends on the network's input")
-    if not op.integer("fmod", 0):
-        raise Refused("fmod=0, which is for integers; numbers need fmod=1")
-    same = uniform(step.astype(np.float64))
-    if same is None:
-        raise Refused("divisors that differ from entry to entry")
-    x = b.expand(x, np.broadcast_shapes(x.shape, step.shape))
-    halves = (apply(b, "relu", x), apply(b, "relu", scale(b, x, -1.0)))
-    right, left = (apply(b, "sawtooth", half, abs(same)) for half in halves)
-    return subtract(b, right, left)
