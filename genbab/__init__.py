@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from genbab.api import bounds as output_bounds
     from genbab.api import load, prove, verify
     from genbab.bounds.methods import LinearBounds
+    from genbab.calculus.certified import lipschitz, lyapunov_decrease, maximum, monotonicity
     from genbab.calculus.derivatives import derivative, jvp, vjp
     from genbab.calculus.formulas import formulas
+    from genbab.calculus.results import CertifiedMaximum, Decrease, Monotonicity
     from genbab.config import Config
     from genbab.errors import (
         DeadlineReached,
@@ -44,15 +46,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CertifiedAccuracy",
+    "CertifiedMaximum",
     "CertifiedRadius",
     "Comparison",
     "Config",
     "Counterexample",
     "DeadlineReached",
+    "Decrease",
     "Expression",
     "GenbabError",
     "LinearBounds",
     "ModelError",
+    "Monotonicity",
     "Nonlinearity",
     "OutputRange",
     "ResourceError",
@@ -71,7 +76,11 @@ __all__ = [
     "find_counterexample",
     "formulas",
     "jvp",
+    "lipschitz",
     "load",
+    "lyapunov_decrease",
+    "maximum",
+    "monotonicity",
     "output_bounds",
     "output_range",
     "plot_relaxation",
@@ -86,15 +95,18 @@ __all__ = [
 
 _HOME = {
     "CertifiedAccuracy": ("genbab.studies.results", "CertifiedAccuracy"),
+    "CertifiedMaximum": ("genbab.calculus.results", "CertifiedMaximum"),
     "CertifiedRadius": ("genbab.studies.results", "CertifiedRadius"),
     "Comparison": ("genbab.studies.results", "Comparison"),
     "Config": ("genbab.config", "Config"),
     "Counterexample": ("genbab.result", "Counterexample"),
     "DeadlineReached": ("genbab.errors", "DeadlineReached"),
+    "Decrease": ("genbab.calculus.results", "Decrease"),
     "Expression": ("genbab.nonlinear", "Expression"),
     "GenbabError": ("genbab.errors", "GenbabError"),
     "LinearBounds": ("genbab.bounds.methods", "LinearBounds"),
     "ModelError": ("genbab.errors", "ModelError"),
+    "Monotonicity": ("genbab.calculus.results", "Monotonicity"),
     "Nonlinearity": ("genbab.nonlinear", "Nonlinearity"),
     "OutputRange": ("genbab.studies.ranges", "OutputRange"),
     "ResourceError": ("genbab.errors", "ResourceError"),
@@ -112,7 +124,11 @@ _HOME = {
     "find_counterexample": ("genbab.api", "attack"),
     "formulas": ("genbab.calculus.formulas", "formulas"),
     "jvp": ("genbab.calculus.derivatives", "jvp"),
+    "lipschitz": ("genbab.calculus.certified", "lipschitz"),
     "load": ("genbab.api", "load"),
+    "lyapunov_decrease": ("genbab.calculus.certified", "lyapunov_decrease"),
+    "maximum": ("genbab.calculus.certified", "maximum"),
+    "monotonicity": ("genbab.calculus.certified", "monotonicity"),
     "output_bounds": ("genbab.api", "bounds"),
     "output_range": ("genbab.studies.ranges", "output_range"),
     "plot_relaxation": ("genbab.plot.relaxation", "plot_relaxation"),

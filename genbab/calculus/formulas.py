@@ -10,7 +10,6 @@ from typing import Any
 from genbab.api import load
 from genbab.calculus.derivatives import LARGEST
 from genbab.errors import UsageError
-
 from genbab.nonlinear.composed.formula import EXACT, decimal, suggested
 from genbab.nonlinear.facts.real import Real
 from genbab.nonlinear.facts.registry import REGISTRY, make
@@ -130,7 +129,7 @@ class Written:
 
     def term(self, node: ast.expr) -> Term:
         """What a part of the formula means."""
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             return decimal(float(node.value))
         if isinstance(node, ast.Name):
             return self._name(node)
