@@ -62,6 +62,14 @@ def test_torchs_settings_change_no_answer(name: str) -> None:
     assert (again.verdict, again.bound) == (verdict.verdict, verdict.bound)
 
 
+def test_bounds_take_arrays_that_may_not_be_written() -> None:
+    ends = np.zeros(3), np.ones(3)
+    for end in ends:
+        end.setflags(write=False)  # as those of a specification that was read
+    low, high = genbab.output_bounds(LOADED, *ends)
+    assert (low <= high).all()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_bounds_and_their_forms_hold(method: str) -> None:
     random = torch.Generator().manual_seed(1)

@@ -19,7 +19,7 @@ def matrix_of_rows(network: Network, given: Any, count: int, device: torch.devic
     matrix = matrix[None] if matrix.dim() == 2 else matrix
     wanted = f"(S, {network.output_size}) or ({count}, S, {network.output_size})"
     if matrix.dim() != 3 or matrix.shape[2] != network.output_size or matrix.shape[0] not in (1, count):
-        raise UsageError(f"C: expected the shape {wanted}, found {tuple(torch.as_tensor(given).shape)}")
+        raise UsageError(f"C: expected the shape {wanted}, found {tuple(np.shape(given))}")
     return matrix
 
 
@@ -28,6 +28,8 @@ def _numbers(name: str, value: Any, device: torch.device) -> Tensor:
         value.is_complex() if isinstance(value, Tensor) else np.iscomplexobj(value)
     ):
         raise UsageError(f"{name}: expected real numbers, found {value.dtype}")
+    if isinstance(value, np.ndarray):
+        value = value.copy()  # torch warns of arrays that may not be written, as those of a specification
     try:
         numbers = torch.as_tensor(value, dtype=torch.float64, device=device).detach()
     except (TypeError, ValueError, RuntimeError) as error:
