@@ -1,0 +1,1 @@
+"""The zoo: small networks of the families that the literature on general nonlinearities is about."""

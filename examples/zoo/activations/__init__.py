@@ -1,0 +1,1 @@
+"""Networks whose nonlinearity is a function of one number, or of one number and a scale."""

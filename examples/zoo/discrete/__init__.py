@@ -1,0 +1,1 @@
+"""Steps, codes, signs, and choices among experts."""

@@ -1,0 +1,1 @@
+"""Products of features: fusion, gates, mixtures, graphs."""

@@ -1,0 +1,1 @@
+"""Dynamics, controllers, residuals of physics."""
