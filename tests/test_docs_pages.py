@@ -169,7 +169,7 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert named == {name for name in genbab.__all__ if name != "__version__"} | {"nap", "specs"}
 
 
-@pytest.mark.parametrize("script", ["make_commands.py", "make_layout.py", "make_operators.py"])
+@pytest.mark.parametrize("script", ["make_commands.py", "make_layout.py", "make_operators.py", "make_zoo.py"])
 def test_written_pages_are_current(script: str) -> None:
     done = subprocess.run([sys.executable, DOCS / script, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
