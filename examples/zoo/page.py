@@ -69,6 +69,7 @@ def _row(family: Family, kept: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _short(name: str, most: int = 40) -> str:
+    name = name.partition(" #")[0]  # of formulas with long numbers: what tells them apart
     return "`" + (name if len(name) <= most else name[: most - 1] + "…").replace("|", "\\|") + "`"
 
 

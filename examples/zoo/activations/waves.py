@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -21,8 +23,7 @@ class RandomFourierFeatures(nn.Module):
         self.register_buffer("phases", 2 * torch.pi * torch.rand(features))
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = (2.0 / len(self.phases)) ** 0.5
-        return scale * torch.cos(x @ self.waves + self.phases)
+        return math.sqrt(2 / len(self.phases)) * torch.cos(x @ self.waves + self.phases)
 
 
 FAMILIES = (

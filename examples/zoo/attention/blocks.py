@@ -38,8 +38,8 @@ class Transformer(nn.Module):
         activation: Callable[[], nn.Module] = nn.GELU,
         attention: Callable[[int], nn.Module] = Attention,
         width: int = 8,
-        tokens: int = 4,
-        pixels: int = 4,
+        tokens: int = 8,
+        pixels: int = 8,
     ) -> None:
         super().__init__()
         self.tokens, self.pixels = tokens, pixels

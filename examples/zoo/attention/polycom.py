@@ -47,13 +47,13 @@ FAMILIES = (
         "transformer with PolyReLU (PolyCom)",
         SOURCE,
         functools.partial(Transformer, PolyReLU),
-        functools.partial(digits, 4),
+        digits,
     ),
     Family(
         "polynorm_transformer",
         "transformer with PolyNorm (PolyCom)",
         SOURCE,
         functools.partial(Transformer, PolyNorm),
-        functools.partial(digits, 4),
+        digits,
     ),
 )
