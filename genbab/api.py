@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -24,20 +24,18 @@ from genbab.bounds.methods import (
 from genbab.config import Config
 from genbab.driver import Verification, fitted, on_boxes
 from genbab.driver.record.history import History
-from genbab.errors import DeadlineReached, UsageError
+from genbab.errors import DeadlineReached
 from genbab.network import Network, lifted
 from genbab.problem import check_sizes
 from genbab.proof import checked, proved, seconds_of
 from genbab.reader import (
     Execution,
     Model,
+    Wanted,
     as_executed,
-    is_program,
     load_onnx,
-    load_program,
-    load_torch,
     normalised,
-    refuse_unready,
+    of_anything,
 )
 from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec
@@ -47,38 +45,49 @@ from genbab.told import Told
 from genbab.trace import TraceFile, recorded
 
 if TYPE_CHECKING:
-    from torch.export import ExportedProgram
-    from torch.nn import Module
-    from torch.onnx import ONNXProgram
-
-    Program = ExportedProgram | ONNXProgram
-    AnyModel = str | Path | bytes | Model | Module | Program
+    from genbab.reader.models.sources import AnyModel
 
 __all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "verify"]
 
+EVERYTHING = Wanted()
+"""All outputs, and no shapes but the model's."""
+
 Boxes = tuple[Tensor, Tensor]
 
-DRAWN = 20_000  # the most inputs for which the box of a counterexample is kept
+DRAWN = 20_000
+"""The most inputs for which the box of a counterexample is kept."""
 
 
-def load(model: AnyModel, example: Any = None, preprocessing: Mapping[str, Any] | None = None) -> Model:
+def load(
+    model: AnyModel,
+    example: Any = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    *,
+    outputs: str | Sequence[str] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> Model:
     """The model in normal form, checked against onnxruntime.
 
     model: an ONNX file (also .gz), its bytes, a `torch.nn.Module` together with an `example` of what it is
     called with (a tensor, a list of arguments, a dictionary of them by name), an `ExportedProgram` or an
     `ONNXProgram` of torch. All outputs are concatenated; modules and torch's settings stay as they are.
     `preprocessing` = {"mean", "std", "axis"} puts (x - mean) / std before the model, so that everything is
-    asked in units of the raw x. Raises `ModelError` when the model cannot be read, `UnsupportedError` when
-    operators have no sound rule, `UsageError` for a wrong example, a wrong preprocessing, or a module whose
-    training mode matters.
+    asked in units of the raw x. outputs: the names of those that are read, in this order, with nothing but
+    what they need. shapes: by name, of inputs whose axes the file leaves open (a leading axis is 1 if nothing
+    is said). Raises `ModelError` when the model cannot be read, `UnsupportedError` when operators have no
+    sound rule, `UsageError` for a wrong example or preprocessing, or a module whose training mode matters.
     """
-    loaded = _loaded(model, example)
+    loaded = of_anything(model, example, wanted=Wanted.of(outputs, shapes))
     with usual_torch():
         return loaded if preprocessing is None else normalised(loaded, preprocessing)
 
 
 def load_within(
-    deadline: Deadline, model: AnyModel, example: Any = None, config: Config | None = None
+    deadline: Deadline,
+    model: AnyModel,
+    example: Any = None,
+    config: Config | None = None,
+    wanted: Wanted = EVERYTHING,
 ) -> Model:
     """As `load`, for the arithmetic of the settings (None: real numbers).
 
@@ -89,27 +98,8 @@ def load_within(
     execution = None if real else Execution(config.arithmetic, config.elementary)
     if isinstance(model, str | Path | bytes):
         with usual_torch():
-            return load_onnx(model, ask=deadline.check, execution=execution)
-    return as_executed(_loaded(model, example, deadline.check), execution, deadline.check)
-
-
-def _loaded(model: AnyModel, example: Any, ask: Callable[[], None] = lambda: None) -> Model:
-    if isinstance(model, Model):
-        return model
-    if isinstance(model, torch.nn.Module):
-        if example is None:
-            raise UsageError("a torch module needs an example input: genbab.load(module, example=x)")
-        refuse_unready(model, example)
-        return load_torch(model, example, ask=ask)
-    if is_program(model):
-        return load_program(model, ask=ask)
-    if not isinstance(model, str | Path | bytes):
-        raise UsageError(
-            "a model is a path, the bytes of an ONNX file, a torch module or a loaded model, "
-            f"not {type(model).__name__}"
-        )
-    with usual_torch():
-        return load_onnx(model, ask=ask)
+            return load_onnx(model, ask=deadline.check, execution=execution, wanted=wanted)
+    return as_executed(of_anything(model, example, deadline.check, wanted), execution, deadline.check)
 
 
 def verify(

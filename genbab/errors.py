@@ -34,15 +34,18 @@ class ModelError(GenbabError):
 
 
 class UnsupportedError(ModelError):
-    """Operators without a sound rule; `problems` lists every one as (node name, operator, reason)."""
+    """Operators without a sound rule; `problems` lists every one as (node name, operator, reason).
+
+    hint: what else could be done, for people.
+    """
 
     exit_code = 3
 
-    def __init__(self, source: str, problems: Sequence[tuple[str, str, str]]) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, source: str, problems: Sequence[tuple[str, str, str]], hint: str = "") -> None:
+        self.source, self.problems = source, tuple(problems)
         lines = [f"{source}: {len(self.problems)} node(s) cannot be verified soundly:"]
         lines += [f"  node '{name}' ({operator}): {reason}" for name, operator, reason in self.problems]
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join([*lines, *([hint] if hint else [])]))
 
 
 class SpecError(GenbabError):

@@ -193,7 +193,9 @@ def hidden_values(model: Model, names: Sequence[str], x: ArrayLike) -> tuple[Flo
     rows = _rows(x)
     size = model.network.input_size
     if rows.shape[1] != size:
-        raise UsageError(f"a sample has {rows.shape[1]} numbers, the model has {size} inputs")
+        raise UsageError(
+            f"a sample has {rows.shape[1]} numbers, the model has {size} inputs{model.taken_as_one}"
+        )
     shown = showing(model, names)
     points = torch.from_numpy(rows)
     parts = [evaluate(shown.network, part) for part in torch.split(points, BATCH)]

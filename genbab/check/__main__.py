@@ -55,11 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _checked(words: argparse.Namespace, found: dict[str, Any]) -> str:
     """What an accepted proof has, in words; the numbers go to `found`."""
+    from genbab.check.model.written import ReadParts
     from genbab.check.question import Limits, load
     from genbab.check.several.processes import visited
 
     limits = Limits(words.extra_splits, words.limit_seconds, words.memory << 20)
-    case = load(words.model, words.specification, words.proof, limits)
+    reading = ReadParts.of(words.output, words.shape)
+    case = load(words.model, words.specification, words.proof, limits, reading)
     table = case.proof.elementary
     found["arithmetic"] = "real" if table is None else f"float32 (elementary functions: {table})"
     talks, last = words.progress or sys.stderr.isatty(), 0.0
@@ -85,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", type=Path, help="the model, ONNX (.gz too)")
     parser.add_argument("specification", type=Path, help="the specification, VNN-LIB 1 (.gz too)")
     parser.add_argument("proof", type=Path, help="the proof")
+    about = "the model has this output only, and others that are named so (all)"
+    parser.add_argument("--output", metavar="NAME", action="append", default=[], help=about)
+    about = "the shape of an input, whose open axes are else 1"
+    parser.add_argument("--shape", metavar="NAME=1,16,4", action="append", default=[], help=about)
     parser.add_argument("--extra-splits", type=int, default=12, help="splits of a leaf by the check (12)")
     parser.add_argument("--limit-seconds", type=float, default=3600.0, help="give up after so long (3600)")
     parser.add_argument("--memory", type=int, default=1024, help="MiB of one file that is read (1024)")

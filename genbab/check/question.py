@@ -22,6 +22,7 @@ from genbab.check.model.joins import joined, rebuilt
 from genbab.check.model.program import AffineStep, ElementwiseStep, Program, Wire
 from genbab.check.model.reading import read, unpacked
 from genbab.check.model.whole import Whole
+from genbab.check.model.written import WHOLE, ReadParts
 from genbab.check.passes.backward import Chosen
 from genbab.check.spec import Coefficients, Disjunct, Specification, read_specification
 
@@ -171,8 +172,8 @@ def _unit(rows: Array) -> Array:
         return np.asarray(np.nan_to_num(rows / np.maximum(length, 1e-300)))
 
 
-def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
-    """The question of three files."""
+def load(model: Path, specification: Path, proof: Path, limits: Limits, reading: ReadParts = WHOLE) -> Case:
+    """The question of three files; `reading` says what of the model is read."""
     clock = Clock(limits.seconds)
     read_ = read_proof(proof, limits.memory)
     texts = [_bytes(path, limits.memory) for path in (model, specification)]
@@ -180,10 +181,14 @@ def load(model: Path, specification: Path, proof: Path, limits: Limits) -> Case:
         said = read_.header.get(name)
         if not isinstance(said, dict) or said.get("sha256") != hashlib.sha256(data).hexdigest():
             raise Rejected(f"the proof is about another {name} (sha256)")
+    if read_.header.get("reading", []) != reading.words:
+        said = " ".join(map(str, read_.header["reading"])) if read_.header.get("reading") else "without words"
+        asked = " ".join(reading.words) or "without words"
+        raise Rejected(f"the proof is about the model read {said[:300]}, the check about it {asked}")
     table = read_.elementary
     if not (table is None or is_table(table)):
         raise Unusable(f"the proof names an unknown table of elementary functions: {table[:40]!r}")
-    program = read(unpacked(texts[0], limits.memory), None if table is None else Charger(table))
+    program = read(unpacked(texts[0], limits.memory), None if table is None else Charger(table), reading)
     outputs = sum(int(np.prod(program.tensors[name].shape)) for name in program.outputs)
     try:
         text = unpacked(texts[1], limits.memory).decode()

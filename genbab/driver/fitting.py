@@ -32,6 +32,8 @@ def fitted(model: Model, spec: str | Path | Spec, deadline: Deadline) -> tuple[M
     if not isinstance(spec, str | Path | Spec):
         raise UsageError(f"a specification is a path or a genbab.Spec, not {type(spec).__name__}")
     sizes = (model.network.input_size, model.network.output_size)
+    if model.ones:
+        _refuse_other_sizes(model, spec)
     parsed = spec if isinstance(spec, Spec) else read_vnnlib(spec, *sizes)
     check_declared(model, parsed.declared)
     model = exposed(model, parsed.hidden, deadline.check)
@@ -41,6 +43,16 @@ def fitted(model: Model, spec: str | Path | Spec, deadline: Deadline) -> tuple[M
         notes = "".join(f" ({note})" for note in parsed.notes)
         raise SpecError(f"the input set is empty: nothing to verify{notes}")
     return model, parsed
+
+
+def _refuse_other_sizes(model: Model, spec: str | Path | Spec) -> None:
+    """Raises `SpecError` for inputs of another size where axes that were taken as 1 may be the reason."""
+    parsed, size = spec if isinstance(spec, Spec) else read_vnnlib(spec), model.network.input_size
+    asked = len(parsed.runs[0].offset) if parsed.runs else parsed.input_size
+    if asked != size:
+        name = "the specification" if isinstance(spec, Spec) else str(spec)
+        told = f"{name} speaks of {asked} inputs, the model has {size}"
+        raise SpecError(told + model.taken_as_one)
 
 
 def on_boxes(

@@ -110,11 +110,11 @@ def with_check(result: Result, check: CheckerVerdict) -> Result:
     return replace(result, statistics={**result.statistics, KEY: check.facts})
 
 
-def command(files: Sequence[str | Path], seconds: float, processes: int) -> list[str]:
-    """The words that start the checker on a model, a specification and a proof."""
+def command(files: Sequence[str | Path], seconds: float, words: Sequence[str] = ()) -> list[str]:
+    """The words that start the checker on a model, a specification and a proof, with others behind them."""
     places = [str(Path(path).absolute()) for path in files]
-    limits = ["--limit-seconds", f"{seconds:g}", "--processes", str(processes)]
-    return [sys.executable, "-P", "-m", "genbab.check", *places, "--json", *limits]
+    limit = ["--limit-seconds", f"{seconds:g}"]
+    return [sys.executable, "-P", "-m", "genbab.check", *places, "--json", *limit, *words]
 
 
 def surroundings() -> dict[str, str]:
@@ -147,33 +147,42 @@ def apart(words: Sequence[str], limit: float) -> Ended:
 
 
 def checked(
-    result: Result, files: Files, seconds: float, processes: int = 1, start: Starter = apart
+    result: Result,
+    files: Files,
+    seconds: float,
+    processes: int = 1,
+    start: Starter = apart,
+    words: Sequence[str] = (),
 ) -> Result:
     """The result with what the checker says of its proof, if it has one, within so many seconds; 0: nothing.
 
-    files: model, specification and proof; start: how the checker is run to its end.
+    files: model, specification and proof; start: how the checker is run to its end;
+    words: what of the model is read, as the checker is told.
     """
     if not to_check(result, files[2]):
         return result
+    more = ["--processes", str(processes), *words]
     try:
-        found = _asked(files, seconds, processes, start, result.arithmetic)
+        found = _asked(files, seconds, more, start, result.arithmetic)
         return with_check(result, found)
     except OSError as error:  # no verdict is lost for it
         reason = f"the checker cannot be started: {error.strerror or error}"
         return with_check(result, CheckerVerdict(NOT, reason))
 
 
-def _asked(files: Files, seconds: float, processes: int, start: Starter, arithmetic: str) -> CheckerVerdict:
+def _asked(
+    files: Files, seconds: float, words: Sequence[str], start: Starter, arithmetic: str
+) -> CheckerVerdict:
     model, specification, proof = files
     if isinstance(model, bytes):
         with tempfile.TemporaryDirectory(prefix="genbab-") as folder:
             place = Path(folder) / "model.onnx"
             place.write_bytes(model)
-            return _asked((place, specification, proof), seconds, processes, start, arithmetic)
+            return _asked((place, specification, proof), seconds, words, start, arithmetic)
     size, began = Path(proof).stat().st_size, time.monotonic()
     if not seconds:
         return CheckerVerdict(NOT, size=size)
-    ended = start(command([model, specification, proof], seconds, processes), seconds + GRACE)
+    ended = start(command([model, specification, proof], seconds, words), seconds + GRACE)
     return replace(understood(ended, time.monotonic() - began, seconds, arithmetic), size=size)
 
 

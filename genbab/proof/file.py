@@ -43,15 +43,21 @@ Slopes = Mapping[str, tuple[Sequence[npt.NDArray[Any]], npt.NDArray[Any]]]
 
 @dataclass(frozen=True)
 class Subject:
-    """What a proof is about: digests of the bytes of the model's file and of the specification's."""
+    """What a proof is about: digests of the bytes of the model's file and of the specification's.
+
+    reading: the words of the command line that say what of the model is read, if not all of it.
+    """
 
     model: str
     specification: str
+    reading: tuple[str, ...] = ()
 
     @staticmethod
-    def of(model: str | Path | bytes, specification: str | Path | bytes) -> Subject:
+    def of(
+        model: str | Path | bytes, specification: str | Path | bytes, reading: Sequence[str] = ()
+    ) -> Subject:
         """The digests of two files, or of their bytes; raises `UsageError` where one cannot be read."""
-        return Subject(_digest(model), _digest(specification))
+        return Subject(_digest(model), _digest(specification), tuple(reading))
 
 
 def _digest(source: str | Path | bytes) -> str:
@@ -173,6 +179,7 @@ class ProofFile:
             **({"elementary": self.elementary} if self.elementary else {}),
             "model": {"sha256": self.subject.model},
             "specification": {"sha256": self.subject.specification},
+            **({"reading": list(self.subject.reading)} if self.subject.reading else {}),
             "functions": functions,
             "tensors": list(self._tensors),
             "about": self._about,
@@ -229,17 +236,20 @@ class ProofFile:
 
 
 @contextmanager
-def proved(proof: str | Path | ProofFile | None, model: object, spec: object) -> Iterator[ProofFile | None]:
+def proved(
+    proof: str | Path | ProofFile | None, model: object, spec: object, reading: Sequence[str] = ()
+) -> Iterator[ProofFile | None]:
     """The proof to write to; one that is opened here and not finished leaves no file.
 
-    Raises `UsageError` where model and specification are not files.
+    reading: the words that say what of the model is read. Raises `UsageError` where model and specification
+    are not files.
     """
     if not isinstance(proof, str | Path):
         yield proof
         return
     if not isinstance(model, str | Path | bytes) or not isinstance(spec, str | Path):
         raise UsageError("proof: a proof is about files, so model and specification must be given as paths")
-    file = ProofFile(Path(proof), Subject.of(model, spec))
+    file = ProofFile(Path(proof), Subject.of(model, spec, reading))
     try:
         yield file
     finally:

@@ -18,10 +18,11 @@ from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.models.preprocessing import normalised
 from genbab.reader.models.ranges import input_limits, read_within
 from genbab.reader.models.save import save
+from genbab.reader.models.sources import of_anything
 from genbab.reader.models.unsimplified import unsimplified
-from genbab.reader.modules.load import is_program, load_program, load_program_file, load_torch
-from genbab.reader.modules.training import refuse_unready
+from genbab.reader.modules.load import load_program_file, load_torch
 from genbab.reader.onnx.reading import read_proto
+from genbab.reader.onnx.wanted import Wanted
 from genbab.reader.rounding.execution import Execution
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Execution",
     "Joined",
     "Model",
+    "Wanted",
     "activated",
     "as_executed",
     "check_declared",
@@ -36,18 +38,16 @@ __all__ = [
     "element_types",
     "exposed",
     "input_limits",
-    "is_program",
     "joined",
     "load_onnx",
-    "load_program",
     "load_program_file",
     "load_torch",
     "normalised",
     "operators",
+    "of_anything",
     "opset_versions",
     "read_proto",
     "read_within",
-    "refuse_unready",
     "save",
     "showing",
     "tensor_bytes",

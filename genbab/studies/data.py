@@ -138,7 +138,7 @@ def fitted(data: Samples, model: Model, valid: tuple[float, float] | None) -> Fl
     own = _bare(shape[0]) if len(shape) == 1 else (size,)
     same = data.x[0].size == size
     if not same or (len(own) > 1 and _bare(found) != own and found != (size,)):
-        axes = "; move the axes" if same else ""
+        axes = "; move the axes" if same else model.taken_as_one
         raise UsageError(
             f"a sample of x has the shape {found}, the model takes {own or (1,)} or {size} numbers{axes}"
         )

@@ -22,7 +22,7 @@ from genbab.check.model.operators.pooling import POOLS
 from genbab.check.model.program import MOST_ENTRIES, Fixed, Numbers, Program, Tensor, Wire
 from genbab.check.model.values import evaluate
 from genbab.check.model.whole import LIMITS, check_readers, whole_inputs
-from genbab.check.model.written import dense, in_order, left_of
+from genbab.check.model.written import WHOLE, ReadParts, dense, in_order, left_of
 
 RULES = {**MOVES, **ELEMENTWISE, **LAYERS, **POOLS, **NORMS, **LOGIC}
 EXACT_ON_FLOATS = {"Where", *LOGIC}
@@ -48,18 +48,13 @@ def unpacked(data: bytes, limit: int) -> bytes:
     return whole
 
 
-def read(data: bytes, charging: Charging | None = None) -> Program:
+def read(data: bytes, charging: Charging | None = None, reading: ReadParts = WHOLE) -> Program:
     """The model as a program over all its inputs, one after the other; charged where it is executed."""
-    try:
-        model = onnx.load_model_from_string(data)
-    except Exception as error:  # whatever the parser of protobuf says
-        raise Unusable(f"the model is no ONNX file: {error}") from None
-    _put_in_order(model.graph)
-    _write_out_sparse(model.graph)
+    model = _plain(data, reading)
     graph, opset = model.graph, _opset(model)
     if charging is not None:
         charging.begin(graph)
-    program = _with_inputs(graph)
+    program = _with_inputs(graph, reading)
     for proto in graph.node:
         try:
             _step(program, proto, opset, charging)
@@ -67,7 +62,7 @@ def read(data: bytes, charging: Charging | None = None) -> Program:
             raise
         except (ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError) as error:
             raise Unusable(f"no rule for {proto.op_type} at {proto.name!r}: {error}") from None
-    program.outputs = [o.name for o in graph.output]
+    program.outputs = list(reading.outputs) or [o.name for o in graph.output]
     for name in program.outputs:
         if not isinstance(program.tensors.get(name), Wire):
             raise Unusable(f"the output {name!r} does not depend on the inputs")
@@ -77,14 +72,31 @@ def read(data: bytes, charging: Charging | None = None) -> Program:
     return program
 
 
+def _plain(data: bytes, reading: ReadParts) -> Any:
+    """What is read of a model, its nodes in order, without sparse tensors."""
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:  # whatever the parser of protobuf says
+        raise Unusable(f"the model is no ONNX file: {error}") from None
+    _put_in_order(model.graph)
+    _write_out_sparse(model.graph)
+    if reading.outputs:
+        _rearrange(model.graph, reading.kept(model.graph))
+    return model
+
+
 def _put_in_order(graph: Any) -> None:
     """Each node after those whose results it reads."""
     order = in_order(graph.node)
     if order != sorted(order):
-        kept = onnx.GraphProto()
-        kept.node.extend(graph.node[i] for i in order)
-        del graph.node[:]
-        graph.node.extend(kept.node)
+        _rearrange(graph, order)
+
+
+def _rearrange(graph: Any, order: Sequence[int]) -> None:
+    kept = onnx.GraphProto()
+    kept.node.extend(graph.node[i] for i in order)
+    del graph.node[:]
+    graph.node.extend(kept.node)
 
 
 def _write_out_sparse(graph: Any) -> None:
@@ -138,14 +150,16 @@ def _narrows(graph: Any) -> bool:
     return double in kinds | targets and onnx.TensorProto.FLOAT in targets
 
 
-def _with_inputs(graph: Any) -> Program:
+def _with_inputs(graph: Any, reading: ReadParts) -> Program:
     fixed = {proto.name: _constant(array_of(proto)) for proto in graph.initializer}
     inputs = [i for i in graph.input if i.name not in fixed]
     shapes = []
     for i in inputs:
         if i.type.tensor_type.elem_type not in (*FLOATS, *LIMITS):
             raise Unusable(f"the input {i.name!r} is not of floats or integers")
-        shapes.append(tuple(d.dim_value or 1 for d in i.type.tensor_type.shape.dim))
+        shapes.append(reading.shape_of(i.name, [d.dim_value for d in i.type.tensor_type.shape.dim]))
+    if unknown := [name for name in reading.shapes if name not in {i.name for i in inputs}]:
+        raise Unusable(f"the model has no input {unknown[0]!r}")
     sizes = [int(np.prod(shape)) for shape in shapes]
     if not 0 < sum(sizes) <= 1 << 22 or min(sizes) < 1:
         raise Unusable(f"inputs of {sizes} numbers")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -10,6 +11,63 @@ import numpy as np
 
 from genbab.check.failures import Unusable
 from genbab.check.model.program import Numbers
+
+
+@dataclass(frozen=True)
+class ReadParts:
+    """Which outputs a model has, all of its own if none is named, and what shapes inputs have, by name."""
+
+    outputs: tuple[str, ...] = ()
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, outputs: Sequence[str], shapes: Sequence[str]) -> ReadParts:
+        """What words say: names of outputs, and shapes like x=1,16,4."""
+        found = {}
+        for text in shapes:
+            name, _, numbers = text.rpartition("=")
+            parts = numbers.split(",")
+            if not name or name in found or not all(p.isdecimal() and int(p) for p in parts):
+                raise Unusable(f"{text!r} is no shape of another input, like x=1,16,4")
+            found[name] = tuple(map(int, parts))
+        if len(set(outputs)) < len(outputs):
+            raise Unusable("an output is named twice")
+        return cls(tuple(outputs), found)
+
+    @property
+    def words(self) -> list[str]:
+        """The words that say the same."""
+        shapes = [
+            f"--shape={name}={','.join(map(str, shape))}" for name, shape in sorted(self.shapes.items())
+        ]
+        return [*(f"--output={name}" for name in self.outputs), *shapes]
+
+    def kept(self, graph: Any) -> list[int]:
+        """The numbers of the nodes, which are in order, that its outputs need."""
+        known = {o.name for o in graph.output}
+        if missing := [name for name in self.outputs if name not in known]:
+            raise Unusable(f"the model has no output {missing[0]!r}")
+        needed, found = set(self.outputs), []
+        for i in reversed(range(len(graph.node))):
+            if needed.intersection(graph.node[i].output):
+                needed.update(graph.node[i].input)
+                found.append(i)
+        return found[::-1]
+
+    def shape_of(self, name: str, axes: Sequence[int]) -> tuple[int, ...]:
+        """The shape of an input whose axes are these, 0 where they are open."""
+        given = self.shapes.get(name)
+        if given is None:
+            return tuple(n or 1 for n in axes)
+        if axes and (
+            len(axes) != len(given) or any(n not in (0, m) for n, m in zip(axes, given, strict=True))
+        ):
+            raise Unusable(f"the input {name!r} cannot have the shape {list(given)}")
+        return given
+
+
+WHOLE = ReadParts()
+"""All outputs, and open axes that are 1."""
 
 
 def in_order(nodes: Sequence[Any]) -> list[int]:

@@ -17,6 +17,7 @@ from typing import Any
 from genbab.cli.many.child import ChildOutcome, Children, Ended, run_child, verify_apart
 from genbab.cli.many.instances import ListedInstance, read_instances
 from genbab.cli.many.table import print_table
+from genbab.cli.options.model import ReadingWords
 from genbab.cli.options.settings import settings_of
 from genbab.config import Config
 from genbab.errors import UsageError
@@ -47,11 +48,14 @@ def command(options: argparse.Namespace) -> int:
     for kind, folder in keep.items():
         _make(folder, f"--{kind}s")
     hashed = cache(file_hash)
-    questions = [_question(one, _limit(one, cap), settings, hashed) for one in instances]
+    reading = ReadingWords.of(options).words
+    if reading and any(one.networks for one in instances):
+        raise UsageError(f"{' '.join(reading)}: queries of the list declare inputs and outputs by themselves")
+    questions = [_read_so(_question(one, _limit(one, cap), settings, hashed), reading) for one in instances]
     with Study(place) as study:
         run = study.begin(questions, options.fresh)
         words = _Words(dict(zip((q.key for q in questions), enumerate(instances, 1), strict=True)), keep)
-        words.check = options.check_proof
+        words.check, words.reading = options.check_proof, reading
         words.threads = None if workers == 1 or "threads" in settings else _share(workers)
         crew = Crew(study, run, words, len(questions))
         crew.done = sum(answer is not None for answer in study.answered(questions))
@@ -77,13 +81,14 @@ class _Words:
 
     threads: int | None = None
     check: str | None = None  # seconds for the check of a proof
+    reading: Sequence[str] = ()  # what of the models is read
 
     def __init__(self, rows: Mapping[str, tuple[int, ListedInstance]], keep: Mapping[str, Path]) -> None:
         self.rows, self.keep = rows, keep
 
     def __call__(self, question: StudyQuestion) -> list[str]:
         number, one = self.rows[question.key]
-        words = one.words
+        words = [*one.words, *self.reading]
         for name, text in question.settings.items():
             words += ["--" + name.replace("_", "-"), text]
         if self.threads:
@@ -112,7 +117,9 @@ class _Words:
 
         files = (one.model_path, one.spec_path, self.place(number, one, "proof"))
         processes = int(question.settings.get("threads") or self.threads or 1)
-        return checked(result, files, seconds_of(self.check, question.timeout), processes, start)
+        return checked(
+            result, files, seconds_of(self.check, question.timeout), processes, start, self.reading
+        )
 
 
 WAKE = 0.2
@@ -195,6 +202,13 @@ def _question(
     models = "".join(f"{name}={hashed(path)}\n" for name, path in one.networks)
     hashes = (text_hash(models) if models else hashed(one.model_path), hashed(one.spec_path))
     return StudyQuestion("instance", one.model, one.spec, *hashes, limit, chosen)
+
+
+def _read_so(question: StudyQuestion, reading: Sequence[str]) -> StudyQuestion:
+    """The question about the model that is read so: another one than the whole."""
+    if not reading:
+        return question
+    return replace(question, model_hash=text_hash("\n".join([question.model_hash, *reading])))
 
 
 def _answer(outcome: ChildOutcome) -> StudyAnswer:

@@ -6,6 +6,7 @@ import argparse
 import re
 
 from genbab.cli.options.command import CommandParser, Commands, called, carry_out
+from genbab.cli.options.model import add_reading
 from genbab.cli.options.settings import add_settings
 
 
@@ -18,6 +19,7 @@ def add_inspect(commands: Commands) -> None:
     inspect.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
     about = "draw how wide its layers are on SPEC: .png, .svg or .pdf (needs genbab[plot])"
     inspect.add_argument("--plot", metavar="FILE", help=about)
+    add_reading(inspect)
     add_settings(inspect, called("genbab.cli.tools.inspect"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from genbab.cli.options.command import CommandParser, Commands, carry_out
+from genbab.cli.options.model import add_reading
 
 DATA = (
     "samples: .csv (one a row, the label first where no labels are given), .npy (the first axis), "
@@ -52,6 +53,7 @@ def add_nap(commands: Commands) -> None:
         action.add_argument("--scale", metavar="S", default="1", help="multiply the samples by this: 1/255")
         action.add_argument("--count", metavar="N", help="only the first N samples")
         action.add_argument("--json", metavar="FILE", nargs="?", const="-", help="as JSON, to FILE or stdout")
+        add_reading(action)
         carry_out(action, "genbab.cli.tools.nap")
 
 

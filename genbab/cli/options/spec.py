@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from genbab.cli.options.command import CommandParser, Commands, carry_out
+from genbab.cli.options.model import add_reading
 
 
 def add_spec(commands: Commands) -> None:
@@ -26,6 +27,7 @@ def add_spec(commands: Commands) -> None:
     _add_data(make)
     for action in (convert, check, show, make):
         action.add_argument("--model", metavar="MODEL", help="ONNX file that the specification must fit")
+        add_reading(action)
         carry_out(action, "genbab.cli.tools.spec")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from genbab.cli.options.command import Commands, called, carry_out
+from genbab.cli.options.model import add_reading
 from genbab.cli.options.settings import add_settings
 from genbab.cli.options.verify import add_check
 
@@ -26,6 +27,7 @@ def add_run(commands: Commands) -> None:
     run.add_argument("--proofs", metavar="FOLDER", help="keep proofs there, and have them checked")
     add_check(run)
     run.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming")
+    add_reading(run, "--model-output")
     add_settings(run, called("genbab.cli.many.run"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from genbab.cli.options.command import CommandParser, Commands, called, carry_out
+from genbab.cli.options.model import add_reading
 from genbab.cli.options.nap import add_premise
 from genbab.cli.options.settings import add_settings
 
@@ -57,6 +58,7 @@ def add_verify(commands: Commands) -> None:
         action="store_true",
         help="read floating-point types in the query as real, instead of refusing them",
     )
+    add_reading(verify)
     add_premise(verify)
     verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
     verify.add_argument(

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genbab.cli.options.model import ReadingWords
 from genbab.cli.options.settings import settings_of
 from genbab.cli.tools.layers import drawn, looked, plottable, shown
 from genbab.cli.tools.spec_text import Sizes
@@ -29,7 +30,7 @@ SCHEMA = 1
 def command(options: argparse.Namespace) -> int:
     """Print what was understood; returns 0, or 3 when operators are unsupported (all are listed)."""
     path = Path(options.model)
-    config = Config.from_text(settings_of(options))
+    config, words = Config.from_text(settings_of(options)), ReadingWords.of(options)
     if options.plot:
         plottable(options.plot, options.spec)
     readable(path, "model", ModelError)
@@ -40,7 +41,7 @@ def command(options: argparse.Namespace) -> int:
     from genbab.reader import load_onnx
 
     try:
-        model = load_onnx(path)
+        model = load_onnx(path, wanted=words.wanted())
         engine, query = asked(model, options.spec, config)
         plan = {"spec": options.spec, **planned(engine, query, config)}
         root, widths = looked(engine, query, config) if options.spec else (None, {})
@@ -106,7 +107,7 @@ def asked(model: Model, spec: str | None, config: Config) -> tuple[Engine, Query
         return engine, unspecified(engine.exact, place)
     parsed = read_vnnlib(spec)
     check_declared(model, parsed.declared)
-    Sizes(model.input_shapes, model.output_shapes, "the model").fit(parsed, spec)
+    Sizes(model.input_shapes, model.output_shapes, "the model", model.taken_as_one).fit(parsed, spec)
     if not parsed.vacuous:
         model, parsed = on_integers(model, parsed)
     if parsed.vacuous:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genbab.cli.options.model import ReadingWords
 from genbab.cli.tools.samples import Floats, loaded, scaled, whole
 from genbab.cli.verify.output import apart, write_json
 from genbab.cli.verify.question import readable
@@ -42,9 +43,8 @@ def _mine(options: argparse.Namespace) -> int:
     readable(Path(options.model), "model", ModelError)
     x, y = _samples(options)
     from genbab import nap
-    from genbab.reader import load_onnx
 
-    model = load_onnx(Path(options.model))
+    model = _model(options)
     patterns = nap.mine(model, x, y, delta, options.layer, options.kind)
     nap.save(patterns, out)
     facts = _facts(patterns, model, x, y)
@@ -73,14 +73,18 @@ def _show(options: argparse.Namespace) -> int:
     if options.data is not None:
         readable(Path(options.model), "model", ModelError)
         x, y = _samples(options)
-        from genbab.reader import load_onnx
-
-        facts = _facts(patterns, load_onnx(Path(options.model)), x, y)
+        facts = _facts(patterns, _model(options), x, y)
     if options.json is not None:
         write_json(facts, options.json)
     if options.json != "-":
         sys.stdout.write(f"{options.patterns}\n" + _table(facts))
     return 0
+
+
+def _model(options: argparse.Namespace) -> Model:
+    from genbab.reader import load_onnx
+
+    return load_onnx(Path(options.model), wanted=ReadingWords.of(options).wanted())
 
 
 def _samples(options: argparse.Namespace) -> tuple[Floats, Labels]:

@@ -39,7 +39,7 @@ def _convert(options: argparse.Namespace) -> int:
     if Path(options.out).resolve() == Path(options.spec).resolve():
         raise UsageError("OUT must be another file than FILE")
     apart([options.out], [options.model] if options.model else [])
-    sizes = sizes_of(options.model)
+    sizes = sizes_of(options)
     spec = _read(options.spec, sizes)
     version = options.to or ("2.0" if version_of(options.spec) == "1.0" else "1.0")
     write_text(text_in(version, spec, sizes), options.out)
@@ -50,7 +50,7 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    sizes, code = sizes_of(options.model), 0
+    sizes, code = sizes_of(options), 0
     for path in options.specs:
         try:
             spec = _read(path, sizes)
@@ -66,7 +66,7 @@ def _check(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from genbab.specs import describe
 
-    spec = _read(options.spec, sizes_of(options.model))
+    spec = _read(options.spec, sizes_of(options))
     sys.stdout.write("\n".join([options.spec, *describe(spec)]) + "\n")
     return 0
 

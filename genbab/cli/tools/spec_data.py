@@ -23,7 +23,7 @@ def make(options: argparse.Namespace) -> int:
     from genbab.specs import robustness, write_text
     from genbab.specs.numbers.exact import exact
 
-    sizes = sizes_of(options.model)
+    sizes = sizes_of(options)
     samples, labels = loaded(Path(options.data), options.labels)
     count = whole("--count", options.count) or len(samples)
     samples, labels = scaled(samples[:count], options.scale), labels[:count]
@@ -31,6 +31,7 @@ def make(options: argparse.Namespace) -> int:
     if sizes is not None and samples[0].size != size(sizes.inputs):
         raise UsageError(
             f"{options.data}: a sample has {samples[0].size} numbers, the model takes {size(sizes.inputs)}"
+            f"{sizes.ones}"
         )
     timeout = None if options.timeout is None else float(exact(options.timeout))
     if timeout is not None and (sizes is None or timeout <= 0):

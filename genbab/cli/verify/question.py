@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from genbab.cli.options.model import ReadingWords
 from genbab.config import Arithmetic
 from genbab.errors import GenbabError, ModelError, SpecError, UsageError
 
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
 class VerifyQuestion:
     """A specification and what it is about: `model`, or (None) one model for each of `networks` by name.
 
-    over_reals: floating-point types in the query are read as `real`.
+    over_reals: floating-point types in the query are read as `real`. reading: what of the model is read.
     """
 
     spec: Path
     model: Path | None = None
     networks: Mapping[str, Path] = field(default_factory=dict)
     over_reals: bool = False
+    reading: ReadingWords = field(default_factory=ReadingWords)
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> VerifyQuestion:
         """The question of a command line; raises `UsageError` for words that make none."""
+        reading = ReadingWords.of(options)
         if options.network is None:
             if options.spec is None:
                 raise UsageError("SPEC is missing: genbab verify MODEL SPEC, or QUERY --network NAME=MODEL")
@@ -41,7 +44,9 @@ class VerifyQuestion:
             ):
                 if given:
                     raise UsageError(f"{flag} is for a query: genbab verify QUERY --network NAME=MODEL")
-            return cls(Path(options.spec), Path(options.model))
+            return cls(Path(options.spec), Path(options.model), reading=reading)
+        if reading:
+            raise UsageError(f"{' '.join(reading.words)}: a query declares its inputs and outputs by itself")
         if options.spec is not None:
             raise UsageError(
                 f"with --network only the query is given: genbab verify QUERY --network NAME=MODEL, "

@@ -113,7 +113,9 @@ class VerifySession:
                 return self.decided
             self.report(Progress("checking the proof apart"))
             model, spec = self.question.files[:2]
-            return checked(self.decided, (model, spec, proof), self.check, self.config.threads or 1)
+            files = (model, spec, proof)
+            words = self.question.reading.words
+            return checked(self.decided, files, self.check, self.config.threads or 1, words=words)
 
     def conclude(self, result: Result) -> Verdict:
         """Write the result; returns its verdict."""
@@ -161,7 +163,9 @@ class VerifySession:
         self.report(Progress("reading the model"))
         what = source if isinstance(source, Path) else source.proto
         config = question.settled(self.config, spec)
-        model = question.fitting(api.load_within(self.deadline, what, config=config), spec, source)
+        only = {"wanted": question.reading.wanted()} if question.reading else {}
+        loaded = api.load_within(self.deadline, what, config=config, **only)
+        model = question.fitting(loaded, spec, source)
         self.deadline.check()
         self._expect(spec, model)
         self.outputs = model.network.output_size
@@ -174,7 +178,8 @@ class VerifySession:
         config = config.with_(timeout=left)
         if question.standard:  # an assignment near the region is no answer to a query
             config = config.with_(witness="exact")
-        with proved(self.emitter.outputs.proof, *question.files[:2]) as proof:
+        model_file, spec_file = question.files[:2]
+        with proved(self.emitter.outputs.proof, model_file, spec_file, question.reading.words) as proof:
             result = api.answered(model, spec, config, Told(self.report, self.record, proof))
         if question.standard and self.emitter.assignment is not None:
             result = exactly(result, question.spec, self.emitter.assignment)

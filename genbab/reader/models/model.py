@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import ModelProto
 
-from genbab.errors import UnsupportedError
+from genbab.errors import ModelError, UnsupportedError
 from genbab.network import Network, simplify
 from genbab.network.rounding.formats import BFLOAT16, FLOAT32, Format
 from genbab.nonlinear.composed.defined import keeps_domain
@@ -23,12 +23,16 @@ from genbab.reader.models.selfcheck import self_check
 from genbab.reader.models.tensors import joins, named
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature
-from genbab.reader.onnx.reading import read_proto
+from genbab.reader.onnx.reading import ALL, read_proto
+from genbab.reader.onnx.wanted import HOW_OUTPUTS, HOW_SHAPES, Wanted, narrow
 from genbab.reader.prepare.guards import without_guards
 from genbab.reader.prepare.inline import inlined
 from genbab.reader.rounding.execution import Execution, deployed, rounded
 from genbab.reader.rounding.forms import shortest
 from genbab.reader.rounding.rules import Roundings
+
+TRIED = 16
+"""So many outputs are tried by themselves, where a model cannot be read with all of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,8 @@ class Model:
     float32. execution: what bounds of the network are about, None for the reals. tensors: the graph's names
     of the network's nodes, of those that are tensors of it; joins: pairs of these of which the first is a
     function of the second. ranged: the network holds only where its whole inputs are between the numbers
-    that it has for them, by which it was told what integers made of them can be.
+    that it has for them, by which it was told what integers made of them can be. ones: axes that the file
+    leaves open and that were taken as 1: (input, axis).
     """
 
     source: str
@@ -69,6 +74,7 @@ class Model:
     tensors: Mapping[int, str] = field(default_factory=dict)
     joins: tuple[tuple[str, str], ...] = ()
     ranged: bool = False
+    ones: tuple[tuple[str, int], ...] = ()
 
     @property
     def functions(self) -> dict[str, int]:
@@ -78,6 +84,17 @@ class Model:
             if not keeps_domain(node.fn):
                 counted[str(node.fn) if len(node.args) == 1 else node.fn.name] += node.size
         return dict(counted)
+
+    @property
+    def taken_as_one(self) -> str:
+        """Which axes were taken as 1 and how they are set, as the end of an error about sizes; "" if none."""
+        if not self.ones:
+            return ""
+        listed = " and ".join(f"axis {i} of '{name}'" for name, i in self.ones)
+        name = self.ones[0][0]
+        shape = [str(n) for n in self.input_shapes[self.input_names.index(name)]]
+        how = HOW_SHAPES.format(name, ",".join(shape), ", ".join(shape))
+        return f" ({listed}, which the file leaves open, was taken as 1; to set it: {how})"
 
     def summary(self) -> str:
         """A few lines for people: what was read and what it became."""
@@ -112,15 +129,18 @@ def load_onnx(
     check: bool = True,
     ask: Callable[[], None] = lambda: None,
     execution: Execution | None = None,
+    wanted: Wanted = ALL,
 ) -> Model:
     """The model in a file (.onnx, .onnx.gz), in bytes, or in a ModelProto; symbolic batch axes become 1.
+
+    wanted: the outputs that it has, and shapes of its inputs.
 
     `ask` is called now and then; what it raises (`DeadlineReached`) ends the work. With `check`, random
     inputs must give what onnxruntime gives. execution: as for `as_executed`. Raises `ModelError` (missing,
     damaged, inconsistent, disagreeing with onnxruntime) or `UnsupportedError` (lists every operator without a
     rule).
     """
-    proto, signature = read_proto(source)
+    proto, signature = read_proto(source, wanted)
     return build_model(proto, signature, check, ask, execution)
 
 
@@ -150,6 +170,31 @@ def simplified(
     return whole, fused, simplify(fused, True, found.kept)
 
 
+def _lowered(proto: ModelProto, signature: Signature, ask: Callable[[], None], computed: bool) -> Converted:
+    """As `lowered`; where operators have no rule and other outputs could be read alone, the error says so."""
+    try:
+        return lowered(proto, signature, ask, computed)
+    except UnsupportedError as error:
+        names = [o.name for o in proto.graph.output] if len(proto.graph.output) > 1 else []
+        alone = [name for name in names[:TRIED] if _readable(proto, signature, name, ask)]
+        if not alone:
+            raise
+        told = f"without them: output {', '.join(alone)} ({HOW_OUTPUTS.format(alone[0])})"
+        raise UnsupportedError(error.source, error.problems, told) from error
+
+
+def _readable(proto: ModelProto, signature: Signature, output: str, ask: Callable[[], None]) -> bool:
+    """Whether the model could be read if it had this output only."""
+    part = ModelProto()
+    part.CopyFrom(proto)
+    narrow(part, Wanted((output,)))
+    try:
+        lowered(part, signature, ask)
+    except ModelError:
+        return False
+    return True
+
+
 def build_model(
     proto: ModelProto,
     signature: Signature,
@@ -161,7 +206,7 @@ def build_model(
     written, alone = expanded(proto, signature.source)
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
-    converted = lowered(proto, signature, ask, computed=execution is not None)
+    converted = _lowered(proto, signature, ask, execution is not None)
     found = None if execution is None else rounded(converted, execution, signature.source)
     whole, fused, network = simplified(converted, ask, found)
     precision = shortest(converted.tensors.values())
@@ -196,4 +241,5 @@ def build_model(
         tensors=named(converted, network),
         joins=joins(converted, fused),
         ranged=converted.ranged,
+        ones=signature.ones,
     )

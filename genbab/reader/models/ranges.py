@@ -11,7 +11,8 @@ from onnx import ModelProto
 from torch import Tensor
 
 from genbab.reader.models.model import Model, build_model
-from genbab.reader.onnx.files import Signature, kind_limits
+from genbab.reader.onnx.files import Signature
+from genbab.reader.onnx.whole import kind_limits
 from genbab.reader.tensors.values import count
 
 Floats = npt.NDArray[np.float64]

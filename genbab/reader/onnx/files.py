@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, defs, helper
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
@@ -19,6 +18,8 @@ from genbab.errors import ModelError
 from genbab.network import WholeInputs
 from genbab.reader.onnx.foreign import foreign
 from genbab.reader.onnx.graphs import bodies
+from genbab.reader.onnx.wanted import HOW_SHAPES
+from genbab.reader.onnx.whole import whole_inputs
 from genbab.reader.tensors import elements
 from genbab.reader.tensors.values import MAX_NUMBERS, count
 
@@ -35,16 +36,14 @@ TYPES: dict[int, np.dtype[np.generic]] = {
 }
 """Element types that inputs may have."""
 
-FIRST = 2**10
-"""Until a question says more, inputs of more than 16 bits are taken to be at most so large."""
-
 
 @dataclass(frozen=True, eq=False)
 class Signature:
     """What goes into a model: names, fixed shapes and types of its inputs in the graph's order; its opset.
 
     notes: what was done to it before it was read, for people. whole: which of all numbers that go in are
-    whole ones, and between which it is read.
+    whole ones, and between which it is read. ones: axes that it leaves open and that were taken as 1, as
+    (input, axis).
     """
 
     source: str
@@ -54,6 +53,7 @@ class Signature:
     opset: int
     notes: tuple[str, ...] = ()
     whole: WholeInputs | None = None
+    ones: tuple[tuple[str, int], ...] = ()
 
 
 def whole_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[ModelProto, str]:
@@ -226,6 +226,7 @@ def signature_of(proto: ModelProto, name: str) -> Signature:
     if not inputs:
         raise ModelError(f"{name}: the model has no inputs")
     batch = {_symbol(i) for i in inputs} - {""}
+    ones = tuple((v.name, i) for v in inputs for i in _open(v))
     shapes = tuple(_fixed(i, batch, name) for i in inputs)
     for value in inputs:
         kind = value.type.tensor_type.elem_type
@@ -236,35 +237,8 @@ def signature_of(proto: ModelProto, name: str) -> Signature:
                 "BOOL and INT8 to UINT64 inputs"
             )
     kinds = tuple(TYPES[i.type.tensor_type.elem_type] for i in inputs)
-    whole = _whole(shapes, kinds)
-    return Signature(name, tuple(i.name for i in inputs), shapes, kinds, _opset(proto), whole=whole)
-
-
-def _whole(shapes: Sequence[tuple[int, ...]], kinds: Sequence[np.dtype[np.generic]]) -> WholeInputs | None:
-    """The inputs of integers and truth values; None where there are none."""
-    ends = [(kind_limits(kind), count(shape)) for kind, shape in zip(kinds, shapes, strict=True)]
-    mask = torch.cat([torch.full((size,), found is not None) for found, size in ends])
-    if not mask.any():
-        return None
-    known = [(found, size) for found, size in ends if found is not None]
-    low, high = (
-        torch.cat([torch.full((size,), _first(found[k]), dtype=torch.float64) for found, size in known])
-        for k in (0, 1)
-    )
-    return WholeInputs(mask.nonzero().squeeze(-1), low, high)
-
-
-def _first(end: int) -> float:
-    """The end of a type, or what stands for it until a question says more."""
-    return float(end if abs(end) <= 1 << 16 else max(-FIRST, min(FIRST, end)))
-
-
-def kind_limits(kind: np.dtype[np.generic]) -> tuple[int, int] | None:
-    """The least and the largest number of a type of integers or truth values; None for other types."""
-    if kind == np.bool_:
-        return 0, 1
-    ends = np.iinfo(kind.name) if kind.kind in "iu" else None
-    return None if ends is None else (int(ends.min), int(ends.max))
+    names = tuple(i.name for i in inputs)
+    return Signature(name, names, shapes, kinds, _opset(proto), whole=whole_inputs(shapes, kinds), ones=ones)
 
 
 def _symbol(value: ValueInfoProto) -> str:
@@ -273,16 +247,28 @@ def _symbol(value: ValueInfoProto) -> str:
     return str(axes[0].dim_param) if axes else ""
 
 
+def _open(value: ValueInfoProto) -> list[int]:
+    """The axes of an input that have no length."""
+    return [i for i, axis in enumerate(value.type.tensor_type.shape.dim) if axis.dim_value <= 0]
+
+
 def _fixed(value: ValueInfoProto, batch: set[str], name: str) -> tuple[int, ...]:
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
-        raise ModelError(f"{name}: input '{value.name}' is no tensor of a known shape")
+        how = f" ({HOW_SHAPES.format(value.name, '1,3', '1, 3')} says which it is)"
+        how = how if value.type.HasField("tensor_type") else ""
+        raise ModelError(f"{name}: input '{value.name}' is no tensor of a known shape{how}")
     axes = value.type.tensor_type.shape.dim
     for i, axis in enumerate(axes):
         if axis.dim_value <= 0:
             if i and axis.dim_param not in batch:
                 called = f"'{axis.dim_param}'" if axis.dim_param else "unknown"
+                example = [
+                    str(a.dim_value) if a.dim_value > 0 else "1" if k == 0 else "N"
+                    for k, a in enumerate(axes)
+                ]
+                how = HOW_SHAPES.format(value.name, ",".join(example), ", ".join(example))
                 raise ModelError(
-                    f"{name}: axis {i} of input '{value.name}' is {called}; genbab needs fixed shapes"
+                    f"{name}: axis {i} of input '{value.name}' is {called}; genbab needs fixed shapes: {how}"
                 )
             axis.dim_value = 1
     if count([axis.dim_value for axis in axes]) > MAX_NUMBERS:

@@ -6,8 +6,9 @@ import numpy as np
 from onnx import ModelProto, version_converter
 
 from genbab.errors import ModelError
-from genbab.reader.onnx.files import Signature, kind_limits
+from genbab.reader.onnx.files import Signature
 from genbab.reader.onnx.runtime import first_line, opened, outputs
+from genbab.reader.onnx.whole import kind_limits
 from genbab.reader.tensors.values import Array, count
 
 RELATIVE = 1e-5
