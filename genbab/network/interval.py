@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from genbab.network.computed.exactly import without_rounding
 from genbab.network.graph import Network
 from genbab.network.maps.algebra import Identity, nonnegative
 from genbab.network.maps.base import LinearMap
@@ -41,14 +42,19 @@ Ask = Callable[[], None]
 
 
 def propagate(
-    network: Network, box: Interval, known: dict[int, Interval] | None = None, ask: Ask = go_on
+    network: Network,
+    box: Interval,
+    known: dict[int, Interval] | None = None,
+    ask: Ask = go_on,
+    exact: bool = False,
 ) -> list[Interval]:
     """Sound intervals of every node on the input boxes (B, D), cut with what is known.
 
     That is `known`, where it speaks of the node, and the network's premises. `known` intervals may have
-    batch size 1 and are taken as facts (from other sound bounds, or from splits).
+    batch size 1 and are taken as facts (from other sound bounds, or from splits). exact: sums that float64
+    is sure to compute exactly, of numbers that are known exactly, are not widened.
     """
-    batch, ranges = len(box[0]), _Ranges(box, ask)
+    batch, ranges = len(box[0]), _Exact(box, ask) if exact else _Ranges(box, ask)
     boxes: list[Interval] = []
     for i, node in enumerate(network.nodes):
         ask()
@@ -71,6 +77,19 @@ class _Ranges(Meaning[Sequence[Interval], Interval]):
 
     def function(self, i: int, node: Nonlinear | Grouped, x: Sequence[Interval]) -> Interval:
         return nonlinear_range(node, x, self.ask)
+
+
+class _Exact(_Ranges):
+    """The same; a sum of numbers that are known, which arithmetic does not round, is known."""
+
+    def affine(self, i: int, node: Affine, x: Sequence[Interval]) -> Interval:
+        low, high = affine_range(node, x)
+        if not node.uncertainty.exact or not all(bool((a == b).any()) for a, b in x):
+            return low, high
+        value, sure = without_rounding(node, [below for below, _ in x])
+        for below, above in x:
+            sure = sure & (below == above).all(-1)
+        return torch.where(sure[:, None], value, low), torch.where(sure[:, None], value, high)
 
 
 def cut(network: Network, i: int, interval: Interval, known: dict[int, Interval]) -> Interval:

@@ -25,7 +25,7 @@ def at_points(engine: Engine, query: Query, worst: Tensor) -> Tensor:
         return worst
     some = query.take(which)
     box = some.lower, some.upper
-    intervals = propagate(engine.exact, box, ask=engine.check)
+    intervals = propagate(engine.exact, box, ask=engine.check, exact=True)
     rows = interval_rows(some.matrix, intervals[engine.exact.output], some.on_input, box)
     found = torch.where(contradicted(engine.exact, intervals), torch.inf, some.worst(some.margins(rows)))
     return worst.index_copy(0, which, torch.maximum(worst[which], found))
