@@ -13,7 +13,7 @@ from genbab.specs.form.describe import describe
 from genbab.specs.form.elements import Ball, Hidden, Run
 from genbab.specs.form.premises import with_premises
 from genbab.specs.form.spec import Spec
-from genbab.specs.form.whole import on_whole_numbers
+from genbab.specs.form.whole import of_whole_outputs, on_whole_numbers
 from genbab.specs.reader import parse_vnnlib, read_vnnlib, satisfies, version_of
 from genbab.specs.vnnlib1.writer import format_vnnlib, write_text, write_vnnlib
 from genbab.specs.vnnlib2.writer import format_vnnlib2, write_vnnlib2
@@ -52,6 +52,7 @@ __all__ = [
     "linf",
     "monotone",
     "never",
+    "of_whole_outputs",
     "on_whole_numbers",
     "own_models",
     "parse_vnnlib",

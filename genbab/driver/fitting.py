@@ -13,8 +13,8 @@ from torch import Tensor
 from genbab.bounds.methods import boxes
 from genbab.errors import SpecError, UsageError
 from genbab.network import Network
-from genbab.reader import Model, check_declared, exposed, input_limits, read_within
-from genbab.specs import Run, Spec, on_whole_numbers, read_vnnlib
+from genbab.reader import Model, check_declared, element_types, exposed, input_limits, read_within
+from genbab.specs import Run, Spec, of_whole_outputs, on_whole_numbers, read_vnnlib
 from genbab.system.deadline import Deadline
 
 LARGEST = 2.0**52
@@ -90,9 +90,11 @@ def on_integers(model: Model, spec: Spec, ask: Callable[[], None] = lambda: None
     """(the model for the integers of the question, the question about points of the model's own types).
 
     Bounds of integers become the outermost ones that lie between them and in the input's type; the question
-    is vacuous where no box holds a point. The same two where no input is of integers. Raises `SpecError` for
-    runs that would put other numbers there, and for integers beyond 2^52; errors of `read_within`.
+    is vacuous where no box holds a point. Rows of integer outputs get right-hand sides that these can have.
+    Raises `SpecError` for runs that would put other numbers into an input of integers, and for integers
+    beyond 2^52; errors of `read_within`.
     """
+    spec = _with_outputs(model, spec)
     if model.network.entry.whole is None:
         return model, spec
     low, high = limits = input_limits(model)
@@ -114,6 +116,17 @@ def on_integers(model: Model, spec: Spec, ask: Callable[[], None] = lambda: None
             f"input {_first(reach, large)} may be an integer beyond 2^52, which genbab does not compute with"
         )
     return read_within(model, torch.from_numpy(lower), torch.from_numpy(upper), ask), spec
+
+
+def _with_outputs(model: Model, spec: Spec) -> Spec:
+    """The question about outputs of the model's own types, as far as the spec speaks of these alone."""
+    kinds = element_types(model)[len(model.input_names) :]
+    sizes = [int(np.prod(shape)) for shape in model.output_shapes]
+    whole = np.repeat(["int" in kind or kind == "bool" for kind in kinds], sizes)
+    count = max(1, len(spec.runs))
+    if not whole.any() or spec.vacuous or spec.output_size != count * len(whole):
+        return spec
+    return of_whole_outputs(spec, np.tile(whole, count))
 
 
 def _first(reach: Ends, limits: Ends) -> int:

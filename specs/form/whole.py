@@ -41,6 +41,26 @@ def on_whole_numbers(spec: Spec, whole: Bools, low: Floats, high: Floats) -> Spe
     )
 
 
+def of_whole_outputs(spec: Spec, whole: Bools) -> Spec:
+    """The same question about outputs of which those marked by `whole` (O,) are integers.
+
+    A row whole·y < 5 says whole·y <= 4 then, which bounds of closed sets can tell from whole·y = 5.
+    """
+    assert isinstance(spec.clauses, Clauses)
+    stack = spec.clauses.stack
+    others = (stack.outputs != np.rint(stack.outputs)) | (
+        (stack.outputs != 0) & ~np.pad(whole, (0, len(spec.products)))
+    )
+    mine = ~others.any(1) & (stack.mixed < 0) & (np.abs(stack.rhs) < 2.0**52)
+    mine[list(stack.written)] = False
+    if not mine.any():
+        return spec
+    open_ = stack.strict | stack.rounded
+    rhs = np.where(mine, np.where(open_, np.ceil(stack.rhs) - 1.0, np.floor(stack.rhs)), stack.rhs)
+    made = stack._replace(rhs=rhs, strict=stack.strict & ~mine, rounded=stack.rounded & ~mine)
+    return replace(spec, clauses=Clauses(made, spec.width, spec.input_size))
+
+
 def _without(stack: Stack, kept: Bools) -> Stack:
     """The clauses in boxes that are kept, which are numbered anew."""
     mine = kept[stack.box]

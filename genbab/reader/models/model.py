@@ -6,8 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from numpy.typing import ArrayLike
 from onnx import ModelProto
 
 from genbab.errors import ModelError, UnsupportedError
@@ -24,6 +27,7 @@ from genbab.reader.models.tensors import joins, named
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature
 from genbab.reader.onnx.reading import ALL, read_proto
+from genbab.reader.onnx.runtime import divided
 from genbab.reader.onnx.wanted import HOW_OUTPUTS, HOW_SHAPES, Wanted, narrow
 from genbab.reader.prepare.guards import without_guards
 from genbab.reader.prepare.inline import inlined
@@ -95,6 +99,14 @@ class Model:
         shape = [str(n) for n in self.input_shapes[self.input_names.index(name)]]
         how = HOW_SHAPES.format(name, ",".join(shape), ", ".join(shape))
         return f" ({listed}, which the file leaves open, was taken as 1; to set it: {how})"
+
+    def inputs(self, x: ArrayLike) -> dict[str, npt.NDArray[Any]]:
+        """The numbers of a point x, of a counterexample say, as the model's inputs, by name.
+
+        Arrays of the shapes and types of the inputs: `torch.from_numpy` makes a module's inputs of them.
+        """
+        flat = np.asarray(x, np.float64).reshape(-1)
+        return divided(flat, self.input_names, self.input_shapes, self.input_dtypes)
 
     def summary(self) -> str:
         """A few lines for people: what was read and what it became."""
