@@ -175,7 +175,7 @@ MINUS_ONE = "w = Constant<value=float {-1}>() "
     ("signature", "body", "message"),
     [
         ("(float[1,K] x) => (float y)", "y = Relu(x)", "axis 1 of input 'x' is 'K'"),
-        ("(int64[1,2] x) => (int64 y)", "y = Neg(x)", "holds INT64"),
+        ("(string[1,2] x) => (string y)", "y = Identity(x)", "holds STRING"),
         ("(float8e5m2[1,2] x) => (float8e5m2 y)", "y = Relu(x)", "holds FLOAT8E5M2"),
         ("() => (float y)", "y = Constant<value=float {1}>()", "no inputs"),
         (X, "z = Relu(x) y = Add(z, nothing)", "'nothing', which nothing makes"),

@@ -146,6 +146,8 @@ def test_all_outputs_are_concatenated_in_their_order(exporter: str) -> None:
 
 
 def test_inputs_that_are_no_real_numbers_are_refused() -> None:
+    with pytest.raises(ModelError, match="Linear: input 0 holds complex64"):
+        load(nn.Linear(2, 2), torch.ones(1, 2, dtype=torch.complex64))
     with pytest.raises(ModelError, match="Linear: input 0 holds float16"):
         load(nn.Linear(2, 2).half(), torch.ones(1, 2).half())
     with pytest.raises(UsageError, match="an example is a tensor"):

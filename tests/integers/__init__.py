@@ -1,0 +1,1 @@
+"""Inputs of integers, from the file to the verdict."""
