@@ -4,5 +4,5 @@
 model, the specification and the proof by itself and needs numpy and onnx only.
 """
 
-VERSION = "1.0"
+VERSION = "1.1"
 """Of the rules: another one where other files may be accepted."""

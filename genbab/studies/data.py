@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from numbers import Integral
 from typing import Any
@@ -22,10 +22,16 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Inputs (N, ...) as they were given, float64, and their labels (N,)."""
+    """Inputs (N, ...), float64, and their labels (N,); kind: the dtype that the inputs were given in."""
 
     x: Floats
     y: Ints
+    kind: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
+
+    def check_kind(self, whole: bool) -> None:
+        """Raise `UsageError` for integers, unless the model has inputs of integers."""
+        if self.kind.kind != "f" and not whole:
+            raise UsageError(f"x holds {self.kind}: give floating-point numbers (for bytes, x / 255)")
 
     def __len__(self) -> int:
         return len(self.x)
@@ -43,8 +49,6 @@ def samples(x: Any, y: Any = None, count: int | None = None) -> Samples:
     if y is None:
         x, y = _pairs(x, count)
     inputs, labels = _array("x", x), _array("y", y)
-    if inputs.dtype.kind != "f":
-        raise UsageError(f"x holds {inputs.dtype}: give floating-point numbers (for bytes, x / 255)")
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         hint = "; for one-hot labels give y.argmax(1)" if labels.ndim == 2 else ""
         raise UsageError(
@@ -54,13 +58,13 @@ def samples(x: Any, y: Any = None, count: int | None = None) -> Samples:
         raise UsageError(
             f"x has the shape {inputs.shape} and y {labels.shape}: their first axes must be the samples"
         )
-    inputs, labels = inputs[:count].astype(np.float64), labels[:count].astype(np.int64)
+    kind, inputs, labels = inputs.dtype, inputs[:count].astype(np.float64), labels[:count].astype(np.int64)
     if not len(inputs):
         raise UsageError("x has no samples")
     bad = np.flatnonzero(~np.isfinite(inputs.reshape(len(inputs), -1)).all(1))
     if bad.size:
         raise UsageError(f"x is not finite in sample(s) {_some(bad)}")
-    return Samples(inputs, labels)
+    return Samples(inputs, labels, kind)
 
 
 def _pairs(source: Any, count: int | None) -> tuple[Any, Any]:
@@ -126,13 +130,14 @@ def _array(name: str, value: Any) -> NDArray[Any]:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name}: expected an array of numbers ({error})") from error
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiub":
         raise UsageError(f"{name}: expected an array of real numbers, found {array.dtype}")
     return array
 
 
 def fitted(data: Samples, model: Model, valid: tuple[float, float] | None) -> Floats:
     """The inputs as (N, D) for the model; raises `UsageError` for what does not fit it or the valid range."""
+    data.check_kind(model.network.entry.whole is not None)
     shape, size = model.input_shapes, model.network.input_size
     found = data.x.shape[1:]
     own = _bare(shape[0]) if len(shape) == 1 else (size,)

@@ -187,6 +187,7 @@ def _load(model: Any, data: Samples, preprocessing: Mapping[str, Any] | None) ->
     """The model; a torch module is given the first sample as its example."""
     example = None
     if isinstance(model, torch.nn.Module):
+        data.check_kind(whole=False)
         weight = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
         example = torch.as_tensor(data.x[:1], dtype=weight.dtype, device=weight.device)
     return load(model, example, preprocessing)

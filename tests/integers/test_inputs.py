@@ -174,3 +174,13 @@ def test_other_inputs_are_refused_by_name() -> None:
         made("string[1] x", "y = Identity(x)", "string[1] y")
     with pytest.raises(ModelError, match="input 0 holds complex64"):
         genbab.load(torch.nn.Identity(), example=torch.zeros(2, dtype=torch.complex64))
+
+
+def test_studies_take_samples_of_integers() -> None:
+    weights = "w = Constant<value=float[2,2] {1,-1,-1,1}>() f = Cast<to=1>(x) y = MatMul(f, w)"
+    model, x = made("uint8[1,2] x", weights, "float[1,2] y"), np.array([[9, 2], [3, 5]], np.uint8)
+    found = genbab.certified_accuracy(model, x, [0, 1], eps=2, bounds=(0, 255))
+    assert [s.status for s in found.samples] == ["certified", "attacked"]
+    plain = genbab.load(torch.nn.Linear(2, 2), example=torch.zeros(1, 2))
+    with pytest.raises(UsageError, match="x holds uint8: give floating-point numbers"):
+        genbab.certified_accuracy(plain, x, [0, 1], eps=2, bounds=(0, 255))
