@@ -112,13 +112,14 @@ class Model:
         """A few lines for people: what was read and what it became."""
         affine = len(self.network.affine)
         relaxed = sum(not keeps_domain(node.fn) for node in self.network.functions.values())
+        kinds = ["" if kind.kind == "f" else f" {kind}" for kind in self.input_dtypes]
         tensors = [
-            f"  {kind} {name} {list(shape)}"
-            for kind, names, shapes in (
-                ("input ", self.input_names, self.input_shapes),
-                ("output", self.output_names, self.output_shapes),
+            f"  {side} {name} {list(shape)}{kind}"
+            for side, names, shapes, types in (
+                ("input ", self.input_names, self.input_shapes, kinds),
+                ("output", self.output_names, self.output_shapes, [""] * len(self.output_names)),
             )
-            for name, shape in zip(names, shapes, strict=True)
+            for name, shape, kind in zip(names, shapes, types, strict=True)
         ]
         operators = ", ".join(f"{k} {n}" for k, n in sorted(self.operators.items()))
         functions = (
