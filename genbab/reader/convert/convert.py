@@ -20,6 +20,7 @@ from genbab.reader.convert.forks import Forked, forked, merged
 from genbab.reader.convert.integers import typed
 from genbab.reader.convert.rules import DOMAINS, Known, as_nodes, outputs
 from genbab.reader.domains.domains import Selection
+from genbab.reader.lower.layers.softmax import EMPTY
 from genbab.reader.lower.moving.joining import in_one_vector
 from genbab.reader.onnx.graphs import needed_names, reads
 from genbab.reader.tensors.builder import Builder
@@ -273,6 +274,8 @@ def _output(run: _Conversion, tensors: dict[str, Known], name: str) -> Var:
         value = merged(run.builder, value.cases)
     if isinstance(value, Masked | tuple):
         what = "a sequence of tensors" if isinstance(value, tuple) else "entries of minus infinity"
+        if isinstance(value, Masked) and np.isnan(value.fill):
+            what = EMPTY
         raise UnsupportedError(run.source, [(name, "output", what)])
     run.builder.label = name
     return run.builder.variable(value)

@@ -45,7 +45,7 @@ def _decoded(b: Builder, codes: Array, ranges: list[tuple[Value | Masked, int]])
         local = np.where(inside, codes - start, -1)
         if isinstance(value, Masked):
             out = inside & value.hidden.reshape(-1)[local]
-            bias[out] = -np.inf
+            bias[out] = value.fill
             picked.append((value.value, np.where(out, -1, local)))
         elif isinstance(value, Var):
             picked.append((value, local))
@@ -55,10 +55,11 @@ def _decoded(b: Builder, codes: Array, ranges: list[tuple[Value | Masked, int]])
     if not picked:
         kinds = {a.dtype for a in arrays}
         return bias.astype(kinds.pop()) if len(kinds) == 1 else bias
-    hidden = np.isneginf(bias)
+    fill = np.nan if np.isnan(bias).any() else -np.inf
+    hidden = np.isneginf(bias) | np.isnan(bias)
     if hidden.any():
         made = _picked(b, codes.shape, picked, np.where(hidden, 0.0, bias))
-        return Masked(made, hidden)
+        return Masked(made, hidden, fill)
     return _picked(b, codes.shape, picked, bias)
 
 

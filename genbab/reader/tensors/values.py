@@ -83,11 +83,12 @@ class Inexact:
 class Masked:
     """A tensor whose entries where `hidden` (of its shape) is true are minus infinity.
 
-    `value` is 0 there or anything else.
+    `value` is 0 there or anything else. fill: what the entries are instead: NaN, which must not be used.
     """
 
     value: Var
     hidden: Array
+    fill: float = -np.inf
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from genbab.reader.lower.layers.pooling import max_pool
-from genbab.reader.lower.layers.softmax import softmax
+from genbab.reader.lower.layers.softmax import EMPTY, softmax
 from genbab.reader.lower.numbers.reductions import maxima, reduced_axes
 from genbab.reader.lower.table import LOWERINGS
 from genbab.reader.tensors import elements
 from genbab.reader.tensors.arithmetic import add, apply, divide, scale, subtract
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var
+
+PASSING = frozenset({"Cast", "CastLike", "Dropout"})
+"""Operators after which entries are what they were."""
 
 
 def makes_mask(op: Op, inputs: Sequence[Value | Masked | None]) -> bool:
@@ -27,6 +31,11 @@ def makes_mask(op: Op, inputs: Sequence[Value | Masked | None]) -> bool:
 def lower_masked(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) -> list[Value | Masked]:
     """The output of an operator that has a meaning for entries of minus infinity; others are refused."""
     x = inputs[0]
+    if op.kind == "CastLike" and not isinstance(x, Masked):
+        made = LOWERINGS[op.kind](b, op, [x, *(v.value for v in inputs[1:] if isinstance(v, Masked))])
+        return [*made] if isinstance(made, list) else [made]
+    if op.kind not in PASSING and any(isinstance(v, Masked) and np.isnan(v.fill) for v in inputs):
+        raise Refused(EMPTY)
     if op.kind == "Add" and len(inputs) == 2:
         return [_sum(b, inputs, 1.0)]
     if op.kind == "Sub" and isinstance(x, Masked):
@@ -35,7 +44,7 @@ def lower_masked(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) ->
         return [_scaled(b, op, inputs)]
     if not isinstance(x, Masked):
         raise Refused("an input with entries of minus infinity")
-    if op.kind in ("Cast", "CastLike", "Dropout"):
+    if op.kind in PASSING:
         return _unchanged(b, op, x, inputs)
     if op.kind in ("Softmax", "LogSoftmax"):
         return [softmax(b, op, x.value, x.hidden)]
@@ -59,7 +68,7 @@ def _unchanged(
     first, *rest = made if isinstance(made, list) else [made]
     if not isinstance(first, Var) or first.element not in elements.DIGITS:
         raise Refused("entries of minus infinity, which no integer or truth value can be")
-    return [Masked(first, x.hidden), *rest]
+    return [replace(x, value=first), *rest]
 
 
 def _visible(x: Masked) -> Array:

@@ -38,6 +38,9 @@ number.
 """
 
 
+EMPTY = "a softmax over a row whose entries are all minus infinity"
+
+
 @lowering(
     "Softmax",
     "LogSoftmax",
@@ -78,7 +81,7 @@ def softmax_of_rows(b: Builder, x: Var, rows: Array, hidden: Array, log: bool = 
         return np.zeros(x.shape)
     kept = ~hidden.reshape(-1)[rows]
     if not kept.any(axis=1).all():
-        raise Refused("a softmax over a row whose entries are all minus infinity")
+        return _empty_rows(b, x, (rows, kept.any(axis=1)), hidden, log)
     offsets = np.where(kept, _constant_part(b, x.node)[rows], -np.inf)
     far = kept & (offsets < offsets.max(axis=1, keepdims=True) - FAR)
     back = np.full(x.size, -1, dtype=np.int64)
@@ -93,6 +96,18 @@ def softmax_of_rows(b: Builder, x: Var, rows: Array, hidden: Array, log: bool = 
         back[rows[kept]] = np.arange(int(kept.sum()))
     made = _whole_rows(b, b.gather(y, back.reshape(x.shape)), x, rows, kept)
     return Masked(made, hidden) if log and hidden.any() and isinstance(made, Var) else made
+
+
+def _empty_rows(b: Builder, x: Var, known: tuple[Array, Array], hidden: Array, log: bool) -> Masked:
+    """The softmax of the rows that have entries; the others are not a number, and must not be used."""
+    rows, some = known
+    if log or not some.any():
+        raise Refused(EMPTY)
+    made = softmax_of_rows(b, x, rows[some], hidden)
+    none = np.zeros(x.size, dtype=bool)
+    none[rows[~some].reshape(-1)] = True
+    assert isinstance(made, Var)
+    return Masked(made, none.reshape(x.shape), np.nan)
 
 
 def _whole_rows(b: Builder, made: Value, x: Var, rows: Array, kept: Array) -> Value:
