@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from genbab.attack.doubt import Doubts, ProofCheck, points, unavailable
+from genbab.attack.finite import FiniteRefuter
 from genbab.attack.hunt import AttackEffort
 from genbab.attack.rational import RationalRefuter
 from genbab.attack.reals import Reals
@@ -61,6 +62,7 @@ class Challenge:
     def __init__(
         self, model: Model, spec: Spec, network: Network, deadline: Deadline, config: Config
     ) -> None:
+        self.whole = FiniteRefuter(network, spec)
         network = without_domains(network)
         self.spec, self.network, self.deadline, self.config = spec, network, deadline, config
         self.device = resolve(config.device)
@@ -114,11 +116,14 @@ class Challenge:
         )
 
     def settle(self, clauses: Sequence[int]) -> bool:
-        """Whether rational arithmetic refutes some of these clauses that it had not refuted before.
+        """Whether exact arithmetic refutes some of these clauses that it had not refuted before.
 
         They are `settled` then; equality is looked for in others only.
         """
-        found = RationalRefuter(self.network, self.domain).refuted(clauses) - self.settled
+        found = RationalRefuter(self.network, self.domain).refuted(clauses)
+        if self.config.arithmetic == "real" and self.whole.network.entry.whole is not None:
+            found |= self.whole.refuted([k for k in clauses if k not in found])
+        found = found - self.settled
         self.settled |= found
         self.hopeless = "" if found else self.hopeless
         return bool(found)

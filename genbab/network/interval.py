@@ -80,7 +80,7 @@ class _Ranges(Meaning[Sequence[Interval], Interval]):
 
 
 class _Exact(_Ranges):
-    """The same; a sum of numbers that are known, which arithmetic does not round, is known."""
+    """The same; of numbers that are known, what arithmetic does not round is known, too."""
 
     def affine(self, i: int, node: Affine, x: Sequence[Interval]) -> Interval:
         low, high = affine_range(node, x)
@@ -90,6 +90,16 @@ class _Exact(_Ranges):
         for below, above in x:
             sure = sure & (below == above).all(-1)
         return torch.where(sure[:, None], value, low), torch.where(sure[:, None], value, high)
+
+    def function(self, i: int, node: Nonlinear | Grouped, x: Sequence[Interval]) -> Interval:
+        low, high = super().function(i, node, x)
+        fn, (first, last) = node.fn, x[0]
+        if not isinstance(fn, Nonlinearity) or fn.noise or fn.drift[0] or fn.enclose or fn.absent:
+            return low, high
+        ends = fn.value(first), fn.value(last)
+        rises = fn.derivative is torch.zeros_like and all(jump[2] <= jump[3] for jump in fn.jumps)
+        known = torch.isfinite(first + last + ends[0] + ends[1]) & (rises | (first == last))
+        return torch.where(known, ends[0], low), torch.where(known, ends[1], high)
 
 
 def cut(network: Network, i: int, interval: Interval, known: dict[int, Interval]) -> Interval:

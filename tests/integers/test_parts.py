@@ -16,8 +16,11 @@ from genbab.branch.bound.inputs import choose_input
 from genbab.branch.open.domains import cut_inputs
 from genbab.check.model.whole import Whole
 from genbab.errors import SpecError
-from genbab.network import Affine, Dense, Input, Network, WholeInputs
+from genbab.network import Affine, Dense, Input, Network, Nonlinear, WholeInputs
 from genbab.network.computed.exactly import without_rounding
+from genbab.network.interval import propagate
+from genbab.nonlinear import make
+from genbab.nonlinear.composed.defined import defined
 from genbab.problem import Query, queries
 from genbab.specs import Clause, Spec, of_whole_outputs, on_whole_numbers
 
@@ -166,3 +169,26 @@ def test_sums_that_are_called_exact_are_so() -> None:
                 assert sum(terms, Fraction(float(b[i]))) == Fraction(float(value[k, i]))
         exact, seen = exact + int(sure.sum()), seen + len(sure)
     assert 0.3 * seen < exact < 0.8 * seen
+
+
+@pytest.mark.parametrize("name", ["relu", "abs", "floor", "ceil", "round", "sign", "step", "positive"])
+def test_what_is_not_rounded_at_points_is_exact(name: str) -> None:
+    """A function after an exact sum, at its kinks and jumps, too; staircases also between two of them."""
+    one = Affine(((0, Dense(torch.full((1, 1), 0.5).double())),), torch.zeros(1).double())
+    network = Network((Input(1), one, Nonlinear(make(name), (1,), 1)), 2)
+    x = torch.arange(-9, 10, dtype=torch.float64)[:, None]
+    low, high = propagate(network, (x, x), exact=True)[2]
+    torch.testing.assert_close(low, make(name).value(x / 2), rtol=0, atol=0)
+    torch.testing.assert_close(high, low, rtol=0, atol=0)
+    ends = propagate(network, (x[:-1], x[1:]), exact=True)[2]
+    for share in (0.0, 0.01, 0.5, 0.99, 1.0):
+        value = make(name).value((x[:-1] + share) / 2)
+        assert bool(((ends[0] <= value) & (value <= ends[1])).all())
+
+
+def test_what_is_undefined_in_between_is_never_known() -> None:
+    """1/x has values at both ends of [-1, 1], and none at 0."""
+    network = Network((Input(1), Nonlinear(defined(make("reciprocal")), (0,), 1)), 1)
+    end = torch.ones(1, 1, dtype=torch.float64)
+    low, high = propagate(network, (-end, end), exact=True)[1]
+    assert not bool(torch.isfinite(low).all()) and not bool(torch.isfinite(high).all())

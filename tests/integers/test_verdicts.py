@@ -116,3 +116,18 @@ def test_points_at_jumps_are_decided_exactly() -> None:
     x, proto = Input(1), m.proto({"x": ("int16", 1)}, y, 1).SerializeToString()
     spec = always(Network(1)(x)[0] <= 1.25, on=box(x, -60, 60))
     assert genbab.verify(proto, spec, genbab.Config(timeout=20)).verdict == "verified"
+
+
+def test_limits_that_are_attained_are_decided_at_all_points() -> None:
+    """|x - y| + floor(tanh |x - y|), is at most 4, and 4 somewhere."""
+    m = IntegerModel(np.random.default_rng(0))
+    f = m.node("Cast", ["x"], to=1)
+    apart = m.node("Abs", [m.node("MatMul", [f, m.constant(np.array([[1.0], [-1.0]], np.float32))])])
+    nothing = m.node("Floor", [m.node("Tanh", [m.node("Abs", [apart])])])
+    proto = m.proto({"x": ("int32", 2)}, m.node("Add", [apart, nothing]), 1).SerializeToString()
+    x = Input(2)
+    y, region = Network(1)(x)[0], box(x, [0, 2], [5, 4])
+    config = genbab.Config(timeout=20)
+    assert genbab.verify(proto, always(y <= 4, on=region), config).verdict == "verified"
+    assert genbab.verify(proto, always(y < 4, on=region), config).verdict == "falsified"
+    assert genbab.verify(proto, always(y <= 3, on=region), config).verdict == "falsified"
