@@ -42,7 +42,6 @@ REFUSED: dict[str, str] = {
     "Unique": _SHAPE,
     "NonZero": _SHAPE,
     "NonMaxSuppression": _SHAPE,
-    "Det": "no sound rule for determinants",
     **dict.fromkeys(RANDOM, "its output is random"),
 }
 """Operators without a rule on variable tensors, and why."""

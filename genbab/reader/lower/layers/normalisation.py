@@ -9,7 +9,17 @@ import numpy as np
 from genbab.reader.lower.layers.pooling import powers, root, window_sums
 from genbab.reader.lower.numbers.reductions import reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
-from genbab.reader.tensors.arithmetic import add, apply, divide, multiply, raised, scale, shift, subtract
+from genbab.reader.tensors.arithmetic import (
+    add,
+    apply,
+    combine,
+    divide,
+    multiply,
+    raised,
+    scale,
+    shift,
+    subtract,
+)
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.exact import Ball, added, ball, inexact, negative, over, times
 from genbab.reader.tensors.exact import root as square_root
@@ -60,12 +70,12 @@ def _variable(inputs: list[Value | None]) -> Var:
     return x
 
 
-@lowering("BatchNormalization", how="affine")
-def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+@lowering("BatchNormalization", how="affine; in training mode as the norm of each channel")
+def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Value]:
     """Before opset 9 there may be statistics of every entry of an image (spatial = 0), not of channels."""
     x = _variable(inputs)
     if op.integer("training_mode", 0):
-        raise Refused("training mode")
+        return _training_norm(b, op, x, inputs)
     names = ("its scale", "its bias", "its mean", "its variance")
     by_entry = op.opset < 9 and not op.integer("spatial", 1)
     gain, bias, mean, variance = (
@@ -78,6 +88,24 @@ def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     factor = over(gain, square_root(added(variance, epsilon)))
     offset = added(bias, negative(times(mean, factor)))
     return add(b, scale(b, x, inexact(factor)), inexact(offset))
+
+
+def _training_norm(b: Builder, op: Op, x: Var, inputs: list[Value | None]) -> list[Value]:
+    """Each channel normalised by its own mean and variance; the running ones, moved towards these."""
+    axes = [i for i in range(len(x.shape)) if i != 1]
+    gain, bias = (
+        _channels(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias"))
+    )
+    made = _normalised(b, x, axes, op.number("epsilon", 1e-5))
+    y = add(b, scale(b, made.value, inexact(gain)), inexact(bias))
+    centred = subtract(b, x, made.mean)
+    squares = b.variable(multiply(b, centred, centred))
+    kept, channels = op.number("momentum", 0.9), (x.shape[1],)
+    moved: list[Value] = []
+    for new, old in ((made.mean, 3), (reduce_mean(b, squares, axes), 4)):
+        flat = b.variable(new).reshaped(channels)
+        moved.append(combine(b, [(flat, 1.0 - kept), (needed(inputs, old), kept)], 1))
+    return [y, *moved]
 
 
 @dataclass(frozen=True, eq=False)

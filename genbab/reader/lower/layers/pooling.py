@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from genbab.network import Adjoint, Compose, Conv, Identity
 from genbab.network.uncertainty import Uncertainty
 from genbab.reader.lower.layers.windows import Windows, windows
+from genbab.reader.lower.moving.joining import concatenated
+from genbab.reader.lower.numbers.argmax import winners
 from genbab.reader.lower.numbers.maxima import tree_max
 from genbab.reader.lower.numbers.reductions import maxima, reduce_mean, reduce_sum
 from genbab.reader.lower.table import lowering
-from genbab.reader.tensors.arithmetic import apply, divide, raised
+from genbab.reader.tensors import elements
+from genbab.reader.tensors.arithmetic import apply, divide, raised, scale
 from genbab.reader.tensors.builder import Builder, index_map
 from genbab.reader.tensors.exact import of_reciprocal
-from genbab.reader.tensors.values import Array, Op, Refused, Value, Var, count, given, known_integers, needed
+from genbab.reader.tensors.values import (
+    Array,
+    Op,
+    Refused,
+    Value,
+    Var,
+    constant,
+    count,
+    given,
+    known_integers,
+    needed,
+    room,
+)
 
 
 def _image(inputs: list[Value | None]) -> Var:
@@ -31,9 +48,63 @@ def _kernel(op: Op) -> tuple[int, ...]:
     return tuple(kernel)
 
 
-@lowering("MaxPool", how="balanced tree of max(a, b) = a + relu(b - a)")
-def _max_pool(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    return max_pool(b, op, _image(inputs), None)
+@lowering("MaxPool", how="balanced tree of max(a, b) = a + relu(b - a); places as ArgMax has them")
+def _max_pool(b: Builder, op: Op, inputs: list[Value | None]) -> list[Value]:
+    x = _image(inputs)
+    made = max_pool(b, op, x, None)
+    wanted = len(op.node.output) > 1 and bool(op.node.output[1])
+    return [made, _pooled_places(b, op, x)] if wanted else [made]
+
+
+def _pooled_places(b: Builder, op: Op, x: Var) -> Value:
+    """The number of the largest entry of each window in the whole tensor, the first of equal ones."""
+    w = windows(op, x.shape[2:], _kernel(op))
+    entries = w.entries(count(x.shape[:2]))
+    number = np.arange(x.size).reshape(x.shape)
+    if op.integer("storage_order", 0):
+        columns = np.arange(count(w.size)).reshape(w.size[::-1]).transpose()
+        number = np.arange(count(x.shape[:2])).reshape(-1, 1) * count(w.size) + columns.reshape(-1)
+    sizes = (entries >= 0).sum(axis=1)
+    parts: list[Value] = []
+    order: list[Array] = []
+    for size in np.unique(sizes):
+        group = np.flatnonzero(sizes == size)
+        rows = entries[group][entries[group] >= 0].reshape(len(group), size)
+        parts.append(_numbered(b, winners(b, x, rows), number.reshape(-1)[rows]))
+        order.append(group)
+    back = np.argsort(np.concatenate(order)).reshape(*x.shape[:2], *w.number)
+    made = b.variable(b.gather(concatenated(b, parts, 0), back))
+    b.integral.add(made.node)
+    b.known[made.node] = 0.0, x.size - 1.0
+    return replace(made, element=elements.INT64)
+
+
+def _numbered(b: Builder, won: Value, numbers: Array) -> Value:
+    """(rows,): the number of the entry that wins."""
+    weighted = b.variable(scale(b, won, numbers.astype(np.float64)))
+    return reduce_sum(b, weighted, [1], keep=False)
+
+
+@lowering("MaxUnpool", how="affine: numbers are moved")
+def _unpooled(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
+    """Zeros with the entries in constant places of the image that pooling took them from."""
+    x, places = _image(inputs), constant(needed(inputs, 1), "its places")
+    assert places is not None
+    kernel, rank = _kernel(op), len(x.shape) - 2
+    pads, strides = op.integers("pads") or [0] * (2 * rank), op.integers("strides") or [1] * rank
+    size = [
+        (x.shape[2 + i] - 1) * strides[i] - pads[i] - pads[rank + i] + kernel[i] for i in range(rank)
+    ]
+    shape = (*x.shape[:2], *size)
+    if given(inputs, 2) is not None:
+        shape = tuple(known_integers(given(inputs, 2), "the shape of its output"))
+    room(shape)
+    at = places.reshape(-1).astype(np.int64)
+    if len(np.unique(at)) < at.size or at.min(initial=0) < 0 or at.max(initial=0) >= count(shape):
+        raise Refused("places that are equal, or beyond the output")
+    index = np.full(count(shape), -1)
+    index[at] = np.arange(at.size)
+    return b.gather(x, index.reshape(shape))
 
 
 def max_pool(b: Builder, op: Op, x: Var, hidden: Array | None) -> Var:

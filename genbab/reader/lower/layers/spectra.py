@@ -22,7 +22,7 @@ from genbab.reader.tensors.values import (
     room,
 )
 
-OFF = 2.0**-49
+OFF = 2.0**-46
 """More than cosines and sines of angles up to 2π + 1, rounded themselves, are off by in float64."""
 
 
@@ -35,18 +35,32 @@ def _transform(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     rank = len(x.shape)
     at = known_integers(given(inputs, 2), "its axis")[0] if given(inputs, 2) is not None else -2
     axis = positive_axis(op.integer("axis", 1) if op.opset < 20 else at, rank)
-    length = x.shape[axis]
+    inverse, half = bool(op.integer("inverse", 0)), bool(op.integer("onesided", 0))
+    length = 2 * (x.shape[axis] - 1) if inverse and half else x.shape[axis]
     if given(inputs, 1) is not None:
         length = known_integers(given(inputs, 1), "its length")[0]
     places = np.moveaxis(np.arange(x.size).reshape(x.shape), axis, -2)
     lead, parts = places.shape[:-2], x.shape[-1]
-    inverse, half = bool(op.integer("inverse", 0)), bool(op.integer("onesided", 0))
+    if length < 1:
+        raise ValueError(f"a transform of length {length}")
+    read = min(length // 2 + 1 if inverse and half else length, x.shape[axis])
+    rows: Value = b.gather(x, places[..., :read, :].reshape(-1, read * parts))
     if inverse and half:
-        raise Refused("inverse=1 with onesided=1")
-    read = min(length, x.shape[axis])
-    rows = b.variable(b.gather(x, places[..., :read, :].reshape(-1, read * parts)))
-    made = _spectrum(b, rows, length, length // 2 + 1 if half else length, parts, inverse)
+        return _real_inverse(b, b.variable(rows), (length, read, parts), (lead, axis))
+    made = _spectrum(b, b.variable(rows), length, length // 2 + 1 if half else length, parts, inverse)
     whole = np.arange(made.size).reshape(*lead, -1, 2)
+    return b.gather(made, np.moveaxis(whole, -2, axis))
+
+
+def _real_inverse(
+    b: Builder, rows: Var, sizes: tuple[int, int, int], order: tuple[tuple[int, ...], int]
+) -> Value:
+    """The real numbers that half of a spectrum is the transform of: its other half is the conjugate."""
+    (length, read, parts), (lead, axis) = sizes, order
+    alone = (np.arange(read) == 0) | (2 * np.arange(read) == length)
+    weighted = b.variable(scale(b, rows, np.repeat(np.where(alone, 1.0, 2.0), parts)))
+    made = _spectrum(b, weighted, length, length, parts, inverse=True)
+    whole = np.arange(made.size).reshape(*lead, -1, 2)[..., :1]
     return b.gather(made, np.moveaxis(whole, -2, axis))
 
 
