@@ -9,6 +9,7 @@ if __name__ != "genbab.specs":
 
 from genbab.specs.form.clauses import Clause
 from genbab.specs.form.declarations import NetworkName, TensorName, joint, own_models
+from genbab.specs.form.derivatives import PartialDerivative
 from genbab.specs.form.describe import describe
 from genbab.specs.form.elements import Ball, Hidden, Run
 from genbab.specs.form.premises import with_premises
@@ -32,6 +33,7 @@ __all__ = [
     "Input",
     "Network",
     "NetworkName",
+    "PartialDerivative",
     "Run",
     "Spec",
     "Statement",

@@ -17,14 +17,18 @@ from __future__ import annotations
 import gc
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from genbab.errors import SpecError
+from genbab.specs.form.elements import Hidden
 from genbab.specs.form.spec import Spec
 from genbab.specs.lowering.lower import lower
 from genbab.specs.vnnlib1.content import content_of
+from genbab.specs.vnnlib1.derivatives import as_outputs
 from genbab.specs.vnnlib1.parser import Parser
 from genbab.specs.vnnlib1.tokens import SourceText
 from genbab.specs.vnnlib2.reader import VERSION_2, parse_vnnlib2, satisfied
@@ -34,15 +38,20 @@ MAX_BYTES = 1 << 30
 
 
 def read_vnnlib(
-    path: str | os.PathLike[str], input_size: int | None = None, output_size: int | None = None
+    path: str | os.PathLike[str],
+    input_size: int | None = None,
+    output_size: int | None = None,
+    *,
+    derivatives: bool = False,
 ) -> Spec:
     """The Spec of a VNN-LIB file (1.0 or 2), plain or gzip; the model's sizes, where given, must agree.
 
-    Raises SpecError, with line and column where there is one, for anything that cannot be read or does not
-    fit.
+    derivatives: in version 1.0, DY_0_DX_1 is ∂Y_0/∂X_1, D2Y_0_DX_1 is ∂²Y_0/∂X_1². Raises SpecError, with
+    line and column where there is one, for anything that cannot be read or does not fit.
     """
     name = os.fspath(path)
-    spec = parse_vnnlib(_text(Path(path), name), name)
+    text = _text(Path(path), name)
+    spec = _with_derivatives(text, name) if derivatives else parse_vnnlib(text, name)
     inside = sum(one.size for one in spec.hidden)
     declared_inputs = len(spec.runs[0].offset) if spec.runs else spec.input_size
     for what, declared, given in (
@@ -67,6 +76,21 @@ def parse_vnnlib(text: str, name: str = "specification") -> Spec:
     finally:
         if collecting:
             gc.enable()
+
+
+def _with_derivatives(text: str, name: str) -> Spec:
+    """The Spec of a VNN-LIB 1.0 text that names derivatives."""
+    if VERSION_2.match(text):
+        raise SpecError('is VNN-LIB 2: there derivatives are hidden tensors, such as "d(y0, x1)"', name)
+    made, known = as_outputs(text, name)
+    try:
+        spec = parse_vnnlib(made, name)
+    except SpecError as problem:
+        told = str(problem)
+        for output, one in reversed(known.items()):
+            told = re.sub(rf"\b{output}\b", one.name, told)
+        raise SpecError(told) from None
+    return replace(spec, hidden=tuple(Hidden(one.name, 1) for one in known.values()))
 
 
 def satisfies(path: str | os.PathLike[str], values: Mapping[str, Sequence[float]]) -> bool:

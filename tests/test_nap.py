@@ -15,7 +15,7 @@ import torch
 import genbab
 from genbab import nap
 from genbab.errors import SpecError, UsageError
-from genbab.reader import Model, activated, exposed
+from genbab.reader import Model, activated, shown
 from genbab.result import Verdict
 from genbab.specs import Input, Network, always, box, never
 from genbab.studies.results import CertifiedRadius
@@ -89,10 +89,10 @@ def test_the_statement_is_what_follows_says(activation: str) -> None:
     outputs = Network(CLASSES)(variables)
     spec = always(outputs[0] <= 1e6, on=box(variables, -1, 2) & pattern.statement(outputs))
     assert spec.premises is not None
-    shown = exposed(model, spec.hidden)
+    seen = shown(model, spec.hidden)
     _, hidden = nap.hidden_values(model, [h.name for h in spec.hidden], x)
     values, _ = nap.hidden_values(model, [], x)
-    assert [h.size for h in spec.hidden] == [10, 10] and shown.hidden == tuple(h.name for h in spec.hidden)
+    assert [h.size for h in spec.hidden] == [10, 10] and seen.hidden == tuple(h.name for h in spec.hidden)
     found = [
         spec.premises.violation(a, np.concatenate(b)) is not None
         for a, *b in zip(x, values, *hidden, strict=True)

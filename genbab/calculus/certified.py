@@ -14,7 +14,7 @@ from genbab.calculus.derivatives import chosen, derivative
 from genbab.calculus.formulas import formulas
 from genbab.calculus.maximise import Maxima, Wanted, maxima
 from genbab.calculus.norms import norm_of_jacobian, off_kinks
-from genbab.calculus.options import SearchOptions, SearchSetup
+from genbab.calculus.options import BoxQuestion, SearchOptions
 from genbab.calculus.results import (
     CertifiedMaximum,
     Decrease,
@@ -36,7 +36,7 @@ def maximum(
     differential equation. options: tolerance, timeout, example, as `SearchOptions` says. Raises `UsageError`,
     and as `formulas`.
     """
-    asked, started = SearchSetup.of(model, lower, upper, options), time.monotonic()
+    asked, started = BoxQuestion.of(model, lower, upper, options), time.monotonic()
     made = formulas(asked.model, formula)
     with usual_torch():
         wanted = Wanted(torch.zeros(1).long(), torch.ones(1).double(), asked.tolerance)
@@ -61,7 +61,7 @@ def lipschitz(
     """
     if norm not in (1, 2, math.inf, "inf"):
         raise UsageError(f"norm = {norm!r}: must be inf, 2 or 1")
-    asked, started = SearchSetup.of(model, lower, upper, options), time.monotonic()
+    asked, started = BoxQuestion.of(model, lower, upper, options), time.monotonic()
     ys = chosen(outputs, asked.model.network.output_size, "outputs")
     with usual_torch():
         made, rows, value = norm_of_jacobian(asked.model, ys, float(norm))
@@ -83,7 +83,7 @@ def monotonicity(
     By the sign of the derivative, which is bounded until it is certain everywhere, or until both signs were
     seen, or until the time is up. options: as for `maximum`. Raises `UsageError`, and as `derivative`.
     """
-    asked = SearchSetup.of(model, lower, upper, options)
+    asked = BoxQuestion.of(model, lower, upper, options)
     ys = chosen(outputs, asked.model.network.output_size, "outputs")
     xs = chosen(inputs, asked.model.network.input_size, "inputs")
     made = derivative(asked.model, outputs=ys, inputs=xs)
@@ -110,7 +110,7 @@ def lyapunov_decrease(
     dynamics with networks in them, in further outputs y1, y2, ... of the model. options: as for `maximum`.
     Raises `UsageError`, and as `formulas`.
     """
-    asked, started = SearchSetup.of(model, lower, upper, options), time.monotonic()
+    asked, started = BoxQuestion.of(model, lower, upper, options), time.monotonic()
     size = asked.model.network.input_size
     if isinstance(dynamics, str) or len(dynamics) != size:
         raise UsageError(f"dynamics: expected {size} formulas, one for each input, found {len(dynamics)}")

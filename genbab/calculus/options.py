@@ -33,7 +33,7 @@ class SearchOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, eq=False)
-class SearchSetup:
+class BoxQuestion:
     """The model, the box (1, D), and what the options say."""
 
     model: Model
@@ -42,7 +42,7 @@ class SearchSetup:
     deadline: Deadline
 
     @classmethod
-    def of(cls, model: Any, lower: Any, upper: Any, options: SearchOptions) -> SearchSetup:
+    def of(cls, model: Any, lower: Any, upper: Any, options: SearchOptions) -> BoxQuestion:
         """What these arguments mean; raises `UsageError`, and `TypeError` for an unknown name."""
         for name in options:
             if name not in SearchOptions.__annotations__:

@@ -13,7 +13,7 @@ from torch import Tensor
 from genbab.bounds.methods import boxes
 from genbab.errors import SpecError, UsageError
 from genbab.network import Network
-from genbab.reader import Model, check_declared, element_types, exposed, input_limits, read_within
+from genbab.reader import Model, check_declared, element_types, input_limits, read_within
 from genbab.specs import Run, Spec, of_whole_outputs, on_whole_numbers, read_vnnlib
 from genbab.system.deadline import Deadline
 
@@ -36,7 +36,7 @@ def fitted(model: Model, spec: str | Path | Spec, deadline: Deadline) -> tuple[M
         _refuse_other_sizes(model, spec)
     parsed = spec if isinstance(spec, Spec) else read_vnnlib(spec, *sizes)
     check_declared(model, parsed.declared)
-    model = exposed(model, parsed.hidden, deadline.check)
+    model = shown(model, parsed.hidden, deadline.check)
     if not parsed.vacuous:
         model, parsed = on_integers(model, parsed, deadline.check)
     if parsed.vacuous:

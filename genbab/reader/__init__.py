@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from genbab.reader.convert.capabilities import operators, opset_versions
+from genbab.reader.derive.beside import shown
 from genbab.reader.models.activations import Activated, activated
 from genbab.reader.models.executed import as_executed
-from genbab.reader.models.hidden import exposed, showing
+from genbab.reader.models.hidden import showing
 from genbab.reader.models.joined import (
     Joined,
     check_declared,
@@ -36,7 +37,6 @@ __all__ = [
     "check_declared",
     "check_shapes",
     "element_types",
-    "exposed",
     "input_limits",
     "joined",
     "load_onnx",
@@ -50,6 +50,7 @@ __all__ = [
     "read_within",
     "save",
     "showing",
+    "shown",
     "tensor_bytes",
     "unsimplified",
 ]

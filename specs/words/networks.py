@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from genbab.errors import SpecError
+from genbab.specs.form.derivatives import MOST, PartialDerivative
 from genbab.specs.words.terms import Terms
-from genbab.specs.words.variables import Source, checked_shape
+from genbab.specs.words.variables import Source, SourceVariable, checked_shape
 
 
 class RunOutputs(Source):
@@ -27,6 +29,19 @@ class RunOutputs(Source):
         if known.size != int(np.prod(shape)):
             raise SpecError(f"the hidden tensor '{name}' has the shapes {first} and {shape}")
         return known
+
+    def derivative(self, entry: int, by: Sequence[SourceVariable]) -> HiddenTensor:
+        """The derivative of this output by inputs of the run; raises SpecError for anything else."""
+        known: list[SourceVariable] = []
+        for argument in self.arguments:
+            known += argument.variables() or [SourceVariable(self, -1)] * argument.size
+        if not 1 <= len(by) <= MOST or any(one not in known for one in by):
+            raise SpecError(
+                f"a derivative is by 1 to {MOST} inputs that the network is run on as they are: "
+                "f(x)[0].derivative(x[1])"
+            )
+        name = PartialDerivative.of(entry, [known.index(one) for one in by]).name
+        return self.hidden(name, (1,))
 
 
 class HiddenTensor(Source):

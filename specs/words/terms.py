@@ -118,6 +118,18 @@ class Terms:
         full = checked_shape(shape)
         return Terms.of(self.source.hidden(name, full), full)
 
+    def derivative(self, *by: Terms) -> Terms:
+        """The derivative of this output by these inputs, each one number: `y[0].derivative(x[1], x[1])`.
+
+        Raises SpecError for anything but one output of a run, and inputs that it is run on as they are.
+        """
+        own = self.variables() if self.size == 1 else None
+        inputs = [one.variables() for one in by if isinstance(one, Terms) and one.size == 1]
+        if own is None or len(inputs) < len(by) or any(one is None for one in inputs):
+            raise SpecError("a derivative is of one output by single inputs: y[0].derivative(x[1])")
+        (source, entry), plain = own[0], [one[0] for one in inputs if one is not None]
+        return Terms.of(source.derivative(entry, plain), ())
+
     def sum(self) -> Terms:
         """The sum of all entries."""
         total: Polynomial = {}

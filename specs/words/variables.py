@@ -28,6 +28,10 @@ class Source:
         """The tensor of this name and shape inside the run whose outputs these are; raises SpecError."""
         raise no_outputs(name)
 
+    def derivative(self, entry: int, by: Sequence[SourceVariable]) -> Source:
+        """The derivative of this entry of the outputs of a run by inputs of it; raises SpecError."""
+        raise SpecError("only an output of a run has derivatives: f(x)[0].derivative(x[1])")
+
 
 def no_outputs(name: str) -> SpecError:
     """What is wrong with a hidden tensor, of this name, of anything but the outputs of a run."""

@@ -33,7 +33,7 @@ from genbab.config import Config
 from genbab.driver.root import RootState, cheap, optimised
 from genbab.network import evaluate, lifted, values, with_premises
 from genbab.problem import Query, queries
-from genbab.reader import Model, activated, exposed
+from genbab.reader import Model, activated, shown
 from genbab.result import Verdict
 from genbab.specs import Spec, robustness
 
@@ -71,7 +71,7 @@ def asked(seed: int, spare: float = 0.3) -> tuple[Model, Spec, nap.Pattern, np.n
         layers.append(nap.Layer(name, low, high))
     pattern = nap.Pattern(int(outputs[0].argmax()), 0.9, 1, tuple(layers))
     spec = pattern.within(robustness(middle, pattern.label, CLASSES, 0.5))
-    return exposed(model, spec.hidden), spec, pattern, middle
+    return shown(model, spec.hidden), spec, pattern, middle
 
 
 def rooted(seed: int) -> tuple[Engine, RootState, Query, torch.Tensor, torch.Tensor]:

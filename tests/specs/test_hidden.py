@@ -13,7 +13,7 @@ from genbab.attack import Replayer
 from genbab.errors import SpecError
 from genbab.network import evaluate, lifted, with_premises
 from genbab.problem import queries
-from genbab.reader import Model, activated, exposed
+from genbab.reader import Model, activated, shown
 from genbab.result import Result, Verdict
 from genbab.specs import (
     Input,
@@ -68,8 +68,8 @@ def sampled(model: Model, spec: Spec, count: int = 1500, seed: int = 0) -> tuple
     generator = np.random.default_rng(seed)
     low, high = spec.lower[0], spec.upper[0]
     x = low + (high - low) * generator.random((count, len(low)))
-    shown = exposed(model, spec.hidden)
-    return x, evaluate(shown.network, torch.from_numpy(x)).numpy()
+    seen = shown(model, spec.hidden)
+    return x, evaluate(seen.network, torch.from_numpy(x)).numpy()
 
 
 def violations(model: Model, spec: Spec) -> int:
@@ -185,8 +185,8 @@ def test_the_replay_checks_hidden_values_of_onnxruntime() -> None:
     points, values = sampled(model, never(box(x, -1, 1) & (first[0] + second[0] <= 100)), 200)
     low, high = float(np.median(values[:, 2])), float(np.median(values[:, 9]))
     spec = always(y[0] <= -1000, on=box(x, -1, 1) & (first[0] >= low) & (second[1] <= high))
-    shown = exposed(model, spec.hidden)
-    replayer = Replayer(shown)
+    seen = shown(model, spec.hidden)
+    replayer = Replayer(seen)
     confirmed = 0
     for point in points.astype(np.float32):
         replayed = replayer.replay(point)
@@ -257,8 +257,8 @@ def test_constraints_cut_intervals_from_the_start_and_leave_few_rows() -> None:
     x, y, first, second = terms(model)
     region = box(x, -1, 1) & (first[:3] >= 0) & (2 * second[4] <= -0.5)
     spec = always((y[0] <= 0) & (y[1] <= 0), on=region)
-    shown = exposed(model, spec.hidden)
-    network = with_premises(lifted(shown.network, spec), spec)
+    seen = shown(model, spec.hidden)
+    network = with_premises(lifted(seen.network, spec), spec)
     assert len(network.premises) == 2
     ends = {tuple(end.tolist()) for pair in network.premises.values() for end in pair}
     inf = float("inf")
@@ -266,8 +266,8 @@ def test_constraints_cut_intervals_from_the_start_and_leave_few_rows() -> None:
     assert (inf, inf, inf, inf, -0.25, inf) in ends
     assert queries(spec, network, torch.device("cpu")).rhs.shape == (1, 2)
     only_once = never(box(x, -1, 1) & ((y[0] <= 0) | (first[0] >= 1)))
-    shown = exposed(model, only_once.hidden)
-    assert not with_premises(lifted(shown.network, only_once), only_once).premises
+    seen = shown(model, only_once.hidden)
+    assert not with_premises(lifted(seen.network, only_once), only_once).premises
 
 
 def test_clauses_that_bound_a_neuron_differently_share_the_weaker_bound() -> None:
@@ -279,8 +279,8 @@ def test_clauses_that_bound_a_neuron_differently_share_the_weaker_bound() -> Non
     much = float(values[:, 0].max()) + 1
     inner, outer = first[0] <= low, first[0] <= high
     spec = never(box(x, -1, 1) & ((inner & (y[0] >= much)) | (outer & (y[0] >= -much))))
-    shown = exposed(model, spec.hidden)
-    ((_, ends),) = with_premises(lifted(shown.network, spec), spec).premises.values()
+    seen = shown(model, spec.hidden)
+    ((_, ends),) = with_premises(lifted(seen.network, spec), spec).premises.values()
     assert float(ends[0]) == high
     between = (values[:, 2] > low) & (values[:, 2] <= high)
     assert between.any() and checked(model, spec).verdict is Verdict.FALSIFIED

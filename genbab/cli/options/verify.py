@@ -24,6 +24,14 @@ CAPABILITIES = (
 """What the VNN-LIB standard lets ask of a solver."""
 
 
+def _add_derivative(verify: CommandParser) -> None:
+    verify.add_argument(
+        "--derivative",
+        action="store_true",
+        help="in SPEC, DY_0_DX_1 is the derivative of Y_0 by X_1, D2Y_0_DX_1 the second one",
+    )
+
+
 def add_verify(commands: Commands) -> None:
     """Add `verify` to the commands."""
     verify = commands.add_parser(
@@ -59,6 +67,7 @@ def add_verify(commands: Commands) -> None:
         help="read floating-point types in the query as real, instead of refusing them",
     )
     add_reading(verify)
+    _add_derivative(verify)
     add_premise(verify)
     verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
     verify.add_argument(

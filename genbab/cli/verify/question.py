@@ -23,6 +23,7 @@ class VerifyQuestion:
     """A specification and what it is about: `model`, or (None) one model for each of `networks` by name.
 
     over_reals: floating-point types in the query are read as `real`. reading: what of the model is read.
+    derivative: the specification names derivatives.
     """
 
     spec: Path
@@ -30,6 +31,7 @@ class VerifyQuestion:
     networks: Mapping[str, Path] = field(default_factory=dict)
     over_reals: bool = False
     reading: ReadingWords = field(default_factory=ReadingWords)
+    derivative: bool = False
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> VerifyQuestion:
@@ -44,9 +46,12 @@ class VerifyQuestion:
             ):
                 if given:
                     raise UsageError(f"{flag} is for a query: genbab verify QUERY --network NAME=MODEL")
-            return cls(Path(options.spec), Path(options.model), reading=reading)
+            model, named = Path(options.model), bool(options.derivative)
+            return cls(Path(options.spec), model, reading=reading, derivative=named)
         if reading:
             raise UsageError(f"{' '.join(reading.words)}: a query declares its inputs and outputs by itself")
+        if options.derivative:
+            raise UsageError("--derivative is for a model and its specification, not for a query (--network)")
         if options.spec is not None:
             raise UsageError(
                 f"with --network only the query is given: genbab verify QUERY --network NAME=MODEL, "

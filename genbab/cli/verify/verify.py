@@ -51,8 +51,12 @@ def command(options: argparse.Namespace) -> int:
         _path(options.serialise),
         _path(options.proof),
     )
-    if outputs.proof is not None and (question.standard or premise is not None):
-        raise UsageError("--proof: there are none of queries (--network) and activation patterns (--nap)")
+    if outputs.proof is not None and (question.standard or question.derivative or premise is not None):
+        raise UsageError(
+            "--proof: there are none of queries (--network), derivatives (--derivative) and patterns (--nap)"
+        )
+    if question.derivative and premise is not None:
+        raise UsageError("--derivative: activation patterns (--nap) say nothing of derivatives")
     if outputs.proof is None and options.check_proof is not None:
         raise UsageError("--check-proof: there is nothing to check without --proof")
     check = seconds_of(options.check_proof, config.timeout)
@@ -148,7 +152,7 @@ class VerifySession:
         from genbab.specs import read_vnnlib
 
         question = self.question
-        spec = read_vnnlib(question.spec)
+        spec = read_vnnlib(question.spec, derivatives=question.derivative)
         source = question.source(spec)
         if spec.vacuous:
             return self._vacuous(spec)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-import numpy as np
 from onnx import ModelProto, TensorProto
 
 from genbab.errors import ModelError, UnsupportedError, UsageError
@@ -35,8 +34,8 @@ def made_of(
 
     made: the network, undefined nowhere as yet, and its selections.
 
-    Its graph is in float64, or in float32 where onnxruntime lacks an operator. Raises `ModelError` where
-    onnxruntime does not find the network's values in that graph.
+    Its inputs have their types, its graph is in float64, or in float32 where onnxruntime lacks an operator.
+    Raises `ModelError` where onnxruntime does not find the network's values in that graph.
     """
     network, selections = made
     network.check()
@@ -76,11 +75,10 @@ def _graph(
     outputs = [(name, (1, network.output_size))]
     source, refused = f"{name} of {model.source}", ""
     for elem, notes in ((TensorProto.DOUBLE, ()), (TensorProto.FLOAT, (SINGLE,))):
-        dtype = np.dtype(np.float64 if elem == TensorProto.DOUBLE else np.float32)
-        kinds = (dtype,) * len(inputs)
+        kinds = model.input_dtypes
         signature = Signature(source, model.input_names, model.input_shapes, kinds, OPSET)
         try:
-            proto = written(network, inputs, outputs, elem)
+            proto = written(network, inputs, outputs, elem, kinds)
         except (UsageError, UnsupportedError):
             empty = ModelProto()
             empty.ParseFromString(model.proto)

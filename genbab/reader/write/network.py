@@ -25,15 +25,23 @@ OPSET, IR = 17, 8
 Shapes = Sequence[tuple[str, Sequence[int]]]
 """Names and shapes of tensors."""
 
+Kinds = Sequence[np.dtype[np.generic]]
+"""Types of tensors."""
 
-def written(network: Network, inputs: Shapes, outputs: Shapes, elem: int = TensorProto.DOUBLE) -> ModelProto:
+
+def written(
+    network: Network, inputs: Shapes, outputs: Shapes, elem: int = TensorProto.DOUBLE, given: Kinds = ()
+) -> ModelProto:
     """The network as a graph in numbers of this type, its inputs and outputs divided into these tensors.
+
+    given: the types of the inputs, where they are others.
 
     What only keeps domains is left out, as nothing needs to compute it. Raises `UnsupportedError` where ONNX
     has no operators for a function.
     """
     made = NetworkWriter(network, elem, {name for name, _ in (*inputs, *outputs)})
-    made.read(inputs)
+    kinds = [int(helper.np_dtype_to_tensor_dtype(kind)) for kind in given] or [elem] * len(inputs)
+    made.read(inputs, kinds)
     for i in sorted(network.ancestors[network.output] | {network.output}):
         if i:
             made.tensors[i] = network.nodes[i].meet(made, i, None)
@@ -41,7 +49,10 @@ def written(network: Network, inputs: Shapes, outputs: Shapes, elem: int = Tenso
     graph = helper.make_graph(
         made.nodes,
         "genbab",
-        [helper.make_tensor_value_info(name, elem, list(shape)) for name, shape in inputs],
+        [
+            helper.make_tensor_value_info(name, kind, list(shape))
+            for (name, shape), kind in zip(inputs, kinds, strict=True)
+        ],
         [helper.make_tensor_value_info(name, elem, list(shape)) for name, shape in outputs],
         made.constants,
     )
@@ -60,9 +71,12 @@ class NetworkWriter(Meaning[None, str]):
         self.tensors: dict[int, str] = {}
         self._taken, self._known = set(taken), dict[tuple[str, bytes], str]()
 
-    def read(self, inputs: Shapes) -> None:
-        """The input, of these tensors one after the other."""
-        parts = [self.node("Reshape", name, self.places([-1])) for name, _ in inputs]
+    def read(self, inputs: Shapes, kinds: Sequence[int]) -> None:
+        """The input, of these tensors, of these types, one after the other."""
+        parts = []
+        for (name, _), kind in zip(inputs, kinds, strict=True):
+            held = name if kind == self.elem else self.node("Cast", name, to=self.elem)
+            parts.append(self.node("Reshape", held, self.places([-1])))
         self.tensors[0] = parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=0)
 
     def give(self, outputs: Shapes) -> None:
