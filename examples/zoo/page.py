@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -69,7 +70,7 @@ def _row(family: Family, kept: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _short(name: str, most: int = 40) -> str:
-    name = name.partition(" #")[0]  # of formulas with long numbers: what tells them apart
+    name = re.sub(r" #\w+", "", name)  # what tells formulas with long numbers apart
     return "`" + (name if len(name) <= most else name[: most - 1] + "…").replace("|", "\\|") + "`"
 
 

@@ -72,7 +72,9 @@ def measured(files: Files) -> dict[str, Any]:
 def machine() -> str:
     """What it was measured with."""
     names = [line.partition(":")[2].strip() for line in _cpu() if line.startswith("model name")]
-    return f"{os.cpu_count()} cores of {(names or [platform.processor()])[0]}, genbab {__version__}"
+    count = os.cpu_count() or 1
+    busy = ", busy with other work" if os.getloadavg()[0] > 1.5 * count else ""
+    return f"{count} cores of {(names or [platform.processor()])[0]}{busy}, genbab {__version__}"
 
 
 def _cpu() -> list[str]:
