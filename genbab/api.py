@@ -45,7 +45,7 @@ from genbab.told import Told
 from genbab.trace import TraceFile, recorded
 
 if TYPE_CHECKING:
-    from genbab.reader.models.sources import AnyModel
+    from genbab.reader.modules.sources import AnyModel
 
 __all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "verify"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genbab.network import Affine, Dense, Network
-from genbab.network.computed.exactly import without_rounding
+from genbab.network.exactly import without_rounding
 from genbab.network.interval import interval_rows, propagate
 from genbab.network.roundoff import Interval
 from genbab.specs import Clause, Spec

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genbab.calculus.derivatives import chosen, derivative
 from genbab.calculus.formulas import formulas
-from genbab.calculus.maximise import Maxima, Wanted, maxima
+from genbab.calculus.maximise import Goal, Maxima, maxima
 from genbab.calculus.norms import norm_of_jacobian, off_kinks
 from genbab.calculus.options import BoxQuestion, SearchOptions
 from genbab.calculus.results import (
@@ -39,7 +39,7 @@ def maximum(
     asked, started = BoxQuestion.of(model, lower, upper, options), time.monotonic()
     made = formulas(asked.model, formula)
     with usual_torch():
-        wanted = Wanted(torch.zeros(1).long(), torch.ones(1).double(), asked.tolerance)
+        wanted = Goal(torch.zeros(1).long(), torch.ones(1).double(), asked.tolerance)
         found = maxima(made, asked.box, wanted, asked.deadline)
     return _largest(found, started)
 
@@ -65,7 +65,7 @@ def lipschitz(
     ys = chosen(outputs, asked.model.network.output_size, "outputs")
     with usual_torch():
         made, rows, value = norm_of_jacobian(asked.model, ys, float(norm))
-        wanted = Wanted(torch.arange(rows), torch.ones(rows).double(), asked.tolerance)
+        wanted = Goal(torch.arange(rows), torch.ones(rows).double(), asked.tolerance)
         found = maxima(made, asked.box, wanted, asked.deadline, off_kinks(made.network))
     return value(_largest(found, started))
 
@@ -90,7 +90,7 @@ def monotonicity(
     count = len(ys) * len(xs)
     numbers, signs = torch.arange(count).repeat(2), torch.tensor([1.0] * count + [-1.0] * count).double()
     with usual_torch():
-        wanted = Wanted(numbers, signs, asked.tolerance, enough=5e-324)
+        wanted = Goal(numbers, signs, asked.tolerance, enough=5e-324)
         found = maxima(made, asked.box, wanted, asked.deadline, off_kinks(made.network))
     pairs = [(y, x) for y in ys for x in xs]
     return [_trend(found, k, count, *pair) for k, pair in enumerate(pairs)]
@@ -119,7 +119,7 @@ def lyapunov_decrease(
     made = formulas(asked.model, " + ".join(f"d(y0, x{i})*({text})" for i, text in enumerate(dynamics)))
     with usual_torch():
         around = _without_middle(asked.box, radius / math.sqrt(size) * (1 - 1e-12))
-        wanted = Wanted(torch.zeros(1).long(), torch.ones(1).double(), asked.tolerance, enough=0.0)
+        wanted = Goal(torch.zeros(1).long(), torch.ones(1).double(), asked.tolerance, enough=0.0)
         found = maxima(made, around, wanted, asked.deadline, off_kinks(made.network))
     top, seen = float(found.certified[0]), float(found.seen[0])
     return Decrease(top < 0.0, seen >= 0.0, seen, top, found.at[0], time.monotonic() - started)

@@ -65,7 +65,7 @@ class Maxima:
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
+class Goal:
     """What is maximised: signs[s] · output number outputs[s], and how well.
 
     tolerance: how far bounds may stay above what was seen, relative to its size, or `least`; enough: a row is
@@ -97,7 +97,7 @@ class Wanted:
 
 
 def maxima(
-    model: Model, boxes: Interval, wanted: Wanted, deadline: Deadline, usable: Usable = lambda x: True
+    model: Model, boxes: Interval, wanted: Goal, deadline: Deadline, usable: Usable = lambda x: True
 ) -> Maxima:
     """The largest values of the rows on boxes (N, D) of the model's inputs."""
     search = _Search(model, boxes, wanted, deadline, usable)
@@ -117,7 +117,7 @@ class _Search:
 
     model: Model
     given: Interval
-    wanted: Wanted
+    wanted: Goal
     deadline: Deadline
     usable: Usable
     gains: Tensor = field(init=False)

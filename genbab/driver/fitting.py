@@ -13,7 +13,7 @@ from torch import Tensor
 from genbab.bounds.methods import boxes
 from genbab.errors import SpecError, UsageError
 from genbab.network import Network
-from genbab.reader import Model, check_declared, element_types, input_limits, read_within
+from genbab.reader import Model, check_declared, element_types, input_limits, read_within, shown
 from genbab.specs import Run, Spec, of_whole_outputs, on_whole_numbers, read_vnnlib
 from genbab.system.deadline import Deadline
 

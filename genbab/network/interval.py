@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from genbab.network.computed.exactly import without_rounding
+from genbab.network.exactly import without_rounding
 from genbab.network.graph import Network
 from genbab.network.maps.algebra import Identity, nonnegative
 from genbab.network.maps.base import LinearMap

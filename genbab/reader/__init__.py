@@ -19,9 +19,9 @@ from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.models.preprocessing import normalised
 from genbab.reader.models.ranges import input_limits, read_within
 from genbab.reader.models.save import save
-from genbab.reader.models.sources import of_anything
 from genbab.reader.models.unsimplified import unsimplified
 from genbab.reader.modules.load import load_program_file, load_torch
+from genbab.reader.modules.sources import of_anything
 from genbab.reader.onnx.reading import read_proto
 from genbab.reader.onnx.wanted import Wanted
 from genbab.reader.rounding.execution import Execution

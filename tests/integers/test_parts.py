@@ -17,7 +17,7 @@ from genbab.branch.open.domains import cut_inputs
 from genbab.check.model.whole import Whole
 from genbab.errors import SpecError
 from genbab.network import Affine, Dense, Input, Network, Nonlinear, WholeInputs
-from genbab.network.computed.exactly import without_rounding
+from genbab.network.exactly import without_rounding
 from genbab.network.interval import propagate
 from genbab.nonlinear import make
 from genbab.nonlinear.composed.defined import defined

@@ -92,9 +92,7 @@ def _unpooled(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     assert places is not None
     kernel, rank = _kernel(op), len(x.shape) - 2
     pads, strides = op.integers("pads") or [0] * (2 * rank), op.integers("strides") or [1] * rank
-    size = [
-        (x.shape[2 + i] - 1) * strides[i] - pads[i] - pads[rank + i] + kernel[i] for i in range(rank)
-    ]
+    size = [(x.shape[2 + i] - 1) * strides[i] - pads[i] - pads[rank + i] + kernel[i] for i in range(rank)]
     shape = (*x.shape[:2], *size)
     if given(inputs, 2) is not None:
         shape = tuple(known_integers(given(inputs, 2), "the shape of its output"))
