@@ -21,7 +21,7 @@ from genbab.nonlinear.lines.describe import curvature, domain, jumps, operators,
 from genbab.reader.convert.control import CONTROL
 from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.lower import LOWERINGS, MOVES
-from genbab.reader.lower.table import HOW, REFUSED
+from genbab.reader.lower.table import HOW, ML, ML_REFUSED, REFUSED
 
 PAGE = Path(__file__).resolve().with_name("operators.md")
 
@@ -35,6 +35,12 @@ what becomes of a node that depends on the network's input: it is *affine* (exac
 variable from the library below, or products and sums of these. Elementwise operators of one tensor in a row
 are put together to one function, however the model spells it. Operators that ONNX defines by others, and
 functions that a model defines, are spelled out first. What is refused is named, with the reason, on loading.
+"""
+
+ABOUT_ML = """\
+What scikit-learn's models are exported with. Inputs are float32, or integers that are converted. Text and
+dictionaries are refused, but an output that `ZipMap` makes of a tensor is read as that tensor. Choose outputs
+([cli.md](cli.md#verify)) where labels are text.
 """
 
 ALIKE = {
@@ -51,6 +57,8 @@ def page() -> str:
     made = [HEAD, "## ONNX operators\n", *_table(("operator", "becomes", "refused"), sorted(_operators()))]
     made += ["", "Refused on anything that depends on the network's input:\n"]
     made += _table(("operator", "reason"), sorted(REFUSED.items()))
+    made += ["", "## Operators of ai.onnx.ml\n", ABOUT_ML]
+    made += _table(("operator", "becomes", "refused"), sorted(_of_ml()))
     made += ["", "## Functions\n", _about_functions()]
     made += _table(
         ("function", "ONNX operator", "curvature", "jumps", "domain", "point of a given slope"),
@@ -87,6 +95,14 @@ def _operators() -> Iterator[tuple[str, str, str]]:
     yield "Constant", "a constant", ""
     yield "Shape", "a constant: every shape is known", ""
     yield "Size", "a constant: every shape is known", ""
+
+
+def _of_ml() -> Iterator[tuple[str, str, str]]:
+    """The same of the domain of classical machine learning."""
+    for kind, rule in ML.items():
+        yield kind, HOW[f"ai.onnx.ml.{kind}"], "; ".join(reasons(rule))
+    for kind, reason in ML_REFUSED.items():
+        yield kind, "refused", reason
 
 
 def reasons(rule: Callable[..., Any]) -> list[str]:

@@ -30,6 +30,7 @@ from genbab.reader.tensors.values import (
     Op,
     Refused,
     TensorTooLarge,
+    Unread,
     Var,
     count,
 )
@@ -200,7 +201,11 @@ def _nodes(run: _Conversion, nodes: Sequence[NodeProto], tensors: dict[str, Know
         if same is not None and made:
             run.made[same] = made
         for i, name in enumerate(node.output):
-            tensors[name] = made[i] if i < len(made) else UNKNOWN
+            value = made[i] if i < len(made) else UNKNOWN
+            if isinstance(value, Unread):
+                run.problems += [(op.label, op.kind, value.reason)] if name in needed else []
+                value = UNKNOWN
+            tensors[name] = value
         if made and needed.intersection(node.output[len(made) :]):
             run.problems.append((op.label, op.kind, f"its output {len(made)} is used"))
 

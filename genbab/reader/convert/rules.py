@@ -18,12 +18,13 @@ from genbab.reader.convert.sequences import SEQUENCES
 from genbab.reader.convert.weights import ARITHMETIC, BY_WEIGHTS, with_weights
 from genbab.reader.lower import LOWERINGS, MOVES, Move, move
 from genbab.reader.lower.layers.masked import lower_masked, makes_mask
-from genbab.reader.lower.table import RANDOM, REFUSED
+from genbab.reader.lower.table import ML, ML_REFUSED, RANDOM, REFUSED
 from genbab.reader.tensors.arithmetic import apply
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Inexact, Masked, Op, Refused, Value, Var, element
 
 DOMAINS = ("", "ai.onnx")
+ML_DOMAIN = "ai.onnx.ml"
 
 Known = Any
 """A `Value`, a `Masked`, a tuple of them (a sequence of tensors), or what stands for an unsupported node."""
@@ -32,6 +33,8 @@ Known = Any
 def outputs(b: Builder, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
     """The outputs of a node that is no literal; raises `Refused` where there is no rule."""
     if op.node.domain not in DOMAINS:
+        if op.node.domain == ML_DOMAIN and (ML_DOMAIN, op.kind) not in OPERATORS:
+            return _of_ml(b, op, as_nodes(b, inputs))
         return [_registered(b, op, as_nodes(b, inputs))]
     if op.kind in SEQUENCES:
         return [SEQUENCES[op.kind](b, op, as_nodes(b, inputs))]
@@ -43,6 +46,11 @@ def outputs(b: Builder, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
         return [shape_of(op, inputs[0])]
     if begins_anywhere(op, inputs):
         return sliced(b, op, inputs)
+    return _of_numbers(b, op, inputs)
+
+
+def _of_numbers(b: Builder, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+    """The outputs of an operator on plain or masked tensors."""
     varies = any(isinstance(v, Var | Masked) for v in inputs)
     rule = MOVES.get(op.kind)
     if rule is not None and not _chosen(op, rule, inputs):
@@ -61,6 +69,18 @@ def _chosen(op: Op, rule: Move, inputs: Sequence[Known]) -> bool:
     return op.kind in LOWERINGS and any(
         isinstance(inputs[i], Var) for i in fixed if i not in (rule.data or ())
     )
+
+
+def _of_ml(b: Builder, op: Op, inputs: Sequence[Known]) -> Sequence[Known]:
+    """The outputs of an operator of classical machine learning."""
+    if op.kind not in ML:
+        raise Refused(ML_REFUSED.get(op.kind, f"no rule for this operator of '{ML_DOMAIN}'"))
+    if not any(isinstance(v, Var) for v in inputs):
+        return folded(op, inputs)
+    if any(isinstance(v, Masked | tuple) for v in inputs):
+        raise Refused("an input that is no plain tensor")
+    made = ML[op.kind](b, op, list(inputs))
+    return made if isinstance(made, list) else [made]
 
 
 def as_nodes(b: Builder, inputs: Sequence[Known]) -> list[Known]:

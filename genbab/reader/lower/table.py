@@ -13,6 +13,9 @@ from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Op, Value
 
 Lowering = Callable[[Builder, Op, list[Value | None]], Value | list[Value]]
+MlRule = Callable[[Builder, Op, list[Value | None]], Any]
+"""As `Lowering`, but some outputs may have no rule (`Unread`)."""
+
 Mover = Callable[[Op, list[Any]], Any]
 
 
@@ -47,6 +50,19 @@ REFUSED: dict[str, str] = {
 """Operators without a rule on variable tensors, and why."""
 
 
+ML: dict[str, MlRule] = {}
+"""The same for operators of the domain `ai.onnx.ml`."""
+
+ML_REFUSED: dict[str, str] = {
+    "CastMap": "a dictionary as its input",
+    "DictVectorizer": "a dictionary as its input",
+    "ZipMap": "a dictionary for each row, which something else reads (zipmap=False on exporting)",
+    "CategoryMapper": "text",
+    "OneHotEncoder": "categories as its input, which are no real numbers",
+}
+"""Operators of that domain without a rule, and why."""
+
+
 def lowering(*operators: str, how: str = "") -> Callable[[Lowering], Lowering]:
     """Registers a function that appends what these operators mean to a network; `how` says it to people."""
 
@@ -66,6 +82,17 @@ def moves(
     def register(function: Mover) -> Mover:
         MOVES.update(dict.fromkeys(operators, Move(function, data)))
         HOW.update(dict.fromkeys(operators, how))
+        return function
+
+    return register
+
+
+def ml_lowering(*operators: str, how: str = "") -> Callable[[MlRule], MlRule]:
+    """Registers a function like `lowering`, for operators of the domain `ai.onnx.ml`."""
+
+    def register(function: MlRule) -> MlRule:
+        ML.update(dict.fromkeys(operators, function))
+        HOW.update({f"ai.onnx.ml.{operator}": how for operator in operators})
         return function
 
     return register

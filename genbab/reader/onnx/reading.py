@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from onnx import ModelProto
 
+from genbab.reader.onnx.dictionaries import without_dictionaries
 from genbab.reader.onnx.files import OLDEST_OPSET, Signature, signature_of, whole_proto
 from genbab.reader.onnx.old_opsets import modern
 from genbab.reader.onnx.order import sort_nodes
@@ -33,9 +34,10 @@ def read_proto(
     write_out_sparse(proto, name)
     sort_nodes(proto, name)
     narrow(proto, wanted)
+    notes = without_dictionaries(proto)
     signature = signature_of(proto, name)
     newer = modern(proto, signature)
-    if newer is proto:
-        return proto, signature
-    note = f"of opset {signature.opset}, converted to {OLDEST_OPSET} by onnx"
-    return newer, replace(signature_of(newer, name), notes=(note,))
+    if newer is not proto:
+        notes = (*notes, f"of opset {signature.opset}, converted to {OLDEST_OPSET} by onnx")
+        signature = replace(signature_of(newer, name), ones=signature.ones)
+    return newer, replace(signature, notes=notes)

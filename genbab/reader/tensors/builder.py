@@ -70,7 +70,8 @@ class Builder:
     nodes depend on a function that is not defined everywhere; `selections` are what `Where` chose from such
     nodes; `copies` are nodes that one reader of a tensor takes for it, and the tensor's type; `given` are
     between which numbers the whole inputs lie, by their node, and `ranged`, whether anybody asked; `near` are
-    nodes whose distance from the tensor may change with the input: they are near it in value only.
+    nodes whose distance from the tensor may change with the input: they are near it in value only; `shares`
+    are nodes whose rows are not below 0 and add up to 1.
     """
 
     def __init__(self, input_size: int, computed: bool = False, whole: WholeInputs | None = None) -> None:
@@ -93,6 +94,7 @@ class Builder:
         self.selections: dict[int, Selection] = {}
         self.copies: dict[int, int] = {}
         self.near: set[int] = set()
+        self.shares: set[int] = set()
         self.numbers = 0
 
     def network(self, output: int) -> Network:

@@ -101,6 +101,13 @@ class Masked:
         return self.value.size
 
 
+@dataclass(frozen=True)
+class Unread:
+    """An output without a rule of a node that has others; refused, with the reason, where it is read."""
+
+    reason: str
+
+
 class TensorTooLarge(Exception):  # becomes a ModelError with the node
     """A tensor, or all tensors together, would hold more numbers than are accepted."""
 
