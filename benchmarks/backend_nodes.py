@@ -9,8 +9,7 @@ their inputs. What is counted:
 * *read*: genbab loads the model. Inputs of floating-point numbers vary, all that are finite and hold numbers
   (in the only such input of a test 1 stands for what is not finite); others are initialisers with the test's
   values, which is how such numbers stand in files. Where that is
-  refused, a model counts too with its first such input varying and the others held (weights, scales,
-  limits); `all` says how many need no second try. A test without floating-point inputs is read with its
+  refused, a model counts too with one such input varying and the others held (weights, scales, limits); `all` says how many need no second try. A test without floating-point inputs is read with its
   first input varying where the reader takes its type, else with everything held beside a spare input.
   Sequences and optional tensors are made, and taken apart, by nodes.
 * *sound*: bounds (`backward`; of more than 1000 outputs `interval`) on the box of inputs within 1 % of the test's (of at least 1) hold what
@@ -88,10 +87,10 @@ def judged(case: Any, samples: int) -> dict[str, Any]:
     if not any(_is_real(r) for r in reals):
         return found | {"run": False, "why": "no output of floating-point numbers"}
     floats = [i for i, (_, kind) in enumerate(kinds) if kind in FLOATS and _size(given[i])]
-    if len(floats) == 1:
-        given[floats[0]] = _finite(given[floats[0]])
+    for i in floats if len(floats) == 1 else range(len(given)) if not floats else ():
+        given[i] = _finite(given[i])
     floats = [i for i in floats if _varies(given[i])]
-    tries = [floats, floats[:1]] if floats else [[0], []] if _whole(kinds, given) else [[]]
+    tries = [floats, *([i] for i in floats)] if floats else [[0], []] if _whole(kinds, given) else [[]]
     found |= {"run": True, "floats": len(floats)}
     for number, varying in enumerate(tries if len(floats) != 1 else tries[:1]):
         try:
@@ -203,7 +202,12 @@ def _fed(made: Written, point: Any) -> dict[str, Any]:
     feed, start = {}, 0
     for name, value in made.values.items():
         value = np.asarray(value)
-        feed[name] = point[start : start + value.size].reshape(value.shape).astype(value.dtype)
+        part = point[start : start + value.size].reshape(value.shape)
+        near, far = part.astype(value.dtype), SHARE * np.maximum(1.0, np.abs(value.astype(np.float64)))
+        inside = (
+            np.abs(near.astype(np.float64) - value.astype(np.float64)) <= far
+        )  # rounding may lead outside
+        feed[name] = np.where(inside, near, value)
         start += value.size
     return feed
 

@@ -13,6 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from made import write_or_compare
+from onnx import defs
 
 from genbab.nonlinear import REGISTRY, Nonlinearity, functions
 from genbab.nonlinear.composed.formula import signature
@@ -48,17 +49,34 @@ ALIKE = {
     "Loop": "the turns one after the other; trip count and conditions must be constant",
     "Scan": "the turns one after the other",
 }
+CONSTANT = {
+    "ConstantOfShape": "a constant: its shape is known",
+    "Range": "a constant: where its ends depend on the input, so does its shape",
+    **dict.fromkeys(("BlackmanWindow", "HammingWindow", "HannWindow"), "a constant: its size is known"),
+}
+DOMAINS = ("ai.onnx.preview", "ai.onnx.preview.training")
+NO_RULE = "no rule for this operator"
 DEPENDS = ("constant", "known", "scalar", "integers", "known_integers")
 """They refuse what depends on the network's input; their second argument says what it is."""
 
 
 def page() -> str:
     """The text of docs/operators.md."""
-    made = [HEAD, "## ONNX operators\n", *_table(("operator", "becomes", "refused"), sorted(_operators()))]
+    read = sorted(_operators())
+    made = [HEAD, "## ONNX operators\n", *_table(("operator", "becomes", "refused"), read)]
+    kinds = {kind for kind, _, _ in read}
+    made += ["", "Spelled out as ONNX defines them by others, or computed where their inputs are constant:\n"]
+    made += _table(("operator", "how"), sorted(_others(kinds)))
     made += ["", "Refused on anything that depends on the network's input:\n"]
-    made += _table(("operator", "reason"), sorted(REFUSED.items()))
+    made += _table(("operator", "reason"), sorted((kind, why) for kind, why in _refused(kinds)))
     made += ["", "## Operators of ai.onnx.ml\n", ABOUT_ML]
     made += _table(("operator", "becomes", "refused"), sorted(_of_ml()))
+    for domain in DOMAINS:
+        made += [
+            "",
+            f"## Operators of `{domain}`\n",
+            *_table(("operator", "becomes"), sorted(_of_domain(domain))),
+        ]
     made += ["", "## Functions\n", _about_functions()]
     made += _table(
         ("function", "ONNX operator", "curvature", "jumps", "domain", "point of a given slope"),
@@ -103,6 +121,46 @@ def _of_ml() -> Iterator[tuple[str, str, str]]:
         yield kind, HOW[f"ai.onnx.ml.{kind}"], "; ".join(reasons(rule))
     for kind, reason in ML_REFUSED.items():
         yield kind, "refused", reason
+    for kind in _schemas("ai.onnx.ml").keys() - ML.keys() - ML_REFUSED.keys():
+        yield kind, "refused", NO_RULE
+
+
+def _schemas(domain: str) -> dict[str, Any]:
+    """The newest definition of every operator of a domain."""
+    found: dict[str, Any] = {}
+    for schema in defs.get_all_schemas_with_history():
+        if schema.domain == domain:
+            found[schema.name] = max(found.get(schema.name, schema), schema, key=lambda s: s.since_version)
+    return found
+
+
+def _others(read: set[str]) -> Iterator[tuple[str, str]]:
+    """(operator, how it is read) of those that have no rule and need none."""
+    for kind, schema in _schemas("").items():
+        if kind in read or kind in REFUSED:
+            continue
+        if kind in CONSTANT:
+            yield kind, CONSTANT[kind]
+        elif schema.has_function or schema.has_context_dependent_function:
+            yield kind, "spelled out"
+
+
+def _refused(read: set[str]) -> Iterator[tuple[str, str]]:
+    """(operator, reason) of those that have no rule."""
+    spelled = {kind for kind, _ in _others(read)}
+    for kind in _schemas("").keys() - read - spelled:
+        yield kind, REFUSED.get(kind, NO_RULE)
+
+
+def _of_domain(domain: str) -> Iterator[tuple[str, str]]:
+    """(operator, what it becomes, or that it has no rule) of a domain other than ONNX's own."""
+    for kind, schema in _schemas(domain).items():
+        if (domain, kind) in OPERATORS:
+            yield kind, f"one function: {OPERATORS[domain, kind][0]}"
+        elif schema.has_function or schema.has_context_dependent_function:
+            yield kind, "refused: no rule, and it is not spelled out"
+        else:
+            yield kind, f"refused: {REFUSED.get(kind, NO_RULE)}"
 
 
 def reasons(rule: Callable[..., Any]) -> list[str]:

@@ -15,7 +15,7 @@ LOOP = (
     "{{ {turn} t = Sin(s) }}>(n, c, x) y = Relu(e)"
 )
 CASES = [
-    ("k = Constant<value=int64[1] {2}>() v, y = TopK(x, k)", "TopK", "sorted"),
+    ("k = Constant<value=int64[1] {2}>() y, i = TopK<sorted=0>(x, k)", "TopK", "in which order"),
     ("y = Unique(x)", "Unique", "shape of its output depends"),
     ("n = NonZero(x) y = Cast<to=1>(n)", "NonZero", "shape of its output depends"),
     ("y = RandomNormalLike(x)", "RandomNormalLike", "random"),
@@ -25,7 +25,8 @@ CASES = [
     ("h = Cast<to=19>(x) r = Relu(h) y = Cast<to=1>(r)", "Cast", "float8e5m2"),
     ("a = ArgMax<axis=1>(x) w = Constant<value=int64 {2}>() y = Div(a, w)", "Div", "rounds"),
     ("i = Cast<to=7>(x) j = Mul(i, i) y = Cast<to=11>(j)", "Mul", "up to 2^52"),
-    ("i = Cast<to=6>(x) j = Mod(i, i) y = Cast<to=11>(j)", "Mod", "divisor that depends"),
+    ("i = Cast<to=6>(x) j = Mod(i, i) y = Cast<to=11>(j)", "Mod", "divisor that may be 0"),
+    ("i = Cast<to=7>(x) y = ScatterElements<axis=1>(x, i, x)", "ScatterElements", "two may be equal"),
     ("i = Cast<to=6>(x) j = ReduceMean(i) y = Cast<to=11>(j)", "ReduceMean", "int32 integers"),
     ("i = Cast<to=6>(x) j = Expand(i, i) y = Cast<to=11>(j)", "Expand", "its input 1 depends"),
     (MASK + "y = Tanh(a)", "Tanh", "minus infinity"),
@@ -33,7 +34,6 @@ CASES = [
     (MASK + "y = Identity(a)", "output", "minus infinity"),
     (NOTHING + "y = Softmax(a)", "Softmax", "all minus infinity"),
     ("y = Resize<antialias=1, mode=\"linear\">(x, , s)", "Resize", "interpolation"),
-    ("i = ArgMax<axis=1>(x) y = Gather<axis=1>(x, i)", "Gather", "depends on the network's input"),
     ("s = SequenceConstruct(x, x) i = ArgMax<axis=1>(x) y = SequenceAt(s, i)", "SequenceAt", "position"),
 ]  # fmt: skip
 

@@ -40,11 +40,21 @@ RANDOM = frozenset(
 )
 """Operators whose outputs are random, whatever their inputs are."""
 
+_BITS = "the bits of numbers that depend on the network's input"
+_STRINGS = "strings"
 _SHAPE = "the shape of its output depends on the network's input"
 REFUSED: dict[str, str] = {
     "Unique": _SHAPE,
     "NonZero": _SHAPE,
     "NonMaxSuppression": _SHAPE,
+    "Range": _SHAPE,
+    **dict.fromkeys(("StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch"), _STRINGS),
+    **dict.fromkeys(("ImageDecoder", "TfIdfVectorizer"), "its input is no tensor of numbers"),
+    **dict.fromkeys(("BitCast", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"), _BITS),
+    "BitShift": _BITS,
+    "RoiAlign": "its pictures are cut at places that may depend on the input: no rule",
+    "MaxRoiPool": "its pictures are cut at places that may depend on the input: no rule",
+    "MelWeightMatrix": "its input is no tensor of the network: sizes and frequencies",
     **dict.fromkeys(RANDOM, "its output is random"),
 }
 """Operators without a rule on variable tensors, and why."""

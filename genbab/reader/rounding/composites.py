@@ -33,6 +33,8 @@ def of_batch_norm(step: Lowered, form: Format, shape: Sequence[int]) -> Rounding
 
     The lowered sum is factor · x + (bias - factor · mean): what cancels in its constant is charged for here.
     """
+    if step.op.integer("training_mode", 0):
+        raise Refused("training mode: what it rounds is not known")
     scale, bias, mean, _ = (size_of(v) for v in step.inputs[1:5])
     factor, root = normalising(step)
     parts = np.stack(np.broadcast_arrays(scale, root, factor, mean, mean * scale, mean * factor + bias))

@@ -5,7 +5,7 @@ from __future__ import annotations
 EXACT = frozenset(
     "Relu Neg Abs Max Min Clip Identity Greater GreaterOrEqual Less LessOrEqual Equal Not And Or Xor Where "
     "Floor Ceil Round Sign MaxPool GlobalMaxPool ReduceMax ReduceMin ArgMax ArgMin Hardmax OneHot "
-    "ThresholdedRelu EyeLike Shape Size Constant Dropout Mod IsNaN IsInf".split()
+    "ThresholdedRelu EyeLike Shape Size Constant Dropout Mod IsNaN IsInf TopK MaxUnpool".split()
 )
 """Operators whose results are among the numbers that go in, or known functions of them without a rounding."""
 

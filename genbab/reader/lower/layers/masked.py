@@ -31,10 +31,9 @@ def makes_mask(op: Op, inputs: Sequence[Value | Masked | None]) -> bool:
 def lower_masked(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) -> list[Value | Masked]:
     """The output of an operator that has a meaning for entries of minus infinity; others are refused."""
     x = inputs[0]
-    if op.kind == "CastLike" and not isinstance(x, Masked):
-        made = LOWERINGS[op.kind](b, op, [x, *(v.value for v in inputs[1:] if isinstance(v, Masked))])
-        return [*made] if isinstance(made, list) else [made]
-    if op.kind not in PASSING and any(isinstance(v, Masked) and np.isnan(v.fill) for v in inputs):
+    if op.kind in PASSING:
+        return _unchanged(b, op, inputs)
+    if any(isinstance(v, Masked) and np.isnan(v.fill) for v in inputs):
         raise Refused(EMPTY)
     if op.kind == "Add" and len(inputs) == 2:
         return [_sum(b, inputs, 1.0)]
@@ -44,8 +43,6 @@ def lower_masked(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) ->
         return [_scaled(b, op, inputs)]
     if not isinstance(x, Masked):
         raise Refused("an input with entries of minus infinity")
-    if op.kind in PASSING:
-        return _unchanged(b, op, x, inputs)
     if op.kind in ("Softmax", "LogSoftmax"):
         return [softmax(b, op, x.value, x.hidden)]
     if op.kind == "Exp":
@@ -58,14 +55,13 @@ def lower_masked(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) ->
     raise Refused("entries of minus infinity, which this operator has no rule for")
 
 
-def _unchanged(
-    b: Builder, op: Op, x: Masked, inputs: Sequence[Value | Masked | None]
-) -> list[Value | Masked]:
+def _unchanged(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) -> list[Value | Masked]:
     """The finite entries in another type of floating-point numbers, or as they are."""
-    made = LOWERINGS[op.kind](
-        b, op, [x.value, *(v.value if isinstance(v, Masked) else v for v in inputs[1:])]
-    )
+    x = inputs[0]
+    made = LOWERINGS[op.kind](b, op, [v.value if isinstance(v, Masked) else v for v in inputs])
     first, *rest = made if isinstance(made, list) else [made]
+    if not isinstance(x, Masked):
+        return [first, *rest]
     if not isinstance(first, Var) or first.element not in elements.DIGITS:
         raise Refused("entries of minus infinity, which no integer or truth value can be")
     return [replace(x, value=first), *rest]

@@ -139,6 +139,8 @@ def _affine_grid(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     if not isinstance(theta, Var):
         raise Refused("a grid of constants")
     rank, corners = len(size) - 2, op.integer("align_corners", 0)
+    if corners and 1 in size[2:]:
+        raise Refused("align_corners=1 with an axis of one entry: its place is left open")
     axes = []
     for n in size[2:]:
         step = np.arange(n, dtype=np.float64)
