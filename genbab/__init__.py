@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from genbab.api import bounds as output_bounds
     from genbab.api import load, prove, verify
     from genbab.bounds.methods import LinearBounds
-    from genbab.calculus.certified import lipschitz, lyapunov_decrease, maximum, monotonicity
+    from genbab.calculus.certified import jacobian_range, lipschitz, lyapunov_decrease, maximum, monotonicity
     from genbab.calculus.derivatives import derivative, jvp, vjp
     from genbab.calculus.formulas import formulas
-    from genbab.calculus.results import CertifiedMaximum, Decrease, Monotonicity
+    from genbab.calculus.results import CertifiedMaximum, Decrease, DerivativeRange, Monotonicity
     from genbab.config import Config
     from genbab.errors import (
         DeadlineReached,
@@ -53,6 +53,7 @@ __all__ = [
     "Counterexample",
     "DeadlineReached",
     "Decrease",
+    "DerivativeRange",
     "Expression",
     "GenbabError",
     "LinearBounds",
@@ -75,6 +76,7 @@ __all__ = [
     "derivative",
     "find_counterexample",
     "formulas",
+    "jacobian_range",
     "jvp",
     "lipschitz",
     "load",
@@ -101,6 +103,7 @@ _HOME = {
     "Config": ("genbab.config", "Config"),
     "Counterexample": ("genbab.result", "Counterexample"),
     "DeadlineReached": ("genbab.errors", "DeadlineReached"),
+    "DerivativeRange": ("genbab.calculus.results", "DerivativeRange"),
     "Decrease": ("genbab.calculus.results", "Decrease"),
     "Expression": ("genbab.nonlinear", "Expression"),
     "GenbabError": ("genbab.errors", "GenbabError"),
@@ -123,6 +126,7 @@ _HOME = {
     "derivative": ("genbab.calculus.derivatives", "derivative"),
     "find_counterexample": ("genbab.api", "attack"),
     "formulas": ("genbab.calculus.formulas", "formulas"),
+    "jacobian_range": ("genbab.calculus.certified", "jacobian_range"),
     "jvp": ("genbab.calculus.derivatives", "jvp"),
     "lipschitz": ("genbab.calculus.certified", "lipschitz"),
     "load": ("genbab.api", "load"),

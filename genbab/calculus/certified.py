@@ -18,6 +18,7 @@ from genbab.calculus.options import BoxQuestion, SearchOptions
 from genbab.calculus.results import (
     CertifiedMaximum,
     Decrease,
+    DerivativeRange,
     EnclosureStatus,
     Monotonicity,
     Trend,
@@ -70,6 +71,31 @@ def lipschitz(
     return value(_largest(found, started))
 
 
+def jacobian_range(
+    model: Any,
+    lower: Any,
+    upper: Any,
+    outputs: Sequence[int] | None = None,
+    inputs: Sequence[int] | None = None,
+    **options: Unpack[SearchOptions],
+) -> list[DerivativeRange]:
+    """The ranges of these entries of the Jacobian (None: all) on the box lower <= x <= upper.
+
+    options: as for `maximum`; the tolerance is relative to how far the seen ends are apart. Raises
+    `UsageError`, and as `derivative`.
+    """
+    asked = BoxQuestion.of(model, lower, upper, options)
+    ys = chosen(outputs, asked.model.network.output_size, "outputs")
+    xs = chosen(inputs, asked.model.network.input_size, "inputs")
+    made = derivative(asked.model, outputs=ys, inputs=xs)
+    count = len(ys) * len(xs)
+    numbers, signs = _both(count)
+    with usual_torch():
+        wanted = Wanted(numbers, signs, asked.tolerance, paired=True)
+        found = maxima(made, asked.box, wanted, asked.deadline, off_kinks(made.network))
+    return [_range(found, k, count, *pair) for k, pair in enumerate((y, x) for y in ys for x in xs)]
+
+
 def monotonicity(
     model: Any,
     lower: Any,
@@ -88,7 +114,7 @@ def monotonicity(
     xs = chosen(inputs, asked.model.network.input_size, "inputs")
     made = derivative(asked.model, outputs=ys, inputs=xs)
     count = len(ys) * len(xs)
-    numbers, signs = torch.arange(count).repeat(2), torch.tensor([1.0] * count + [-1.0] * count).double()
+    numbers, signs = _both(count)
     with usual_torch():
         wanted = Goal(numbers, signs, asked.tolerance, enough=5e-324)
         found = maxima(made, asked.box, wanted, asked.deadline, off_kinks(made.network))
@@ -131,6 +157,18 @@ def _largest(found: Maxima, started: float) -> CertifiedMaximum:
     status = EnclosureStatus.ENCLOSED if found.done else EnclosureStatus.TIMEOUT
     seconds = time.monotonic() - started
     return CertifiedMaximum(float(found.seen[best]), top, found.at[best], status, seconds, found.boxes)
+
+
+def _both(count: int) -> tuple[Tensor, Tensor]:
+    """Numbers and signs of rows that ask for the largest, then for the least values of so many outputs."""
+    return torch.arange(count).repeat(2), torch.tensor([1.0] * count + [-1.0] * count).double()
+
+
+def _range(found: Maxima, k: int, count: int, y: int, x: int) -> DerivativeRange:
+    ends = -float(found.certified[k + count]), -float(found.seen[k + count])
+    return DerivativeRange(
+        y, x, *ends, float(found.seen[k]), float(found.certified[k]), found.at[k + count], found.at[k]
+    )
 
 
 def _trend(found: Maxima, k: int, count: int, y: int, x: int) -> Monotonicity:

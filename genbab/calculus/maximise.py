@@ -68,8 +68,10 @@ class Maxima:
 class Goal:
     """What is maximised: signs[s] · output number outputs[s], and how well.
 
-    tolerance: how far bounds may stay above what was seen, relative to its size, or `least`; enough: a row is
-    decided where all its bounds are below this (or where a value above it was seen), None for none.
+    tolerance: how far bounds may stay above what was seen, relative to its size, or `least`; where `paired`,
+    the second half of the rows are the negatives of the first, and it is relative to how far apart both ends
+    are. enough: a row is decided where all its bounds are below this (or where a value above it was seen),
+    None for none.
     """
 
     outputs: Tensor
@@ -77,6 +79,7 @@ class Goal:
     tolerance: float
     least: float = 1e-9
     enough: float | None = None
+    paired: bool = False
 
     def of(self, values: Tensor) -> Tensor:
         """The rows (..., S) of outputs (..., O)."""
@@ -89,9 +92,10 @@ class Goal:
 
     def goal(self, best: Tensor) -> Tensor:
         """What bounds (S,) must come down to."""
-        goal = best + torch.maximum(self.tolerance * best.abs(), torch.full_like(best, self.least))
+        size = (best + best.roll(len(best) // 2) if self.paired else best).abs()
+        goal = best + torch.maximum(self.tolerance * size, torch.full_like(best, self.least))
         if self.enough is None:
-            return goal
+            return torch.where(torch.isnan(goal), -torch.inf, goal)  # nothing was seen
         below = torch.full_like(best, np.nextafter(self.enough, -np.inf))
         return torch.where(best > self.enough, torch.inf, below)
 

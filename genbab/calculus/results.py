@@ -39,6 +39,24 @@ class CertifiedMaximum:
         return f"{self.lower:.6g} <= maximum <= {self.upper:.6g} ({self.status}, {self.seconds:.2f} s)"
 
 
+@dataclass(frozen=True, eq=False)
+class DerivativeRange:
+    """The derivative of output `output` by input `input` on the box.
+
+    lower <= least_seen and greatest_seen <= upper. lower, upper: certified over the reals; least_seen,
+    greatest_seen: found by onnxruntime at the inputs least_at, greatest_at (D,).
+    """
+
+    output: int
+    input: int
+    lower: float
+    least_seen: float
+    greatest_seen: float
+    upper: float
+    least_at: Floats
+    greatest_at: Floats
+
+
 class Trend(StrEnum):
     """How an output moves with an input: with every larger input it does not fall, rise, change at all."""
 

@@ -74,6 +74,16 @@ class Ramp(nn.Module):
         return torch.stack([a + torch.tanh(b), a * b, 3 - torch.exp(a)], 1)
 
 
+def test_ranges_of_derivatives() -> None:
+    module = layers(nn.Tanh, seed=8, sizes=(2, 6, 2))
+    found = genbab.jacobian_range(module, LOW, HIGH, example=torch.zeros(1, 2), tolerance=0.05)
+    seen = jacobians(module).flatten(1)
+    for one, values in zip(found, seen.mT, strict=True):
+        assert one.lower <= float(values.min()) and float(values.max()) <= one.upper
+        assert one.lower <= one.least_seen <= one.greatest_seen <= one.upper
+        assert one.upper - one.lower <= 1.11 * (one.greatest_seen - one.least_seen)
+
+
 def test_signs_of_derivatives() -> None:
     found = genbab.monotonicity(Ramp(), LOW, HIGH, example=torch.zeros(1, 2))
     up, down, none, both = Trend.INCREASING, Trend.DECREASING, Trend.CONSTANT, Trend.NEITHER

@@ -98,11 +98,48 @@ def test_numbers_that_a_rewriting_rounds_are_paid_for() -> None:
         assert float(high - low) < 1e-13
 
 
+@pytest.mark.parametrize("entries", [3, 7])
+def test_weights_that_cancel_are_known_as_far_as_they_are(entries: int) -> None:
+    """The mean less Σ fl(1/n)·x has the derivatives 1/n - fl(1/n), which are not 0."""
+    near = np.full((entries, 1), 1.0 / entries)
+    ends = [
+        helper.make_tensor_value_info(n, TensorProto.DOUBLE, [1, m]) for n, m in (("x", entries), ("y", 1))
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1),
+        helper.make_node("MatMul", ["x", "near"], ["s"]),
+        helper.make_node("Sub", ["m", "s"], ["y"]),
+    ]
+    whole = helper.make_graph(nodes, "g", ends[:1], ends[1:], [numpy_helper.from_array(near, "near")])
+    data = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = genbab.load(data.SerializeToString())
+    exact = Fraction(1, entries) - Fraction(1.0 / entries)
+    for made in (genbab.derivative(model), genbab.vjp(model, [1.0]), genbab.jvp(model, np.eye(entries)[0])):
+        low, high = genbab.output_bounds(made, [0.0] * entries, [1.0] * entries)
+        assert all(
+            Fraction(a) <= exact <= Fraction(b)
+            for a, b in zip(low[0].tolist(), high[0].tolist(), strict=True)
+        )
+        assert float(high.max() - low.min()) < 1e-14
+
+
 @pytest.mark.parametrize("kind", ["Floor", "Sign", "Round", "Ceil"])
 def test_jumps_are_refused_by_name(kind: str) -> None:
     model = graph(helper.make_node(kind, ["x"], ["y"], name="stairs"))
     with pytest.raises(UsageError, match=r"node 'stairs': '\w+' jumps, so it has no derivative"):
         genbab.derivative(model)
+
+
+class Pieces(nn.Module):
+    """x/2 up to 3, beyond it x."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x > 3, x, x / 2)
+
+
+def test_pieces_that_do_not_meet_are_refused() -> None:
+    with pytest.raises(UsageError, match="may jump: it has no derivative as far as is known"):
+        genbab.derivative(Pieces(), example=torch.zeros(1, 1))
 
 
 def test_jumps_that_no_output_depends_on_in_that_direction_do_no_harm() -> None:

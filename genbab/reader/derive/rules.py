@@ -14,9 +14,10 @@ import torch
 from genbab.errors import UsageError
 from genbab.network import Adjoint, Compose, Grouped, Index, LinearMap
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.composed.composed import compose
+from genbab.nonlinear.composed.composed import compose, enclose
 from genbab.nonlinear.composed.slopes import continuous
 from genbab.nonlinear.expressions.expression import Expression
+from genbab.nonlinear.expressions.steps import Apply
 from genbab.nonlinear.groups.softmax import Softmax
 from genbab.nonlinear.identities.known import rewritten
 
@@ -59,22 +60,32 @@ def refuse_jumps(fn: Nonlinearity, where: str) -> None:
 
     It has no derivative. A function that is put together of pieces is looked at as a whole.
     """
-    if not isinstance(fn.written, Expression):
-        found, text = fn, str(fn)
-    else:
+    if isinstance(fn.written, Expression):
         text = str(fn.written)
-        parts = [step.fn for step in fn.written.steps if hasattr(step, "fn")]
-        if all(continuous(part) for part in parts):
+        if all(continuous(step.fn) for step in fn.written.steps if isinstance(step, Apply)):
             return
         try:
             plain = rewritten(fn.written)
-            if plain.affine is not None:
-                return
-            found = compose(plain)
+            found = None if plain.affine is not None else compose(plain)
         except UsageError:
             raise UsageError(f"{where}: '{text}' may jump: it has no derivative as far as is known") from None
-    if not continuous(found):
-        raise UsageError(f"{where}: '{text}' jumps, so it has no derivative")
+        if found is not None and (_jumps_outside(fn.written, found.domain) or not continuous(found)):
+            raise UsageError(f"{where}: '{text}' may jump: it has no derivative as far as is known")
+    elif not continuous(fn):
+        raise UsageError(f"{where}: '{fn}' jumps, so it has no derivative")
+
+
+def _jumps_outside(expression: Expression, domain: tuple[float, float]) -> bool:
+    """Whether a part of the expression may jump where its facts are not certain."""
+    ends = torch.tensor([[-torch.inf, domain[1]], [domain[0], torch.inf]], dtype=torch.float64)
+    for step in expression.steps:
+        if not isinstance(step, Apply) or continuous(step.fn):
+            continue
+        low, high = enclose(Expression(expression.steps[: step.a + 1]), ends[0], ends[1])
+        met = [(low <= last) & (first <= high) for first, last, _, _ in step.fn.jumps]
+        if step.fn.period or bool(torch.stack(met).any()):
+            return True
+    return False
 
 
 def softmax_rows(node: Grouped, where: str) -> LinearMap:

@@ -157,7 +157,7 @@ class Sketch:
             inner = Sum(_numbers(piece.offset, size))
             inner.add(x, None, _numbers(piece.inside, size), size)
             argument = x if inner.copies(x) else self.append(inner.node())
-            key = str(piece.fn), argument
+            key = " ".join([piece.fn.name, *(p.hex() for p in piece.fn.params)]), argument
             if key not in self._made:
                 self._made[key] = self.append(Nonlinear(piece.fn, (argument,), size))
             total.add(self._made[key], None, _numbers(piece.factor, size), size)
