@@ -12,6 +12,7 @@ from genbab.network import Adjoint, Identity, LinearMap
 from genbab.reader.lower.moving.movement import move
 from genbab.reader.lower.moving.scattering import scattered, scattered_along
 from genbab.reader.lower.table import Move, lowering, moves
+from genbab.reader.tensors import elements
 from genbab.reader.tensors.arithmetic import add, maximum, minimum, multiply
 from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder, index_map
@@ -24,6 +25,7 @@ from genbab.reader.tensors.values import (
     Var,
     constant,
     count,
+    element,
     needed,
     positive_axis,
     room,
@@ -94,6 +96,9 @@ REDUCTIONS: dict[str, Callable[[Builder, Value, Value], Value]] = {
 }
 """What becomes of an old entry and an update."""
 
+LOGICAL = {"add": "max", "mul": "min"}
+"""The sum of truth values is true where one of them is, their product where both are."""
+
 
 @lowering(
     "ScatterND",
@@ -102,8 +107,10 @@ REDUCTIONS: dict[str, Callable[[Builder, Value, Value], Value]] = {
     how="affine: numbers are moved, or added; products, maxima and minima of the entries that are met",
 )
 def _scatter(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Value]:
-    reduction = op.text("reduction", "none")
     data, updates = needed(inputs, 0), needed(inputs, 2)
+    reduction = op.text("reduction", "none")
+    if element(data) == elements.BOOL:
+        reduction = LOGICAL.get(reduction, reduction)
     places = needed(inputs, 1)
     if isinstance(places, Var) and op.kind == "ScatterND" and reduction == "none":
         return scattered(b, data, places, updates)
