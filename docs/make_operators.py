@@ -71,11 +71,11 @@ def page() -> str:
     made += _table(("operator", "reason"), sorted((kind, why) for kind, why in _refused(kinds)))
     made += ["", "## Operators of ai.onnx.ml\n", ABOUT_ML]
     made += _table(("operator", "becomes", "refused"), sorted(_of_ml()))
-    for domain in DOMAINS:
+    for other in DOMAINS:
         made += [
             "",
-            f"## Operators of `{domain}`\n",
-            *_table(("operator", "becomes"), sorted(_of_domain(domain))),
+            f"## Operators of `{other}`\n",
+            *_table(("operator", "becomes"), sorted(_of_domain(other))),
         ]
     made += ["", "## Functions\n", _about_functions()]
     made += _table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import genbab
@@ -131,3 +132,14 @@ def test_limits_that_are_attained_are_decided_at_all_points() -> None:
     assert genbab.verify(proto, always(y <= 4, on=region), config).verdict == "verified"
     assert genbab.verify(proto, always(y < 4, on=region), config).verdict == "falsified"
     assert genbab.verify(proto, always(y <= 3, on=region), config).verdict == "falsified"
+
+
+def test_functions_of_constants_are_open_to_splits() -> None:
+    """A step of an entry less itself, which no split changes, next to steps that are split."""
+    head = '<ir_version: 8, opset_import: ["" : 18]> g (int64[1] x) => (float[1] y)'
+    body = "c = Constant<value=float[3] {3.0, 8.0, -2.0}>() t = Gather(c, x) g = Greater(t, t) n = Not(g)"
+    proto = onnx.parser.parse_model(f"{head} {{ {body} y = Cast<to=1>(n) }}").SerializeToString()
+    x = Input(1)
+    spec = always(Network(1)(x)[0] >= 1.25, on=box(x, 1, 2))
+    config = genbab.Config(timeout=5, branching="neuron", attack_restarts=0)
+    assert genbab.verify(proto, spec, config).verdict != "verified"

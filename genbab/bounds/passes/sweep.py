@@ -32,7 +32,7 @@ class Sweep(Meaning[Sequence[Tensor], Tensor]):
 
     def affine(self, i: int, node: Affine, x: Sequence[Tensor]) -> Tensor:
         """The node's value."""
-        value = node.bias
+        value = node.bias[None, None]  # a node without terms has the shape of the others, too
         for known, (_, one) in zip(x, node.terms, strict=False):
             value = one.apply(known) + value
         return value
