@@ -91,7 +91,7 @@ def jacobian_range(
     count = len(ys) * len(xs)
     numbers, signs = _both(count)
     with usual_torch():
-        wanted = Wanted(numbers, signs, asked.tolerance, paired=True)
+        wanted = Goal(numbers, signs, asked.tolerance, paired=True)
         found = maxima(made, asked.box, wanted, asked.deadline, off_kinks(made.network))
     return [_range(found, k, count, *pair) for k, pair in enumerate((y, x) for y in ys for x in xs)]
 
