@@ -115,13 +115,14 @@ class Challenge:
             f"the box at some inputs ({but})"
         )
 
-    def settle(self, clauses: Sequence[int]) -> bool:
+    def settle(self, clauses: Sequence[int], points: bool = True) -> bool:
         """Whether exact arithmetic refutes some of these clauses that it had not refuted before.
 
-        They are `settled` then; equality is looked for in others only.
+        They are `settled` then; equality is looked for in others only. points: whether boxes of few points
+        may be gone through.
         """
         found = RationalRefuter(self.network, self.domain).refuted(clauses)
-        if self.config.arithmetic == "real" and self.whole.network.entry.whole is not None:
+        if points and self.config.arithmetic == "real":
             found |= self.whole.refuted([k for k in clauses if k not in found])
         found = found - self.settled
         self.settled |= found

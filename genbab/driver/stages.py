@@ -36,15 +36,19 @@ class Stages:
             context.turns.check()
             states = self._cheap_states()
             strict = context.turns.challenge.reals.strict
-            if not (strict and self.settled([k for s in states for k in s.query.clauses()])):
+            open_ = [k for s in states for k in s.query.clauses()]
+            if not (strict and self.settled(open_, points=context.proof is None)):
                 return self._by_plan(states)
         context.ledger.forget()
         return ""
 
-    def settled(self, clauses: Sequence[int]) -> bool:
-        """Whether rational arithmetic refutes some of these clauses; the query is without them then."""
+    def settled(self, clauses: Sequence[int], points: bool = True) -> bool:
+        """Whether exact arithmetic refutes some of these clauses; the query is without them then.
+
+        points: whether boxes of few points may be gone through, which no proof can say.
+        """
         challenge = self.context.turns.challenge
-        if not challenge.settle(sorted(set(clauses))):
+        if not challenge.settle(sorted(set(clauses)), points):
             return False
         self.query = self.query.without(challenge.settled)
         return True
