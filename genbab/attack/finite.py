@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.network import Affine, Dense, Network
-from genbab.network.exactly import without_rounding
+from genbab.network import Network
+from genbab.network.exactly import exact_rows
 from genbab.network.interval import interval_rows, propagate
 from genbab.network.roundoff import Interval
 from genbab.specs import Clause, Spec
@@ -69,8 +69,7 @@ class FiniteRefuter:
         for flags in (clause.strict, clause.rounded):
             odd |= False if flags is None else flags
         least = interval_rows(matrix, output, on_input, (x, x))
-        sums = Affine(((0, Dense(matrix)), (1, Dense(on_input))), torch.zeros_like(rhs))
-        value, sure = without_rounding(sums, [output[0], x])
+        value, sure = exact_rows(matrix, on_input, output[0], x)
         sure = sure & (output[0] == output[1]).all(-1)
         least = torch.where(sure[:, None], value, least)
         above = (least > rhs) | ((least == rhs) & torch.tensor(odd[rows], device=x.device))

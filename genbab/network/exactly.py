@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from genbab.network.maps.base import LinearMap
+from genbab.network.maps.weighted import Dense
 from genbab.network.nodes import Affine
 
 DIGITS = 52
@@ -32,6 +33,12 @@ def without_rounding(node: Affine, points: Sequence[Tensor]) -> tuple[Tensor, Te
             sure = sure & good
         total, size, last = total + x, size + x.abs(), torch.minimum(last, last_digit(x))
     return total, sure & _exact(size, last)
+
+
+def exact_rows(matrix: Tensor, on_input: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows matrix·y + on_input·x (B, S) at y (B, O) and x (B, D), and where (B,) they are exact."""
+    zeros = matrix.new_zeros(len(matrix))
+    return without_rounding(Affine(((0, Dense(matrix)), (1, Dense(on_input))), zeros), [y, x])
 
 
 def _applied(one: LinearMap, x: Tensor) -> tuple[Tensor, Tensor]:
