@@ -1,4 +1,4 @@
-"""Which of ONNX's own node tests are read: `python benchmarks/backend_nodes.py --keep FOLDER [NAME ...]`.
+"""Which of ONNX's own node tests are read: `python benchmarks/backend_nodes.py --keep FILE [NAME ...]`.
 
 The tests come with onnx (`onnx.backend.test`): models of one operator, or of what defines it, with values of
 their inputs. What is counted:
@@ -7,14 +7,15 @@ their inputs. What is counted:
   tensor of floating-point numbers, or a sequence of them. All shares are of these. Models of a newer version
   of the format, or of the default operator set, than onnxruntime knows get the newest that it knows.
 * *read*: genbab loads the model. Inputs of floating-point numbers vary, all that are finite and hold numbers
-  (in the only such input of a test 1 stands for what is not finite); others are initialisers with the test's
-  values, which is how such numbers stand in files. Where that is
-  refused, a model counts too with one such input varying and the others held (weights, scales, limits); `all` says how many need no second try. A test without floating-point inputs is read with its
-  first input varying where the reader takes its type, else with everything held beside a spare input.
-  Sequences and optional tensors are made, and taken apart, by nodes.
-* *sound*: bounds (`backward`; of more than 1000 outputs `interval`) on the box of inputs within 1 % of the test's (of at least 1) hold what
-  onnxruntime gives at --samples inputs of the box, to within what it rounds: 2e-5 of the largest number for
-  float32 (2^-8 for shorter types, 1e-9 for float64), and the same of 1. NaN counts as outside of finite bounds.
+  (in the only such input of a test 1 stands for what is not finite); others are initialisers with the
+  test's values, which is how such numbers stand in files. Where that is refused, a model counts too with one
+  such input varying and the others held (weights, scales, limits); *with all* says how many need no second
+  try. A test without such inputs is read with its first input varying where the reader takes its type, else
+  with everything held beside a spare input. Sequences and optional tensors are made and taken apart by nodes.
+* *sound*: bounds (`backward`; of more than 1000 outputs `interval`) on the box of inputs within 1 % of the
+  test's (of at least 1) hold what onnxruntime gives at --samples inputs of the box, to within what it rounds:
+  2e-5 of the largest number for float32 (2^-8 for shorter types, 1e-9 for float64), and the same of 1. NaN
+  counts as outside of finite bounds.
 
 Each test has --seconds; they run in processes with at most --memory GiB. What is known is kept in --keep, one
 line a test, and not tried again. Exit code: 0; 1 where bounds are not sound; 2 usage.
@@ -39,7 +40,14 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.backend_cases import FLOATS, Written, as_array, kind_of, spelled_out, taken_apart
+from benchmarks.backend_cases import (  # noqa: E402  (the path comes first)
+    FLOATS,
+    Written,
+    as_array,
+    kind_of,
+    spelled_out,
+    taken_apart,
+)
 
 SHARE = 0.01  # of an input's size, at least 1, that it may vary by
 ROUNDED = {"float32": 2e-5, "float64": 1e-9}

@@ -15,7 +15,7 @@ from genbab.network import Affine, Dense, Network, Nonlinear, contractions
 from genbab.network.computed.values import evaluate, values
 from genbab.network.uncertainty import Uncertainty
 from genbab.nonlinear import Product
-from genbab.reader.lower.layers.linear import matmul
+from genbab.reader.lower.algebra.linear import matmul
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.values import Var
 

@@ -197,7 +197,7 @@ def test_remainders_by_many(lowered: Load) -> None:
 
 
 def test_a_test_for_infinity_is_undefined_beyond_float32(written: Load) -> None:
-    """1e19 · (1e19 · x) may overflow in float32, which says so; over the reals it does not: nothing is known."""
+    """1e19 · (1e19 · x) may overflow in float32, which says so, and does not over the reals."""
     body = "k = Constant<value=float {1e19}>() p = Mul(x, k) q = Mul(p, k) a = IsInf(q) y = Cast<to=1>(a)"
     head = '<ir_version: 8, opset_import: ["" : 17]> g (float[1,1] x) => (float y)'
     model = load_onnx(onnx.parser.parse_model(f"{head} {{ {body} }}"))

@@ -65,13 +65,13 @@ class Builder:
     `sums` and `elementwise` are the nodes made by `affine` and `nonlinear`, by number. `truths` are nodes
     that are known to be 0 or 1 everywhere, `known` nodes that lie between two numbers, `integral` nodes of
     whole numbers; `winners` are nodes of numbers k and, for each of them, K truth values, the k-th true:
-    (N, K); `distinct` are nodes of numbers that differ along an axis; `places` are where slices begin, by the
-    node of the number and the length of the axis; `partial`
-    nodes depend on a function that is not defined everywhere; `selections` are what `Where` chose from such
-    nodes; `copies` are nodes that one reader of a tensor takes for it, and the tensor's type; `given` are
-    between which numbers the whole inputs lie, by their node, and `ranged`, whether anybody asked; `near` are
-    nodes whose distance from the tensor may change with the input: they are near it in value only; `shares`
-    are nodes whose rows are not below 0 and add up to 1.
+    (N, K); `distinct` are nodes of numbers that differ along an axis; `places` are where slices begin, by
+    the node of the number and the length of the axis; `partial` nodes depend on a function that is not
+    defined everywhere; `selections` are what `Where` chose from such nodes; `copies` are nodes that one
+    reader of a tensor takes for it, and the tensor's type; `given` are between which numbers the whole inputs
+    lie, by their node, and `ranged`, whether anybody asked; `near` are nodes whose distance from the tensor
+    may change with the input: they are near it in value only; `shares` are nodes whose rows are not below 0
+    and add up to 1.
     """
 
     def __init__(self, input_size: int, computed: bool = False, whole: WholeInputs | None = None) -> None:

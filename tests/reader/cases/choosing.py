@@ -49,7 +49,8 @@ CASES = [
     case("Mod", (2, 3), (2, 3), fmod=1, low=0.3),
     written(
         "Mod",
-        "k = Constant<value=float {9}>() s = Mul(x, k) i = Cast<to=7>(s) m = Constant<value=int64[4] {3, -3, 5, 1}>() j = Mod(i, m) y = Cast<to=1>(j)",
+        "k = Constant<value=float {9}>() s = Mul(x, k) i = Cast<to=7>(s) "
+        "m = Constant<value=int64[4] {3, -3, 5, 1}>() j = Mod(i, m) y = Cast<to=1>(j)",
     ),
     case("Det", (2, 2, 2)),
     case("Det", (3, 3)),

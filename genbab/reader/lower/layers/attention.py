@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbab.reader.lower.layers.linear import matmul
+from genbab.reader.lower.algebra.linear import matmul
 from genbab.reader.lower.layers.softmax import softmax_of_rows
 from genbab.reader.lower.moving.joining import concatenated
 from genbab.reader.lower.table import lowering

@@ -47,11 +47,16 @@ def lower_masked(b: Builder, op: Op, inputs: Sequence[Value | Masked | None]) ->
         return [softmax(b, op, x.value, x.hidden)]
     if op.kind == "Exp":
         return [b.gather(apply(b, "exp", x.value), _visible(x))]
+    return [_largest(b, op, x, inputs[1:])]
+
+
+def _largest(b: Builder, op: Op, x: Masked, further: Sequence[Value | Masked | None]) -> Value | Masked:
+    """The largest entries over axes, or of windows."""
     if op.kind == "ReduceMax":
-        axes, keep = reduced_axes(op, [x.value, *(v for v in inputs[1:] if not isinstance(v, Masked))])
-        return [maxima(b, x.value, axes, keep, x.hidden)]
+        axes, keep = reduced_axes(op, [x.value, *(v for v in further if not isinstance(v, Masked))])
+        return maxima(b, x.value, axes, keep, x.hidden)
     if op.kind == "MaxPool":
-        return [max_pool(b, op, x.value, x.hidden)]
+        return max_pool(b, op, x.value, x.hidden)
     raise Refused("entries of minus infinity, which this operator has no rule for")
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
+from genbab.reader.lower.algebra.linear import matmul
 from genbab.reader.lower.layers.convolution import convolve
-from genbab.reader.lower.layers.linear import matmul
 from genbab.reader.lower.numbers.reductions import maxima, negated
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.arithmetic import add, apply, divide, maximum, minimum, multiply, scale, subtract

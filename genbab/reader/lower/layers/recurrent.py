@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from genbab.reader.lower.layers.linear import matmul
+from genbab.reader.lower.algebra.linear import matmul
 from genbab.reader.lower.moving.joining import stacked
 from genbab.reader.lower.table import LOWERINGS, lowering
 from genbab.reader.tensors.arithmetic import add, apply, clip, combine, multiply, scale, subtract

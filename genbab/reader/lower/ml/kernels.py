@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbab.reader.lower.layers.linear import matmul
+from genbab.reader.lower.algebra.linear import matmul
 from genbab.reader.lower.ml.scores import (
     Made,
     floats,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from genbab.reader.lower.layers.linear import matmul
+from genbab.reader.lower.algebra.linear import matmul
 from genbab.reader.lower.layers.pooling import powers, root
 from genbab.reader.lower.ml.scores import (
     Made,

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from genbab.error_free import sum_error
-from genbab.reader.lower.layers.linear import matmul
+from genbab.reader.lower.algebra.linear import matmul
 from genbab.reader.lower.ml.forest import Leaf, Test, leaves, new_style, numbers, old_style
 from genbab.reader.lower.ml.scores import (
     Made,

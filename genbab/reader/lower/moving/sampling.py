@@ -1,4 +1,4 @@
-"""`AffineGrid`, and `GridSample` on a constant grid: every output is a weighted sum of a few numbers."""
+"""`GridSample` on a constant grid: every output is a weighted sum of a few pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 
 from genbab.network import Adjoint, Compose, Diagonal, Index, LinearMap
 from genbab.network.uncertainty import Uncertainty
-from genbab.reader.lower.layers.linear import matmul_near
 from genbab.reader.lower.moving.resize import cubic_weights
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.builder import Builder, index_map
@@ -23,7 +22,6 @@ from genbab.reader.tensors.values import (
     Var,
     constant,
     count,
-    known_integers,
     needed,
 )
 
@@ -130,24 +128,3 @@ def _folded(place: Array, padding: str, size: int, corners: bool) -> Array:
         return np.zeros_like(place)
     away = np.abs(place - low) % (2 * span)
     return np.clip(low + np.where(away > span, 2 * span - away, away), 0, size - 1)
-
-
-@lowering("AffineGrid", how="affine")
-def _affine_grid(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    """theta (N, rank, rank + 1) applied to the coordinates, -1 to 1, of an image of this size (N, C, ...)."""
-    theta, size = needed(inputs, 0), known_integers(needed(inputs, 1), "the size of its image")
-    if not isinstance(theta, Var):
-        raise Refused("a grid of constants")
-    rank, corners = len(size) - 2, op.integer("align_corners", 0)
-    if corners and 1 in size[2:]:
-        raise Refused("align_corners=1 with an axis of one entry: its place is left open")
-    axes = []
-    for n in size[2:]:
-        step = np.arange(n, dtype=np.float64)
-        axes.append(step * 2 / max(n - 1, 1) - 1 if corners else (step * 2 + 1) / n - 1)
-    grid = np.stack([*np.meshgrid(*axes, indexing="ij")[::-1], np.ones(size[2:])], axis=-1)
-    table = grid.reshape(-1, rank + 1).T
-    off = np.where(np.arange(rank + 1)[:, None] < rank, 2.0**-51, 0.0) * np.ones_like(table)
-    made = matmul_near(b, theta.reshaped((size[0] * rank, rank + 1)), (table, off))
-    places = np.arange(made.size).reshape(size[0], rank, -1)
-    return b.gather(made, np.swapaxes(places, 1, 2).reshape(size[0], *size[2:], rank))

@@ -83,8 +83,7 @@ def _first_equal(b: Builder, index: Var) -> Array:
 def scattered_along(b: Builder, given: tuple[Value, Var, Value], axis: int, adding: bool) -> Value:
     """ScatterElements of (data, index, updates): data + Σ hit · (update - data), or + Σ hit · update.
 
-    Unless it is added, no two updates may meet one entry: they are one per line, or in places known to
-    differ.
+    Unless it is added, no two updates may meet one entry: they are one per line, or known to differ.
     """
     data, index, updates = given
     if not adding and index.shape[axis] > 1 and b.distinct.get(index.node) != axis:

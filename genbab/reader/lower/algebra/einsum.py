@@ -6,7 +6,7 @@ from string import ascii_letters
 
 import numpy as np
 
-from genbab.reader.lower.layers.linear import matmul
+from genbab.reader.lower.algebra.linear import matmul
 from genbab.reader.lower.numbers.reductions import reduce_sum
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.builder import Builder

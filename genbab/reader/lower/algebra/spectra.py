@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbab.reader.lower.layers.linear import matmul_near
+from genbab.reader.lower.algebra.linear import matmul_near
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.arithmetic import scale
 from genbab.reader.tensors.builder import Builder

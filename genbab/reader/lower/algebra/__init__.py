@@ -1,0 +1,1 @@
+"""Operators of linear algebra: matrix products, Einsum, transforms, grids, determinants."""
