@@ -13,7 +13,7 @@ import numpy as np
 from genbab.reader.lower.numbers.comparison import equal
 from genbab.reader.lower.numbers.reductions import reduce_sum
 from genbab.reader.lower.table import lowering
-from genbab.reader.tensors.arithmetic import add, apply, combine, maximum, minimum, multiply
+from genbab.reader.tensors.arithmetic import add, apply, combine, maximum, minimum, multiply, scale
 from genbab.reader.tensors.builder import Builder
 from genbab.reader.tensors.functions import function
 from genbab.reader.tensors.spans import entries
@@ -116,14 +116,17 @@ def place_hits(b: Builder, index: Var, length: int) -> Value:
 
 
 def hits(b: Builder, index: Var, length: int) -> Value | None:
-    """(index entries, length): 1 where it is the place, else 0, if the places are those of winners."""
-    if index.node not in b.winners:
+    """(index entries, length): 1 where it is the place, else 0, if the places are those of winners.
+
+    None also where there are more of these than places: some mean nothing.
+    """
+    if index.node not in b.winners or b.winners[index.node].shape[-1] > length:
         return None
     won = b.winners[index.node]
     choices = won.shape[-1]
     number = np.arange(won.size).reshape(-1, choices)
     wide = np.full((len(number), length), -1)
-    wide[:, : min(choices, length)] = number[:, :length]
+    wide[:, :choices] = number
     return b.gather(won, wide)
 
 
@@ -143,8 +146,8 @@ def picked(b: Builder, x: Value, places: tuple[Var, Array], rows: Array) -> Valu
     low, high = (end.numpy() for end in entries(b, at))
     first, last = int(max(low.min(), 0)), int(min(high.max(), length - 1))
     begin = b.gather(x, rows[:, first])
-    if last == first:
-        return begin
+    if last == first:  # which has no value either where the place is not in the axis
+        return add(b, begin, b.gather(scale(b, at, 0.0), which)) if at.node in b.partial else begin
     limits = np.arange(first + 1, last + 1)
     flat = at.reshaped((at.size, 1))
     above = apply(b, "step", combine(b, [(flat, 1.0), (0.5 - limits, 1.0)]))
