@@ -12,12 +12,12 @@ from typing import Any
 from torch import Tensor
 
 from genbab.kernels import Kernels, SoftmaxPlanes
-from genbab.nonlinear.groups import norm_planes, softmax_planes
+from genbab.nonlinear.groups import fixed_point_planes, norm_planes, softmax_planes
 from genbab.nonlinear.groups.kind import CertainPlanes, GroupBox, GroupFunction, GroupPlanes
 from genbab.nonlinear.groups.softmax import by_rows
 from genbab.nonlinear.groups.softmax_planes import Sides, towards
 
-KINDS = {kind.function: kind for kind in (softmax_planes.KIND, norm_planes.KIND)}
+KINDS = {kind.function: kind for kind in (softmax_planes.KIND, norm_planes.KIND, fixed_point_planes.KIND)}
 """What bounds need of each class of functions of rows."""
 
 
@@ -56,9 +56,20 @@ class KernelPlanes:
         return towards(at, v, rate)
 
 
-def group_box(fn: GroupFunction, boxes: list[tuple[Tensor, Tensor]]) -> GroupBox:
-    """The function on boxes (B, 1, N) of its arguments, the redundant ones included."""
-    return KINDS[type(fn)].box(fn, boxes)
+def group_box(
+    fn: GroupFunction, boxes: list[tuple[Tensor, Tensor]], own: tuple[Tensor, Tensor] | None = None
+) -> GroupBox:
+    """The function on boxes (B, 1, N) of its arguments, the redundant ones included.
+
+    own: the box of its values, if it is known.
+    """
+    kind = KINDS[type(fn)]
+    return kind.box(fn, [*boxes, own] if kind.own and own is not None else boxes)
+
+
+def on_own_interval(fn: GroupFunction) -> bool:
+    """Whether the planes of this function depend on the interval of its values."""
+    return KINDS[type(fn)].own
 
 
 def group_planes(box: GroupBox, a: Tensor, at: Tensor | None, *, rigorous: bool) -> CertainPlanes:

@@ -100,7 +100,8 @@ class GroupKind:
     box: the function on boxes (B, 1, N) of its arguments; planes: below Σ a·y on a box, for a (B, S, N) and
     parameters (B, S, N; None: the default), rigorous or not; roundings: how many units of rounding error,
     relative to their masses, planes have for rows of this length; lost: roughly what the relaxation of each
-    number of each argument costs Σ a·y at v, >= 0, given planes for a, if they are there.
+    number of each argument costs Σ a·y at v, >= 0, given planes for a, if they are there. own: whether the
+    node's own interval, where it is known, is one more box, and `lost` speaks of its numbers last.
     """
 
     function: type
@@ -108,3 +109,4 @@ class GroupKind:
     planes: Callable[[Any, Tensor, Tensor | None, bool], CertainPlanes]
     roundings: Callable[[int], int]
     lost: Callable[[Any, Tensor, Tensor, Tensor, GroupPlanes | None], tuple[Tensor, ...]]
+    own: bool = False
