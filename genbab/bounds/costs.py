@@ -5,6 +5,7 @@ from __future__ import annotations
 from genbab.bounds.engine import Engine
 from genbab.network import Affine, Grouped, Input, LinearMap, Meaning, Network, Nonlinear, contractions
 from genbab.network.maps.algebra import Compose
+from genbab.nonlinear.groups.grouped import on_own_interval
 
 CACHED = 600_000
 """Numbers in one (B, S, N) tensor of a pass: larger ones fall out of the processor's cache and cost several
@@ -15,6 +16,10 @@ SEARCHED = 3
 
 GROUPED, ELEMENTWISE = 60, 4
 """Multiply-adds per number of a step through a function of rows, and through an elementwise one, about."""
+
+
+IMPLICIT = 30
+"""Multiply-adds for each pair of numbers of a fixed point: turns of its own, about."""
 
 
 def rows_at_once(engine: Engine, domains: int, target: int, searching: bool) -> int:
@@ -72,7 +77,7 @@ class _Cost(Meaning[None, int]):
         return ELEMENTWISE * node.size
 
     def grouped(self, i: int, node: Grouped, x: None) -> int:
-        return GROUPED * node.size
+        return IMPLICIT * node.size**2 if on_own_interval(node.fn) else GROUPED * node.size
 
 
 def interval_exact(network: Network, i: int) -> bool:

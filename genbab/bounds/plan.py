@@ -28,6 +28,12 @@ from genbab.network.roundoff import Interval
 FORWARD_INPUTS = 32
 """Forward linear bounds are computed when at most this many inputs vary."""
 
+ROUNDS = 40
+"""So often at most are the rows of a node bounded whose own interval its planes depend on."""
+
+WORTH = 0.02
+"""The part of its width that an entry must lose in a round for another one."""
+
 Record = Callable[[int, Tensor, Answer], None]
 """(node, neurons (n,), answer): told what was found of the rows z, then -z, of these neurons."""
 
@@ -88,10 +94,21 @@ def tighten_all(
             break
         part = cost[i] / max(1.0, sum(cost[j] for j in wanted[place:]))
         mine = replace(how, seconds=part * (end - now) if end < torch.inf else end)
-        found = _tighten_node(engine, box, relaxations, i, mine)
-        if found is not None:
+        for _ in range(ROUNDS if i in network.implicit else 1):
+            before = relaxations.intervals[i]
+            found = _tighten_node(engine, box, relaxations, i, mine)
+            if found is None:
+                break
             relaxations = relaxations.moved(refined(network, relaxations.intervals, i, found, engine.check))
+            if not _narrowed(before, relaxations.intervals[i]):
+                break
     return relaxations
+
+
+def _narrowed(before: Interval, after: Interval) -> bool:
+    """Whether some entry's interval lost a part of its width that is worth another round."""
+    width = before[1] - before[0]
+    return bool((after[1] - after[0] < (1 - WORTH) * width).any())
 
 
 def _tighten_node(

@@ -14,6 +14,7 @@ from genbab.errors import ModelError
 from genbab.network.maps.base import LinearMap
 from genbab.network.nodes import Affine, Grouped, Input, Meaning, Node, Nonlinear, of_kind
 from genbab.nonlinear import Nonlinearity
+from genbab.nonlinear.groups.grouped import on_own_interval
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,6 +64,11 @@ class Network:
     def grouped(self) -> Mapping[int, Grouped]:
         """The nodes of functions of rows by number, in order."""
         return of_kind(self.nodes, Grouped)
+
+    @cached_property
+    def implicit(self) -> frozenset[int]:
+        """The nodes of functions of rows whose planes depend on their own interval."""
+        return frozenset(i for i, node in self.grouped.items() if on_own_interval(node.fn))
 
     @cached_property
     def functions(self) -> Mapping[int, Nonlinear | Grouped]:

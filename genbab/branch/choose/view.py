@@ -139,6 +139,8 @@ class DomainView:
             for reader in network.consumers[node]
             if reader in self.last_pass.planes
         ]
+        if node in self.last_pass.planes:  # what it loses by its own numbers
+            found += self._parted(node)[len(network.sources(node)) :]
         return sum(found[1:], found[0]) if found else None
 
     def _parted(self, reader: int) -> list[Tensor]:
