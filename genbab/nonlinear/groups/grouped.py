@@ -12,12 +12,15 @@ from typing import Any
 from torch import Tensor
 
 from genbab.kernels import Kernels, SoftmaxPlanes
-from genbab.nonlinear.groups import fixed_point_planes, norm_planes, softmax_planes
+from genbab.nonlinear.groups import fixed_point_planes, norm_planes, settled, softmax_planes
 from genbab.nonlinear.groups.kind import CertainPlanes, GroupBox, GroupFunction, GroupPlanes
 from genbab.nonlinear.groups.softmax import by_rows
 from genbab.nonlinear.groups.softmax_planes import Sides, towards
 
-KINDS = {kind.function: kind for kind in (softmax_planes.KIND, norm_planes.KIND, fixed_point_planes.KIND)}
+KINDS = {
+    kind.function: kind
+    for kind in (softmax_planes.KIND, norm_planes.KIND, fixed_point_planes.KIND, settled.KIND)
+}
 """What bounds need of each class of functions of rows."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from onnx import GraphProto
 
+from genbab.nonlinear.groups.settled import Settled
+from genbab.reader.convert.stopping import Stop, stopping
 from genbab.reader.lower.moving.joining import stacked
 from genbab.reader.tensors.arrange import arrange
 from genbab.reader.tensors.builder import Builder
@@ -16,10 +18,21 @@ from genbab.reader.tensors.values import Array, Masked, Op, Refused, Value, Var,
 Known = object
 """A tensor, a sequence of tensors, or the mark of a tensor that could not be made."""
 
-Body = Callable[[GraphProto, Mapping[str, Known]], list[Known]]
-"""The outputs of a subgraph, given what its inputs are; it sees the tensors around it."""
+
+class Body(Protocol):
+    """The outputs of a subgraph, given what its inputs are; it sees the tensors around it."""
+
+    def __call__(self, graph: GraphProto, inputs: Mapping[str, Known]) -> list[Known]:
+        """The outputs."""
+
+    def constant(self, name: str) -> object:
+        """What is known of a tensor around it, None for nothing."""
+
 
 Control = Callable[[Builder, Op, Sequence[Known], Body], list[Known]]
+
+SETTLING = 16
+"""Turns that are written out of a loop that stops when the network's numbers say so."""
 
 TURNS = 10_000
 """The most turns of a loop that are written out."""
@@ -55,12 +68,47 @@ def _loop(b: Builder, op: Op, inputs: Sequence[Known], body: Body) -> list[Known
             raise Refused(f"more than {TURNS} turns")
         fixed = [np.array(turn, np.int64), np.array(True)]
         made = body(graph, dict(zip(names, [*fixed, *state], strict=True)))
+        if not turn and not isinstance(made[0], np.ndarray) and not rows:
+            stop = stopping(graph, body.constant, [v.size for v in state if isinstance(v, Var | np.ndarray)])
+            if stop is not None:
+                return _settled(b, op, made[1:], (turns, stop), lambda k, now: _turn(body, graph, k, now))
         going = _truth(made[0], "the condition of its body")
         state = made[1 : 1 + len(state)]
         for row, value in zip(rows, made[1 + len(state) :], strict=True):
             row.append(value)
         turn += 1
     return [*state, *(_stack(b, row, 0) for row in rows)]
+
+
+def _turn(body: Body, graph: GraphProto, turn: int, state: Sequence[Known]) -> list[Known]:
+    """The states after one more turn."""
+    given = [np.array(turn, np.int64), np.array(True), *state]
+    return body(graph, dict(zip([i.name for i in graph.input], given, strict=True)))[1:]
+
+
+def _settled(
+    b: Builder,
+    op: Op,
+    state: list[Known],
+    when: tuple[Known, Stop],
+    further: Callable[[int, list[Known]], list[Known]],
+) -> list[Known]:
+    """The states of a loop that goes on until one of them has settled, given those after one turn.
+
+    A few turns are written out; whoever finds out what the turns come near can say more of the last one.
+    """
+    most = int(when[0].reshape(-1)[0]) if isinstance(when[0], np.ndarray) else None
+    turns = SETTLING if most is None else min(most, SETTLING)
+    for turn in range(1, turns):
+        state = further(turn, state)
+    found: list[Known] = []
+    b.label = op.label
+    for k, value in enumerate(state):
+        if not isinstance(value, Var):
+            raise Refused("the condition of its body depends on the network's input, and a state does not")
+        tolerance = when[1].tolerance if k == when[1].state else None
+        found.append(b.grouped(Settled(value.size, turns, most, tolerance), value))
+    return found
 
 
 def _scan(b: Builder, op: Op, inputs: Sequence[Known], body: Body) -> list[Known]:

@@ -258,6 +258,10 @@ class _Body:
     run: _Conversion
     scope: dict[str, Known]
 
+    def constant(self, name: str) -> object:
+        """What is known of a tensor around it, None for nothing."""
+        return self.scope.get(name)
+
     def __call__(self, graph: GraphProto, inputs: Mapping[str, Known]) -> list[Known]:
         tensors = {**self.scope, **inputs}
         label = self.run.builder.label
