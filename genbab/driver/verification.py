@@ -21,7 +21,7 @@ from genbab.driver.vacuity import vacuity
 from genbab.errors import DeadlineReached
 from genbab.network import lifted, with_premises
 from genbab.problem import queries
-from genbab.reader import Model
+from genbab.reader import Model, turn_by_turn
 from genbab.result import Result, Verdict
 from genbab.specs import Spec
 from genbab.system.deadline import Deadline
@@ -43,6 +43,8 @@ class Verification:
         deadline: Deadline,
         told: Told = Told(),  # noqa: B008 - nobody writes into it
     ) -> None:
+        if told.proof is not None:  # its checker follows the file's graph
+            model = turn_by_turn(model, deadline.check)
         self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
         self.ledger = Ledger(deadline, told.progress, told.trace, config.arithmetic)
         device = resolve(config.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from genbab.reader.convert.capabilities import operators, opset_versions
 from genbab.reader.derive.beside import shown
 from genbab.reader.models.activations import Activated, activated
-from genbab.reader.models.executed import as_executed
+from genbab.reader.models.executed import as_executed, turn_by_turn
 from genbab.reader.models.hidden import showing
 from genbab.reader.models.joined import (
     Joined,
@@ -52,5 +52,6 @@ __all__ = [
     "showing",
     "shown",
     "tensor_bytes",
+    "turn_by_turn",
     "unsimplified",
 ]

@@ -1,4 +1,4 @@
-"""A model as it is executed: its bounds hold for what its file computes in floating-point numbers."""
+"""A model read otherwise: as it is executed in floating-point numbers, or with every turn of a loop."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ def as_executed(model: Model, execution: Execution | None, ask: Callable[[], Non
     known = replace(signature, source=model.source, whole=model.network.entry.whole)
     made = build_model(proto, known, False, ask, execution)
     return replace(model, network=made.network, execution=execution, ranged=made.ranged)
+
+
+def turn_by_turn(model: Model, ask: Callable[[], None] = lambda: None) -> Model:
+    """The model with the turns of its loops as they are written: none of them has become a fixed point."""
+    if not model.network.implicit:
+        return model
+    proto, signature = read_proto(model.proto)
+    known = replace(signature, source=model.source, whole=model.network.entry.whole)
+    made = build_model(proto, known, False, ask, implicit=False)
+    return replace(model, network=made.network, tensors=made.tensors, joins=made.joins, ranged=made.ranged)

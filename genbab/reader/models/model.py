@@ -22,6 +22,7 @@ from genbab.reader.domains.domains import with_domains
 from genbab.reader.fuse.fuse import fuse
 from genbab.reader.fuse.gates import fuse_gates
 from genbab.reader.fuse.norms import with_norms
+from genbab.reader.implicit.fixed_points import refuse_unsettled, with_fixed_points
 from genbab.reader.models.selfcheck import self_check
 from genbab.reader.models.tensors import joins, named
 from genbab.reader.onnx.custom_operators import expanded
@@ -37,6 +38,9 @@ from genbab.reader.rounding.rules import Roundings
 
 TRIED = 16
 """So many outputs are tried by themselves, where a model cannot be read with all of them."""
+
+UNCHECKED = "not checked against it, and no counterexample can be replayed"
+TURNS = "turns of a loop are bounded as the fixed point that they come near, within their distance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +169,8 @@ def lowered(
     inputs = list(zip(signature.input_names, signature.input_shapes, strict=True))
     converted = convert(plain, inputs, signature.source, ask, computed, signature.whole)
     converted.network.check()
+    if computed:
+        refuse_unsettled(converted.network, signature.source)
     return converted
 
 
@@ -214,14 +220,18 @@ def build_model(
     check: bool = True,
     ask: Callable[[], None] = lambda: None,
     execution: Execution | None = None,
+    implicit: bool = True,
 ) -> Model:
-    """The model of a checked proto."""
+    """The model of a checked proto; not `implicit`: every turn of a loop is bounded as it is written."""
     written, alone = expanded(proto, signature.source)
     operators = Counter(n.op_type for n in proto.graph.node)
     proto = written
     converted = _lowered(proto, signature, ask, execution is not None)
     found = None if execution is None else rounded(converted, execution, signature.source)
     whole, fused, network = simplified(converted, ask, found)
+    if implicit and execution is None:
+        network = with_fixed_points(network, ask)
+    refuse_unsettled(network, signature.source)
     precision = shortest(converted.tensors.values())
     runs = not alone and precision is not BFLOAT16
     notes = self_check(proto, signature, converted, network) if check and runs else ()
@@ -233,9 +243,8 @@ def build_model(
             network = deployed(whole, plain, found, execution, signature.source)
     if not runs:
         lacks = f"know {', '.join(alone)}" if alone else "compute in bfloat16 on a CPU"
-        notes = (
-            f"onnxruntime does not {lacks}: not checked against it, and no counterexample can be replayed",
-        )
+        notes = (f"onnxruntime does not {lacks}: {UNCHECKED}",)
+    notes += (TURNS,) if network.implicit else ()
     return Model(
         source=signature.source,
         network=network,
