@@ -46,7 +46,7 @@ dictionaries are refused, but an output that `ZipMap` makes of a tensor is read 
 
 ALIKE = {
     "If": "the branch that is taken; the condition must be constant",
-    "Loop": "the turns one after the other; trip count and conditions must be constant",
+    "Loop": "the turns one after the other, or their fixed point; conditions are constant, or of such turns",
     "Scan": "the turns one after the other",
 }
 CONSTANT = {
