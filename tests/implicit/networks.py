@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from genbab.network import Network
 from genbab.reader.models.executed import turn_by_turn
 from genbab.reader.models.model import Model
-from genbab.reader.models.torch import load_torch
+from genbab.reader.modules.load import load_torch
 from tests.implicit.weights import contracting
 
 

@@ -158,10 +158,10 @@ def points_near(inputs: tuple[Tensor, ...]) -> Iterator[tuple[str, tuple[Tensor,
     yield "on the example", inputs
     random = torch.Generator("cpu").manual_seed(0)
     for spread in (0.1, 1.0, 3.0):
-        yield "near the example", tuple(_near(i, spread, random) for i in inputs)
+        yield "near the example", tuple(_moved(i, spread, random) for i in inputs)
 
 
-def _near(x: Tensor, spread: float, random: torch.Generator) -> Tensor:
+def _moved(x: Tensor, spread: float, random: torch.Generator) -> Tensor:
     """Random numbers near those of x; of integers, which may be places in a table, some that x has."""
     if x.is_floating_point():
         return x + spread * torch.randn(x.shape, generator=random, dtype=x.dtype, device="cpu").to(x.device)

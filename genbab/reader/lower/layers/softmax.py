@@ -81,7 +81,7 @@ def softmax_of_rows(b: Builder, x: Var, rows: Array, hidden: Array, log: bool = 
         return np.zeros(x.shape)
     kept = ~hidden.reshape(-1)[rows]
     if not kept.any(axis=1).all():
-        return _empty_rows(b, x, (rows, kept.any(axis=1)), hidden, log)
+        return _empty_rows(b, x, (rows, np.asarray(kept.any(axis=1))), hidden, log)
     offsets = np.where(kept, _constant_part(b, x.node)[rows], -np.inf)
     far = kept & (offsets < offsets.max(axis=1, keepdims=True) - FAR)
     back = np.full(x.size, -1, dtype=np.int64)
