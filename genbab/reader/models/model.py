@@ -214,6 +214,17 @@ def _readable(proto: ModelProto, signature: Signature, output: str, ask: Callabl
     return True
 
 
+def _executed(
+    whole: Network, network: Network, found: Roundings, execution: Execution, source: str
+) -> Network:
+    """The network with what its execution rounds; whole: as it was lowered, undefined where the graph is."""
+    try:
+        return deployed(whole, network, found, execution, source)
+    except UnsupportedError:  # without functions that were fused: looser, but closer to the file
+        plain = simplify(with_norms(whole) if found.norms else whole, True, found.kept)
+        return deployed(whole, plain, found, execution, source)
+
+
 def build_model(
     proto: ModelProto,
     signature: Signature,
@@ -236,11 +247,7 @@ def build_model(
     runs = not alone and precision is not BFLOAT16
     notes = self_check(proto, signature, converted, network) if check and runs else ()
     if execution is not None and found is not None:
-        try:
-            network = deployed(whole, network, found, execution, signature.source)
-        except UnsupportedError:  # without functions that were fused: looser, but closer to the file
-            plain = simplify(with_norms(whole) if found.norms else whole, True, found.kept)
-            network = deployed(whole, plain, found, execution, signature.source)
+        network = _executed(whole, network, found, execution, signature.source)
     if not runs:
         lacks = f"know {', '.join(alone)}" if alone else "compute in bfloat16 on a CPU"
         notes = (f"onnxruntime does not {lacks}: {UNCHECKED}",)
