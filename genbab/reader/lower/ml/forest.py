@@ -16,6 +16,9 @@ MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRA
 MOST_LEAVES = 100_000
 """So many leaves an ensemble may have."""
 
+MOST_TESTS = 5_000_000
+"""So many tests there may be on the ways to all nodes together."""
+
 PLAIN = {
     "BRANCH_LEQ": ("LEQ", True),
     "BRANCH_GT": ("LEQ", False),
@@ -50,9 +53,10 @@ class TreeNode:
 def leaves(nodes: Sequence[TreeNode], roots: Sequence[int]) -> list[list[Leaf]]:
     """The leaves of each tree; tests that the way to a leaf has decided before are not asked again.
 
-    Raises `Refused` for too many leaves, and `ValueError` for nodes that are reached twice.
+    Raises `Refused` for too many leaves or tests, and `ValueError` for nodes that are reached twice.
     """
     seen: set[int] = set()
+    asked = 0
     found: list[list[Leaf]] = []
     for root in roots:
         mine: list[Leaf] = []
@@ -62,6 +66,11 @@ def leaves(nodes: Sequence[TreeNode], roots: Sequence[int]) -> list[list[Leaf]]:
             if number in seen or not 0 <= number < len(nodes):
                 raise ValueError(f"node {number} of a tree is reached twice, or is not there")
             seen.add(number)
+            asked += len(known)
+            if len(seen) > 2 * MOST_LEAVES or asked > MOST_TESTS:
+                raise Refused(
+                    f"more than {MOST_LEAVES:,} leaves, or {MOST_TESTS:,} tests on the ways to them"
+                )
             node = nodes[number]
             if node.test is None:
                 mine.append(Leaf(tuple(known.items()), node.weights))
@@ -70,8 +79,6 @@ def leaves(nodes: Sequence[TreeNode], roots: Sequence[int]) -> list[list[Leaf]]:
                 if known.get(node.test, outcome) == outcome:
                     waiting.append((child, {**known, node.test: outcome}))
         found.append(mine)
-        if len(seen) > 2 * MOST_LEAVES:
-            raise Refused(f"more than {MOST_LEAVES} leaves")
     return found
 
 
@@ -104,6 +111,8 @@ def old_style(op: Op, kind: str) -> tuple[list[TreeNode], list[int]]:
     where = (op.integers(f"{kind}_{name}") or [] for name in ("treeids", "nodeids", "ids"))
     for tree, node, target, weight in zip(*where, numbers(op, f"{kind}_weights"), strict=True):
         weights[place[tree, node]].append((target, float(weight)))
+    if any((mode == "LEAF") != bool(weights[k]) for k, mode in enumerate(modes)):
+        raise Refused("a leaf without weights, or weights of a node that is none")
     nodes = []
     for k, mode in enumerate(modes):
         if mode == "LEAF":

@@ -64,13 +64,21 @@ def _classifier(b: Builder, op: Op, inputs: list[Value | None]) -> Made:
     """Two classes of which only one has weights are given by the score of the second."""
     x, labels = rows_of(b, inputs), labels_of(op)
     count = len(labels) if labels is not None else len(op.attributes["classlabels_strings"])
+    if count < 2:
+        raise Refused("one class, or none")
     trees = leaves(*old_style(op, "class"))
     used = {target for tree in trees for leaf in tree for target, _ in leaf.weights}
+    if count == 2 and used == {1}:
+        raise Refused("weights of the second of two classes only")
     if count == 2 and len(used) == 1:
         return _binary(b, op, x, [[_only(leaf) for leaf in tree] for tree in trees], labels)
     scores = b.variable(_whole(b, op, x, trees, count))
     if not all(_always(trees, target) for target in range(count)):
-        return [Unread(PARTIAL), transformed(b, op, scores)]
+        if (how := op.text("post_transform", "NONE")) != "NONE":
+            raise Refused(
+                f"post_transform {how} of classes that leaves give no weight at all: NONE is accepted"
+            )
+        return [Unread(PARTIAL), scores]
     return [label_of_largest(b, scores, labels), transformed(b, op, scores)]
 
 
