@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -130,16 +131,44 @@ def test_jumps_are_refused_by_name(kind: str) -> None:
         genbab.derivative(model)
 
 
+Piece = Callable[[Tensor], Tensor]
+
+
 class Pieces(nn.Module):
-    """x/2 up to 3, beyond it x."""
+    """One of two functions up to a place and the other beyond it."""
+
+    def __init__(
+        self, place: float, left: Callable[[Tensor], Tensor], right: Callable[[Tensor], Tensor]
+    ) -> None:
+        super().__init__()
+        self.place, self.left, self.right = place, left, right
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.where(x > 3, x, x / 2)
+        return torch.where(x > self.place, self.right(x), self.left(x))
 
 
-def test_pieces_that_do_not_meet_are_refused() -> None:
-    with pytest.raises(UsageError, match="may jump: it has no derivative as far as is known"):
-        genbab.derivative(Pieces(), example=torch.zeros(1, 1))
+def test_pieces_that_meet_are_one_function() -> None:
+    for place, left, right in (
+        (0.0, lambda x: torch.exp(x) - 1, lambda x: x),
+        (0.0, torch.tanh, lambda x: x * x),
+        (3.0, lambda x: x / 2, lambda x: 2 * x - 4.5),
+        (-0.5, torch.abs, lambda x: x * x + 0.25),
+    ):
+        made = genbab.derivative(Pieces(place, left, right), example=torch.zeros(1, 1))
+        for x, piece in ((place - 0.3, left), (place + 0.4, right)):
+            at = torch.tensor([x], dtype=torch.float64, requires_grad=True)
+            (slope,) = torch.autograd.grad(piece(at).sum(), at)
+            assert torch.allclose(evaluate(made.network, at.detach()), slope)
+        found = genbab.lipschitz(
+            Pieces(place, left, right), [place - 1], [place + 1], example=torch.zeros(1, 1)
+        )
+        assert found.upper >= found.lower - 1e-9
+
+
+@pytest.mark.parametrize(("place", "left"), [(3.0, torch.tanh), (0.0, torch.cos), (1e-9, lambda x: 2 * x)])
+def test_pieces_that_do_not_meet_are_refused(place: float, left: Piece) -> None:
+    with pytest.raises(UsageError, match="may jump, so it has no derivative"):
+        genbab.derivative(Pieces(place, left, lambda x: x), example=torch.zeros(1, 1))
 
 
 def test_jumps_that_no_output_depends_on_in_that_direction_do_no_harm() -> None:

@@ -104,9 +104,9 @@ def switched(expression: Expression) -> Expression:
 
     Thresholds stay the zeros of the steps as written, at which no number is rounded.
     """
-    if not _certain(expression):
+    if not thresholds_known(expression):
         return expression
-    events = sorted(_events(expression), key=lambda e: (e.place, not e.closed))
+    events = sorted(events_of(expression), key=lambda e: (e.place, not e.closed))
     if not 0 < len({event.place for event in events}) <= MOST:
         return expression
     try:
@@ -117,14 +117,15 @@ def switched(expression: Expression) -> Expression:
         return expression
 
 
-def _certain(expression: Expression) -> bool:
+def thresholds_known(expression: Expression) -> bool:
     """Whether all numbers that a threshold depends on are known exactly."""
     last = max((s.a for s in expression.steps if isinstance(s, Apply) and s.fn.name in STEPS), default=-1)
     sums = [step for step in expression.steps[: last + 1] if isinstance(step, Combine)]
     return all(exact(step.shift, *(w for _, w in step.terms)) for step in sums)
 
 
-def _events(expression: Expression) -> Iterator[_Event]:
+def events_of(expression: Expression) -> Iterator[_Event]:
+    """The places at which steps change their value; none for steps of anything but affine or |affine|."""
     for n, step in enumerate(expression.steps):
         if not isinstance(step, Apply) or step.fn.name not in STEPS:
             continue
@@ -162,13 +163,13 @@ def _stretches(expression: Expression, events: Sequence[_Event]) -> list[_Stretc
     state: dict[int, float] = {}
     for event in reversed(events):
         state[event.step] = 1.0 - event.value
-    found = [_Stretch(_with(expression, state), None, None)]
+    found = [_Stretch(with_steps(expression, state), None, None)]
     groups: dict[tuple[Fraction, bool], list[_Event]] = {}
     for event in events:
         groups.setdefault((event.place, event.closed), []).append(event)
     for group in groups.values():
         state.update({event.step: event.value for event in group})
-        here, last = _with(expression, state), found[-1]
+        here, last = with_steps(expression, state), found[-1]
         if here != last.piece:
             found[-1] = _Stretch(last.piece, last.first, group[0])
             found.append(_Stretch(here, group[0], None))
@@ -255,7 +256,7 @@ def _defined(piece: Expression, stretch: _Stretch) -> tuple[Expression, bool]:
     return parts[-1], ended and alone
 
 
-def _with(expression: Expression, state: Mapping[int, float]) -> Expression:
+def with_steps(expression: Expression, state: Mapping[int, float]) -> Expression:
     """The expression with some of its steps fixed; UsageError for a function of a constant."""
     parts: list[Expression] = []
     for n, step in enumerate(expression.steps):

@@ -14,12 +14,12 @@ import torch
 from genbab.errors import UsageError
 from genbab.network import Adjoint, Compose, Grouped, Index, LinearMap
 from genbab.nonlinear import Nonlinearity
-from genbab.nonlinear.composed.composed import compose, enclose
 from genbab.nonlinear.composed.slopes import continuous
 from genbab.nonlinear.expressions.expression import Expression
 from genbab.nonlinear.expressions.steps import Apply
 from genbab.nonlinear.groups.softmax import Softmax
-from genbab.nonlinear.identities.known import rewritten
+from genbab.nonlinear.identities.meeting import meeting
+from genbab.nonlinear.identities.switches import STEPS
 
 Directions = tuple[int, ...]
 """Numbers of the directions in which something is differentiated, ascending, with repetitions."""
@@ -60,32 +60,16 @@ def refuse_jumps(fn: Nonlinearity, where: str) -> None:
 
     It has no derivative. A function that is put together of pieces is looked at as a whole.
     """
-    if isinstance(fn.written, Expression):
-        text = str(fn.written)
-        if all(continuous(step.fn) for step in fn.written.steps if isinstance(step, Apply)):
-            return
-        try:
-            plain = rewritten(fn.written)
-            found = None if plain.affine is not None else compose(plain)
-        except UsageError:
-            raise UsageError(f"{where}: '{text}' may jump: it has no derivative as far as is known") from None
-        if found is not None and (_jumps_outside(fn.written, found.domain) or not continuous(found)):
-            raise UsageError(f"{where}: '{text}' may jump: it has no derivative as far as is known")
-    elif not continuous(fn):
-        raise UsageError(f"{where}: '{fn}' jumps, so it has no derivative")
-
-
-def _jumps_outside(expression: Expression, domain: tuple[float, float]) -> bool:
-    """Whether a part of the expression may jump where its facts are not certain."""
-    ends = torch.tensor([[-torch.inf, domain[1]], [domain[0], torch.inf]], dtype=torch.float64)
-    for step in expression.steps:
-        if not isinstance(step, Apply) or continuous(step.fn):
-            continue
-        low, high = enclose(Expression(expression.steps[: step.a + 1]), ends[0], ends[1])
-        met = [(low <= last) & (first <= high) for first, last, _, _ in step.fn.jumps]
-        if step.fn.period or bool(torch.stack(met).any()):
-            return True
-    return False
+    if not isinstance(fn.written, Expression):
+        if not continuous(fn):
+            raise UsageError(f"{where}: '{fn}' jumps, so it has no derivative")
+        return
+    parts = [step.fn for step in fn.written.steps if isinstance(step, Apply) and not continuous(step.fn)]
+    if parts and not (all(part.name in STEPS for part in parts) and meeting(fn.written)):
+        raise UsageError(
+            f"{where}: '{fn.written}' may jump, so it has no derivative: pieces must meet exactly, "
+            "in numbers that float64 holds"
+        )
 
 
 def softmax_rows(node: Grouped, where: str) -> LinearMap:
