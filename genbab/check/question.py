@@ -194,7 +194,8 @@ def load(model: Path, specification: Path, proof: Path, limits: Limits, reading:
         text = unpacked(texts[1], limits.memory).decode()
     except UnicodeDecodeError:
         raise Unusable("the specification is no text") from None
-    spec = read_specification(text, program.inputs, outputs)
+    mask = None if program.whole is None else program.whole.mask
+    spec = read_specification(text, program.inputs, outputs, mask)
     if program.whole is not None:
         spec = replace(spec, disjuncts=[_whole(disjunct, program.whole) for disjunct in spec.disjuncts])
     joins = joined(program, read_.functions)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from genbab.check.failures import Unusable
-from genbab.check.intervals import FARTHEST, Array
+from genbab.check.intervals import FARTHEST, Array, Mask
 
 TOKEN = re.compile(r";[^\n]*|[()]|[^\s();]+")
 NUMBER = re.compile(r"[+-]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})([eE][+-]?\d{1,3})?")
@@ -50,13 +50,16 @@ class Specification:
     disjuncts: list[Disjunct]
 
 
-def read_specification(text: str, inputs: int, outputs: int) -> Specification:
-    """The unsafe set that a text describes for a model of so many inputs and outputs."""
+def read_specification(text: str, inputs: int, outputs: int, whole: Mask | None = None) -> Specification:
+    """The unsafe set that a text describes for a model of so many inputs and outputs.
+
+    whole: which inputs are integers (None: none); their bounds are integers, too.
+    """
     if "(vnnlib-version" in text:
         raise Unusable("the specification is VNN-LIB 2, for which there is no rule")
     declared: set[str] = set()
     base: list[Atom] = []
-    whole: list[list[Atom]] = [[]]
+    clauses: list[list[Atom]] = [[]]
     for command in _commands(text):
         if command[0] in ("declare-const", "declare-fun") and len(command) > 2:
             declared.add(str(command[1]))
@@ -65,13 +68,13 @@ def read_specification(text: str, inputs: int, outputs: int) -> Specification:
             if len(found) == 1:
                 base.extend(found[0])
             else:
-                whole = _products(whole, found)
+                clauses = _products(clauses, found)
         elif command[0] not in ("set-logic", "set-info", "check-sat", "exit"):
             raise Unusable(f"no rule for {_said(command)}")
     counts = [sum(name[0] == kind for name in declared) for kind in "XY"]
     if counts != [inputs, outputs]:
         raise Unusable(f"the specification has {counts} inputs and outputs, the model {[inputs, outputs]}")
-    return _collected(base, whole, inputs, outputs)
+    return _collected(base, clauses, np.zeros(inputs, bool) if whole is None else whole, outputs)
 
 
 def _commands(text: str) -> Iterator[list[Text]]:
@@ -191,6 +194,13 @@ def rounded(value: Fraction, up: bool) -> float:
     return near
 
 
+def outermost(end: Fraction, upper: bool, strict: bool) -> Fraction:
+    """The largest integer at most a number, or less than it; the least one from it, or above it, on."""
+    if upper:
+        return Fraction(math.ceil(end) - 1 if strict else math.floor(end))
+    return Fraction(math.floor(end) + 1 if strict else math.ceil(end))
+
+
 class _Rows:
     """The rows met so far, each once."""
 
@@ -206,16 +216,16 @@ class _Rows:
         return self._numbers[key]
 
 
-def _collected(base: list[Atom], whole: list[list[Atom]], inputs: int, outputs: int) -> Specification:
-    rows = _Rows()
+def _collected(base: list[Atom], clauses: list[list[Atom]], whole: Mask, outputs: int) -> Specification:
+    rows, inputs = _Rows(), len(whole)
     low, high = np.full(inputs, -np.inf), np.full(inputs, np.inf)
-    shared = list(_bounds(base, low, high, rows, outputs))
+    shared = list(_bounds(base, (low, high), whole, rows, outputs))
     disjuncts = []
-    if len(whole) * inputs > MOST_NUMBERS:
-        raise Unusable(f"the specification has {len(whole)} disjuncts of {inputs} inputs: too many")
-    for clause in whole:
+    if len(clauses) * inputs > MOST_NUMBERS:
+        raise Unusable(f"the specification has {len(clauses)} disjuncts of {inputs} inputs: too many")
+    for clause in clauses:
         mine = (low.copy(), high.copy()) if clause else (low, high)
-        inequalities = (*shared, *_bounds(clause, *mine, rows, outputs))
+        inequalities = (*shared, *_bounds(clause, mine, whole, rows, outputs))
         inequalities = inequalities or (Inequality(rows.number({}), 0.0, False),)  # 0 <= 0
         bounded = (mine[0] >= -FARTHEST) & (mine[1] <= FARTHEST)
         if not bounded.all():
@@ -226,18 +236,21 @@ def _collected(base: list[Atom], whole: list[list[Atom]], inputs: int, outputs: 
 
 
 def _bounds(
-    atoms: Sequence[Atom], low: Array, high: Array, rows: _Rows, outputs: int
+    atoms: Sequence[Atom], box: tuple[Array, Array], whole: Mask, rows: _Rows, outputs: int
 ) -> Iterator[Inequality]:
-    """The inequalities that are no bounds of single inputs; those are put into low and high."""
+    """The inequalities that are no bounds of single inputs; those are put into the box."""
+    low, high = box
     for coefficients, constant, strict in atoms:
         for name in coefficients:
             if int(name[2:]) >= (len(low) if name[0] == "X" else outputs):
                 raise Unusable(f"the model has no {name}")
         if len(coefficients) == 1 and (name := next(iter(coefficients)))[0] == "X":
             factor, index = coefficients[name], int(name[2:])
-            if factor > 0:
-                high[index] = min(high[index], rounded(-constant / factor, up=True))
+            end, upper = -constant / factor, factor > 0
+            end = outermost(end, upper, strict) if whole[index] else end
+            if upper:
+                high[index] = min(high[index], rounded(end, up=True))
             else:
-                low[index] = max(low[index], rounded(-constant / factor, up=False))
+                low[index] = max(low[index], rounded(end, up=False))
         else:
             yield Inequality(rows.number(coefficients), rounded(-constant, up=True), strict)

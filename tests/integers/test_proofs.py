@@ -72,20 +72,43 @@ def test_the_same_proof_about_real_numbers_is_rejected(
     assert capsys.readouterr().out.startswith("rejected")
 
 
+def about(folder: Path, specification: bytes) -> None:
+    """Write the proof p as if it were about this specification, as q."""
+    with zipfile.ZipFile(folder / "p") as old, zipfile.ZipFile(folder / "q", "w") as new:
+        for name in old.namelist():
+            part = old.read(name)
+            if name == "header.json":
+                header = json.loads(part)
+                header["specification"]["sha256"] = hashlib.sha256(specification).hexdigest()
+                part = json.dumps(header).encode()
+            new.writestr(name, part)
+
+
 def test_false_statements_are_not_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The proof of a box, about a box with one integer more, at which the statement is false."""
     model, spec = written(tmp_path, hat("int8"), -0.5, (1.5, 9.0))
     assert genbab.prove(model, spec, tmp_path / "p", CONFIG, check=0).verdict == "verified"
     write_vnnlib(always(Network(1)(x := Input(1))[0] <= -0.5, on=box(x, 0.0, 9.0)), spec)
-    data = spec.read_bytes()
-    with zipfile.ZipFile(tmp_path / "p") as old, zipfile.ZipFile(tmp_path / "q", "w") as new:
-        for name in old.namelist():
-            part = old.read(name)
-            if name == "header.json":
-                header = json.loads(part)
-                header["specification"]["sha256"] = hashlib.sha256(data).hexdigest()
-                part = json.dumps(header).encode()
-            new.writestr(name, part)
+    about(tmp_path, spec.read_bytes())
+    assert main([str(model), str(spec), str(tmp_path / "q")]) == 1
+    assert "rejected" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "ends", ["(> X_0 1) (< X_0 5)", "(>= (* 3 X_0) 4) (<= X_0 4.9999999999999999999999)"]
+)
+def test_bounds_exclude_the_integers_that_they_exclude(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ends: str
+) -> None:
+    """The statement holds at 2, 3 and 4; at 1 it is false, and the proof of one is none of the other."""
+    model, spec = tmp_path / "m.onnx", tmp_path / "s.vnnlib"
+    model.write_bytes(hat("int8").SerializeToString())
+    text = "(declare-const X_0 Real) (declare-const Y_0 Real) (assert (and {} (>= Y_0 -0.75)))"
+    spec.write_text(text.format(ends))
+    result = genbab.prove(model, spec, tmp_path / "p", CONFIG)
+    assert result.verdict == "verified" and checked(result.statistics)[0] == "accepted"
+    spec.write_text(text.format("(>= X_0 1) (< X_0 5)"))
+    about(tmp_path, spec.read_bytes())
     assert main([str(model), str(spec), str(tmp_path / "q")]) == 1
     assert "rejected" in capsys.readouterr().out
 
