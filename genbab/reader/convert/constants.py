@@ -220,6 +220,9 @@ SPECIAL: dict[str, Callable[[Op, Sequence[Constant | None]], Ball]] = {
     "AffineGrid": _grid,
     "DequantizeLinear": _dequantised,
     "Range": _steps,
+    "TfIdfVectorizer": lambda op, a: times(
+        ball(fold(op, list(map(_exact, a)))[0]), (ONE[0], np.array(2.0**-22))
+    ),
 }
 
 

@@ -43,6 +43,8 @@ CASES = [
         for how in ("mul", "max", "min")
     ),
     case("ScatterND", weights(4), ints(1, 1, 3).reshape(3, 1), (3,), opset=18, reduction="max"),
+    case("TensorScatter", (2, 1, 4, 2), (2, 1, 2, 2), ints(1, 0), opset=24),
+    case("TensorScatter", (2, 4, 2), (2, 2, 2), ints(3, 0), opset=24, mode="circular"),
     case("CumProd", (2, 3), np.array(1), opset=26),
     case("CumProd", (2, 3), np.array(0), opset=26, exclusive=1, reverse=1),
     case("Mod", (2, 3), DIVISORS, fmod=1),

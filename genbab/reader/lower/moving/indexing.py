@@ -59,6 +59,18 @@ def _gather_nd(op: Op, a: list[Any]) -> Array:
     return np.asarray(a[0][(*lead, *np.moveaxis(index, -1, 0))])
 
 
+@moves("TensorScatter", data=(0, 1))
+def _tensor_scatter(op: Op, a: list[Any]) -> Array:
+    """The cache with the update along the axis from where each batch's index says, around its end or not."""
+    axis = positive_axis(op.integer("axis", -2), a[0].ndim)
+    start = a[2] if len(a) > 2 and a[2] is not None else np.zeros(a[0].shape[0], np.int64)
+    out, length, new = np.moveaxis(np.array(a[0]), axis, 1), a[0].shape[axis], np.moveaxis(a[1], axis, 1)
+    for row, (first, part) in enumerate(zip(start.ravel().astype(int), new, strict=True)):
+        at = first + np.arange(len(part))
+        out[row, at % length if op.text("mode", "linear") == "circular" else at] = part
+    return np.moveaxis(out, 1, axis)
+
+
 @moves("Compress")
 def _compress(op: Op, a: list[Any]) -> Array:
     axis = op.attributes.get("axis")
