@@ -12,8 +12,10 @@ from genbab.network.interval import propagate
 from genbab.reader.implicit.equations import Equation
 from genbab.reader.models.executed import turn_by_turn
 from genbab.reader.models.model import load_onnx
+from genbab.reader.models.torch import load_torch
 from genbab.reader.rounding.execution import Execution
 from tests.implicit.loops import Changing
+from tests.implicit.weights import contracting
 
 LOOPS = {
     "largest change": Changing(),
@@ -69,6 +71,31 @@ def test_a_tolerance_that_is_taken_too_small_is_found(monkeypatch: pytest.Monkey
 def test_other_conditions_are_refused_by_name(loop: Changing) -> None:
     with pytest.raises(UnsupportedError, match=r"'loop' \(Loop\): the condition of its body depends"):
         load_onnx(loop.proto())
+
+
+class Scripted(torch.nn.Module):
+    """Turns while the state changes by more than 1e-4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outer, self.head = torch.nn.Linear(3, 5), torch.nn.Linear(5, 2)
+        self.inner = torch.nn.Linear(5, 5, bias=False)
+        self.inner.weight.data = contracting(5, 0.6, 0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The head of the last turn."""
+        u = self.outer(x)
+        z, going = torch.zeros_like(u), True
+        while going:
+            new = torch.tanh(self.inner(z) + u)
+            going = bool((new - z).abs().max() > 1e-4)
+            z = new
+        return self.head(z)  # type: ignore[no-any-return]
+
+
+def test_a_scripted_module_that_loops_is_read() -> None:
+    model = load_torch(torch.jit.script(Scripted().eval()), torch.zeros(1, 3))
+    assert model.network.implicit
 
 
 def test_executions_and_proofs_are_refused_by_name() -> None:
