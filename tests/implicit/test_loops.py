@@ -12,7 +12,7 @@ from genbab.network.interval import propagate
 from genbab.reader.implicit.equations import Equation
 from genbab.reader.models.executed import turn_by_turn
 from genbab.reader.models.model import load_onnx
-from genbab.reader.models.torch import load_torch
+from genbab.reader.modules.load import load_torch
 from genbab.reader.rounding.execution import Execution
 from tests.implicit.loops import Changing
 from tests.implicit.weights import contracting
