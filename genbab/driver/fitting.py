@@ -151,21 +151,27 @@ def _reach(spec: Spec) -> Ends:
 def _variables(runs: Sequence[Run], limits: Ends, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(which of the variables are integers, their least and largest values), (D,) each.
 
-    Those that some run puts into an input of integers. Raises `SpecError` where one is multiplied, or added
-    to, by what is no integer.
+    Those that some run puts into an input of integers, with an integer added or the sign changed at most.
+    Raises `SpecError` where another number may be put there: x + 1/2, or 2 x where x need be no integer.
     """
     whole, low, high = np.zeros(size, bool), np.full(size, -np.inf), np.full(size, np.inf)
+    mine = np.isfinite(limits[0])
     for run in runs:
-        mine = np.isfinite(limits[0])
         entries = mine[run.row]
         numbers = np.concatenate([run.offset[mine], run.value[entries]])
         if (numbers != np.rint(numbers)).any():
             raise SpecError(
                 "a run puts multiples of variables or sums that are no integers into an input of integers"
             )
-        whole[run.column[entries]] = True
-        alone = entries & (np.bincount(run.row, minlength=len(run.offset))[run.row] == 1) & (run.value == 1.0)
+        alone = entries & (np.bincount(run.row, minlength=len(run.offset))[run.row] == 1)
+        whole[run.column[alone & (np.abs(run.value) == 1.0)]] = True
+        alone &= run.value == 1.0
         rows, columns = run.row[alone], run.column[alone]
         np.maximum.at(low, columns, limits[0][rows] - run.offset[rows])
         np.minimum.at(high, columns, limits[1][rows] - run.offset[rows])
+    if any(not whole[run.column[mine[run.row]]].all() for run in runs):
+        raise SpecError(
+            "a run puts a multiple or a sum of variables into an input of integers, which may be an integer "
+            "where they are none; a run that takes such a variable as it is makes it one"
+        )
     return whole, low, high

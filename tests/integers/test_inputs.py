@@ -160,6 +160,20 @@ def test_runs_keep_to_integers() -> None:
         genbab.verify(model, always(f(a + 0.5 * np.ones(2))[0] <= 20, on=box(a, 0, 3)))
 
 
+def test_variables_that_need_be_no_integers_are_refused() -> None:
+    """2 x is 1 where x is 1/2, unless another run takes x as it is."""
+    model = made("int32[1] x", "y = Cast<to=1>(x)")
+    x, two, net = Input(1), Input(2), Network(1)
+    for y, where in (
+        (net(2 * x)[0], box(x, 0, 1)),
+        (net(two[0:1] + two[1:2])[0], box(two, 0, 0.75)),
+    ):
+        with pytest.raises(SpecError, match="a multiple or a sum of variables"):
+            genbab.verify(model, always((y <= 0.5) | (y >= 1.5), on=where))
+    both = always((net(2 * x)[0] <= 0.5) | (net(-x)[0] <= -0.5), on=box(x, 0, 1))
+    assert genbab.verify(model, both, genbab.Config(timeout=10)).verdict == "verified"
+
+
 def test_integer_outputs_make_strict_limits_provable() -> None:
     """That a number of a class is at most 1 excludes 2 only, which bounds of closed sets can tell from 1."""
     model = made("float[1,3] x", "y = ArgMax<axis=1, keepdims=0>(x)", "int64[1] y")
