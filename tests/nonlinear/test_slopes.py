@@ -17,6 +17,7 @@ from genbab.nonlinear.composed.stated import stated_slope
 from genbab.nonlinear.expressions.jets import jet
 from genbab.nonlinear.facts.registry import DEFINITIONS, REGISTRY
 from genbab.nonlinear.identities.known import rewritten
+from genbab.nonlinear.identities.meeting import meeting
 from tests.nonlinear.boxes import FUNCTIONS
 from tests.registered import forgotten  # noqa: F401
 
@@ -120,3 +121,21 @@ def test_sums_and_products_follow_the_rules() -> None:
     found = differentiated(formula("x*exp(x)*sin(x) + 2*x**3"))
     wanted = torch.exp(x) * (torch.sin(x) + x * torch.sin(x) + x * torch.cos(x)) + 6 * x**2
     assert close(found.value(x), wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "meet"),
+    [
+        ("x*step(x) + (exp(x) - 1)*(1 - step(x))", True),
+        ("tanh(x)*(1 - step(x)) + x**2*step(x)", True),
+        ("abs(x)*(1 - step(x + 0.5)) + (x**2 + 0.25)*step(x + 0.5)", True),
+        ("x*step(abs(x) - 2) + 0.5*x**2*(1 - step(abs(x) - 2))", False),
+        ("cos(x)*(1 - step(x)) + x*step(x)", False),
+        ("tanh(x)*(1 - step(x - 3)) + x*step(x - 3)", False),
+        ("x*step(x - 0.001) + 2*x*(1 - step(x - 0.001))", False),
+        ("x*step(sin(x))", False),
+        ("x - floor(x)", False),
+    ],
+)
+def test_pieces_meet_or_not(text: str, meet: bool) -> None:
+    assert meeting(formula(text)) is meet
