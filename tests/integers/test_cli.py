@@ -68,3 +68,7 @@ def test_what_makes_no_sense_is_said(folder: Path) -> None:
     pytest.importorskip("vnnlib")
     done = run(folder, "int64.vnnlib", "--network", "f=m.onnx")
     assert done.returncode == 2 and "A is declared int64, the model's input is int32" in done.stderr
+    text = QUERY.replace("KIND", "int32").replace("Y float32", "Y int32").replace("12.25", "12")
+    (folder / "output.vnnlib").write_text(text)
+    done = run(folder, "m.onnx", "output.vnnlib")
+    assert done.returncode == 2 and "Y is declared int32, the model's output is float32" in done.stderr

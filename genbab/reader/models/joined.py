@@ -91,9 +91,16 @@ def check_declared(model: Model, networks: Sequence[NetworkName]) -> None:
     """
     own = own_models(networks)
     several = networks if model.parts else networks[:1]
-    kinds = zip((t for n in several for t in n.inputs), model.input_dtypes, strict=False)
+    kinds, inputs = element_types(model), len(model.input_names)
+    ends = (
+        ("input", (t for n in several for t in n.inputs), kinds[:inputs]),
+        ("output", (t for n in several for t in n.outputs), kinds[inputs:]),
+    )
     if wrong := [
-        f"{t.name} is declared {t.type}, the model's input is {k}" for t, k in kinds if _other(t, k)
+        f"{tensor.name} is declared {tensor.type}, the model's {what} is {kind}"
+        for what, tensors, own_kinds in ends
+        for tensor, kind in zip(tensors, own_kinds, strict=False)
+        if _other(tensor, kind)
     ]:
         raise SpecError("; ".join(wrong))
     if model.parts or not networks:
@@ -113,9 +120,9 @@ def check_declared(model: Model, networks: Sequence[NetworkName]) -> None:
         raise SpecError("; ".join(wrong))
 
 
-def _other(tensor: TensorName, kind: np.dtype[np.generic]) -> bool:
+def _other(tensor: TensorName, kind: str) -> bool:
     """Whether a tensor is declared to be of integers, or truth values, and the model's is of another type."""
-    return tensor.type != str(kind) and tensor.type.rstrip("0123456789") in ("int", "uint", "bool")
+    return tensor.type != kind and tensor.type.rstrip("0123456789") in ("int", "uint", "bool")
 
 
 def check_shapes(model: Model, networks: Sequence[NetworkName]) -> None:
