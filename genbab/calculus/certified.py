@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from genbab.calculus.derivatives import chosen, derivative
-from genbab.calculus.formulas import formulas
+from genbab.calculus.formulas import formulas, has_derivatives
 from genbab.calculus.maximise import Goal, Maxima, maxima
-from genbab.calculus.norms import norm_of_jacobian, off_kinks
+from genbab.calculus.norms import norm_of_jacobian
 from genbab.calculus.options import BoxQuestion, SearchOptions
 from genbab.calculus.results import (
     CertifiedMaximum,
@@ -25,6 +25,7 @@ from genbab.calculus.results import (
 )
 from genbab.errors import UsageError
 from genbab.network.roundoff import Interval
+from genbab.reader.derive.kinks import off_kinks
 from genbab.system.device import usual_torch
 
 
@@ -38,10 +39,11 @@ def maximum(
     and as `formulas`.
     """
     asked, started = BoxQuestion.of(model, lower, upper, options), time.monotonic()
-    made = formulas(asked.model, formula)
+    made, slopes = formulas(asked.model, formula), has_derivatives(asked.model, formula)
     with usual_torch():
         wanted = Goal(torch.zeros(1).long(), torch.ones(1).double(), asked.tolerance)
-        found = maxima(made, asked.box, wanted, asked.deadline)
+        usable = [off_kinks(made.network)] if slopes else []
+        found = maxima(made, asked.box, wanted, asked.deadline, *usable)
     return _largest(found, started)
 
 

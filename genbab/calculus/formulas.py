@@ -51,6 +51,12 @@ def formulas(model: Any, *texts: str, example: Any = None) -> Model:
         return made_of(loaded, made, "formulas")
 
 
+def has_derivatives(model: Model, text: str) -> bool:
+    """Whether a formula speaks of derivatives; raises as `formulas`."""
+    tree = FormulaTree(text, model.network.input_size, model.network.output_size)
+    return any(inputs for _, inputs in tree.quantities())
+
+
 class FormulaTree:
     """A formula as Python reads it, for a model of so many inputs and outputs."""
 

@@ -14,21 +14,16 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from genbab.attack import Replayer
 from genbab.calculus.results import CertifiedMaximum, EnclosureStatus
-from genbab.network import Dense, Network, values
-from genbab.nonlinear import Gate, Nonlinearity, make
-from genbab.nonlinear.composed.defined import keeps_domain
+from genbab.network import Dense
+from genbab.nonlinear import make
 from genbab.reader import Model
 from genbab.reader.derive.asked import differentiated_by
 from genbab.reader.derive.model import made_of
 from genbab.reader.derive.source import differentiable
-
-CLEAR = 1e-9
-"""Arguments nearer to a kink than this, relative to 1 and the kink, are taken to be at it."""
 
 
 def norm_of_jacobian(
@@ -77,26 +72,3 @@ def _spectral(model: Model, found: CertifiedMaximum, shape: tuple[int, int]) -> 
     jacobian = Replayer(model).replay(found.at)[1:].reshape(shape)
     lower = float(np.linalg.norm(jacobian, 2)) if math.isfinite(found.lower) else found.lower
     return replace(found, lower=min(lower, upper), upper=upper, status=status)
-
-
-def off_kinks(network: Network) -> Callable[[NDArray[np.float64]], bool]:
-    """Whether all functions of a network are smooth at a point: there its derivatives are what they are."""
-    kinked = []
-    for node in network.nonlinear.values():
-        fn = node.fn.g if isinstance(node.fn, Gate) else node.fn
-        if isinstance(fn, Nonlinearity) and fn.kinks and not keeps_domain(fn):
-            kinked.append((node.args[-1], fn))
-
-    def clear(x: NDArray[np.float64]) -> bool:
-        known = values(network, torch.from_numpy(np.array(x, np.float64))) if kinked else []
-        return all(_away(known[argument], fn) for argument, fn in kinked)
-
-    return clear
-
-
-def _away(x: Tensor, fn: Nonlinearity) -> bool:
-    kinks = torch.tensor(fn.kinks, dtype=torch.float64)
-    apart = x[..., None] - kinks
-    if fn.period:
-        apart = apart - fn.period * torch.round(apart / fn.period)
-    return bool((apart.abs() > CLEAR * (1 + kinks.abs())).all())

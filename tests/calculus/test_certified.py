@@ -66,6 +66,33 @@ def test_the_kink_of_an_absolute_value_does_no_harm() -> None:
         assert found.lower == pytest.approx(1.0) and found.upper >= 1.0
 
 
+def test_what_is_seen_is_seen_off_kinks() -> None:
+    """relu(x) - relu(-x) is x, with slope 1, also where both slopes count as 1: at 0."""
+    model = genbab.load(Pair(), example=torch.zeros(1, 1))
+    found = genbab.maximum(model, "d(y0, x0)", [-2.0], [2.0], timeout=1)
+    assert found.lower <= 1.0 <= found.upper
+    found = genbab.maximum(model, "-d(y0, x0)", [0.0], [0.0], timeout=1)
+    assert found.lower == -math.inf and found.upper >= -1.0
+
+
+def test_what_no_input_moves_may_be_at_a_kink() -> None:
+    """A neuron that was pruned is always at 0."""
+    module = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
+    with torch.no_grad():
+        for part in (module[0].weight, module[0].bias):
+            assert isinstance(part, Tensor)
+            part[1] = 0.0
+    found = genbab.lipschitz(module, LOW, HIGH, example=torch.zeros(1, 2), timeout=1)
+    assert 0 < found.lower <= found.upper
+
+
+class Pair(nn.Module):
+    """relu(x) - relu(-x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x) - torch.relu(-x)
+
+
 class Ramp(nn.Module):
     """(x0 + tanh(x1), x0·x1, 3 - exp(x0))."""
 
