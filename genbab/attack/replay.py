@@ -13,11 +13,12 @@ import torch
 from genbab.attack.targets import Floats, Places, closest, representable
 from genbab.network import Network, noise, whole_variables
 from genbab.reader import Model, unsimplified
+from genbab.reader.derive.kinks import off_kinks
 from genbab.reader.onnx.files import TYPES
 from genbab.reader.onnx.runtime import InferenceSession, divided, first_line, session
 from genbab.reader.tensors import elements
 from genbab.result import Counterexample
-from genbab.specs import Spec
+from genbab.specs import PartialDerivative, Spec
 
 RELATIVE = 1e-3
 """What an output may differ by, relative to itself, without a look at what rounding costs it."""
@@ -79,7 +80,7 @@ class Replayer:
         and the default one does too, unless it cannot run the model or is off by more than rounding. None
         for a model that onnxruntime cannot run, and where runs would have to round to short types. With
         `certain`, entries whose interval holds no such number may be the nearest ones outside, where a point
-        of the box violates the clause for certain.
+        of the box violates the clause for certain. A clause with derivatives is met off all kinks only.
         """
         short = any(kind in SHORT for kind in self._types)
         possible = self._model.replayable and not (short and spec.runs)
@@ -89,6 +90,8 @@ class Replayer:
         whole, _ = self.answer(spec, placed.x)
         clause = None if whole is None else _met(spec, placed, whole[: spec.output_size])
         if whole is None or clause is None or not self._seconded(spec, placed, whole):
+            return None
+        if not self._differentiable(spec, placed.x, clause):
             return None
         if placed.off.any() and not (certain is not None and certain(placed, clause)):
             return None
@@ -134,6 +137,26 @@ class Replayer:
         if other is None or _met(spec, placed, other[: spec.output_size]) is not None:
             return True
         return self.apart(spec, placed.x, y, other) is not None
+
+    def _differentiable(self, spec: Spec, x: Floats, clause: int) -> bool:
+        """Whether x is off all kinks, in every run, if the clause speaks of derivatives."""
+        if self._clear is None:
+            return True
+        size, count = self._model.network.output_size, len(self._model.hidden)
+        used = np.flatnonzero(spec.clauses[clause].outputs.any(axis=0))
+        if (
+            not (used[used < spec.output_size] % size >= size - count).any()
+            and (used < spec.output_size).all()
+        ):
+            return True
+        points = [run.at(np.asarray(x, np.float64)) for run in spec.runs] or [x]
+        return all(map(self._clear, points))
+
+    @cached_property
+    def _clear(self) -> Callable[[Floats], bool] | None:
+        """Whether a point is off all kinks; None for a model without derivatives beside its outputs."""
+        named = any(PartialDerivative.named(name) for name in self._model.hidden)
+        return off_kinks(self._model.network) if named else None
 
     def rounded(self, spec: Spec, x: npt.NDArray[Any]) -> Floats:
         """x (D,) as numbers of float32, or of shorter types of the model, wherever these lie."""

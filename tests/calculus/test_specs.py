@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import genbab
 from genbab.errors import SpecError
@@ -85,6 +85,28 @@ def test_properties_in_python(tmp_path: Path) -> None:
     assert genbab.verify(model, spec).verdict == "falsified"
     write_vnnlib2(spec, tmp_path / "again.vnnlib")
     assert genbab.verify(model, tmp_path / "again.vnnlib").verdict == "falsified"
+
+
+class Pair(nn.Module):
+    """relu(x) - relu(-x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x) - torch.relu(-x)
+
+
+def test_kinks_are_no_counterexamples() -> None:
+    """The slope of x is 1, also where both halves count as 1; what is said of values is judged there."""
+    model = genbab.load(Pair(), example=torch.zeros(1, 1))
+    x, f = Input(1), Network(1)
+    y = f(x)
+    slope = y[0].derivative(x[0])
+    for width in (0.0, 2.0):
+        box = (x >= -width) & (x <= width)
+        result = genbab.verify(model, always(slope <= 1.5, on=box), genbab.Config(timeout=1))
+        assert result.verdict in ("unknown", "timeout")
+        result = genbab.verify(model, always((slope <= 3.5) & (y[0] < 0), on=box))
+        assert result.verdict == "falsified"
+    assert genbab.verify(model, always(slope <= 0.5, on=box)).verdict == "falsified"
 
 
 def test_names() -> None:
