@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from genbab.api import load
 from genbab.calculus.derivatives import LARGEST
 from genbab.errors import UsageError
-from genbab.nonlinear.composed.formula import EXACT, decimal, suggested
+from genbab.nonlinear.composed.formula import EXACT, numeral, suggested
 from genbab.nonlinear.facts.real import Real
 from genbab.nonlinear.facts.registry import REGISTRY, make
 from genbab.reader import Model
@@ -135,8 +136,8 @@ class Written:
 
     def term(self, node: ast.expr) -> Term:
         """What a part of the formula means."""
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-            return decimal(float(node.value))
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            return self._number(node)
         if isinstance(node, ast.Name):
             return self._name(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
@@ -149,6 +150,12 @@ class Written:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
             return self._call(node, node.func)
         raise self.tree.wrong(node, f"this cannot be used; a formula has {ACCEPTED}")
+
+    def _number(self, node: ast.Constant) -> Real:
+        try:
+            return numeral(self.tree.text, node)
+        except (UsageError, OverflowError) as error:
+            raise self.tree.wrong(node, str(error)) from None
 
     def _name(self, node: ast.Name) -> Term:
         if node.id in EXACT:
@@ -166,14 +173,19 @@ class Written:
         if name.id == "d":
             return self._at(*self.asked.place[self.tree.derivative(node)])
         terms = [self.term(one) for one in node.args]
-        if name.id in ("max", "min") and len(terms) == 2:
+        if name.id in ("max", "min"):
+            if len(terms) < 2:
+                raise self.tree.wrong(node, f"{name.id} takes two or more arguments")
             sign = Real(1.0 if name.id == "max" else -1.0)
-            apart = self._plus(terms[0], self._times(Real(-1.0), terms[1]))
-            over = self._function(node, "relu", [self._times(sign, apart)])
-            return self._plus(terms[1], self._times(sign, over))
+            return functools.reduce(lambda a, b: self._larger(node, sign, a, b), terms)
         if name.id not in REGISTRY:
             raise self.tree.wrong(name, f"unknown function '{name.id}'{suggested(name.id)}")
         return self._function(node, name.id, terms)
+
+    def _larger(self, node: ast.expr, sign: Real, a: Term, b: Term) -> Term:
+        """The larger of both, by this sign."""
+        apart = self._plus(a, self._times(Real(-1.0), b))
+        return self._plus(b, self._times(sign, self._function(node, "relu", [self._times(sign, apart)])))
 
     def _function(self, node: ast.expr, name: str, terms: Sequence[Term]) -> Term:
         numbers = [t for t in terms[1:] if isinstance(t, Real)]
@@ -239,6 +251,8 @@ class Written:
             )
         n = float(exponent)
         if isinstance(base, Real):
+            if not n.is_integer() and not base > 0.0:
+                raise self.tree.wrong(node.left, "a power of a number that is not above 0 must be whole")
             return base**n if n else Real(1.0)
         if n in (0.0, 1.0):
             return base if n else Real(1.0)

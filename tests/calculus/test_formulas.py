@@ -52,6 +52,23 @@ def test_formulas_are_what_they_say() -> None:
         assert bool(((low[0] <= wanted + 1e-12) & (wanted - 1e-12 <= high[0])).all())
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1e18*(0.50000000000000001*x0 - 0.5*x0)", 10),
+        ("9007199254740993*x0 - 9007199254740992*x0", 1),
+        ("1e-324*(1e300*x0)", Fraction(1, 10**24)),
+        ("1e-999999999*(1e300*x0)", 0),
+        ("0e999999999*x0 + 0x10*x0 + 1_0.5e-1*x0", Fraction(1705, 100)),
+        ("max(x0, 2*x0, 3) - min(4, 5*x0, x0)", 2),
+    ],
+)
+def test_every_digit_counts(text: str, wanted: Fraction) -> None:
+    made = genbab.formulas(layers(nn.Tanh), text, example=torch.zeros(1, 2))
+    low, high = genbab.output_bounds(made, [1.0, 0.0], [1.0, 0.0])
+    assert Fraction(float(low)) <= wanted <= Fraction(float(high))
+
+
 def test_decimals_are_decimals() -> None:
     """0.1·x0 is a tenth of x0, which no float64 is."""
     made = genbab.formulas(layers(nn.Tanh), "0.1*x0 + 0*x1", example=torch.zeros(1, 2))
@@ -79,6 +96,11 @@ def test_formulas_have_a_value_only_where_their_parts_have() -> None:
         ("x0 +", "invalid syntax"),
         ("x0 if x1 else 0", "this cannot be used"),
         ("elu(x0, x1)", "elu takes its argument first"),
+        ("x0 + (-2)**0.5", "column 7: a power of a number that is not above 0 must be whole"),
+        ("x0*True", "this cannot be used"),
+        ("x0 + 1e400", "column 6: this is no finite number"),
+        (f"x0 + 1{400 * '0'}", "column 6: this is no finite number"),
+        ("max(x0)", "max takes two or more arguments"),
     ],
 )
 def test_errors_point_at_their_place(text: str, what: str) -> None:

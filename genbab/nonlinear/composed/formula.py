@@ -7,6 +7,8 @@ import difflib
 import inspect
 import math
 import operator
+import re
+import sys
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
@@ -16,7 +18,7 @@ from genbab.errors import UsageError
 from genbab.nonlinear.composed.composed import compose
 from genbab.nonlinear.expressions.expression import Expression, X, apply, combine
 from genbab.nonlinear.expressions.traced import Traced, maximum, minimum
-from genbab.nonlinear.facts.real import Real, real
+from genbab.nonlinear.facts.real import LEAST, Real, real
 from genbab.nonlinear.facts.record import Nonlinearity
 from genbab.nonlinear.facts.registry import DEFINITIONS, REGISTRY, make
 from genbab.nonlinear.identities.known import rewritten
@@ -25,6 +27,9 @@ _LONGEST = 2000
 CONSTANTS = {"pi": math.pi}
 EXACT = {"pi": Real(math.pi, 1.25e-16, 1)}
 """The constants as real numbers."""
+SMALL = sys.float_info.min
+"""Numbers below this lose digits in float64."""
+
 CHOICES = {"max": maximum, "min": minimum}
 
 Term = Traced | float
@@ -74,10 +79,24 @@ def exactly(text: str, parameters: Mapping[str, float] | None = None) -> Express
     return _expression(text, _tree(text), {**EXACT, **(parameters or {})}, True)
 
 
-def decimal(value: float) -> Real:
-    """The decimal number that a float is written as, with what the float is off by."""
-    off = abs(Fraction(repr(value)) - Fraction(value)) if math.isfinite(value) else Fraction(0)
-    return Real(value, math.nextafter(float(off), math.inf) if off else 0.0, hash(("decimal", value)))
+def decimal(text: str) -> Real:
+    """The number that a text of digits is, all of them, with what its float is off by."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise UsageError("this is no finite number of double precision")
+    if abs(value) < SMALL:  # and a Fraction of it may have any number of digits
+        zero = not re.search("[1-9]", re.split("[eE]", text)[0])
+        return Real(0.0) if zero else Real(value, LEAST, hash(("decimal", text)))
+    exact = Fraction(text)
+    off = abs(exact - Fraction(value))
+    return Real(value, math.nextafter(float(off), math.inf) if off else 0.0, hash(("decimal", exact)))
+
+
+def numeral(text: str, node: ast.Constant) -> Real:
+    """The number that stands in a formula; raises UsageError for one beyond float64."""
+    if isinstance(node.value, int):
+        return decimal(str(node.value))
+    return decimal((ast.get_source_segment(text, node) or repr(node.value)).replace("_", ""))
 
 
 def definition(fn: Nonlinearity) -> Expression | None:
@@ -177,7 +196,7 @@ class _FormulaReader:
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             if isinstance(node.value, bool):
                 raise self.wrong(node, "a number is needed here")
-            return decimal(float(node.value)) if self.exact else float(node.value)
+            return numeral(self.text, node) if self.exact else float(node.value)
         if isinstance(node, ast.Name):
             return self._name(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
