@@ -14,6 +14,10 @@ LOOP = (
     "{start} e = Loop<body = g (int64 i, bool go, float[1,4] s) => (bool on, float[1,4] t) "
     "{{ {turn} t = Sin(s) }}>(n, c, x) y = Relu(e)"
 )
+CROPPED = (
+    "r = Constant<value=float[4] {%s}>() "
+    'y = Resize<mode="linear", coordinate_transformation_mode="tf_crop_and_resize">(x, r, s)'
+)
 CASES = [
     ("k = Constant<value=int64[1] {2}>() y, i = TopK<sorted=0>(x, k)", "TopK", "in which order"),
     ("y = Unique(x)", "Unique", "shape of its output depends"),
@@ -33,7 +37,9 @@ CASES = [
     (MASK + "z = Mul(a, x) y = Softmax(z)", "Mul", "minus infinity"),
     (MASK + "y = Identity(a)", "output", "minus infinity"),
     (NOTHING + "y = Softmax(a)", "Softmax", "all minus infinity"),
-    ("y = Resize<antialias=1, mode=\"linear\">(x, , s)", "Resize", "interpolation"),
+    ("y = Resize<antialias=1>(x, , s)", "Resize", "antialias=1 with mode 'nearest'"),
+    (CROPPED % "0, 0, 0.5, 1", "Resize", "an axis that keeps its size"),
+    (CROPPED % "0, 0, 1, 0.5", "Resize", "give the sizes instead"),
     ("s = SequenceConstruct(x, x) i = ArgMax<axis=1>(x) y = SequenceAt(s, i)", "SequenceAt", "position"),
 ]  # fmt: skip
 

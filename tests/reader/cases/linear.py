@@ -44,6 +44,24 @@ def interpolations() -> list[Case]:
     return found
 
 
+def filtered() -> list[Case]:
+    """Resize with antialias=1, of parts of the image, and to a size that stays."""
+    found = []
+    for mode, inside in (("linear", 0), ("cubic", 0), ("cubic", 1)):
+        options = {"mode": mode, "opset": 19, "antialias": 1, "exclude_outside": inside}
+        for scales in ((0.6, 0.5), (1.7, 0.35), (1.2, 0.3)):
+            found.append(case("Resize", (1, 1, 4, 7), None, np.array([1, 1, *scales], np.float32), **options))
+    part = np.array([0.1, 0.3, 0.8, 1.3], np.float32)
+    for mode, smooth in (("nearest", 0), ("linear", 0), ("cubic", 0), ("linear", 1), ("cubic", 1)):
+        options = {"mode": mode, "opset": 19, "antialias": smooth, "extrapolation_value": 1.5}
+        where = {"coordinate_transformation_mode": "tf_crop_and_resize", "axes": [2, 3]}
+        found.append(case("Resize", (1, 1, 4, 6), part, None, ints(3, 4), **options, **where))
+        found.append(case("Resize", (1, 1, 4, 6), part, None, ints(1, 9), **options, **where))
+    same = np.array([1, 1, 1, 1.1], np.float32)
+    found += [case("Resize", (1, 1, 2, 4), None, same, mode="linear")]
+    return found
+
+
 def samples() -> list[Case]:
     """GridSample in all its modes, on points inside and outside the image."""
     grid = (np.random.default_rng(3).random((1, 2, 3, 2)) * 3 - 1.5).astype(np.float32)
@@ -91,6 +109,7 @@ CASES = [
     case("ConvTranspose", (1, 2, 2, 3), weights(2, 1, 3, 3), strides=[2, 2], output_shape=[5, 6]),
     case("ConvTranspose", (1, 1, 2, 2, 2), weights(1, 2, 2, 2, 2), strides=[1, 2, 1]),
     *interpolations(),
+    *filtered(),
     *samples(),
     written(
         "AffineGrid",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,8 +17,12 @@ import torch
 
 from genbab.network import Compose, Diagonal, Index, LinearMap
 from genbab.network.uncertainty import Uncertainty
+from genbab.reader.lower.moving.antialias import Filter, stretched
+from genbab.reader.lower.moving.coordinates import cropped, places, region, still
 from genbab.reader.lower.table import lowering
+from genbab.reader.tensors.arithmetic import add
 from genbab.reader.tensors.builder import Builder, flat
+from genbab.reader.tensors.elements import DIGITS, named
 from genbab.reader.tensors.values import (
     Array,
     Inexact,
@@ -26,6 +31,7 @@ from genbab.reader.tensors.values import (
     Value,
     Var,
     constant,
+    element,
     given,
     integers,
     needed,
@@ -45,23 +51,56 @@ def _resize(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     scales, sizes, loose = _targets(op, inputs, x.shape)
     room(sizes)
     mode = op.text("mode", "nearest")
-    if mode not in ("nearest", "linear", "bilinear", "cubic") or op.integer("antialias", 0):
-        raise Refused(f"interpolation '{mode}' with these options")
-    if op.text("coordinate_transformation_mode", "") == "tf_crop_and_resize":
-        raise Refused("coordinates 'tf_crop_and_resize'")
+    if mode not in ("nearest", "linear", "bilinear", "cubic"):
+        raise Refused(f"interpolation '{mode}'")
+    if mode != "nearest" and element(x) not in DIGITS:
+        raise Refused(f"interpolation of {named(element(x))}")
+    stays = still(op, x.shape, (scales, sizes))
+    crop = region(op, inputs, x.shape, (scales, sizes, stays))
+    outside = np.zeros((1,) * len(sizes), dtype=bool)
     for axis, (size, factor) in enumerate(zip(sizes, scales, strict=True)):
-        if size == x.shape[axis] and factor == 1.0:
+        if stays[axis]:
             continue
-        places, apart = _places(op, x.shape[axis], size, factor)
-        apart = apart + 4.0 * (x.shape[axis] + 1) * loose[axis]  # more than places move with the scale
-        if (apart > 0.5).any():
-            raise Refused("scales that are not known well enough")
-        if mode == "nearest":
-            x = _nearest(b, op, x, axis, (places, factor))
+        old, along = x.shape[axis], [-1 if i == axis else 1 for i in range(len(sizes))]
+        if crop:
+            at, exact = cropped(crop[axis], old, size)
+            outside = outside | ((at < 0) | (at > old - 1)).reshape(along)
+            at = np.clip(at, 0, old - 1)  # what lies outside is replaced below
+            exact = [min(max(place, Fraction(0)), Fraction(old - 1)) for place in exact]
         else:
-            picks, weights = _taps(op, places, x.shape[axis])
-            x = weighted_picks(b, x, axis, picks, (weights, _error(op, apart)))
-    return x
+            at, exact = places(op, old, size, factor)
+        x = _along(b, op, x, axis, (at, exact, factor, loose[axis]))
+    if not outside.any():
+        return x
+    kept = b.gather(x, np.where(outside, -1, np.arange(x.size).reshape(sizes)))
+    fill = np.where(np.broadcast_to(outside, sizes), op.number("extrapolation_value", 0.0), 0.0)
+    made = add(b, kept, fill)
+    return replace(made, element=element(x)) if isinstance(made, Var) else made.astype(fill.dtype)
+
+
+def _along(
+    b: Builder, op: Op, x: Value, axis: int, at: tuple[Array, list[Fraction], Fraction, float]
+) -> Value:
+    """x interpolated along one axis; at: places, those without rounding, the scale and how far it is off."""
+    (near, exact, factor, loose), old = at, x.shape[axis]
+    mode = op.text("mode", "nearest")
+    apart = np.array([float(abs(Fraction(float(p)) - e)) for p, e in zip(near, exact, strict=True)])
+    apart = apart * (1 + 2.0**-40) + 4.0 * (old + 1) * loose  # more than places move with the scale
+    if (apart > 0.5).any():
+        raise Refused("scales that are not known well enough")
+    if mode == "nearest":
+        if op.integer("antialias", 0):
+            raise Refused("antialias=1 with mode 'nearest'")
+        return _nearest(b, op, x, axis, (near, factor))
+    if op.integer("antialias", 0):
+        if loose:
+            raise Refused("antialias=1 with scales that are not known exactly")
+        kept = bool(op.integer("exclude_outside", 0))
+        by = Filter(mode, factor, kept, op.number("cubic_coeff_a", CUBIC))
+        picks, weights, error = stretched((near, exact), old, by)
+        return weighted_picks(b, x, axis, picks, (weights, error))
+    picks, weights = _taps(op, near, old)
+    return weighted_picks(b, x, axis, picks, (weights, _error(op, apart)))
 
 
 def _error(op: Op, apart: Array) -> Array:
@@ -110,38 +149,6 @@ def _targets(
             scales[axis] = min(ratios.values()) if policy == "not_larger" else max(ratios.values())
             sizes[axis] = math.floor(scales[axis] * shape[axis] + Fraction(1, 2))
     return scales, sizes, loose
-
-
-def _places(op: Op, old: int, new: int, factor: Fraction) -> tuple[Array, Array]:
-    """(places, distances): per output entry of one axis, where it lies on the input's axis.
-
-    In float32 as onnxruntime has it, and how far that is from the place without rounding.
-    """
-    default = "asymmetric" if op.kind == "Upsample" or op.opset < 11 else "half_pixel"
-    mode = op.text("coordinate_transformation_mode", default)
-    if new == 1 and mode in ("pytorch_half_pixel", "align_corners"):
-        return np.zeros(1, np.float32), np.zeros(1)
-    at = _coordinates(mode, old, new, np.arange(new, dtype=np.float32), np.float32(factor), np.float32)
-    exact = [_coordinates(mode, old, new, Fraction(i), factor, Fraction) for i in range(new)]
-    apart = [float(abs(Fraction(float(a)) - b)) for a, b in zip(at, exact, strict=True)]
-    return np.asarray(at), np.array(apart) * (1 + 2.0**-40)
-
-
-def _coordinates(mode: str, old: int, new: int, x: Any, s: Any, number: Any) -> Any:
-    """Where output entry x lies on an input axis that is scaled by s, in the arithmetic of `number`."""
-    half, one = number(1) / number(2), number(1)
-    if mode in ("half_pixel", "pytorch_half_pixel"):
-        return (x + half) / s - half
-    if mode == "asymmetric":
-        return x / s
-    if mode == "align_corners":
-        return x * number(old - 1) / number(new - 1)
-    if mode == "tf_half_pixel_for_nn":
-        return (x + half) / s
-    if mode == "half_pixel_symmetric":
-        kept = number(new) / (s * number(old))
-        return number(old) * half * (one - kept) + (x + half) / s - half
-    raise Refused(f"coordinates '{mode}'")
 
 
 NEAREST: dict[str, Callable[[Array], Array]] = {
