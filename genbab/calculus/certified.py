@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genbab.calculus.derivatives import chosen, derivative
-from genbab.calculus.formulas import formulas, has_derivatives
+from genbab.calculus.formulas import FormulaTree, formulas, has_derivatives
 from genbab.calculus.maximise import Goal, Maxima, maxima
 from genbab.calculus.norms import norm_of_jacobian
 from genbab.calculus.options import BoxQuestion, SearchOptions
@@ -140,17 +140,25 @@ def lyapunov_decrease(
     """
     asked, started = BoxQuestion.of(model, lower, upper, options), time.monotonic()
     size = asked.model.network.input_size
-    if isinstance(dynamics, str) or len(dynamics) != size:
-        raise UsageError(f"dynamics: expected {size} formulas, one for each input, found {len(dynamics)}")
-    if not 0.0 <= radius < math.inf:
+    fields = _fields(dynamics, size, asked.model.network.output_size)
+    if not isinstance(radius, int | float) or not 0.0 <= radius < math.inf:
         raise UsageError(f"radius = {radius!r}: must be a number from 0 on")
-    made = formulas(asked.model, " + ".join(f"d(y0, x{i})*({text})" for i, text in enumerate(dynamics)))
+    made = formulas(asked.model, " + ".join(f"d(y0, x{i})*({text})" for i, text in enumerate(fields)))
     with usual_torch():
         around = _without_middle(asked.box, radius / math.sqrt(size) * (1 - 1e-12))
         wanted = Goal(torch.zeros(1).long(), torch.ones(1).double(), asked.tolerance, enough=0.0)
         found = maxima(made, around, wanted, asked.deadline, off_kinks(made.network))
     top, seen = float(found.certified[0]), float(found.seen[0])
     return Decrease(top < 0.0, seen >= 0.0, seen, top, found.at[0], time.monotonic() - started)
+
+
+def _fields(dynamics: Any, inputs: int, outputs: int) -> list[str]:
+    """The formulas of the dynamics, each of them a formula by itself."""
+    if not isinstance(dynamics, list | tuple) or not all(isinstance(text, str) for text in dynamics):
+        raise UsageError(f"dynamics = {dynamics!r}: expected a list of {inputs} formulas, one for each input")
+    if len(dynamics) != inputs:
+        raise UsageError(f"dynamics: expected {inputs} formulas, one for each input, found {len(dynamics)}")
+    return [FormulaTree(text, inputs, outputs).text for text in dynamics]
 
 
 def _largest(found: Maxima, started: float) -> CertifiedMaximum:

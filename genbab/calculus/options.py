@@ -51,7 +51,7 @@ class BoxQuestion:
         tolerance, timeout = options.get("tolerance", 0.01), options.get("timeout", SECONDS)
         if not isinstance(tolerance, int | float) or not 0 < tolerance < math.inf:
             raise UsageError(f"tolerance = {tolerance!r}: must be a number above 0")
-        if timeout is not None and not 0 < timeout < math.inf:
+        if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
             raise UsageError(f"timeout = {timeout!r}: must be seconds above 0, or None")
         loaded = load(model, options.get("example"))
         low, high = (_end(loaded, name, value) for name, value in (("lower", lower), ("upper", upper)))
@@ -68,5 +68,6 @@ def _end(model: Model, name: str, value: Any) -> Tensor:
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name}: expected numbers ({error})") from error
     if end.size != size or not np.isfinite(end).all():
-        raise UsageError(f"{name}: expected {size} finite numbers, found {end.size}")
+        wrong = end.size if end.size != size else f"{end[~np.isfinite(end)][0]:g} among them"
+        raise UsageError(f"{name}: expected {size} finite numbers, found {wrong}")
     return torch.from_numpy(end.copy())

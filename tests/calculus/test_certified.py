@@ -158,3 +158,13 @@ def test_what_makes_no_sense_is_refused() -> None:
         genbab.maximum(model, "y0", LOW, HIGH, tolerence=1)  # type: ignore[call-arg]
     with pytest.raises(UsageError, match="expected 2 formulas"):
         genbab.lyapunov_decrease(model, ["x0"], LOW, HIGH)
+    with pytest.raises(UsageError, match="expected a list of 2 formulas"):
+        genbab.lyapunov_decrease(model, "x1", LOW, HIGH)
+    with pytest.raises(UsageError, match="column 3: unmatched"):
+        genbab.lyapunov_decrease(model, ["x1) + (5", "x0"], LOW, HIGH)
+    with pytest.raises(UsageError, match="radius = None"):
+        genbab.lyapunov_decrease(model, ["x1", "x0"], LOW, HIGH, radius=None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="timeout = '3'"):
+        genbab.maximum(model, "y0", LOW, HIGH, timeout="3")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="lower: expected 2 finite numbers, found -inf among them"):
+        genbab.lipschitz(model, [-math.inf, 0], HIGH)
