@@ -38,6 +38,9 @@ SAMPLES = 2048
 CLIMBS, STEPS = 16, 40
 """Samples at first; so many of the best climb so many steps."""
 
+TRIED = 16
+"""So many of the best points are tried where those before cannot be used."""
+
 
 def _jumping(network: Network) -> bool:
     """Whether a function jumps: forward bounds forget that what depends on one jump goes together."""
@@ -181,21 +184,25 @@ class _Search:
     def _see(self, points: Tensor) -> None:
         """Remember the best of these points, as onnxruntime has them."""
         values = self.wanted.of(evaluate(self.plain, points)).nan_to_num(-torch.inf, -torch.inf, -torch.inf)
-        top = values.max(0)
-        for s in (top.values > self.best).nonzero().reshape(-1).tolist():
-            self._replayed(points[top.indices[s]].numpy())
+        top = values.topk(min(TRIED, len(points)), dim=0)
+        for s in (top.values[0] > self.best).nonzero().reshape(-1).tolist():
+            for value, k in zip(top.values[:, s], top.indices[:, s], strict=True):
+                if not value > self.best[s] or self._replayed(points[k].numpy()):
+                    break
 
-    def _replayed(self, x: NDArray[np.float64]) -> None:
+    def _replayed(self, x: NDArray[np.float64]) -> bool:
+        """Whether the point can be used; its values are remembered."""
         placed = self.replayer.placed(self.spec, x) if self.model.replayable else None
         if placed is None or not self.usable(placed.x):
-            return
+            return False
         outputs, _ = self.replayer.answer(self.spec, placed.x)
         if outputs is None or not np.isfinite(outputs).all():
-            return
+            return False
         rows = self.wanted.of(torch.from_numpy(outputs))
         better = rows > self.best
         self.best = torch.where(better, rows, self.best)
         self.at[better] = torch.from_numpy(placed.x)
+        return True
 
     def begin(self) -> None:
         """Bound the boxes as they are given."""

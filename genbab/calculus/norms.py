@@ -69,6 +69,8 @@ def _spectral(model: Model, found: CertifiedMaximum, shape: tuple[int, int]) -> 
         lower = math.sqrt(max(found.lower, 0.0)) if math.isfinite(found.lower) else found.lower
         return replace(found, lower=min(lower, upper), upper=upper)
     status = EnclosureStatus.FROBENIUS if found.status is EnclosureStatus.ENCLOSED else found.status
-    jacobian = Replayer(model).replay(found.at)[1:].reshape(shape)
-    lower = float(np.linalg.norm(jacobian, 2)) if math.isfinite(found.lower) else found.lower
+    lower = found.lower
+    if math.isfinite(lower):
+        jacobian = Replayer(model).replay(found.at)[1:].reshape(shape)
+        lower = float(np.linalg.norm(jacobian, 2))
     return replace(found, lower=min(lower, upper), upper=upper, status=status)

@@ -6,12 +6,14 @@ import math
 
 import pytest
 import torch
+from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 import genbab
 from genbab.calculus.results import Trend
 from genbab.errors import UsageError
 from tests.calculus.networks import layers
+from tests.registered import forgotten  # noqa: F401
 
 LOW, HIGH = [-1.0, -1.0], [1.0, 1.0]
 
@@ -84,6 +86,42 @@ def test_what_no_input_moves_may_be_at_a_kink() -> None:
             part[1] = 0.0
     found = genbab.lipschitz(module, LOW, HIGH, example=torch.zeros(1, 2), timeout=1)
     assert 0 < found.lower <= found.upper
+
+
+def test_points_behind_the_best_are_tried() -> None:
+    """The middle of a box is at all kinks of a sum of ReLUs, and has the largest slopes."""
+    found = genbab.lipschitz(Sum(), [-1.0] * 12, [1.0] * 12, example=torch.zeros(1, 12), timeout=0.5)
+    assert 5 <= found.lower <= 12 <= found.upper
+
+
+class Sum(nn.Module):
+    """relu(x0) + relu(x1) + ..."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x).sum(-1, keepdim=True)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_norm_2_of_what_onnxruntime_cannot_run() -> None:
+    """Nothing can be seen there, and that is all."""
+
+    def plain(x: Tensor) -> Tensor:
+        return x + torch.relu(x)
+
+    def slope(x: Tensor) -> Tensor:
+        return 1 + (x > 0).to(x.dtype)
+
+    record = genbab.Nonlinearity(
+        "seen_by_nobody", plain, slope, breaks=(0.0,), curvature=(0, 0), kinks=(0.0,), second=torch.zeros_like
+    )
+    genbab.register("seen_by_nobody", record, onnx="com.example::SeenByNobody")
+    node = helper.make_node("SeenByNobody", ["x"], ["y"], domain="com.example")
+    sides = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, [1, 2]) for name in "xy"]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)]
+    graph = helper.make_graph([node], "g", sides[:1], sides[1:])
+    model = genbab.load(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    found = genbab.lipschitz(model, LOW, HIGH, 2, timeout=0.5)
+    assert found.lower == -math.inf and found.upper >= 8**0.5
 
 
 class Pair(nn.Module):
