@@ -30,7 +30,19 @@ def stopping(graph: GraphProto, constant: Callable[[str], object], sizes: list[i
 
     constant: the value of a tensor around the loop, if it has one; sizes: numbers of each state.
     """
-    return _Condition(graph, constant, sizes).where(graph.output[0].name, False)
+    condition = _Condition(graph, constant, sizes)
+    found = condition.where(graph.output[0].name, False)
+    return found if found is not None and condition.follows(found.state) else None
+
+
+def _read(graph: GraphProto) -> set[str]:
+    """The names of all tensors that nodes of a graph read, those of graphs inside of it included."""
+    names = {name for node in graph.node for name in node.input}
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                names |= _read(inner) | {output.name for output in inner.output}
+    return names
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +57,17 @@ class _Condition:
     def maker(self) -> dict[str, NodeProto]:
         """The node of each tensor that the body makes."""
         return {name: node for node in self.graph.node for name in node.output}
+
+    def follows(self, state: int) -> bool:
+        """Whether what a turn leaves follows from this state alone, in every turn in the same way.
+
+        The number of the turn and other states may then not be read: turns could go on otherwise later, or
+        this state be where it was while others are not.
+        """
+        turn, _, *before = (given.name for given in self.graph.input)
+        after = [self._root(output.name) for output in self.graph.output[1:]]
+        moving = {name for k, name in enumerate(before) if k != state and after[k] != name}
+        return not (_read(self.graph) | set(after)) & {turn, *moving}
 
     def where(self, name: str, value: bool) -> Stop | None:
         """What holds where this truth value is so."""
