@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import torch
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from genbab.errors import UnsupportedError
+from genbab.network.interval import propagate
 from genbab.reader.models.model import load_onnx
 
 SIZE = 4
@@ -18,6 +20,7 @@ STOP = (
     ("ReduceMax", "size", "far"),
     ("Greater", "far tolerance", "go"),
 )
+MEAN = ("ReduceMean", "size", "far")
 TURN = (("MatMul", "z W", "moved"), ("Add", "moved x", "a"), ("Tanh", "a", "new"))
 LATE = (
     ("Cast", "i", "number"),
@@ -32,7 +35,7 @@ OTHER = (("MatMul", "w W", "moved"), ("Add", "moved x", "new"), ("Tanh", "new", 
 
 def nodes(lines: Sequence[tuple[str, str, str]]) -> list[NodeProto]:
     """Nodes of (operator, inputs, output)."""
-    more = {"ReduceMax": ("keepdims", 0), "Cast": ("to", TensorProto.DOUBLE)}
+    more = {"ReduceMax": ("keepdims", 0), "ReduceMean": ("keepdims", 0), "Cast": ("to", TensorProto.DOUBLE)}
     made = [helper.make_node(op, read.split(), [left]) for op, read, left in lines]
     for node in made:
         if node.op_type in more:
@@ -40,12 +43,17 @@ def nodes(lines: Sequence[tuple[str, str, str]]) -> list[NodeProto]:
     return made
 
 
-def loop(lines: Sequence[tuple[str, str, str]], states: str = "z:new") -> ModelProto:
-    """A model of float64 that is a loop with this body and these states; its first state is the output."""
+def loop(
+    lines: Sequence[tuple[str, str, str]], states: str = "z:new", start: tuple[int, ...] = (1, SIZE)
+) -> ModelProto:
+    """A model of float64 that is a loop with this body and these states; its first state is the output.
+
+    start: the shape of the zeros that this is at first.
+    """
     pairs = [pair.split(":") for pair in states.split()]
 
     def numbers(name: str) -> ValueInfoProto:
-        return helper.make_tensor_value_info(name, TensorProto.DOUBLE, [1, SIZE])
+        return helper.make_tensor_value_info(name, TensorProto.DOUBLE, [1, None])
 
     body = helper.make_graph(
         nodes(lines),
@@ -65,13 +73,16 @@ def loop(lines: Sequence[tuple[str, str, str]], states: str = "z:new") -> ModelP
     one = helper.make_node("Loop", ["", "yes", *starts], left, "loop", body=body)
     constants = {
         "W": 0.5 * np.eye(SIZE),
-        "zero": np.zeros((1, SIZE)),
+        "zero": np.zeros(start),
         "tolerance": np.array(1e-3),
         "step": np.array(0.0),
+        "slow": 0.9 * np.eye(SIZE),
+        "shape": np.array([1, SIZE]),
         "yes": np.array(True),
     }
+    given = helper.make_tensor_value_info("x", TensorProto.DOUBLE, [1, SIZE])
     tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph([one], "graph", [numbers("x")], [numbers("y")], tensors)
+    graph = helper.make_graph([one], "graph", [given], [numbers("y")], tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
@@ -91,3 +102,26 @@ def test_turns_that_know_their_number_are_refused() -> None:
 
 def test_a_state_that_is_where_it_was_while_another_moves_is_refused() -> None:
     refused(loop((*OTHER, *STOP), "z:new w:image"))
+
+
+def test_a_condition_of_several_truth_values_is_refused() -> None:
+    """Of which onnxruntime reads the first."""
+    refused(loop((*TURN, *STOP[:2], ("Greater", "size tolerance", "go"))))
+
+
+def test_a_mean_counts_the_numbers_of_a_state_that_grows_in_its_first_turn() -> None:
+    turn = (
+        ("Expand", "z shape", "wide"),
+        ("MatMul", "wide slow", "moved"),
+        ("MatMul", "x W", "given"),
+        ("Add", "moved given", "a"),
+        ("Relu", "a", "new"),
+    )
+    network = load_onnx(loop((*turn, *STOP[:2], MEAN, STOP[3]), start=(1, 1)), check=False).network
+    x = torch.tensor([[3.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    z, change = torch.zeros(1, 1), torch.ones(1, 1)
+    while change.mean() > 1e-3:
+        new = (0.9 * z + 0.5 * x).relu()
+        z, change = new, (new - z).abs()
+    low, high = propagate(network, (x, x))[network.output]
+    assert bool(((low <= z) & (z <= high)).all())

@@ -68,8 +68,9 @@ def _loop(b: Builder, op: Op, inputs: Sequence[Known], body: Body) -> list[Known
             raise Refused(f"more than {TURNS} turns")
         fixed = [np.array(turn, np.int64), np.array(True)]
         made = body(graph, dict(zip(names, [*fixed, *state], strict=True)))
-        if not turn and not isinstance(made[0], np.ndarray) and not rows:
-            stop = stopping(graph, body.constant, [v.size for v in state if isinstance(v, Var | np.ndarray)])
+        if not turn and not rows and isinstance(made[0], Var) and made[0].size == 1:
+            states = [v for v in (*state, *made[1:]) if isinstance(v, Var | np.ndarray)]
+            stop = stopping(graph, body.constant, max((v.size for v in states), default=1))
             if stop is not None:
                 return _settled(b, op, made[1:], (turns, stop), lambda k, now: _turn(body, graph, k, now))
         going = _truth(made[0], "the condition of its body")

@@ -25,12 +25,12 @@ class Stop(NamedTuple):
     tolerance: float
 
 
-def stopping(graph: GraphProto, constant: Callable[[str], object], sizes: list[int]) -> Stop | None:
+def stopping(graph: GraphProto, constant: Callable[[str], object], most: int) -> Stop | None:
     """What is known where the condition of a loop's body is false; None for nothing.
 
-    constant: the value of a tensor around the loop, if it has one; sizes: numbers of each state.
+    constant: the value of a tensor around the loop, if it has one; most: numbers of a state.
     """
-    condition = _Condition(graph, constant, sizes)
+    condition = _Condition(graph, constant, most)
     found = condition.where(graph.output[0].name, False)
     return found if found is not None and condition.follows(found.state) else None
 
@@ -51,7 +51,7 @@ class _Condition:
 
     graph: GraphProto
     constant: Callable[[str], object]
-    sizes: list[int]
+    numbers: int
 
     @cached_property
     def maker(self) -> dict[str, NodeProto]:
@@ -115,7 +115,7 @@ class _Condition:
         if kind == "Sqrt":
             return self._below(source, most * most)
         if kind == "ReduceMean":
-            return self._below(source, most * max(self.sizes, default=1))
+            return self._below(source, most * self.numbers)
         passed = ("ReduceMax", "ReduceSum", "Identity", "Squeeze", "Reshape", "Flatten")
         return self._below(source, most) if kind in passed else None
 
