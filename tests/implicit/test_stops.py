@@ -104,6 +104,12 @@ def test_a_state_that_is_where_it_was_while_another_moves_is_refused() -> None:
     refused(loop((*OTHER, *STOP), "z:new w:image"))
 
 
+def test_turns_that_are_several_of_a_chain_are_refused() -> None:
+    """What a turn changes is more than a step of the chain does, and there are more steps than turns."""
+    again = (("MatMul", "half W", "other"), ("Add", "other x", "b"), ("Tanh", "b", "new"))
+    refused(loop((*TURN[:2], ("Tanh", "a", "half"), *again, *STOP)))
+
+
 def test_a_condition_of_several_truth_values_is_refused() -> None:
     """Of which onnxruntime reads the first."""
     refused(loop((*TURN, *STOP[:2], ("Greater", "size tolerance", "go"))))

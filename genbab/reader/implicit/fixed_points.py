@@ -233,6 +233,8 @@ class _Rewriting:
         if not changes:
             return None
         most, turns = _loop(node).most, found[1].turns
+        if turns is not None and turns > _loop(node).turns:
+            return None  # the chain's turns are not the loop's, of which one may be several
         if turns is not None:
             turns = None if most is None else turns + most - _loop(node).turns
         return found[0], replace(found[1], turns=turns, stop=changes[0]), *found[2:]
