@@ -120,6 +120,25 @@ def test_numbers_of_a_turn_that_others_read_end_the_chain() -> None:
     assert not outside(model.network, plain, torch.ones(1, 3).double(), 0.2)
 
 
+def test_another_function_of_the_last_turn_is_not_that_of_the_turns() -> None:
+    class Damped(Equilibrium):
+        """Applies its function to its state, too, which in a turn only what is added to has."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.f(self.first(x))
+
+        def first(self, x: Tensor) -> Tensor:
+            u = self.inner(x)
+            z = torch.zeros_like(u)
+            for _ in range(self.turns):
+                z = 0.5 * z + 0.5 * self.f(z @ self.matrix.T + u)
+            return z
+
+    model, plain = loaded(seeded(lambda: Damped(0.3, 14)))
+    assert model.network.implicit
+    assert not outside(model.network, plain, torch.ones(1, 3).double(), 0.0)
+
+
 def test_bounds_at_a_point_are_as_narrow_as_the_turns_are_near() -> None:
     model, plain = loaded(seeded(MODULES["mean field"]))
     x = torch.ones(1, 3).double()

@@ -168,10 +168,13 @@ class _Rewriting:
             at, rows = last + variable.position, variable.rows
             self.ends[at] = (y, Remainder(made, chain.turns), sources, rows)
             self.number[at] = self._near(*self.ends[at], at)
+            if variable.function is None:
+                continue
+            own = self.network.nonlinear[last + variable.function].fn
+            assert isinstance(own, Nonlinearity)
             for lag in (0, 1):  # a turn's function may read the turn before
                 error = Remainder(made, chain.turns - lag, of_functions=True)
-                for fn, image in images.items():
-                    self.images[at - lag * chain.period, fn] = (image, error, sources, rows)
+                self.images[at - lag * chain.period, own] = (images[own], error, sources, rows)
         for i in range(last, chain.end):
             if i not in self.number:
                 self.number[i] = self.copied(i)
