@@ -37,6 +37,8 @@ CASES = [
     (MASK + "z = Mul(a, x) y = Softmax(z)", "Mul", "minus infinity"),
     (MASK + "y = Identity(a)", "output", "minus infinity"),
     (NOTHING + "y = Softmax(a)", "Softmax", "all minus infinity"),
+    ("y = Celu<alpha=0.0>(x)", "Celu", "divides by alpha"),
+    ("y = Selu<alpha=1e20, gamma=1e20>(x)", "Selu", "infinite in float32"),
     ("y = Resize<antialias=1>(x, , s)", "Resize", "antialias=1 with mode 'nearest'"),
     (CROPPED % "0, 0, 0.5, 1", "Resize", "an axis that keeps its size"),
     (CROPPED % "0, 0, 1, 0.5", "Resize", "give the sizes instead"),

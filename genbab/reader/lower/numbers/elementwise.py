@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from genbab.nonlinear.facts.registry import OPERATORS
+from genbab.reader.lower.numbers.unusual import by_parts, swish
 from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.arithmetic import (
     add,
@@ -34,8 +35,10 @@ EXPONENTS = 64
 def _library(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """The library's function that is this operator."""
     name, operator = OPERATORS["", op.kind]
-    parameters = (op.number(attribute, default) for attribute, default in operator.attributes)
-    return apply(b, name, needed(inputs, 0), *parameters)
+    parameters = [op.number(attribute, default) for attribute, default in operator.attributes]
+    x = needed(inputs, 0)
+    made = by_parts(b, op.kind, name, x, parameters)
+    return apply(b, name, x, *parameters) if made is None else made
 
 
 for (_domain, _kind), (_name, _) in OPERATORS.items():
@@ -131,9 +134,12 @@ def _clip(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     return clip(b, x, least, most)
 
 
-@lowering("PRelu", how="one function: leaky_relu, or relu and a line per slope")
+@lowering("PRelu", how="one function: leaky_relu, or relu and a line, or a product, per slope")
 def _prelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     x = b.variable(needed(inputs, 0))
+    varying = needed(inputs, 1)
+    if isinstance(varying, Var):
+        return add(b, apply(b, "relu", x), multiply(b, apply(b, "at_most", x, 0.0), varying))
     slopes = known(needed(inputs, 1), "its slope")
     same = None if slopes[1].any() else uniform(slopes[0])
     if same is not None:
@@ -149,5 +155,4 @@ def _gelu(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
 
 @lowering("Swish", how="one function, scaled: silu")
 def _swish(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
-    alpha = op.number("alpha", 1.0)
-    return divide(b, apply(b, "silu", scale(b, needed(inputs, 0), alpha)), np.array(alpha))
+    return swish(b, needed(inputs, 0), op.number("alpha", 1.0))
