@@ -6,6 +6,7 @@ front, and takes those that come out apart by nodes behind.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,24 @@ import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)  # what Python gives onnxruntime
+FORMAT = 13  # the newest version of the file format that onnxruntime knows
+
+
+def tests() -> list[Any]:
+    """The node tests, by name."""
+    from onnx.backend.test.case.node import collect_testcases
+
+    from genbab.reader import opset_versions
+
+    newest = opset_versions()[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = sorted((t for t in collect_testcases(None) if t.model), key=lambda t: t.name)
+    for one in found:
+        one.model.ir_version = min(one.model.ir_version, FORMAT)
+        for opset in one.model.opset_import:
+            opset.version = opset.version if opset.domain else min(opset.version, newest)
+    return found
 
 
 @dataclass
