@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from genbab.reader.tensors.values import Array, Op, Refused, constant, given
+from genbab.reader.tensors.values import Array, Inexact, Op, Refused, constant, given
 
 
 def still(op: Op, shape: tuple[int, ...], to: tuple[list[Fraction], list[int]]) -> list[bool]:
@@ -31,7 +31,9 @@ def region(
     if op.text("coordinate_transformation_mode", "") != "tf_crop_and_resize":
         return None
     axes = op.integers("axes") or list(range(len(shape)))
-    roi = constant(given(inputs, 1), "its region")
+    roi: Any = constant(given(inputs, 1), "its region")
+    if isinstance(roi, Inexact):
+        raise Refused("a region that is not known exactly")
     if roi is None or roi.size != 2 * len(axes):
         raise Refused("coordinates 'tf_crop_and_resize' without a region of two numbers per axis")
     parts = [(np.float32(0), np.float32(1))] * len(shape)
