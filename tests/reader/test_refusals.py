@@ -18,6 +18,10 @@ CROPPED = (
     "r = Constant<value=float[4] {%s}>() "
     'y = Resize<mode="linear", coordinate_transformation_mode="tf_crop_and_resize">(x, r, s)'
 )
+PLACES = (
+    "a = Constant<value=int64[4] {1, 1, 2, 2}>() i = Reshape(x, a) "
+    'h = Constant<value=int64[4] {1, 2, 1, 2}>() g = Reshape(x, h) y = GridSample<mode="%s">(i, g)'
+)
 CASES = [
     ("k = Constant<value=int64[1] {2}>() y, i = TopK<sorted=0>(x, k)", "TopK", "in which order"),
     ("y = Unique(x)", "Unique", "shape of its output depends"),
@@ -37,6 +41,8 @@ CASES = [
     (MASK + "z = Mul(a, x) y = Softmax(z)", "Mul", "minus infinity"),
     (MASK + "y = Identity(a)", "output", "minus infinity"),
     (NOTHING + "y = Softmax(a)", "Softmax", "all minus infinity"),
+    (PLACES % "nearest", "GridSample", "places that depend on the network's input, with mode 'nearest'"),
+    (PLACES % "cubic", "GridSample", "mode 'cubic'"),
     ("y = Celu<alpha=0.0>(x)", "Celu", "divides by alpha"),
     ("y = Selu<alpha=1e20, gamma=1e20>(x)", "Selu", "infinite in float32"),
     ("y = Resize<antialias=1>(x, , s)", "Resize", "antialias=1 with mode 'nearest'"),

@@ -73,6 +73,11 @@ def samples() -> list[Case]:
         found.append(case("GridSample", (1, 2, 3, 4), grid, opset=16, **options))
     whole = (np.random.default_rng(4).random((1, 1, 2, 2, 3)) * 2.4 - 1.2).astype(np.float32)
     found.append(case("GridSample", (1, 1, 2, 2, 3), whole, opset=20, mode="linear"))
+    for corners, padding in product((0, 1), ("zeros", "border")):
+        options = {"mode": "linear", "align_corners": corners, "padding_mode": padding, "opset": 20}
+        found.append(case("GridSample", weights(1, 2, 2, 3), (1, 1, 3, 2), low=-1.5, high=1.5, **options))
+    found.append(case("GridSample", (2, 1, 2, 2), (2, 1, 2, 2), opset=20, low=-1.5, high=1.5))
+    found.append(case("GridSample", weights(1, 1, 2, 1, 2), (1, 1, 1, 2, 3), opset=20))
     return found
 
 

@@ -1,4 +1,4 @@
-"""`GridSample` on a constant grid: every output is a weighted sum of a few pixels."""
+"""`GridSample`: every output is a weighted sum of pixels, a few of them on a constant grid."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from genbab.network import Adjoint, Compose, Diagonal, Index, LinearMap
 from genbab.network.uncertainty import Uncertainty
 from genbab.reader.lower.moving.resize import cubic_weights
 from genbab.reader.lower.table import lowering
+from genbab.reader.tensors.arithmetic import apply, clip, combine, multiply, subtract, sum_groups
 from genbab.reader.tensors.builder import Builder, index_map
 from genbab.reader.tensors.values import (
     Array,
@@ -25,12 +26,17 @@ from genbab.reader.tensors.values import (
     needed,
 )
 
+PAIRS = 1 << 18
+"""The most pairs of a pixel and a place where the places depend on the input."""
+
 MODES = {"bilinear": "linear", "linear": "linear", "nearest": "nearest", "bicubic": "cubic", "cubic": "cubic"}
 
 
-@lowering("GridSample", how="affine")
+@lowering("GridSample", how="affine; at places that vary max(0, 1 - |place - pixel|) per axis, and products")
 def _grid_sample(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """x (N, C, *image) at grid (N, *out, rank), whose last axis counts the image's axes from the last."""
+    if len(inputs) > 1 and isinstance(inputs[1], Var):
+        return _at_varying(b, op, needed(inputs, 0), inputs[1])
     x, (grid, off) = needed(inputs, 0), _grid(inputs)
     mode = MODES.get(op.text("mode", "linear"))
     if not isinstance(x, Var) or mode is None:
@@ -55,6 +61,49 @@ def _grid_sample(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
         terms.append((x.node, scaled))
     reach = float(np.abs(grid).max(initial=1.0))
     return b.affine(shape, terms, None, _uncertainty(x, shape, mode, (reach, off)))
+
+
+def _at_varying(b: Builder, op: Op, x: Value | Inexact, grid: Var) -> Value:
+    """Bilinear interpolation at places that depend on the input, one axis of the image after the other.
+
+    The weight of a pixel is max(0, 1 - distance) along each axis, which is 0 for all pixels where the place
+    is a pixel or more outside, as padding by zeros has it.
+    """
+    mode, padding = op.text("mode", "linear"), op.text("padding_mode", "zeros")
+    if MODES.get(mode) != "linear" or padding not in ("zeros", "border"):
+        raise Refused(f"places that depend on the network's input, with mode '{mode}', padding '{padding}'")
+    if isinstance(x, Inexact):
+        x = b.variable(x)
+    (images, channels, *image), points = x.shape, count(grid.shape[1:-1])
+    if x.size * points > PAIRS:
+        raise Refused(f"more than {PAIRS:,} pairs of a pixel and a place that depends on the network's input")
+    for axis in reversed(range(len(image))):
+        weights = _weights(b, op, grid, (axis, len(image), image[axis]))
+        rest, last = count(image[:axis]), x.size // max(images * channels * count(image[: axis + 1]), 1)
+        shape = (images, channels, rest, image[axis], last)
+        laid = x.reshaped(shape) if isinstance(x, Var) else x.reshape(shape)
+        made = multiply(b, laid, weights)
+        assert isinstance(made, Var)
+        sums = np.arange(images * channels * rest * points).reshape(images, channels, rest, 1, points)
+        groups = np.broadcast_to(sums, made.shape)
+        x = sum_groups(b, made, groups, (images, channels, rest, points))
+    assert isinstance(x, Var)
+    return x.reshaped((images, channels, *grid.shape[1:-1]))
+
+
+def _weights(b: Builder, op: Op, grid: Var, along: tuple[int, int, int]) -> Value:
+    """(images, 1, 1, pixels, places): weights along this axis, of so many, with so many pixels."""
+    axis, rank, size = along
+    entries = np.arange(grid.size).reshape(grid.shape[0], 1, 1, 1, -1, rank)[..., rank - 1 - axis]
+    at = b.gather(grid, entries)
+    if op.integer("align_corners", 0):
+        place = combine(b, [(at, (size - 1) / 2), (np.array((size - 1) / 2), 1.0)])
+    else:
+        place = combine(b, [(at, size / 2), (np.array((size - 1) / 2), 1.0)])
+    if op.text("padding_mode", "zeros") == "border":
+        place = clip(b, place, 0.0, size - 1.0)
+    apart = apply(b, "abs", subtract(b, place, np.arange(float(size)).reshape(size, 1)))
+    return apply(b, "relu", subtract(b, np.ones(()), apart))
 
 
 def _grid(inputs: Sequence[Value | Inexact | None]) -> tuple[Array, float]:
