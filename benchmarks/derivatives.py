@@ -1,16 +1,17 @@
 """What certified derivatives are worth: soundness, tightness and time.
 
-    python benchmarks/derivatives.py [sound] [lipschitz] [jacobian] [burgers] [--networks 200] [--seed 0]
+    python benchmarks/derivatives.py [sound] [lipschitz] [jacobian] [widths] [burgers] [--seed 0]
 
 sound: random networks of all smooth functions; bounds of first and second derivatives against torch's at
 random points of random boxes. lipschitz: constants of ten networks against dense sampling. jacobian: a 2x16
-tanh network's Jacobian. burgers: the largest residual of the network that `pinn.py` trained
-(records/burgers.onnx).
+tanh network's Jacobian. widths: bounds of the Jacobians of nine networks without branching, by two methods.
+burgers: the largest residual of the network that `pinn.py` trained (records/burgers.onnx).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -52,6 +53,7 @@ SMOOTH: dict[str, Callable[[], nn.Module]] = {
     "layer norm": lambda: nn.LayerNorm(6),
 }
 BURGERS = Path(__file__).parent / "records" / "burgers.onnx"
+SIZES = [[2, 16, 16, 2], [3, 20, 20, 20, 1], [10, 32, 32, 3]]
 RESIDUAL = "d(y0, x1) + y0*d(y0, x0) - 0.01/pi*d(y0, x0, x0)"
 
 
@@ -154,6 +156,29 @@ def jacobian(seed: int) -> None:
         )
 
 
+def widths(seed: int) -> None:
+    """How much wider bounds of the entries of a Jacobian are than what is sampled (geometric mean)."""
+    for kind, sizes in itertools.product(["tanh", "sigmoid", "relu"], SIZES):
+        torch.manual_seed(seed)
+        module, size = drawn([SMOOTH[kind]] * (len(sizes) - 2), sizes), sizes[0]
+        made = genbab.derivative(module, example=torch.zeros(1, size))
+        centre = torch.rand(size, generator=torch.Generator().manual_seed(seed + 1)).double() - 0.5
+        for half, method in itertools.product((0.01, 0.1, 0.5), ("CROWN", "alpha-CROWN")):
+            points = centre + half * (2 * torch.rand(20_000, size).double() - 1)
+            seen = evaluate(made.network, points)
+            started = time.process_time()
+            lower, upper = genbab.output_bounds(made, centre - half, centre + half, method)
+            seconds = time.process_time() - started
+            outside = int(((seen < lower - 1e-12) | (seen > upper + 1e-12)).sum())
+            span = seen.amax(0) - seen.amin(0)
+            ratios = ((upper - lower)[0] / span)[span > 1e-9]
+            wide = f"{float(ratios.log().mean().exp()):.3f} times" if len(ratios) else "constant in"
+            print(
+                f"widths: {kind} {'-'.join(map(str, sizes))}, half-width {half}, {method}: "
+                f"{wide} the sampled range, {outside} outside, {seconds:.2f} s"
+            )
+
+
 def burgers(tolerance: float, timeout: float) -> None:
     """The largest residual, within a factor of what was sampled."""
     model = genbab.load(BURGERS)
@@ -176,11 +201,13 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--tolerance", type=float, default=0.95)
     parser.add_argument("--timeout", type=float, default=300.0)
     given = parser.parse_args(words)
-    asked = given.what or ["sound", "lipschitz", "jacobian", "burgers"]
+    asked = given.what or ["sound", "lipschitz", "jacobian", "widths", "burgers"]
     if "jacobian" in asked:
         jacobian(given.seed)
     if "lipschitz" in asked:
         lipschitz(given.seed)
+    if "widths" in asked:
+        widths(given.seed)
     if "burgers" in asked:
         burgers(given.tolerance, given.timeout)
     if "sound" in asked:
