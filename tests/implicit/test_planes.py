@@ -172,6 +172,16 @@ def test_unbounded_boxes_give_no_bound_and_no_nan() -> None:
     assert bool(torch.isfinite(found.form).all()) and not bool(torch.isnan(torch.stack(box.range)).any())
 
 
+def test_planes_say_nothing_where_no_interval_was_found() -> None:
+    """Sums of so large numbers overflow, though their box is finite."""
+    fn = some(("tanh",), 0.9, 3)
+    far = torch.full((1, 1, fn.length), 1.5e308, dtype=torch.float64)
+    box = FixedPointBox(fn, -far, far)
+    assert not bool(box.known.any())
+    made = planes(box, torch.ones(1, 1, fn.length, dtype=torch.float64), None, True)
+    assert bool((made.constants == -torch.inf).all())
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_contractions_shrink_every_difference(seed: int) -> None:
     g = torch.Generator().manual_seed(seed)

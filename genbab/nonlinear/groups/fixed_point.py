@@ -109,13 +109,17 @@ class FixedPointBox:
         return torch.stack([torch.isfinite(end).all(-1, keepdim=True) for end in ends]).all(0)
 
     @cached_property
+    def known(self) -> Tensor:
+        """Usable boxes (B, 1, 1) in which a finite interval of y was found: elsewhere planes say nothing."""
+        ends = self._found if self.own is None else self.own
+        return self.usable & torch.stack([torch.isfinite(e).all(-1, keepdim=True) for e in ends]).all(0)
+
+    @cached_property
     def y(self) -> Pair:
-        """An interval (B, 1, N) of y; 0 in boxes that are not usable."""
+        """An interval (B, 1, N) of y; 0 in boxes where none is known."""
         low, high = self._found if self.own is None else self.own
-        usable = self.usable & torch.isfinite(low).all(-1, keepdim=True)
-        usable = usable & torch.isfinite(high).all(-1, keepdim=True)
-        low = torch.where(usable, low, 0.0)
-        return low, torch.maximum(low, torch.where(usable, high, 0.0))
+        low = torch.where(self.known, low, 0.0)
+        return low, torch.maximum(low, torch.where(self.known, high, 0.0))
 
     @property
     def range(self) -> Pair:

@@ -77,7 +77,7 @@ def planes(box: FixedPointBox, a: Tensor, at: Tensor | None, rigorous: bool) -> 
     intercept, touch = box.lines.intercept(slope, upper, rigorous)
     low, high = box.y
     rest = torch.where(left >= 0, left * low, left * high)
-    constants = torch.where(box.usable, dual * intercept + rest, -torch.inf).sum(-1, keepdim=True)
+    constants = torch.where(box.known, dual * intercept + rest, -torch.inf).sum(-1, keepdim=True)
     masses = None
     if rigorous:
         masses = _masses(box, a, nu, dual, slope)
@@ -86,7 +86,7 @@ def planes(box: FixedPointBox, a: Tensor, at: Tensor | None, rigorous: bool) -> 
         constants = constants - torch.finfo(a.dtype).tiny ** 0.5 * (1 + box.size + box.image).sum(
             -1, keepdim=True
         )
-    form = torch.where(box.usable, nu, 0.0)
+    form = torch.where(box.known, nu, 0.0)
     return FixedPointPlanes(
         box, form, constants.nan_to_num(-torch.inf, torch.inf, -torch.inf), masses, upper[:, :, None] > 0,
         slope, dual, intercept, touch,
@@ -121,7 +121,7 @@ def _masses(box: FixedPointBox, c: Tensor, nu: Tensor, dual: Tensor, slope: Tens
     sizes = (nu.abs() @ matrix.abs()) * box.image
     rest = c.abs() + nu.abs() + (dual * slope).abs()
     rest = rest if linear is None else rest + nu.abs() @ linear.abs()
-    reach = torch.where(box.usable, torch.maximum(box.l.abs(), box.u.abs()), 0.0)
+    reach = torch.where(box.known, torch.maximum(box.l.abs(), box.u.abs()), 0.0)
     return (sizes + rest * box.size + nu.abs() * reach).sum(-1, keepdim=True)
 
 

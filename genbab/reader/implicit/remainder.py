@@ -77,7 +77,7 @@ class Remainder:
         if self.stop is not None:
             found = torch.maximum(found, self._stopped(box, self.stop.to(away), fixed))
         if self.of_functions:
-            least, most = self.equation.point.entries.slopes(box[0] - found, box[1] + found)
+            least, most = self.equation.point.entries.slopes(*_around(box, found))
             found = torch.maximum(-least, most) * found * self._room
         return torch.where(usable & torch.isfinite(found), found, torch.inf)
 
@@ -164,8 +164,7 @@ class Remainder:
     def _facts(self, box: Interval, away: Tensor) -> _Facts:
         """What holds where y and y_k lie no further than so much from the box."""
         entries, centre = self.equation.point.entries, self._centre.to(away)
-        low, high = box[0] - away, box[1] + away
-        low, high = (torch.nextafter(end, end + side) for end, side in ((low, -torch.inf), (high, torch.inf)))
+        low, high = _around(box, away)
         least, most = entries.slopes(low, high)
         radius = torch.maximum(most - centre, centre - least).clamp_min(0.0)
         return _Facts(box, away, radius, magnitude((low, high)), magnitude(entries.range(low, high)))
@@ -194,3 +193,9 @@ class Remainder:
         moved = point.matrix * self._centre
         lost = 2 * float(torch.finfo(torch.float64).eps) * (point.linear.abs() + moved.abs())
         return (point.linear + moved).abs() + lost, point.matrix.abs()
+
+
+def _around(box: Interval, away: Tensor) -> Interval:
+    """The box and all that is no farther from it than so much, rounded outward."""
+    low, high = box[0] - away, box[1] + away
+    return torch.nextafter(low, low - torch.inf), torch.nextafter(high, high + torch.inf)
