@@ -301,3 +301,20 @@ def test_an_ensemble_is_verified_and_falsified() -> None:
     for limit, verdict in ((most + 0.2, "verified"), (most - 0.01, "falsified")):
         spec = parse_vnnlib(box(low, high, limit))
         assert genbab.verify(loaded, spec, genbab.Config(timeout=60)).verdict == verdict
+
+
+def test_operator_sets_that_are_not_used_need_not_be_stated() -> None:
+    """onnxruntime runs such models; where an operator is of ONNX's own set, it must be stated."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in ("x", "y")]
+    own = helper.make_node("Binarizer", ["x"], ["y"], domain="ai.onnx.ml", threshold=0.25)
+    opsets = [helper.make_opsetid("ai.onnx.ml", 3)]
+    made = helper.make_model(
+        helper.make_graph([own], "g", ends[:1], ends[1:]), opset_imports=opsets, ir_version=8
+    )
+    found = load_onnx(made).network
+    assert evaluate(found, torch.tensor([[0.0, 0.25, 0.5]], dtype=torch.float64)).tolist() == [
+        [0.0, 0.0, 1.0]
+    ]
+    other = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    with pytest.raises(ModelError, match="opset 0"):
+        load_onnx(helper.make_model(other, opset_imports=opsets, ir_version=8))

@@ -54,6 +54,7 @@ REFUSED: dict[str, str] = {
     "BitShift": _BITS,
     "RoiAlign": "its pictures are cut at places that may depend on the input: no rule",
     "MaxRoiPool": "its pictures are cut at places that may depend on the input: no rule",
+    "DeformConv": "its kernel reads at places that may depend on the input: no rule",
     "MelWeightMatrix": "its input is no tensor of the network: sizes and frequencies",
     **dict.fromkeys(RANDOM, "its output is random"),
 }

@@ -24,6 +24,9 @@ from genbab.reader.tensors import elements
 from genbab.reader.tensors.values import MAX_NUMBERS, count
 
 OLDEST_OPSET = 7
+UNSTATED = 17
+"""The operator set of a model that states none and has no operator of it."""
+
 MAX_BYTES = 1 << 31
 """A model has fewer bytes, after decompression: protobuf's own limit."""
 TYPES: dict[int, np.dtype[np.generic]] = {
@@ -72,6 +75,7 @@ def whole_proto(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[Mo
         path = Path(source)
         name, folder = str(path), path.parent
         proto = _parsed(_file_bytes(path), name)
+    _complete(proto)
     _check(proto, name)
     _check_names(proto, name)
     _read_external(proto, folder, name)
@@ -123,6 +127,14 @@ def _parsed(data: bytes, name: str) -> ModelProto:
         what = foreign(data) or f"or cut short ({len(data)} bytes)"
         raise ModelError(f"{name}: not an ONNX model, {what}") from error
     return proto
+
+
+def _complete(proto: ModelProto) -> None:
+    """State ONNX's operator set, which onnxruntime does not need where no operator is of it."""
+    used = {node.domain for body in bodies(proto) for node in body.node}
+    stated = {opset.domain for opset in proto.opset_import}
+    if used and used <= stated and not {"", "ai.onnx"} & stated and not proto.functions:
+        proto.opset_import.add().version = UNSTATED
 
 
 def _check(proto: ModelProto, name: str) -> None:
