@@ -150,6 +150,7 @@ spec = SimpleNamespace(
 )
 model = SimpleNamespace(network=SimpleNamespace(output_size=1))
 module("genbab.api", answered=answered, load_within=lambda deadline, path, config=None: model)
+module("genbab.driver", on_integers=lambda model, spec, ask: (model, spec))
 module("genbab.specs", read_vnnlib=lambda path, derivatives=False: spec)
 module("genbab.system.device", resolve=lambda name: name)
 sys.exit(main(sys.argv[2:]))
