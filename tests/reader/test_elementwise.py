@@ -204,7 +204,7 @@ def test_a_test_for_infinity_is_undefined_beyond_float32(written: Load) -> None:
     for low, high, known in ((0.0, 10.0, False), (0.0, 1.0, True)):
         lower, upper = bounds(model, [low], [high], "interval")
         assert bool(torch.isfinite(lower).all() and torch.isfinite(upper).all()) == known
-        assert not known or lower.item() == upper.item() == 0.0
+        assert not known or max(abs(lower.item()), abs(upper.item())) < 1e-300
 
 
 def test_remainder_at_a_jump(lowered: Load) -> None:
@@ -218,8 +218,6 @@ def test_what_has_no_rule_says_why(lowered: Load, written: Load) -> None:
         lowered("Mod", (1, 2), array(1.0, 0.0), fmod=1)
     with pytest.raises(UnsupportedError, match="int64 integers"):
         written("i = Cast<to=7>(x) a = IsNaN(i) y = Cast<to=1>(a)")
-    with pytest.raises(UnsupportedError, match="threshold not negative"):
-        lowered("Shrink", (1, 2), lambd=-0.5)
 
 
 def test_equality(written: Load) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from genbab.errors import UnsupportedError
+from genbab.errors import ModelError
 from genbab.network import evaluate
 from genbab.reader import Model
 
@@ -55,5 +55,5 @@ def test_a_guard_that_nothing_needs(written: Load) -> None:
 )
 def test_other_guards_are_refused(written: Load, old: str, new: str) -> None:
     assert old in GUARDED
-    with pytest.raises(UnsupportedError, match="IsNaN|minus infinity"):
+    with pytest.raises(ModelError, match="IsNaN|minus infinity"):
         written(GUARDED.replace(old, new), shape="3,3")

@@ -16,7 +16,7 @@ from genbab.reader.models.joined import element_types
 from tests.reader.cases import Case, by_operator
 from tests.reader.retyped import retyped
 
-INVALID = ("Type Error", "TypeInferenceError", "CPU execution provider", "AffineGrid")
+INVALID = ("Type Error", "TypeInferenceError", "CPU execution provider", "AffineGrid", "IsAxisInRange")
 """What onnxruntime says of operators that take no float16, or that it lacks for it."""
 
 ROUND = """<ir_version: 8, opset_import: ["" : 18]> g (float[1,3] x) => (float[1,3] y) {{

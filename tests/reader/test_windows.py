@@ -88,11 +88,6 @@ def test_other_pools(lowered: Load) -> None:
     lowered("GlobalMaxPool", (1, 3, 4, 2))
 
 
-def test_the_indices_of_a_pool_are_refused(lowered: Load) -> None:
-    with pytest.raises(UnsupportedError, match="output 1 is used"):
-        lowered("MaxPool", (1, 2, 4, 4), kernel_shape=[2, 2], outputs=2)
-
-
 def test_a_kernel_that_varies_is_refused(lowered: Load) -> None:
     with pytest.raises(UnsupportedError, match="kernel depends"):
         lowered("Conv", (1, 2, 4, 4), (2, 2, 3, 3))

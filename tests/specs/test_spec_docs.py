@@ -17,7 +17,7 @@ TEXT = (Path(__file__).resolve().parents[2] / "docs" / "specs.md").read_text()
 def test_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for block in blocks:
         exec(block, names)
     found = {name: value for name, value in names.items() if isinstance(value, Spec)}

@@ -186,6 +186,8 @@ def _read(source: int, one: LinearMap) -> Read | None:
                 return None
         elif isinstance(step, Index):
             here, dead = step.index.clamp(min=0), step.index < 0
+            if not step.in_size:  # of nothing only zeros are taken
+                return None
             index = torch.where(dead, -1, index[here]) if index is not None else step.index
             weight = weight[here] if weight is not None else None
         elif not isinstance(step, Identity):
