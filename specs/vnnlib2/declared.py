@@ -85,6 +85,11 @@ class Declared:
             if self.joint:
                 text = f"{tensor.name} is a hidden tensor, which is not supported for several models"
                 raise SpecError(text, self.source)
+            if tensor.dtype.name in WHOLE:
+                text = (
+                    f"{tensor.name} has the type {tensor.dtype.name}: hidden tensors are read as real numbers"
+                )
+                raise SpecError(text, self.source)
             one = Hidden(_inside(tensor), math.prod(tensor.shape))
             before = found.setdefault(one.name, one)
             if before.size != one.size:
