@@ -12,7 +12,6 @@ from genbab.reader.lower.table import lowering
 from genbab.reader.tensors.arithmetic import (
     add,
     apply,
-    combine,
     divide,
     multiply,
     raised,
@@ -71,7 +70,7 @@ def _variable(inputs: list[Value | None]) -> Var:
 
 
 @lowering("BatchNormalization", how="affine; in training mode as the norm of each channel")
-def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[Value]:
+def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value:
     """Before opset 9 there may be statistics of every entry of an image (spatial = 0), not of channels."""
     x = _variable(inputs)
     if op.integer("training_mode", 0):
@@ -90,22 +89,18 @@ def _batch_norm(b: Builder, op: Op, inputs: list[Value | None]) -> Value | list[
     return add(b, scale(b, x, inexact(factor)), inexact(offset))
 
 
-def _training_norm(b: Builder, op: Op, x: Var, inputs: list[Value | None]) -> list[Value]:
-    """Each channel normalised by its own mean and variance; the running ones, moved towards these."""
+def _training_norm(b: Builder, op: Op, x: Var, inputs: list[Value | None]) -> Value:
+    """Each channel normalised by its own mean and variance.
+
+    The moved mean and variance, its further outputs, are not read: onnxruntime may write them into those
+    that they were moved from, so that each run gives others.
+    """
     axes = [i for i in range(len(x.shape)) if i != 1]
     gain, bias = (
         _channels(given(inputs, i), n, len(x.shape)) for i, n in ((1, "its scale"), (2, "its bias"))
     )
     made = _normalised(b, x, axes, op.number("epsilon", 1e-5))
-    y = add(b, scale(b, made.value, inexact(gain)), inexact(bias))
-    centred = subtract(b, x, made.mean)
-    squares = b.variable(multiply(b, centred, centred))
-    kept, channels = op.number("momentum", 0.9), (x.shape[1],)
-    moved: list[Value] = []
-    for new, old in ((made.mean, 3), (reduce_mean(b, squares, axes), 4)):
-        flat = b.variable(new).reshaped(channels)
-        moved.append(combine(b, [(flat, 1.0 - kept), (needed(inputs, old), kept)], 1))
-    return [y, *moved]
+    return add(b, scale(b, made.value, inexact(gain)), inexact(bias))
 
 
 @dataclass(frozen=True, eq=False)
