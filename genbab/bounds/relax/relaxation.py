@@ -58,12 +58,12 @@ class Relaxation:
     def moved(self, intervals: list[Interval]) -> Relaxation:
         """The relaxation on other boxes.
 
-        What was computed for nodes whose sources kept the very same tensors is kept too, if grouped nodes
-        kept their own.
+        What was computed for nodes whose sources kept the very same tensors is kept too; where planes depend
+        on a node's own interval, if that was kept.
         """
         same = [new is old for new, old in zip(intervals, self.intervals, strict=True)]
         still = [all(same[s] for s in node.sources) for node in self.network.nodes]
-        still = [kept and (i not in self.network.grouped or same[i]) for i, kept in enumerate(still)]
+        still = [kept and (i not in self.network.implicit or same[i]) for i, kept in enumerate(still)]
         masses = {i: mass for i, mass in (self.masses or {}).items() if still[i]}
         other = replace(self, intervals=intervals, masses=masses)
         other._kept = {(what, i): value for (what, i), value in self._kept.items() if still[i]}
