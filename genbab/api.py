@@ -29,6 +29,7 @@ from genbab.network import Network, lifted
 from genbab.problem import check_sizes
 from genbab.proof import checked, proved, seconds_of
 from genbab.reader import (
+    ALL,
     Execution,
     Model,
     Wanted,
@@ -48,9 +49,6 @@ if TYPE_CHECKING:
     from genbab.reader.modules.sources import AnyModel
 
 __all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "verify"]
-
-EVERYTHING = Wanted()
-"""All outputs, and no shapes but the model's."""
 
 Boxes = tuple[Tensor, Tensor]
 
@@ -87,7 +85,7 @@ def load_within(
     model: AnyModel,
     example: Any = None,
     config: Config | None = None,
-    wanted: Wanted = EVERYTHING,
+    wanted: Wanted = ALL,
 ) -> Model:
     """As `load`, for the arithmetic of the settings (None: real numbers).
 

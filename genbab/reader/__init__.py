@@ -23,10 +23,11 @@ from genbab.reader.models.unsimplified import unsimplified
 from genbab.reader.modules.load import load_program_file, load_torch
 from genbab.reader.modules.sources import of_anything
 from genbab.reader.onnx.reading import read_proto
-from genbab.reader.onnx.wanted import Wanted
+from genbab.reader.onnx.wanted import ALL, Wanted
 from genbab.reader.rounding.execution import Execution
 
 __all__ = [
+    "ALL",
     "Activated",
     "Execution",
     "Joined",

@@ -27,9 +27,9 @@ from genbab.reader.models.selfcheck import self_check
 from genbab.reader.models.tensors import joins, named
 from genbab.reader.onnx.custom_operators import expanded
 from genbab.reader.onnx.files import Signature
-from genbab.reader.onnx.reading import ALL, read_proto
+from genbab.reader.onnx.reading import read_proto
 from genbab.reader.onnx.runtime import divided
-from genbab.reader.onnx.wanted import HOW_OUTPUTS, HOW_SHAPES, Wanted, narrow
+from genbab.reader.onnx.wanted import ALL, HOW_OUTPUTS, HOW_SHAPES, Wanted, narrow
 from genbab.reader.prepare.guards import without_guards
 from genbab.reader.prepare.inline import inlined
 from genbab.reader.rounding.execution import Execution, deployed, rounded

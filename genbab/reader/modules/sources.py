@@ -13,8 +13,7 @@ from genbab.reader.models.chosen import chosen
 from genbab.reader.models.model import Model, load_onnx
 from genbab.reader.modules.load import is_program, load_program, load_torch
 from genbab.reader.modules.training import refuse_unready
-from genbab.reader.onnx.reading import ALL
-from genbab.reader.onnx.wanted import Wanted
+from genbab.reader.onnx.wanted import ALL, Wanted
 from genbab.system.device import usual_torch
 
 if TYPE_CHECKING:

@@ -12,10 +12,7 @@ from genbab.reader.onnx.files import OLDEST_OPSET, Signature, signature_of, whol
 from genbab.reader.onnx.old_opsets import modern
 from genbab.reader.onnx.order import sort_nodes
 from genbab.reader.onnx.sparse import write_out_sparse
-from genbab.reader.onnx.wanted import Wanted, narrow
-
-ALL = Wanted()
-"""Everything, as the model has it."""
+from genbab.reader.onnx.wanted import ALL, Wanted, narrow
 
 
 def read_proto(

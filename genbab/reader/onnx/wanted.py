@@ -51,6 +51,10 @@ class Wanted:
         return bool(self.outputs or self.shapes)
 
 
+ALL = Wanted()
+"""Everything, as the model has it."""
+
+
 def narrow(proto: ModelProto, wanted: Wanted) -> None:
     """Leave of a model, its nodes in order, what is wanted: outputs, what they need, inputs of these shapes.
 
