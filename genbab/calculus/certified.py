@@ -87,15 +87,8 @@ def jacobian_range(
     `UsageError`, and as `derivative`.
     """
     asked = BoxQuestion.of(model, lower, upper, options)
-    ys = chosen(outputs, asked.model.network.output_size, "outputs")
-    xs = chosen(inputs, asked.model.network.input_size, "inputs")
-    made = derivative(asked.model, outputs=ys, inputs=xs)
-    count = len(ys) * len(xs)
-    numbers, signs = _both(count)
-    with usual_torch():
-        wanted = Goal(numbers, signs, asked.tolerance, paired=True)
-        found = maxima(made, asked.box, wanted, asked.deadline, off_kinks(made.network))
-    return [_range(found, k, count, *pair) for k, pair in enumerate((y, x) for y in ys for x in xs)]
+    found, pairs = _both_ends(asked, outputs, inputs, paired=True)
+    return [_range(found, k, len(pairs), *pair) for k, pair in enumerate(pairs)]
 
 
 def monotonicity(
@@ -112,16 +105,8 @@ def monotonicity(
     seen, or until the time is up. options: as for `maximum`. Raises `UsageError`, and as `derivative`.
     """
     asked = BoxQuestion.of(model, lower, upper, options)
-    ys = chosen(outputs, asked.model.network.output_size, "outputs")
-    xs = chosen(inputs, asked.model.network.input_size, "inputs")
-    made = derivative(asked.model, outputs=ys, inputs=xs)
-    count = len(ys) * len(xs)
-    numbers, signs = _both(count)
-    with usual_torch():
-        wanted = Goal(numbers, signs, asked.tolerance, enough=5e-324)
-        found = maxima(made, asked.box, wanted, asked.deadline, off_kinks(made.network))
-    pairs = [(y, x) for y in ys for x in xs]
-    return [_trend(found, k, count, *pair) for k, pair in enumerate(pairs)]
+    found, pairs = _both_ends(asked, outputs, inputs, enough=5e-324)
+    return [_trend(found, k, len(pairs), *pair) for k, pair in enumerate(pairs)]
 
 
 def lyapunov_decrease(
@@ -169,9 +154,22 @@ def _largest(found: Maxima, started: float) -> CertifiedMaximum:
     return CertifiedMaximum(float(found.seen[best]), top, found.at[best], status, seconds, found.boxes)
 
 
-def _both(count: int) -> tuple[Tensor, Tensor]:
-    """Numbers and signs of rows that ask for the largest, then for the least values of so many outputs."""
-    return torch.arange(count).repeat(2), torch.tensor([1.0] * count + [-1.0] * count).double()
+def _both_ends(
+    asked: BoxQuestion, outputs: Sequence[int] | None, inputs: Sequence[int] | None, **goal: Any
+) -> tuple[Maxima, list[tuple[int, int]]]:
+    """The largest, then the least values (negated) of the derivatives of these pairs of output and input.
+
+    goal: what else `Goal` takes.
+    """
+    ys = chosen(outputs, asked.model.network.output_size, "outputs")
+    xs = chosen(inputs, asked.model.network.input_size, "inputs")
+    made = derivative(asked.model, outputs=ys, inputs=xs)
+    count = len(ys) * len(xs)
+    numbers, signs = torch.arange(count).repeat(2), torch.tensor([1.0] * count + [-1.0] * count).double()
+    with usual_torch():
+        wanted = Goal(numbers, signs, asked.tolerance, **goal)
+        found = maxima(made, asked.box, wanted, asked.deadline, off_kinks(made.network))
+    return found, [(y, x) for y in ys for x in xs]
 
 
 def _range(found: Maxima, k: int, count: int, y: int, x: int) -> DerivativeRange:
