@@ -8,7 +8,7 @@ if __name__ != "genbab.specs":
     raise ImportError("import this package as genbab.specs")
 
 from genbab.specs.form.clauses import Clause
-from genbab.specs.form.declarations import NetworkName, TensorName, joint, own_models
+from genbab.specs.form.declarations import NetworkName, TensorName, joint, own_models, whole_type
 from genbab.specs.form.derivatives import PartialDerivative
 from genbab.specs.form.describe import describe
 from genbab.specs.form.elements import Ball, Hidden, Run
@@ -63,6 +63,7 @@ __all__ = [
     "satisfies",
     "variables",
     "version_of",
+    "whole_type",
     "with_premises",
     "write_text",
     "write_vnnlib",

@@ -14,7 +14,7 @@ from genbab.bounds.methods import boxes
 from genbab.errors import SpecError, UsageError
 from genbab.network import Network
 from genbab.reader import Model, check_declared, element_types, input_limits, read_within, shown
-from genbab.specs import Run, Spec, of_whole_outputs, on_whole_numbers, read_vnnlib
+from genbab.specs import Run, Spec, of_whole_outputs, on_whole_numbers, read_vnnlib, whole_type
 from genbab.system.deadline import Deadline
 
 LARGEST = 2.0**52
@@ -122,7 +122,7 @@ def _with_outputs(model: Model, spec: Spec) -> Spec:
     """The question about outputs of the model's own types, as far as the spec speaks of these alone."""
     kinds = element_types(model)[len(model.input_names) :]
     sizes = [int(np.prod(shape)) for shape in model.output_shapes]
-    whole = np.repeat(["int" in kind or kind == "bool" for kind in kinds], sizes)
+    whole = np.repeat([whole_type(kind) for kind in kinds], sizes)
     count = max(1, len(spec.runs))
     if not whole.any() or spec.vacuous or spec.output_size != count * len(whole):
         return spec

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
+def whole_type(word: str) -> bool:
+    """Whether VNN-LIB's word for an element type says integers or truth values."""
+    return word.rstrip("0123456789") in ("int", "uint", "bool")
+
+
 class TensorName(NamedTuple):
     """An input or output as it is declared: its element type in VNN-LIB's word, its shape.
 
@@ -22,6 +27,11 @@ class TensorName(NamedTuple):
     def size(self) -> int:
         """How many numbers it holds."""
         return math.prod(self.shape)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is declared to hold integers or truth values."""
+        return whole_type(self.type)
 
 
 class NetworkName(NamedTuple):

@@ -59,10 +59,12 @@ class Assignment:
 
     def text(self, found: Counterexample) -> str:
         """Per tensor a line `name type [shape]`, then one number per line, exact and without exponents."""
+        from genbab.specs import whole_type
+
         lines: list[str] = []
         for tensor, numbers, kind in self.values(found):
             lines.append(f"{tensor.name} {tensor.type} [{','.join(map(str, tensor.shape))}]")
-            whole = "int" in kind or kind == "bool"
+            whole = whole_type(kind)
             lines.extend(
                 str(int(v)) if whole else np.format_float_positional(v, unique=True, trim="0")
                 for v in numbers

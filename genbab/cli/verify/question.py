@@ -15,7 +15,7 @@ from genbab.errors import GenbabError, ModelError, SpecError, UsageError
 if TYPE_CHECKING:
     from genbab.config import Config
     from genbab.reader import Joined, Model
-    from genbab.specs import NetworkName, Spec, TensorName
+    from genbab.specs import NetworkName, Spec
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class VerifyQuestion:
         Raises `SpecError` where there are no proofs of it. A model and a specification are what the settings
         say, whatever types are declared.
         """
-        types = list(dict.fromkeys(t.type for n in spec.declared for t in n.tensors if not _whole(t)))
+        types = list(dict.fromkeys(t.type for n in spec.declared for t in n.tensors if not t.whole))
         if self.model is not None or self.over_reals or not types:
             return config
         if len(types) == 1 and types[0] in get_args(Arithmetic):
@@ -158,7 +158,7 @@ class VerifyQuestion:
                 what = f"is about {types[0]}, and --arithmetic {config.arithmetic} was given"
                 raise SpecError(what, str(self.spec))
             return config.with_(arithmetic=types[0])
-        floats = [t for n in spec.declared for t in n.tensors if not _whole(t)]
+        floats = [t for n in spec.declared for t in n.tensors if not t.whole]
         said = [f"{t.name} {t.type}" for t in floats if t.type != "real"]
         known = ", ".join(get_args(Arithmetic))
         raise SpecError(
@@ -166,11 +166,6 @@ class VerifyQuestion:
             f"of {known}; --over-reals reads them as real",
             str(self.spec),
         )
-
-
-def _whole(tensor: TensorName) -> bool:
-    """Whether a tensor is declared to be of integers or truth values."""
-    return "int" in tensor.type or tensor.type == "bool"
 
 
 def readable(path: Path, what: str, kind: type[GenbabError]) -> None:

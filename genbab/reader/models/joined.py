@@ -122,7 +122,7 @@ def check_declared(model: Model, networks: Sequence[NetworkName]) -> None:
 
 def _other(tensor: TensorName, kind: str) -> bool:
     """Whether a tensor is declared to be of integers, or truth values, and the model's is of another type."""
-    return tensor.type != kind and tensor.type.rstrip("0123456789") in ("int", "uint", "bool")
+    return tensor.type != kind and tensor.whole
 
 
 def check_shapes(model: Model, networks: Sequence[NetworkName]) -> None:
