@@ -94,7 +94,14 @@ class Packing:
                 flat[:, columns] = values
             return flat.reshape(-1, *like.shape[1:])
 
-        domains = self.root.mapped(whole)
+        return self._as_before(self.root.mapped(whole))
+
+    @property
+    def began(self) -> Domains:
+        """The domains that the search began with, slopes rounded as in all that is packed."""
+        return self._as_before(self.root)
+
+    def _as_before(self, domains: Domains) -> Domains:
         dtypes = iter(self.dtypes)
         return _with_slopes(domains, lambda slopes: slopes.to(next(dtypes)))
 

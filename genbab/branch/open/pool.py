@@ -9,6 +9,7 @@ is among those asked for.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -78,6 +79,15 @@ class Pool:
         opened = root.take(~(root.bound > 0))
         self._fresh: Domains | None = opened if len(opened) else None
 
+    @classmethod
+    def holding(cls, root: Domains, open_: Iterable[PackedDomains], memory: int) -> Pool:
+        """The pool of a search that began with `root`, with these domains open; raises `SpillFull`."""
+        pool = cls(root, memory)
+        pool._fresh = None
+        for packed in open_:
+            pool.put(packed)
+        return pool
+
     def __len__(self) -> int:
         fresh = 0 if self._fresh is None else len(self._fresh)
         return fresh + sum(len(s.rows) for s in self._segments) + sum(a.count for a in self._away)
@@ -111,8 +121,7 @@ class Pool:
         self._fresh = replace(domains, corner=None)
         if self.nbytes > FULL * self.memory:
             self._settle()
-        if self.nbytes > FULL * self.memory:
-            self._put_away()
+        self._fit()
 
     def pop(self, size: int) -> Domains:
         """The `size` domains with the worst bounds, or all, removed from the pool."""
@@ -126,15 +135,55 @@ class Pool:
             heapq.heappop(self._away)
             self._add(packed, _keys(self.packing.bounds(packed)))
         chosen = self._smallest(min(size, sum(len(s.rows) for s in self._segments)))
+        return join([self.packing.unpack(part) for part in self._removed(chosen)])
+
+    def packed(self) -> Iterator[PackedDomains]:
+        """All open domains, which stay; raises `SpillFull` where what was put away cannot be read."""
+        self._settle()
+        for segment in self._segments:
+            yield segment.packed.take(segment.rows)
+        for away in self._away:
+            yield self._spill.read(away.block)
+
+    def put(self, packed: PackedDomains) -> None:
+        """Add domains of the same root that are packed; raises `SpillFull` as `push`."""
+        if not len(packed):
+            return
+        self._settle()
+        self._add(packed, _keys(self.packing.bounds(packed)))
+        self._fit()
+
+    def share(self, count: int) -> PackedDomains | None:
+        """Remove `count` of the domains in memory, at most half: every other one in the order of bounds.
+
+        So what goes and what stays are about as hard. None where there is none to give.
+        """
+        self._settle()
+        keys = torch.cat([s.key for s in self._segments]) if self._segments else torch.zeros(0)
+        some = min(count, len(keys) // 2)
+        if some < 1:
+            return None
+        given = torch.zeros(len(keys), dtype=torch.bool, device=keys.device)
+        given[keys.argsort(stable=True)[1 : 2 * some : 2]] = True
+        parts = torch.split(given, [len(s.rows) for s in self._segments])
+        return self.packing.join(self._removed(parts))
+
+    def _removed(self, chosen: Sequence[Tensor]) -> list[PackedDomains]:
+        """The domains that a mask per segment chooses, which leave the pool."""
         parts, left = [], []
         for segment, mask in zip(self._segments, chosen, strict=True):
             if bool(mask.any()):
-                parts.append(self.packing.unpack(segment.packed.take(segment.rows[mask])))
+                parts.append(segment.packed.take(segment.rows[mask]))
                 segment = segment.without(mask)
             if len(segment.rows):
                 left.append(segment)
         self._segments = left
-        return join(parts)
+        return parts
+
+    def _fit(self) -> None:
+        """Put domains away where those here exceed the memory; raises `SpillFull`."""
+        if self.nbytes > FULL * self.memory:
+            self._put_away()
 
     def _settle(self) -> None:
         """Pack what was pushed last, which until then is kept as it is: often it is all that there is."""

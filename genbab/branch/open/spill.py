@@ -68,8 +68,16 @@ class Spill:
 
     def get(self, block: Block) -> PackedDomains:
         """Take a block back; its place is free again. Raises `SpillFull` when it cannot be read."""
+        packed = self.read(block)
         if block.kept is not None:
             self.room += block.size
+        else:
+            self._holes.append((block.start, block.size))
+        return packed
+
+    def read(self, block: Block) -> PackedDomains:
+        """A copy of a block, which stays; raises `SpillFull` when it cannot be read."""
+        if block.kept is not None:
             return block.kept.to(self.device)
         assert self._file is not None
         content = torch.empty(block.size, dtype=torch.uint8)
@@ -80,7 +88,6 @@ class Spill:
             raise SpillFull(f"cannot read from {folder()}: {error.strerror or error}") from error
         if count != block.size:
             raise SpillFull(f"cannot read from {folder()}: {count} of {block.size} bytes came back")
-        self._holes.append((block.start, block.size))
         tensors, at = [], 0
         for dtype, shape in block.shapes:
             tensors.append(_read(content, at, dtype, shape).to(self.device))

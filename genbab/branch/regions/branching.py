@@ -38,17 +38,26 @@ class NeuronBranching:
 
     def within(self, region: Region, setup: SearchSetup, part: float = 1.0) -> Subsearch:
         """A search inside the region, one domain per open clause; part: of the seconds for narrowing."""
+        domains, root = self._root(region)
+        domains = narrowed(self.engine, root, domains, part * self.narrowing())
+        return Subsearch(self._search(region, root, setup), region.released(domains), region)
+
+    def again(self, region: Region, domains: Domains, setup: SearchSetup) -> Subsearch:
+        """A search inside the region that `within` made elsewhere, with these domains as its root."""
+        return Subsearch(self._search(region, self._root(region)[1], setup), domains, region)
+
+    def _root(self, region: Region) -> tuple[Domains, Root]:
+        """The clauses that are open in the region as domains, and what they share."""
+        engine, output = self.engine, self.engine.exact.output
+        return neuron_root(engine, region.query, region.margins, region.intervals, region.warm, output)
+
+    def _search(self, region: Region, root: Root, setup: SearchSetup) -> DomainSearch:
         engine, seconds = self.engine, dict[str, float]()
-        output = engine.exact.output
-        domains, root = neuron_root(
-            engine, region.query, region.margins, region.intervals, region.warm, output
-        )
-        domains = narrowed(engine, root, domains, part * self.narrowing())
         retighten = Retighten(engine, region.forms, seconds=seconds) if self.clip else None
         choose = _timed(self.chooser(root), seconds)
         bound = bound_by_neurons(engine, root, self.steps, choose, retighten)
         bound = bound if self.mixed is None else self.mixed.around(bound)
-        return Subsearch(DomainSearch(bound, setup, seconds), region.released(domains), region)
+        return DomainSearch(bound, setup, seconds)
 
 
 def _timed(choose: Choose, seconds: dict[str, float]) -> Choose:
