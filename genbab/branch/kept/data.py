@@ -21,7 +21,7 @@ from genbab.branch.outcome import SearchOutcome, SearchProgress, Status
 from genbab.branch.regions.branching import NeuronBranching
 from genbab.branch.regions.forecast import Forecast
 from genbab.branch.regions.region import NeuronSplit, Region
-from genbab.branch.regions.search import JointReport, RegionSearch, RegionState
+from genbab.branch.regions.search import Divided, JointReport, RegionSearch, RegionState
 from genbab.branch.regions.subsearch import Subsearch
 from genbab.branch.search import DomainState, SearchSetup
 from genbab.problem import Query
@@ -130,6 +130,7 @@ class RegionData:
 
 
 CLASSES: tuple[type, ...] = (
+    Divided,
     DomainData,
     Domains,
     Forecast,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from genbab.branch.outcome import SearchOutcome, SearchProgress, Status
 from genbab.branch.regions.bounding import bounded, costliest_split
@@ -59,6 +60,18 @@ class JointReport:
         self.report(replace(progress, bound=bound, visited=self.visited))
 
 
+@dataclass(frozen=True, eq=False)
+class Divided:
+    """What is left of a region: the parts that are open; gains: of both, the smaller one first, if it was
+    split; seconds: what bounding the hidden rows of the last part took; least: the smallest bound refuted.
+    """
+
+    parts: list[Region]
+    gains: tuple[float, float] | None
+    seconds: float
+    least: float
+
+
 @dataclass(eq=False)
 class RegionState(SearchState):
     """A search over regions between two steps.
@@ -80,6 +93,23 @@ class RegionState(SearchState):
     least: float = INF
     stopped: SearchOutcome | None = None
     decided: SearchOutcome | None = None
+
+    def replaced(self, region: Region, by: Divided) -> None:
+        """Put what is left of a region in its place."""
+        others = [r for r in self.regions if r is not region]
+        self.regions = sorted(others + by.parts, key=lambda r: -r.worst)
+        self.least, self.forecast.seconds = min(self.least, by.least), by.seconds
+        if by.gains is not None:
+            self.forecast.gains.append(by.gains)
+
+    def without(self, refuted: Tensor, least: float) -> None:
+        """Leave clauses out, by their numbers, that are refuted on the root's region."""
+        found = []
+        for region in self.regions:
+            done = torch.isin(region.query.clause, refuted)
+            still = replace(region, margins=torch.where(done, least, region.margins)).opened()
+            found += [] if still is None else [still]
+        self.regions = found
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +154,8 @@ class RegionSearch(Search[Region, RegionState]):
         if split is None:
             self._search_whole(state, began)
         else:
-            state.regions = self._split(state, split)
+            worst = state.regions[-1]
+            state.replaced(worst, self.divided(worst, split, forecast.seconds, state.setup))
         forecast.spent += time.monotonic() - began
 
     def ended(self, state: RegionState) -> SearchOutcome | None:
@@ -150,37 +181,37 @@ class RegionSearch(Search[Region, RegionState]):
             state.stopped = None if outcome.status is Status.PAUSED else outcome
             _leave_out_refuted(state)
 
-    def _split(self, state: RegionState, split: NeuronSplit) -> list[Region]:
-        """The regions after the worst has been searched for a while, unless it is the root, and split."""
-        region, others = state.regions[-1], state.regions[:-1]
+    def divided(self, region: Region, split: NeuronSplit, seconds: float, setup: SearchSetup) -> Divided:
+        """The region after it has been searched for a while, unless it is the root, and then split.
+
+        seconds: what bounding the hidden rows of a region takes. Raises `DeadlineReached`.
+        """
         if region.halves:
-            task = self.branching.within(region, state.setup, PART)
-            _advanced(task, max(SHORTEST, SLICE * state.forecast.seconds))
+            task = self.branching.within(region, setup, PART)
+            _advanced(task, max(SHORTEST, SLICE * seconds))
             region = replace(region, margins=torch.maximum(region.margins, task.margins))
         still = region.opened()
         if still is None:
-            state.least = min(state.least, region.worst)
-            return others
-        return sorted(others + self._halves(state, still, split), key=lambda r: -r.worst)
+            return Divided([], None, seconds, region.worst)
+        return self._halves(still, split, seconds)
 
-    def _halves(self, state: RegionState, region: Region, split: NeuronSplit) -> list[Region]:
+    def _halves(self, region: Region, split: NeuronSplit, seconds: float) -> Divided:
         """Both parts of a region, bounded anew, as far as they are open."""
-        found, gains, engine = [], [], self.branching.engine
+        found, gains, least, engine = [], [], INF, self.branching.engine
         for upper in (False, True):
             began = time.monotonic()
             part = bounded(engine, region.half(split, upper), self.counts, self.memory)
             if part is None:
                 gains.append(INFINITE)
                 continue
-            state.forecast.seconds = time.monotonic() - began
+            seconds = time.monotonic() - began
             gains.append(min(INFINITE, part.worst - region.worst))
             still = part.opened()
             if still is None:
-                state.least = min(state.least, part.worst)
+                least = min(least, part.worst)
             else:
                 found.append(still)
-        state.forecast.gains.append((min(gains), max(gains)))
-        return found
+        return Divided(found, (min(gains), max(gains)), seconds, least)
 
 
 def _advanced(task: Subsearch, seconds: float) -> SearchOutcome:
@@ -195,11 +226,6 @@ def _leave_out_refuted(state: RegionState) -> None:
     """Leave the clauses out that the search inside the root's region has refuted everywhere."""
     margins = state.whole.margins
     refuted = state.whole.region.query.clause[0][(margins > 0)[0]]
-    found = []
-    for region in state.regions:
-        done = torch.isin(region.query.clause, refuted)
-        still = replace(region, margins=torch.where(done, margins.amax(), region.margins)).opened()
-        found += [] if still is None else [still]
     if refuted.numel():
+        state.without(refuted, float(margins.amax()))
         state.least = min(state.least, float(margins[margins > 0].min()))
-    state.regions = found
