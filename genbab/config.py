@@ -196,6 +196,12 @@ class Config:
             "how exact elementary functions are where the arithmetic is not real",
         ),
     )
+    workers: int = field(
+        default=1,
+        metadata=setting(
+            _whole(1, 256), "a whole number from 1 to 256", int, "processes that share one search"
+        ),
+    )
     threads: int | None = field(
         default=None,
         metadata=setting(

@@ -24,6 +24,7 @@ from genbab.branch import (
 )
 from genbab.driver.account import RootAccount
 from genbab.driver.context import Context
+from genbab.driver.crew import SearchCrew
 from genbab.driver.endings import without_proof
 from genbab.driver.root import RootState, optimised
 from genbab.driver.strategy import Strategy
@@ -43,6 +44,7 @@ class Prover:
         self.context, self.plan, self.account = context, plan, account
         falsify, follow = context.turns.falsify, context.ledger.follow
         self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch, context.proof)
+        self.crew = SearchCrew(context.config.workers, context.deadline, context.turns)
 
     def prove(self, state: RootState, share: float) -> str:
         """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not."""
@@ -59,8 +61,8 @@ class Prover:
             root = root_domains(state.query, state.margins)
             if context.proof is not None:  # bounding cuts the boxes
                 root = replace(root, number=context.proof.roots(root))
-            root = bound(root)
-            return self._ended(DomainSearch(bound, self.setup).run(root))
+            search = DomainSearch(bound, self.setup)
+            return self._ended(self.crew.domains(search, search.begin(bound(root))))
 
     def _by_neurons(self, state: RootState, share: float) -> str:
         ledger, engine = self.context.ledger, self.context.engine
@@ -142,15 +144,17 @@ class Prover:
         )
         renewed = mixed is not None and mixed.tighten
         if plan.retighten != "reoptimised" or renewed or not region.forms.influence.weights:
-            return branching.within(region, self.setup).advance()
-        return RegionSearch(
+            task = branching.within(region, self.setup)
+            return self.crew.domains(task.search, task.search.begin(task.search.bound(task.domains)))
+        search = RegionSearch(
             branching,
             self.setup,
             memory=plan.forms,
             left=lambda: context.share(1.0),
             seconds=seconds,
             told=context.ledger.regions,
-        ).run(region)
+        )
+        return self.crew.regions(search, region)
 
     def _ended(self, outcome: SearchOutcome) -> str:
         """Why a search proves nothing, "" where it does; raises `DeadlineReached`."""

@@ -34,7 +34,13 @@ class Turns:
         self.challenge = challenge
         self.begun = time.monotonic()
         self.taken = 0.0
-        self._round = 0
+        self._round, self._stride = 0, 1
+
+    def apart(self, place: int, count: int) -> Turns:
+        """The turns of one of `count` processes, from now on: none has the random points of another."""
+        mine = Turns(self.challenge)
+        mine._round, mine._stride = self._round + place, count
+        return mine
 
     def restart(self) -> None:
         """The clauses are others from now on."""
@@ -58,8 +64,9 @@ class Turns:
         for _ in range(FULL.rounds):
             if not self.due():
                 return
-            self._round += 1
-            self.attack(replace(FULL, rounds=1, first=self._round - 1), clauses)
+            number = self._round
+            self._round += self._stride
+            self.attack(replace(FULL, rounds=1, first=number), clauses)
 
     def falsify(self, domains: Domains) -> bool:
         """A few descents that start in open domains, and a turn on the clauses of all.

@@ -6,11 +6,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from genbab.amounts import SMALLEST_MEMORY
 from genbab.attack import FULL, Challenge, Falsified
 from genbab.bounds import Engine
 from genbab.branch import Status
 from genbab.config import Config
 from genbab.driver.context import Context
+from genbab.driver.crew import check_workers
 from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved
 from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
@@ -48,8 +50,10 @@ class Verification:
         self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
         self.ledger = Ledger(deadline, told.progress, told.trace, config.arithmetic)
         device = resolve(config.device)
+        check_workers(config.workers, device)
         network = with_premises(lifted(model.network, spec), spec)
-        self.engine = Engine.of(network, config, device, deadline.check)
+        shared = config.with_(memory=max(SMALLEST_MEMORY, config.memory // config.workers))
+        self.engine = Engine.of(network, shared, device, deadline.check)
         self.challenge = Challenge(model, spec, self.engine.exact, deadline, config)
         query = queries(self.challenge.domain, self.engine.exact, device)
         self.undefined = Undefined(self.engine.exact, query)

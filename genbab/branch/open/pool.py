@@ -102,7 +102,7 @@ class Pool:
     def worst(self) -> float:
         """The smallest bound of an open domain; +inf when there is none."""
         here = [float(s.key.min()) for s in self._segments]
-        here += [] if self._fresh is None else [float(_keys(self._fresh.bound).min())]
+        here += [] if self._fresh is None else [float(keys_of(self._fresh.bound).min())]
         return min(here + [a.least for a in self._away[:1]], default=float("inf"))
 
     @property
@@ -133,7 +133,7 @@ class Pool:
         while self._away and self._away[0].least < self._last(size):
             packed = self._spill.get(self._away[0].block)  # which may fail, and then nothing is lost
             heapq.heappop(self._away)
-            self._add(packed, _keys(self.packing.bounds(packed)))
+            self._add(packed, keys_of(self.packing.bounds(packed)))
         chosen = self._smallest(min(size, sum(len(s.rows) for s in self._segments)))
         return join([self.packing.unpack(part) for part in self._removed(chosen)])
 
@@ -150,7 +150,7 @@ class Pool:
         if not len(packed):
             return
         self._settle()
-        self._add(packed, _keys(self.packing.bounds(packed)))
+        self._add(packed, keys_of(self.packing.bounds(packed)))
         self._fit()
 
     def share(self, count: int) -> PackedDomains | None:
@@ -167,6 +167,14 @@ class Pool:
         given[keys.argsort(stable=True)[1 : 2 * some : 2]] = True
         parts = torch.split(given, [len(s.rows) for s in self._segments])
         return self.packing.join(self._removed(parts))
+
+    def drained(self) -> PackedDomains | None:
+        """Remove all domains, None where there are none; raises `SpillFull` where they cannot be read."""
+        parts = [packed for packed in self.packed() if len(packed)]
+        for away in self._away:
+            self._spill.free(away.block)
+        self._segments, self._away = [], []
+        return self.packing.join(parts) if parts else None
 
     def _removed(self, chosen: Sequence[Tensor]) -> list[PackedDomains]:
         """The domains that a mask per segment chooses, which leave the pool."""
@@ -189,7 +197,7 @@ class Pool:
         """Pack what was pushed last, which until then is kept as it is: often it is all that there is."""
         fresh, self._fresh = self._fresh, None
         if fresh is not None:
-            self._add(self.packing.pack(fresh), _keys(fresh.bound))
+            self._add(self.packing.pack(fresh), keys_of(fresh.bound))
 
     def _add(self, packed: PackedDomains, key: Tensor) -> None:
         """A new segment, joined with those before that are not much longer."""
@@ -248,6 +256,6 @@ class Pool:
         self._segments = [s for s in self._segments if len(s.rows)]
 
 
-def _keys(bound: Tensor) -> Tensor:
+def keys_of(bound: Tensor) -> Tensor:
     """What the pool is sorted by: the bounds, with the least in place of what is not a number."""
     return bound.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)

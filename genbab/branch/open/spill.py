@@ -69,11 +69,15 @@ class Spill:
     def get(self, block: Block) -> PackedDomains:
         """Take a block back; its place is free again. Raises `SpillFull` when it cannot be read."""
         packed = self.read(block)
+        self.free(block)
+        return packed
+
+    def free(self, block: Block) -> None:
+        """Let others have the place of a block, which is wanted no more."""
         if block.kept is not None:
             self.room += block.size
         else:
             self._holes.append((block.start, block.size))
-        return packed
 
     def read(self, block: Block) -> PackedDomains:
         """A copy of a block, which stays; raises `SpillFull` when it cannot be read."""

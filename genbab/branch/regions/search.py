@@ -62,8 +62,10 @@ class JointReport:
 
 @dataclass(frozen=True, eq=False)
 class Divided:
-    """What is left of a region: the parts that are open; gains: of both, the smaller one first, if it was
-    split; seconds: what bounding the hidden rows of the last part took; least: the smallest bound refuted.
+    """What is left of a region.
+
+    parts: those that are open; gains: of both, the smaller one first, if it was split; seconds: what bounding
+    the hidden rows of the last part took; least: the smallest bound of a refuted part.
     """
 
     parts: list[Region]

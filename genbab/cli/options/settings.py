@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import fields
 
 from genbab.cli.options.command import Command
 from genbab.config import Config
 
 
-def add_settings(parser: argparse.ArgumentParser, command: Command) -> None:
-    """Give the parser one option per setting of `Config`, and its command."""
+def add_settings(parser: argparse.ArgumentParser, command: Command, without: Sequence[str] = ()) -> None:
+    """Give the parser one option per setting of `Config`, but for some, and its command."""
     group = parser.add_argument_group("settings")
     for f in fields(Config):
+        if f.name in without:
+            continue
         about = f"{f.metadata['about']}: {f.metadata['accepted']}".replace("%", "%%")
         flag = "--" + f.name.replace("_", "-")
         group.add_argument(flag, dest=f"set_{f.name}", metavar=f.name.upper(), default=None, help=about)
@@ -22,5 +25,5 @@ def add_settings(parser: argparse.ArgumentParser, command: Command) -> None:
 
 def settings_of(options: argparse.Namespace) -> dict[str, str]:
     """The settings given on the command line, as text by name."""
-    given = {f.name: getattr(options, f"set_{f.name}") for f in fields(Config)}
+    given = {f.name: getattr(options, f"set_{f.name}", None) for f in fields(Config)}
     return {name: text for name, text in given.items() if text is not None}

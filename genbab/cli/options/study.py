@@ -28,7 +28,7 @@ def add_run(commands: Commands) -> None:
     add_check(run)
     run.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming")
     add_reading(run, "--model-output")
-    add_settings(run, called("genbab.cli.many.run"))
+    add_settings(run, called("genbab.cli.many.run"), without=["workers"])
 
 
 def add_study(commands: Commands) -> None:

@@ -1,0 +1,71 @@
+"""Who carries a search out: this process alone, or copies of it that share what is open."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import torch
+
+from genbab.branch import DomainSearch, Region, RegionSearch, SearchOutcome, Status
+from genbab.branch.search import DomainState
+from genbab.driver.crew.regions import SharedRegions
+from genbab.driver.crew.sharing import SharedSearch
+from genbab.driver.turns import Turns
+from genbab.errors import UsageError
+from genbab.system.deadline import Deadline
+
+ALONE = 0.3
+"""Seconds that a search goes on alone: one that ends so soon needs no help."""
+
+ENOUGH = 4
+"""Open domains per worker for which it pays to share them."""
+
+
+def check_workers(workers: int, device: torch.device) -> None:
+    """Raises `UsageError` where no search can be shared by so many processes."""
+    if workers == 1:
+        return
+    if not hasattr(os, "fork") or sys.platform == "darwin":  # there libraries forbid it
+        raise UsageError(f"workers = {workers}: processes cannot be copied on {sys.platform}; use 1")
+    if device.type != "cpu":
+        raise UsageError(f"workers = {workers}: they share the cores of a CPU, not {device}; use 1")
+
+
+class SearchCrew:
+    """The workers of one search at a time; 1: this process alone."""
+
+    def __init__(self, workers: int, deadline: Deadline, turns: Turns) -> None:
+        self.workers, self.deadline, self.turns = workers, deadline, turns
+
+    def domains(self, search: DomainSearch, state: DomainState) -> SearchOutcome:
+        """How a search over domains ends that has come so far.
+
+        Raises what ends any search, and `ResourceError` where a worker is lost.
+        """
+        began = time.monotonic()
+
+        def enough() -> bool:
+            return self._late(began, search) and len(state.pool) >= ENOUGH * self.workers
+
+        outcome = search.proceed(state, enough)
+        if outcome.status is not Status.PAUSED:
+            return outcome
+        return SharedSearch(search, state, self.turns, self.workers).run(self.deadline)
+
+    def regions(self, search: RegionSearch, root: Region) -> SearchOutcome:
+        """How a search over regions ends; raises as `domains`."""
+        began, state = time.monotonic(), search.begin(root)
+
+        def enough() -> bool:
+            return self._late(began, state.whole.search) and state.whole.state is not None
+
+        outcome = search.proceed(state, enough)
+        if outcome.status is not Status.PAUSED:
+            return outcome
+        return SharedRegions(search, state, self.turns, self.workers).run(self.deadline)
+
+    def _late(self, began: float, search: DomainSearch) -> bool:
+        """Whether it is time that others help; none can where a proof is written."""
+        return self.workers > 1 and search.setup.record is None and time.monotonic() - began > ALONE

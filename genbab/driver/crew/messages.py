@@ -1,0 +1,156 @@
+"""What a crew says to its members, and they to it; every message is plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+from genbab.branch import SearchProgress, Tally
+from genbab.branch.open.packing import PackedDomains, Packing
+from genbab.branch.open.pool import keys_of
+from genbab.result import Counterexample
+from genbab.system.coding import Coder, numbers, tensor_of
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Parcel:
+    """Packed domains as arrays, to be sent; worst: the least of their bounds."""
+
+    origin: Array
+    columns: tuple[Array, ...]
+    values: tuple[Array, ...]
+    worst: float
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    @staticmethod
+    def of(packed: PackedDomains, packing: Packing) -> Parcel:
+        """What is to be sent of these domains, at least one."""
+        columns, values = (tuple(map(numbers, ts)) for ts in (packed.columns, packed.values))
+        worst = float(keys_of(packing.bounds(packed)).min())
+        return Parcel(numbers(packed.origin), columns, values, worst)
+
+    def packed(self, device: torch.device) -> PackedDomains:
+        """The domains that were sent."""
+        columns, values = (tuple(tensor_of(a, device) for a in some) for some in (self.columns, self.values))
+        return PackedDomains(tensor_of(self.origin, device), columns, values)
+
+
+@dataclass(frozen=True, eq=False)
+class Baggage:
+    """Any value that a coder writes, to be sent."""
+
+    tree: Any
+    arrays: list[Array]
+
+    @staticmethod
+    def of(value: Any, coder: Coder) -> Baggage:
+        """What is to be sent of a value."""
+        tensors: list[torch.Tensor] = []
+        tree = coder.write(value, tensors)
+        return Baggage(tree, [numbers(t) for t in tensors])
+
+    def value(self, coder: Coder, device: torch.device) -> Any:
+        """The value that was sent."""
+        return coder.read(self.tree, [tensor_of(a, device) for a in self.arrays])
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """To a member: these domains are yours."""
+
+    parcel: Parcel
+
+
+@dataclass(frozen=True)
+class Give:
+    """To a member: hand over so many open domains, at most half of them, or all; it answers `Handed`."""
+
+    count: int
+    everything: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Divide:
+    """To a member: split this region; it answers `Halved`. seconds: what bounding a region takes."""
+
+    region: Baggage
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Handed:
+    """From a member: the domains that were asked for, which are its own no more; None if it has too few."""
+
+    parcel: Parcel | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """From a member: where its part stands.
+
+    taken: how many `Take` it has followed; progress: of all its rounds, but `gained`, `splits` and `seconds`,
+    which are of those since its last report; stopped: why it can do no more, "time" or "memory: ...".
+    """
+
+    taken: int
+    progress: SearchProgress
+    least: float
+    given_up: float
+    stopped: str = ""
+    clauses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Halved:
+    """From a member: a `Divided`; None where the region has no split."""
+
+    divided: Baggage | None
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """From a member: a counterexample, which it replayed; or why nothing can be proved."""
+
+    counterexample: Counterexample | None = None
+    hopeless: str = ""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """From a member: what went wrong, and whether memory was short."""
+
+    text: str
+    memory: bool = False
+
+
+Order = Take | Give | Divide
+Answer = Report | Handed | Halved | Found | Failed
+
+
+@dataclass(eq=False)
+class Sums:
+    """What a member did since its last report: sums of rounds."""
+
+    tally: Tally = field(default_factory=Tally)
+    splits: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def gained(self) -> tuple[float, float, float, float, float, float]:
+        """As in `SearchProgress`."""
+        return self.tally.sums
+
+    def add(self, progress: SearchProgress) -> None:
+        """Count a round."""
+        self.tally.add(progress.gained)
+        self.splits += progress.splits
+        for part, seconds in progress.seconds.items():
+            self.seconds[part] = self.seconds.get(part, 0.0) + seconds

@@ -1,0 +1,72 @@
+"""What a crew knows of one of its members."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from genbab.branch import Region
+from genbab.driver.crew.local import LocalMember
+from genbab.driver.crew.messages import Give, Parcel, Report, Take
+
+
+@dataclass(eq=False)
+class MemberPart:
+    """One member and its part of what is open.
+
+    sent: how many parcels went to it; waits: whether another one was asked on its behalf; asked: for whom it
+    was asked to give, if it was; away: (number, worst bound) of parcels that it has not yet reported; region:
+    that it divides, or will once it gave its domains; since: when it began what it does; free: whether it
+    has just divided a region.
+    """
+
+    member: LocalMember
+    report: Report
+    sent: int = 0
+    waits: bool = False
+    asked: int | None = None
+    region: Region | None = None
+    since: float = field(default_factory=time.monotonic)
+    free: bool = False
+    away: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def open(self) -> int:
+        """How many domains it had open when it last reported."""
+        return self.report.progress.open
+
+    @property
+    def worst(self) -> float:
+        """A bound below those of all that it has open; +inf where that is nothing."""
+        return min([self.report.progress.bound, *(worst for _, worst in self.away)])
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing of its part is open: it said so after its last parcel."""
+        return self.report.taken == self.sent and self.open == 0
+
+    def take(self, parcel: Parcel) -> None:
+        """Send it domains."""
+        self.sent, self.waits = self.sent + 1, False
+        self.away.append((self.sent, parcel.worst))
+        self.member.send(Take(parcel))
+
+    def give(self, count: int, to: int) -> None:
+        """Ask it for so many of its domains, for another member."""
+        self.asked = to
+        self.member.send(Give(count))
+
+    def give_all(self, to: int) -> None:
+        """Ask it for all of its domains."""
+        self.asked = to
+        self.member.send(Give(0, everything=True))
+
+    def elapsed(self) -> float:
+        """Seconds of what it did until now; it begins something else."""
+        before, self.since = self.since, time.monotonic()
+        return self.since - before
+
+    def reported(self, report: Report) -> None:
+        """It has told where it stands."""
+        self.report = report
+        self.away = [(number, worst) for number, worst in self.away if number > report.taken]

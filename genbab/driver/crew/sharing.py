@@ -1,0 +1,212 @@
+"""A search that is shared: who has how much, who gives to whom, and when all is done.
+
+Its law is that of every search: a domain that is open lies in a member's part, in a parcel that was sent and
+not yet reported, or in one that waits here. Messages of one member come in the order in which they were
+sent, so a member that reports nothing open after its last parcel has nothing. A member that is lost takes
+its part with it: then nothing is proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from genbab.attack import Falsified
+from genbab.branch import DomainSearch, SearchOutcome, SearchProgress, Status
+from genbab.branch.open.pool import Pool
+from genbab.branch.search import INF, DomainState
+from genbab.driver.crew.local import LocalMember, next_messages
+from genbab.driver.crew.member import Member, Post, served
+from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, Parcel, Report
+from genbab.driver.crew.part import MemberPart
+from genbab.driver.endings import Hopeless
+from genbab.driver.turns import Turns
+from genbab.errors import DeadlineReached, GenbabError, ResourceError
+from genbab.system.deadline import Deadline
+
+LITTLE = 8
+"""Domains of which nobody who has some is given more."""
+
+RATIO = 4
+"""How many times as much the one must have who is asked to give to another one who still has some."""
+
+MOST = 16_384
+"""The most domains that are sent at once."""
+
+LOOK = 0.5
+"""Seconds after which a crew that nobody writes to looks at the time."""
+
+HERE = -1
+"""For whom a member gives that is to do something else: the crew keeps it until somebody can have it."""
+
+NOTHING = Report(0, SearchProgress(bound=INF), INF, INF)
+"""What a member says before it has said anything."""
+
+
+class SharedSearch:
+    """A search over domains, taken up by `count` copies of this process; turns: the attack that they share.
+
+    What was open in `state` is dealt out, so that it holds nothing from then on. Raises `Falsified`,
+    `Hopeless`, and `ResourceError` where a member is lost.
+    """
+
+    def __init__(self, search: DomainSearch, state: DomainState, turns: Turns, count: int) -> None:
+        self.search, self.base, self.turns, self.count = search, state, turns, count
+        self.packing = state.pool.packing
+        self.parts: list[MemberPart] = []
+        self.waiting: list[Parcel] = []
+
+    def run(self, deadline: Deadline) -> SearchOutcome:
+        """How the search ends."""
+        try:
+            for place in range(self.count):
+                self.parts.append(MemberPart(LocalMember(partial(self._work, place)), NOTHING))
+            self._deal()
+            while (outcome := self.ended()) is None:
+                members = [part.member for part in self.parts]
+                for number, message in next_messages(members, min(LOOK, deadline.left())):
+                    self.follow(self.parts[number], message)
+                self.balance()
+                deadline.check()
+            return outcome
+        except DeadlineReached:
+            return SearchOutcome(Status.TIMEOUT, self.progress())
+        finally:
+            for part in self.parts:
+                part.member.end()
+
+    def _work(self, place: int, post: Post) -> None:
+        """What a copy does."""
+        served(post, self.member(place, post).run)
+
+    def member(self, place: int, post: Post) -> Member:
+        """The member that a copy becomes."""
+        return Member(post, self.own_search(place), self.packing.began)
+
+    def own_search(self, place: int) -> DomainSearch:
+        """The search of one copy, with its part of the memory and of the attack."""
+        setup, falsify = self.search.setup, self.turns.apart(place, self.count).falsify
+        own = replace(setup, memory=setup.memory // self.count, falsify=falsify)
+        return replace(self.search, setup=own)
+
+    def _deal(self) -> None:
+        """Deal out what is open, in parts that are about as hard."""
+        pool = self.base.pool
+        for left, part in zip(range(self.count, 0, -1), self.parts, strict=True):
+            part.member.open()
+            packed = pool.share(len(pool) // left) if left > 1 else pool.drained()
+            if packed is not None:
+                part.take(Parcel.of(packed, self.packing))
+        self.base.pool = Pool.holding(self.packing.began, (), self.search.setup.memory)
+
+    def follow(self, part: MemberPart, message: Answer) -> None:
+        """Take a message in; raises what it says that ends all."""
+        if isinstance(message, Report):
+            before = part.report.progress
+            part.reported(message)
+            if message.progress.visited != before.visited:
+                self.search.setup.report(self.progress(message.progress))
+        elif isinstance(message, Handed):
+            self._given(part, message.parcel)
+        elif isinstance(message, Found):
+            if message.counterexample is not None:
+                raise Falsified(message.counterexample)
+            raise Hopeless(message.hopeless)
+        elif isinstance(message, Failed):
+            raise _lost(message)
+        else:
+            self.halved(part, message)
+
+    def halved(self, part: MemberPart, message: Halved) -> None:
+        """Take the parts of a region in."""
+        raise NotImplementedError("a search over domains has no regions")
+
+    def _given(self, part: MemberPart, parcel: Parcel | None) -> None:
+        to, part.asked = part.asked, None
+        if to is not None and to != HERE:
+            self.parts[to].waits = False
+        if parcel is not None:
+            self.waiting.append(parcel)
+
+    def searching(self) -> Sequence[tuple[int, MemberPart]]:
+        """The members that search domains, with their numbers, those who have least first."""
+        some = [(n, part) for n, part in enumerate(self.parts) if part.region is None]
+        return sorted(some, key=lambda pair: pair[1].open + sum(1 for _ in pair[1].away))
+
+    def balance(self) -> None:
+        """Let those who have much give to those who have little."""
+        members = self.searching()
+        while self.waiting and members:
+            members[0][1].take(self.waiting.pop())
+            members = self.searching()
+        for number, poor in members:
+            others = [p for _, p in members if p.asked is None and not p.waits and p is not poor]
+            busy = poor.waits or poor.asked is not None or poor.away
+            if busy or poor.open > self.search.setup.batch or not others:
+                continue
+            rich = max(others, key=lambda p: p.open)
+            if rich.open > max(LITTLE if poor.open else 1, RATIO * poor.open):
+                poor.waits = True
+                rich.give(min(MOST, (rich.open - poor.open) // 2), number)
+
+    def cut_short(self) -> SearchOutcome | None:
+        """How the search ended where a member can do no more, for lack of time or memory."""
+        stopped = [part.report.stopped for part in self.parts if part.report.stopped]
+        full = [text.removeprefix("memory: ") for text in stopped if text.startswith("memory")]
+        if not stopped:
+            return None
+        status = Status.MEMORY if full else Status.TIMEOUT
+        return SearchOutcome(status, self.progress(), full[0] if full else "")
+
+    def ended(self) -> SearchOutcome | None:
+        """How the search ended; None while something is open."""
+        return self.cut_short() or self.closed()
+
+    def closed(self) -> SearchOutcome | None:
+        """How the search over domains ended; None while a domain is open."""
+        if self.waiting or not all(part.done for part in self.parts):
+            return None
+        given_up = self.given_up
+        progress = replace(self.progress(), bound=min(given_up, self.least))
+        return SearchOutcome(Status.VERIFIED if given_up == INF else Status.STUCK, progress)
+
+    @property
+    def given_up(self) -> float:
+        """The least bound of a domain that could not be split, +inf where there was none."""
+        return min([self.base.given_up, *(part.report.given_up for part in self.parts)])
+
+    @property
+    def least(self) -> float:
+        """The least finite bound of a refuted domain."""
+        return min([self.base.least, *(part.report.least for part in self.parts)])
+
+    @property
+    def worst(self) -> float:
+        """A bound below all that is open or given up."""
+        waiting = [parcel.worst for parcel in self.waiting]
+        return min([self.given_up, *waiting, *(part.worst for part in self.parts)])
+
+    def progress(self, last: SearchProgress | None = None) -> SearchProgress:
+        """Where the whole search stands; last: of the member that reported, for what is of the last round."""
+        parts, base = [part.report.progress for part in self.parts], self.base.progress
+        last = last or SearchProgress()
+        return SearchProgress(
+            bound=self.worst,
+            open=sum(p.open for p in parts) + sum(map(len, self.waiting)),
+            visited=base.visited + sum(p.visited for p in parts),
+            rounds=base.rounds + sum(p.rounds for p in parts),
+            depth=max([base.depth, *(p.depth for p in parts)]),
+            gained=last.gained,
+            splits=last.splits,
+            seconds=last.seconds,
+            stored=sum(p.stored for p in parts),
+            away=sum(p.away for p in parts),
+        )
+
+
+def _lost(message: Failed) -> Exception:
+    """What a member's failure is for people."""
+    if message.memory:
+        return ResourceError(f"not enough memory for several workers ({message.text.strip()}); try fewer")
+    return GenbabError(f"a worker failed:\n{message.text}")

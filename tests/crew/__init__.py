@@ -1,0 +1,1 @@
+"""Crews: one search by several processes."""
