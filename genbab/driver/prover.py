@@ -24,7 +24,7 @@ from genbab.branch import (
 )
 from genbab.driver.account import RootAccount
 from genbab.driver.context import Context
-from genbab.driver.crew import SearchCrew
+from genbab.driver.crew import LocalTeam, SearchCrew
 from genbab.driver.endings import without_proof
 from genbab.driver.root import RootState, optimised
 from genbab.driver.strategy import Strategy
@@ -44,7 +44,7 @@ class Prover:
         self.context, self.plan, self.account = context, plan, account
         falsify, follow = context.turns.falsify, context.ledger.follow
         self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch, context.proof)
-        self.crew = SearchCrew(context.config.workers, context.deadline, context.turns)
+        self.crew = SearchCrew(LocalTeam(context.config.workers), context.deadline, context.turns)
 
     def prove(self, state: RootState, share: float) -> str:
         """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
@@ -21,7 +21,8 @@ from genbab.branch import (
     Status,
     root_domains,
 )
-from genbab.branch.open.packing import Packing
+from genbab.branch.kept.data import DomainData
+from genbab.branch.open.packing import PackedDomains, Packing
 from genbab.branch.regions import search as search_module
 from genbab.branch.regions.search import RegionState
 from genbab.driver.crew import sharing as sharing_module
@@ -30,6 +31,8 @@ from genbab.driver.crew.member import Member
 from genbab.driver.crew.messages import Answer, Failed, Order, Take
 from genbab.driver.crew.regions import SharedRegions
 from genbab.driver.crew.sharing import SharedSearch
+from genbab.driver.crew.snapshot import Snapshot
+from genbab.driver.crew.team import Link
 from genbab.driver.turns import Turns
 from genbab.errors import DeadlineReached, ResourceError
 from genbab.problem import Query
@@ -78,20 +81,25 @@ class Slow:
 class Office:
     """Runs the members of a crew in turn, at random, and looks whether something is lost after each."""
 
-    def __init__(self, seed: int, deaths: float = 0.0) -> None:
-        self.random, self.deaths = random.Random(seed), deaths
+    def __init__(self, seed: int, size: int, deaths: float = 0.0, restores: bool = False) -> None:
+        self.random, self.deaths, self.size, self.restores = random.Random(seed), deaths, size, restores
         self.members: list[Slow] = []
         self.look: Callable[[], None] = lambda: None
 
-    def next_messages(self, members: list[Slow], seconds: float) -> list[tuple[int, Answer]]:
-        number = self.random.randrange(len(members))
-        one = members[number]
+    def start(self, search: SharedSearch) -> list[Link]:
+        self.members = [Slow(self, lambda post: search.member(0, post)) for _ in range(self.size)]
+        return list(self.members)
+
+    def messages(self, links: Mapping[int, Link], seconds: float) -> list[tuple[int, Answer]]:
+        number = self.random.choice(sorted(links))
+        one = self.members[number]
         one.turn()
         self.look()
         if self.random.random() < self.deaths:
             one.dead = True
             one.answers.clear()
-            return [(number, Failed("a process of the search ended", memory=True))]
+            one.orders.clear()
+            return [(number, Failed("a process of the search ended", memory=True, lost=True))]
         some = self.random.randint(0, 2)
         return [(number, one.answers.popleft()) for _ in range(min(some, len(one.answers)))]
 
@@ -109,9 +117,18 @@ class Nobody(Turns):
         return False
 
 
-def shared(
-    office: Office, bound: Recorded, count: int, batch: int, monkeypatch: pytest.MonkeyPatch
-) -> SearchOutcome:
+class Pictured(SharedSearch):
+    """Looks at every picture of what is open."""
+
+    bound: Recorded
+
+    def picture_taken(self, snapshot: Snapshot) -> DomainData:
+        data = super().picture_taken(snapshot)
+        assert bool(points_in(self.packing, data.open, self.bound).all()), "a picture lacks an open box"
+        return data
+
+
+def shared(office: Office, bound: Recorded, batch: int) -> SearchOutcome:
     """A search on a line by so many members; every point is looked for after every turn."""
     setup = SearchSetup(lambda _: False, lambda _: None, 1 << 40, batch)
     search = DomainSearch(bound, setup)
@@ -119,12 +136,14 @@ def shared(
     for _ in range(2):
         if search.ended(state) is None:
             search.step(state)
-    crew = SharedSearch(search, state, Nobody(), count)
+    crew = Pictured(search, state, Nobody(), office)
+    crew.bound = bound
 
     def look() -> None:
         assert bool(held(office, crew, bound).all()), "an open box is lost"
 
-    return run(office, crew, look, monkeypatch)
+    office.look = look
+    return crew.run(Deadline())
 
 
 @pytest.mark.parametrize(("seed", "count"), [(0, 3), (1, 1), (2, 2)])
@@ -142,7 +161,8 @@ def test_no_unsafe_point_is_lost_between_regions(
     if regions.ended(state) is not None:
         return
     wanted = [(c, unsafe_of(region, c, x, known)) for c in sorted(set(CLAUSES))]
-    crew, office = SharedRegions(regions, state, Nobody(), count), Office(seed)
+    office = Office(seed, count)
+    crew = SharedRegions(regions, state, Nobody(), office)
     looks = iter(range(20))
 
     def look() -> None:
@@ -152,7 +172,8 @@ def test_no_unsafe_point_is_lost_between_regions(
         if next(looks, None) is None:
             raise DeadlineReached
 
-    outcome = run(office, crew, look, monkeypatch)
+    office.look = look
+    outcome = crew.run(Deadline())
     assert outcome.status is not Status.VERIFIED or not any(bool(points.any()) for _, points in wanted)
 
 
@@ -166,34 +187,25 @@ def unsafe_of(region: Region, clause: int, x: Tensor, known: list[Tensor]) -> Te
     return unsafe(root_domains(row, region.margins[:, mine]), x, known[-1])[0]
 
 
-def run(
-    office: Office, crew: SharedSearch, look: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> SearchOutcome:
-    """The outcome of a crew whose members live in an office."""
-
-    def member(_: object) -> Slow:
-        one = Slow(office, lambda post: crew.member(0, post))
-        office.members.append(one)
-        return one
-
-    office.look = look
-    monkeypatch.setattr(sharing_module, "LocalMember", member)
-    monkeypatch.setattr(sharing_module, "next_messages", office.next_messages)
-    return crew.run(Deadline())
-
-
 def held(office: Office, crew: SharedSearch, bound: Recorded) -> torch.Tensor:
     """Which points lie in a box that is open somewhere, on its way, refuted or given up."""
     packing: Packing = crew.packing
     packed = [p.packed(torch.device("cpu")) for p in crew.waiting]
-    boxes = list(bound.closed)
-    for one in office.members:
+    lost = [part for part, one in zip(crew.parts, office.members, strict=True) if one.dead]
+    packed += [p.packed(torch.device("cpu")) for part in lost for p in part.held]
+    for one in [m for m in office.members if not m.dead]:
         packed += list(one.member.state.pool.packed())
         packed += [o.parcel.packed(torch.device("cpu")) for o in one.orders if isinstance(o, Take)]
         given_away = [getattr(a, "parcel", None) for a in one.answers]
         packed += [parcel.packed(torch.device("cpu")) for parcel in given_away if parcel is not None]
         if one.member.state.taken is not None:
             packed.append(packing.pack(one.member.state.taken))
+    return points_in(packing, packed, bound)
+
+
+def points_in(packing: Packing, packed: list[PackedDomains], bound: Recorded) -> torch.Tensor:
+    """Which points lie in one of these domains, or in a box that was refuted or given up."""
+    boxes = list(bound.closed)
     for part in packed:
         query = packing.unpack(part).query
         boxes += list(zip(query.lower[:, 0].tolist(), query.upper[:, 0].tolist(), strict=True))
@@ -211,47 +223,60 @@ def held(office: Office, crew: SharedSearch, bound: Recorded) -> torch.Tensor:
     st.sampled_from((1, 4, 64)),
 )
 def test_no_box_is_lost_between_members(seed: int, holes: list[float], count: int, batch: int) -> None:
-    with pytest.MonkeyPatch.context() as patched:
-        office = Office(seed)
-        bound = Recorded(holes, 2.0**-7, Interruptions(seed, 0.0))
-        outcome = shared(office, bound, count, batch, patched)
-        assert bound.given_up == bool(holes)
-        assert outcome.status is (Status.STUCK if holes else Status.VERIFIED)
-        assert (outcome.progress.bound > 0) == (not holes)
-        assert not any(len(one.member.state.pool) for one in office.members)
+    office = Office(seed, count)
+    bound = Recorded(holes, 2.0**-7, Interruptions(seed, 0.0))
+    outcome = shared(office, bound, batch)
+    assert bound.given_up == bool(holes)
+    assert outcome.status is (Status.STUCK if holes else Status.VERIFIED)
+    assert (outcome.progress.bound > 0) == (not holes)
+    assert not any(len(one.member.state.pool) for one in office.members)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 4))
 def test_a_member_that_is_out_of_time_or_room_proves_nothing(seed: int, count: int) -> None:
     """Unless it closed all that it had."""
-    with pytest.MonkeyPatch.context() as patched:
-        office = Office(seed)
-        interrupt = Interruptions(seed, 0.0)
-        bound = Recorded([], 2.0**-7, interrupt)
-        interrupt.often, before = 0.05, interrupt.random.random()
-        try:
-            outcome = shared(office, bound, count, 2, patched)
-        except Exception as error:  # in the steps before it is shared
-            assert type(error).__name__ in ("DeadlineReached", "SpillFull") and before >= 0
-            return
-        left = sum(one.member._busy or bool(one.member.stopped) for one in office.members)
-        assert outcome.status is (Status.VERIFIED if not left else outcome.status)
-        assert left == 0 or outcome.status in (Status.TIMEOUT, Status.MEMORY)
+    office = Office(seed, count)
+    interrupt = Interruptions(seed, 0.0)
+    bound = Recorded([], 2.0**-7, interrupt)
+    interrupt.often, before = 0.05, interrupt.random.random()
+    try:
+        outcome = shared(office, bound, 2)
+    except Exception as error:  # in the steps before it is shared
+        assert type(error).__name__ in ("DeadlineReached", "SpillFull") and before >= 0
+        return
+    left = sum(one.member._busy or bool(one.member.stopped) for one in office.members)
+    assert outcome.status is (Status.VERIFIED if not left else outcome.status)
+    assert left == 0 or outcome.status in (Status.TIMEOUT, Status.MEMORY)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 4))
 def test_a_member_that_is_lost_ends_all(seed: int, count: int) -> None:
+    office = Office(seed, count, deaths=0.05)
+    bound = Recorded([], 2.0**-7, Interruptions(seed, 0.0))
+    try:
+        outcome = shared(office, bound, 2)
+    except ResourceError as lost:
+        assert "try fewer" in str(lost)
+    else:
+        assert outcome.status is Status.VERIFIED and not any(one.dead for one in office.members)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 5), st.lists(st.floats(0.0, 1.0), max_size=1))
+def test_others_go_on_with_what_a_lost_member_had(seed: int, count: int, holes: list[float]) -> None:
+    """Where copies are kept: nothing is lost as long as one member is left, and the outcome is the same."""
     with pytest.MonkeyPatch.context() as patched:
-        office = Office(seed, deaths=0.05)
-        bound = Recorded([], 2.0**-7, Interruptions(seed, 0.0))
+        patched.setattr(sharing_module, "EVERY", 0.0)
+        office = Office(seed, count, deaths=0.02, restores=True)
+        bound = Recorded(holes, 2.0**-7, Interruptions(seed, 0.0))
         try:
-            outcome = shared(office, bound, count, 2, patched)
-        except ResourceError as lost:
-            assert "try fewer" in str(lost)
+            outcome = shared(office, bound, 2)
+        except ResourceError:
+            assert all(one.dead for one in office.members)
         else:
-            assert outcome.status is Status.VERIFIED and not any(one.dead for one in office.members)
+            assert outcome.status is (Status.STUCK if holes else Status.VERIFIED)
 
 
 def test_the_process_of_a_member_ends_with_an_error_that_speaks() -> None:

@@ -16,7 +16,7 @@ from genbab.attack import Challenge
 from genbab.branch.regions import search as search_module
 from genbab.config import Config
 from genbab.driver.crew import crew as crew_module
-from genbab.driver.crew import sharing as sharing_module
+from genbab.driver.crew import local as local_module
 from genbab.driver.crew.local import LocalMember
 from genbab.errors import ResourceError
 from genbab.network import Nonlinear, evaluate
@@ -44,7 +44,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[LocalMember]:
             super().__init__(*given)  # type: ignore[arg-type]
             found.append(self)
 
-    monkeypatch.setattr(sharing_module, "LocalMember", Noted)
+    monkeypatch.setattr(local_module, "LocalMember", Noted)
     return found
 
 

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from genbab.driver.crew.crew import SearchCrew, check_workers
+from genbab.driver.crew.local import LocalTeam
 
-__all__ = ["SearchCrew", "check_workers"]
+__all__ = ["LocalTeam", "SearchCrew", "check_workers"]

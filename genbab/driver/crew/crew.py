@@ -12,6 +12,7 @@ from genbab.branch import DomainSearch, Region, RegionSearch, SearchOutcome, Sta
 from genbab.branch.search import DomainState
 from genbab.driver.crew.regions import SharedRegions
 from genbab.driver.crew.sharing import SharedSearch
+from genbab.driver.crew.team import Team
 from genbab.driver.turns import Turns
 from genbab.errors import UsageError
 from genbab.system.deadline import Deadline
@@ -36,8 +37,8 @@ def check_workers(workers: int, device: torch.device) -> None:
 class SearchCrew:
     """The workers of one search at a time; 1: this process alone."""
 
-    def __init__(self, workers: int, deadline: Deadline, turns: Turns) -> None:
-        self.workers, self.deadline, self.turns = workers, deadline, turns
+    def __init__(self, team: Team, deadline: Deadline, turns: Turns) -> None:
+        self.team, self.deadline, self.turns = team, deadline, turns
 
     def domains(self, search: DomainSearch, state: DomainState) -> SearchOutcome:
         """How a search over domains ends that has come so far.
@@ -47,12 +48,12 @@ class SearchCrew:
         began = time.monotonic()
 
         def enough() -> bool:
-            return self._late(began, search) and len(state.pool) >= ENOUGH * self.workers
+            return self._late(began, search) and len(state.pool) >= ENOUGH * self.team.size
 
         outcome = search.proceed(state, enough)
         if outcome.status is not Status.PAUSED:
             return outcome
-        return SharedSearch(search, state, self.turns, self.workers).run(self.deadline)
+        return SharedSearch(search, state, self.turns, self.team).run(self.deadline)
 
     def regions(self, search: RegionSearch, root: Region) -> SearchOutcome:
         """How a search over regions ends; raises as `domains`."""
@@ -64,8 +65,8 @@ class SearchCrew:
         outcome = search.proceed(state, enough)
         if outcome.status is not Status.PAUSED:
             return outcome
-        return SharedRegions(search, state, self.turns, self.workers).run(self.deadline)
+        return SharedRegions(search, state, self.turns, self.team).run(self.deadline)
 
     def _late(self, began: float, search: DomainSearch) -> bool:
         """Whether it is time that others help; none can where a proof is written."""
-        return self.workers > 1 and search.setup.record is None and time.monotonic() - began > ALONE
+        return self.team.size > 1 and search.setup.record is None and time.monotonic() - began > ALONE

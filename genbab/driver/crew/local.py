@@ -13,14 +13,17 @@ import queue
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection, wait
 
 import torch
 
 from genbab.driver.crew.member import Post
 from genbab.driver.crew.messages import Answer, Failed, Order
+from genbab.driver.crew.sharing import SharedSearch
+from genbab.driver.crew.team import Link
 from genbab.system.process import end_with
 
 PATIENCE = 1.0
@@ -79,7 +82,7 @@ class LocalMember:
             how = (
                 f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
             )
-            return Failed(f"a process of the search {how}; memory may have run out", memory=True)
+            return Failed(f"a process of the search {how}; memory may have run out", True, lost=True)
         return message
 
     def end(self) -> None:
@@ -111,7 +114,23 @@ def _begin(work: Callable[[Post], None], mine: Connection, theirs: Connection, p
     os._exit(0)
 
 
-def next_messages(members: Sequence[LocalMember], seconds: float) -> list[tuple[int, Answer]]:
-    """The messages that have come after waiting for one of them, each with the number of its member."""
-    ready = wait([m.connection for m in members], timeout=max(0.0, seconds))
-    return [(n, m.receive()) for n, m in enumerate(members) if m.connection in ready]
+class LocalTeam:
+    """Members on this machine."""
+
+    restores = False
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def start(self, search: SharedSearch) -> list[Link]:
+        """Copies of this process, all made before the first thread of this module is."""
+        members = [LocalMember(partial(search.work, place)) for place in range(self.size)]
+        for member in members:
+            member.open()
+        return list(members)
+
+    def messages(self, links: Mapping[int, Link], seconds: float) -> list[tuple[int, Answer]]:
+        """What has come from these, by number, after waiting so long for something."""
+        members = {n: one for n, one in links.items() if isinstance(one, LocalMember)}
+        ready = wait([one.connection for one in members.values()], timeout=max(0.0, seconds))
+        return [(n, one.receive()) for n, one in members.items() if one.connection in ready]

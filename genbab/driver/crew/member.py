@@ -26,6 +26,8 @@ from genbab.driver.crew.messages import (
     Order,
     Parcel,
     Report,
+    Show,
+    Shown,
     Sums,
     Take,
 )
@@ -105,6 +107,8 @@ class Member:
                 self._take(order.parcel)
             elif isinstance(order, Give):
                 self._give(order)
+            elif isinstance(order, Show):
+                self.post.send(self._shown())
             else:
                 self._divide(order)
 
@@ -125,6 +129,15 @@ class Member:
             packed, self.stopped = None, f"memory: {full}"
         self.post.send(Handed(None if packed is None else Parcel.of(packed, pool.packing)))
         self._tell()
+
+    def _shown(self) -> Shown:
+        state, packing = self.state, self.state.pool.packing
+        try:
+            parts = [packed for packed in state.pool.packed() if len(packed)]
+        except SpillFull as full:
+            return Shown(self.taken, None, str(full))
+        parts += [] if state.taken is None else [packing.pack(state.taken)]
+        return Shown(self.taken, Parcel.of(packing.join(parts), packing) if parts else None)
 
     def _divide(self, order: Divide) -> None:
         assert self.divide is not None, "a search that has no regions"

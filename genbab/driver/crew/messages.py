@@ -76,6 +76,11 @@ class Give:
     everything: bool = False
 
 
+@dataclass(frozen=True)
+class Show:
+    """To a member: say what you have open, and keep it; it answers `Shown`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Divide:
     """To a member: split this region; it answers `Halved`. seconds: what bounding a region takes."""
@@ -89,6 +94,15 @@ class Handed:
     """From a member: the domains that were asked for, which are its own no more; None if it has too few."""
 
     parcel: Parcel | None
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """From a member: all that it has open after so many `Take`; None: nothing, or, for `trouble`, unknown."""
+
+    taken: int
+    parcel: Parcel | None
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,14 +139,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Failed:
-    """From a member: what went wrong, and whether memory was short."""
+    """From a member, or of one: what went wrong; whether memory was short, whether it is lost altogether."""
 
     text: str
     memory: bool = False
+    lost: bool = False
 
 
-Order = Take | Give | Divide
-Answer = Report | Handed | Halved | Found | Failed
+Order = Take | Give | Show | Divide
+Answer = Report | Handed | Shown | Halved | Found | Failed
 
 
 @dataclass(eq=False)

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 
 from genbab.branch import Region
-from genbab.driver.crew.local import LocalMember
 from genbab.driver.crew.messages import Give, Parcel, Report, Take
+from genbab.driver.crew.team import Link
 
 
 @dataclass(eq=False)
@@ -17,10 +17,11 @@ class MemberPart:
     sent: how many parcels went to it; waits: whether another one was asked on its behalf; asked: for whom it
     was asked to give, if it was; away: (number, worst bound) of parcels that it has not yet reported; region:
     that it divides, or will once it gave its domains; since: when it began what it does; free: whether it
-    has just divided a region.
+    has just divided a region; held: copies of what it had open when it last showed that, and of what it was
+    given since, where the crew `keeps` them; lost: whether it has died.
     """
 
-    member: LocalMember
+    member: Link
     report: Report
     sent: int = 0
     waits: bool = False
@@ -28,6 +29,9 @@ class MemberPart:
     region: Region | None = None
     since: float = field(default_factory=time.monotonic)
     free: bool = False
+    keeps: bool = False
+    held: list[Parcel] = field(default_factory=list)
+    lost: bool = False
     away: list[tuple[int, float]] = field(default_factory=list)
 
     @property
@@ -49,6 +53,8 @@ class MemberPart:
         """Send it domains."""
         self.sent, self.waits = self.sent + 1, False
         self.away.append((self.sent, parcel.worst))
+        if self.keeps:
+            self.held.append(parcel)
         self.member.send(Take(parcel))
 
     def give(self, count: int, to: int) -> None:

@@ -21,16 +21,17 @@ from genbab.driver.crew.member import Member, Post
 from genbab.driver.crew.messages import Baggage, Divide, Halved
 from genbab.driver.crew.part import MemberPart
 from genbab.driver.crew.sharing import HERE, SharedSearch
+from genbab.driver.crew.team import Team
 from genbab.driver.turns import Turns
 
 
 class SharedRegions(SharedSearch):
     """A search over regions, taken up by copies of this process."""
 
-    def __init__(self, regions: RegionSearch, state: RegionState, turns: Turns, count: int) -> None:
+    def __init__(self, regions: RegionSearch, state: RegionState, turns: Turns, team: Team) -> None:
         whole = state.whole
         assert whole.state is not None, "the search inside the root's region has begun"
-        super().__init__(whole.search, whole.state, turns, count)
+        super().__init__(whole.search, whole.state, turns, team)
         self.regions, self.state = regions, state
         self.engine = regions.branching.engine
         self.device = whole.margins.device
@@ -68,6 +69,12 @@ class SharedRegions(SharedSearch):
         self.state.without(self.refuted, TINY)
         self.regions.told(self.proved)
 
+    def abandon(self, part: MemberPart) -> None:
+        """Take the region back that a member divided which is lost."""
+        if part.region is not None:
+            self.state.regions.append(part.region)
+            part.region = None
+
     @property
     def proved(self) -> float:
         """The worst margin that is certified, by regions or by the search inside the root's."""
@@ -96,7 +103,7 @@ class SharedRegions(SharedSearch):
     def _turn(self) -> float:
         """Seconds after which a member that searches domains may be wanted elsewhere."""
         busy = any(part.open or part.away for _, part in self.searching())
-        return max(self.state.turn, self.state.spent / self.count / 2) if busy else 0.0
+        return max(self.state.turn, self.state.spent / self.team.size / 2) if busy else 0.0
 
     def _decide(self, part: MemberPart) -> None:
         """A member goes on with domains or divides a region."""
@@ -104,7 +111,7 @@ class SharedRegions(SharedSearch):
         if not part.free and state.stopped is None:
             self._account(part)
         part.free = False
-        pays = forecast.pays(self._open(), self.regions.left() * self.count)
+        pays = forecast.pays(self._open(), self.regions.left() * self.team.size)
         behind = state.spent <= forecast.spent and forecast.needed(self._open()) > state.needed
         if not state.regions or not pays or (state.stopped is None and behind):
             return
@@ -143,5 +150,5 @@ class SharedRegions(SharedSearch):
         if stopped is None or stopped.status is Status.VERIFIED:
             return stopped
         dividing = any(part.region is not None for part in self.parts)
-        pays = self.state.forecast.pays(self._open(), self.regions.left() * self.count)
+        pays = self.state.forecast.pays(self._open(), self.regions.left() * self.team.size)
         return None if dividing or (self.state.regions and pays) else stopped

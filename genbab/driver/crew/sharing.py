@@ -8,18 +8,20 @@ its part with it: then nothing is proved.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from genbab.attack import Falsified
 from genbab.branch import DomainSearch, SearchOutcome, SearchProgress, Status
+from genbab.branch.kept.data import DomainData
 from genbab.branch.open.pool import Pool
 from genbab.branch.search import INF, DomainState
-from genbab.driver.crew.local import LocalMember, next_messages
 from genbab.driver.crew.member import Member, Post, served
-from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, Parcel, Report
+from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, Parcel, Report, Shown
 from genbab.driver.crew.part import MemberPart
+from genbab.driver.crew.snapshot import Snapshot
+from genbab.driver.crew.team import Team
 from genbab.driver.endings import Hopeless
 from genbab.driver.turns import Turns
 from genbab.errors import DeadlineReached, GenbabError, ResourceError
@@ -34,6 +36,9 @@ RATIO = 4
 MOST = 16_384
 """The most domains that are sent at once."""
 
+EVERY = 20.0
+"""Seconds between two copies of what all members have, where such are kept."""
+
 LOOK = 0.5
 """Seconds after which a crew that nobody writes to looks at the time."""
 
@@ -45,29 +50,33 @@ NOTHING = Report(0, SearchProgress(bound=INF), INF, INF)
 
 
 class SharedSearch:
-    """A search over domains, taken up by `count` copies of this process; turns: the attack that they share.
+    """A search over domains, taken up by the members of a team; turns: the attack that they share.
 
     What was open in `state` is dealt out, so that it holds nothing from then on. Raises `Falsified`,
-    `Hopeless`, and `ResourceError` where a member is lost.
+    `Hopeless`, and `ResourceError` where a member is lost whose part nobody has.
     """
 
-    def __init__(self, search: DomainSearch, state: DomainState, turns: Turns, count: int) -> None:
-        self.search, self.base, self.turns, self.count = search, state, turns, count
+    def __init__(self, search: DomainSearch, state: DomainState, turns: Turns, team: Team) -> None:
+        self.search, self.base, self.turns, self.team = search, state, turns, team
         self.packing = state.pool.packing
         self.parts: list[MemberPart] = []
         self.waiting: list[Parcel] = []
+        self.snapshot: Snapshot | None = None
+        self.pictured = time.monotonic()
 
     def run(self, deadline: Deadline) -> SearchOutcome:
         """How the search ends."""
         try:
-            for place in range(self.count):
-                self.parts.append(MemberPart(LocalMember(partial(self._work, place)), NOTHING))
+            for link in self.team.start(self):
+                self.parts.append(MemberPart(link, NOTHING, keeps=self.team.restores))
             self._deal()
             while (outcome := self.ended()) is None:
-                members = [part.member for part in self.parts]
-                for number, message in next_messages(members, min(LOOK, deadline.left())):
+                links = {n: part.member for n, part in enumerate(self.parts) if not part.lost}
+                for number, message in self.team.messages(links, min(LOOK, deadline.left())):
                     self.follow(self.parts[number], message)
-                self.balance()
+                self._picture()
+                if self.snapshot is None:
+                    self.balance()
                 deadline.check()
             return outcome
         except DeadlineReached:
@@ -76,8 +85,8 @@ class SharedSearch:
             for part in self.parts:
                 part.member.end()
 
-    def _work(self, place: int, post: Post) -> None:
-        """What a copy does."""
+    def work(self, place: int, post: Post) -> None:
+        """What a member does, until its crew is gone."""
         served(post, self.member(place, post).run)
 
     def member(self, place: int, post: Post) -> Member:
@@ -86,15 +95,15 @@ class SharedSearch:
 
     def own_search(self, place: int) -> DomainSearch:
         """The search of one copy, with its part of the memory and of the attack."""
-        setup, falsify = self.search.setup, self.turns.apart(place, self.count).falsify
-        own = replace(setup, memory=setup.memory // self.count, falsify=falsify)
+        setup, count = self.search.setup, self.team.size
+        falsify = self.turns.apart(place, count).falsify
+        own = replace(setup, memory=setup.memory // count, falsify=falsify)
         return replace(self.search, setup=own)
 
     def _deal(self) -> None:
         """Deal out what is open, in parts that are about as hard."""
         pool = self.base.pool
-        for left, part in zip(range(self.count, 0, -1), self.parts, strict=True):
-            part.member.open()
+        for left, part in zip(range(len(self.parts), 0, -1), self.parts, strict=True):
             packed = pool.share(len(pool) // left) if left > 1 else pool.drained()
             if packed is not None:
                 part.take(Parcel.of(packed, self.packing))
@@ -114,7 +123,10 @@ class SharedSearch:
                 raise Falsified(message.counterexample)
             raise Hopeless(message.hopeless)
         elif isinstance(message, Failed):
-            raise _lost(message)
+            self._failed(part, message)
+        elif isinstance(message, Shown):
+            if self.snapshot is not None:
+                self.snapshot.tell(part, message)
         else:
             self.halved(part, message)
 
@@ -129,9 +141,43 @@ class SharedSearch:
         if parcel is not None:
             self.waiting.append(parcel)
 
+    def _failed(self, part: MemberPart, message: Failed) -> None:
+        """A member is gone: others get what it had, where that is known, or this is the end."""
+        others = [p for p in self.parts if not p.lost and p is not part]
+        if not (self.team.restores and message.lost and others):
+            raise _error(message)
+        self.abandon(part)
+        if part.asked is not None and part.asked != HERE:
+            self.parts[part.asked].waits = False
+        progress = replace(part.report.progress, bound=INF, open=0)
+        part.report = replace(part.report, taken=part.sent, progress=progress, clauses=())
+        part.lost, part.asked, part.away = True, None, []
+        self.waiting += part.held
+        self.snapshot, part.held = None, []
+
+    def abandon(self, part: MemberPart) -> None:
+        """Take back what else a member had that is lost."""
+
+    def _picture(self) -> None:
+        """Now and then, have members show what they have open, where copies are kept."""
+        if self.snapshot is None:
+            if not self.team.restores or time.monotonic() - self.pictured < EVERY:
+                return
+            self.snapshot = Snapshot()
+        self.snapshot.ask([part for part in self.parts if not part.lost])
+        if self.snapshot.complete:
+            self.picture_taken(self.snapshot)
+            self.snapshot, self.pictured = None, time.monotonic()
+
+    def picture_taken(self, snapshot: Snapshot) -> DomainData:
+        """What is open everywhere, as the data of one search."""
+        device = self.packing.root.bound.device
+        open_ = [parcel.packed(device) for parcel in (*snapshot.parcels, *self.waiting)]
+        return DomainData(self.packing.began, open_, self.least, self.given_up, self.progress())
+
     def searching(self) -> Sequence[tuple[int, MemberPart]]:
         """The members that search domains, with their numbers, those who have least first."""
-        some = [(n, part) for n, part in enumerate(self.parts) if part.region is None]
+        some = [(n, p) for n, p in enumerate(self.parts) if p.region is None and not p.lost]
         return sorted(some, key=lambda pair: pair[1].open + sum(1 for _ in pair[1].away))
 
     def balance(self) -> None:
@@ -205,7 +251,7 @@ class SharedSearch:
         )
 
 
-def _lost(message: Failed) -> Exception:
+def _error(message: Failed) -> Exception:
     """What a member's failure is for people."""
     if message.memory:
         return ResourceError(f"not enough memory for several workers ({message.text.strip()}); try fewer")
