@@ -48,7 +48,7 @@ class SearchCrew:
         began = time.monotonic()
 
         def enough() -> bool:
-            return self._late(began, search) and len(state.pool) >= ENOUGH * self.team.size
+            return self._late(began) and len(state.pool) >= ENOUGH * self.team.size
 
         outcome = search.proceed(state, enough)
         if outcome.status is not Status.PAUSED:
@@ -60,13 +60,13 @@ class SearchCrew:
         began, state = time.monotonic(), search.begin(root)
 
         def enough() -> bool:
-            return self._late(began, state.whole.search) and state.whole.state is not None
+            return self._late(began) and state.whole.state is not None
 
         outcome = search.proceed(state, enough)
         if outcome.status is not Status.PAUSED:
             return outcome
         return SharedRegions(search, state, self.turns, self.team).run(self.deadline)
 
-    def _late(self, began: float, search: DomainSearch) -> bool:
-        """Whether it is time that others help; none can where a proof is written."""
-        return self.team.size > 1 and search.setup.record is None and time.monotonic() - began > ALONE
+    def _late(self, began: float) -> bool:
+        """Whether it is time that others help."""
+        return self.team.size > 1 and time.monotonic() - began > ALONE

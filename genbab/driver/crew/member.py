@@ -23,6 +23,7 @@ from genbab.driver.crew.messages import (
     Give,
     Halved,
     Handed,
+    Noted,
     Order,
     Parcel,
     Report,
@@ -31,6 +32,7 @@ from genbab.driver.crew.messages import (
     Sums,
     Take,
 )
+from genbab.driver.crew.proving import MemberNotes
 from genbab.driver.endings import Hopeless
 from genbab.errors import DeadlineReached
 
@@ -123,6 +125,7 @@ class Member:
     def _give(self, order: Give) -> None:
         """Hand domains over; those of a step that was cut short stay."""
         pool = self.state.pool
+        self._note_tree()
         try:
             packed = pool.drained() if order.everything else pool.share(order.count)
         except SpillFull as full:  # nothing was removed
@@ -169,8 +172,15 @@ class Member:
         self.sums.add(progress)
         self.beside += 2 * progress.splits
 
+    def _note_tree(self) -> None:
+        """Send what a proof has to know, before anybody builds on it."""
+        record = self.search.setup.record
+        if isinstance(record, MemberNotes) and (notes := record.mine.taken()):
+            self.post.send(Noted(notes, frozenset(record.unnamed)))
+
     def _tell(self) -> None:
         """Report where this part stands."""
+        self._note_tree()
         state, sums, waiting = self.state, self.sums, self.state.taken
         bounds = [state.pool.worst] + ([] if waiting is None else [float(keys_of(waiting.bound).min())])
         progress = replace(

@@ -11,6 +11,7 @@ import torch
 from genbab.branch import SearchProgress, Tally
 from genbab.branch.open.packing import PackedDomains, Packing
 from genbab.branch.open.pool import keys_of
+from genbab.driver.crew.proving import Note
 from genbab.result import Counterexample
 from genbab.system.coding import Coder, numbers, tensor_of
 
@@ -105,6 +106,17 @@ class Shown:
     trouble: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Noted:
+    """From a member: what a proof has to know of its part of the tree since it last said so.
+
+    unnamed: nodes that it split and that are no tensors of the file.
+    """
+
+    notes: list[Note]
+    unnamed: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Report:
     """From a member: where its part stands.
@@ -147,7 +159,7 @@ class Failed:
 
 
 Order = Take | Give | Show | Divide
-Answer = Report | Handed | Shown | Halved | Found | Failed
+Answer = Report | Handed | Shown | Noted | Halved | Found | Failed
 
 
 @dataclass(eq=False)

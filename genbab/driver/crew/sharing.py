@@ -18,11 +18,13 @@ from genbab.branch.kept.data import DomainData
 from genbab.branch.open.pool import Pool
 from genbab.branch.search import INF, DomainState
 from genbab.driver.crew.member import Member, Post, served
-from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, Parcel, Report, Shown
+from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, Noted, Parcel, Report, Shown
 from genbab.driver.crew.part import MemberPart
+from genbab.driver.crew.proving import MemberNotes, ProofMerge
 from genbab.driver.crew.snapshot import Snapshot
 from genbab.driver.crew.team import Team
 from genbab.driver.endings import Hopeless
+from genbab.driver.record.proving import TreeNotes
 from genbab.driver.turns import Turns
 from genbab.errors import DeadlineReached, GenbabError, ResourceError
 from genbab.system.deadline import Deadline
@@ -63,6 +65,8 @@ class SharedSearch:
         self.waiting: list[Parcel] = []
         self.snapshot: Snapshot | None = None
         self.pictured = time.monotonic()
+        record = search.setup.record
+        self.merge = ProofMerge(record.notes) if isinstance(record, TreeNotes) else None
 
     def run(self, deadline: Deadline) -> SearchOutcome:
         """How the search ends."""
@@ -98,6 +102,8 @@ class SharedSearch:
         setup, count = self.search.setup, self.team.size
         falsify = self.turns.apart(place, count).falsify
         own = replace(setup, memory=setup.memory // count, falsify=falsify)
+        if isinstance(setup.record, TreeNotes):
+            own = replace(own, record=MemberNotes(setup.record, place))
         return replace(self.search, setup=own)
 
     def _deal(self) -> None:
@@ -124,11 +130,20 @@ class SharedSearch:
             raise Hopeless(message.hopeless)
         elif isinstance(message, Failed):
             self._failed(part, message)
+        elif isinstance(message, Noted):
+            self._note(message)
         elif isinstance(message, Shown):
             if self.snapshot is not None:
                 self.snapshot.tell(part, message)
         else:
             self.halved(part, message)
+
+    def _note(self, message: Noted) -> None:
+        """Write a member's part of the tree into the proof."""
+        record = self.search.setup.record
+        if self.merge is not None and isinstance(record, TreeNotes):
+            self.merge.add(message.notes)
+            record.unnamed |= message.unnamed
 
     def halved(self, part: MemberPart, message: Halved) -> None:
         """Take the parts of a region in."""

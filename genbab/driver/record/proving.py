@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from genbab.errors import UsageError
 from genbab.network import Network
 from genbab.problem import Query
 from genbab.proof import ProofFile
+from genbab.proof.file import Ints, Slopes
 from genbab.reader import Model
 from genbab.specs import Spec
 
@@ -24,7 +25,69 @@ Numbers = npt.NDArray[Any]
 Taken = Mapping[str, tuple[list[Numbers], Numbers]]
 
 
-class ProofRecord:
+class NodeFile(Protocol):
+    """Where nodes of a proof's tree are noted: `ProofFile`, or what stands in for it."""
+
+    def tensor(self, name: str) -> int:
+        """The number of a tensor in splits."""
+
+    def split(self, nodes: Ints, tensors: Ints, entries: Ints, points: Numbers) -> Ints:
+        """Note splits (B,); the nodes (2B,) of the lower children, then those of the upper ones."""
+
+    def hints(self, nodes: Ints, rows: Numbers, slopes: Slopes) -> None:
+        """Note backward passes of rows (B, S, O) of the outputs at nodes (B,)."""
+
+
+class TreeNotes:
+    """What a search notes of its tree. names: of the network's nodes that are tensors of the file.
+
+    unnamed: nodes that were split and are none.
+    """
+
+    def __init__(self, file: NodeFile, network: Network, names: Mapping[int, str]) -> None:
+        self.notes, self.network, self.names = file, network, names
+        self.unnamed: set[str] = set()
+
+    def split(self, parents: Domains) -> Tensor:
+        """Note the splits of domains; the nodes of the lower children, then those of the upper ones."""
+        splits, number = parents.splits, parents.number
+        assert splits is not None and number is not None, "a search whose root has numbers"
+        tensors = [self._tensor(node) for node in splits.node.tolist()]
+        parts = (t.cpu().numpy() for t in (number, splits.neuron, splits.point.double()))
+        nodes, entries, points = parts
+        found = self.notes.split(nodes, np.asarray(tensors), entries, points)
+        return torch.from_numpy(found).to(parents.bound.device)
+
+    def closed(self, domains: Domains) -> None:
+        """Note the slopes that refuted domains."""
+        starts = domains.warm.starts
+        if domains.number is None or not starts or not len(domains):
+            return
+        rows = domains.query.matrix.cpu().numpy()
+        self.notes.hints(domains.number.cpu().numpy(), rows, self._slopes(starts))
+
+    def _tensor(self, node: int) -> int:
+        """The number of a node's tensor among those of the file, -1 for the inputs."""
+        if node == INPUT:
+            return -1
+        if node not in self.names:
+            self.unnamed.add(self.network.name(node))
+        return self.notes.tensor(self.names.get(node, ""))
+
+    def _slopes(self, starts: Mapping[int, Start]) -> Taken:
+        """By the function's tensor, the slopes that passes took, and their sides."""
+        named = self.names.keys() & self.network.functions.keys()
+        return {self.names[i]: self._sides(start) for i, start in starts.items() if i in named}
+
+    @staticmethod
+    def _sides(start: Start) -> tuple[list[Numbers], Numbers]:
+        """Slopes and sides of rows (B, S, N), one box after the other: (B S, N)."""
+        upper = (start.upper > 0.5).flatten(0, 1)
+        slopes = [k.expand_as(start.upper).flatten(0, 1).float().cpu().numpy() for k in start.slopes]
+        return slopes, upper.cpu().numpy().astype(np.uint8)
+
+
+class ProofRecord(TreeNotes):
     """The proof of one run on its way.
 
     Raises `UsageError` that names everything for which proofs have no rule.
@@ -33,8 +96,8 @@ class ProofRecord:
     def __init__(self, file: ProofFile, model: Model, spec: Spec, network: Network, config: Config) -> None:
         if problems := _without_rule(spec, config):
             raise UsageError(f"no proof can be written: proofs have no rule for {', '.join(problems)}")
-        self.file, self.network, self.names = file, network, model.tensors
-        self.unnamed: set[str] = set()
+        super().__init__(file, network, model.tensors)
+        self.file = file
         self.early: dict[int, list[tuple[str, Numbers]]] = {}
         file.functions = [*_functions(network, model.tensors), *((out, (of,)) for out, of in model.joins)]
         if config.arithmetic != "real":
@@ -49,24 +112,6 @@ class ProofRecord:
             found = [self.file.of_clause(c, query.matrix[b].cpu().numpy()) for b, c in enumerate(clauses)]
             return torch.tensor(found, device=query.lower.device)
         return self._boxes(query)
-
-    def split(self, parents: Domains) -> Tensor:
-        """Note the splits of domains; the nodes of the lower children, then those of the upper ones."""
-        splits, number = parents.splits, parents.number
-        assert splits is not None and number is not None, "a search whose root has numbers"
-        tensors = [self._tensor(node) for node in splits.node.tolist()]
-        parts = (t.cpu().numpy() for t in (number, splits.neuron, splits.point.double()))
-        nodes, entries, points = parts
-        found = self.file.split(nodes, np.asarray(tensors), entries, points)
-        return torch.from_numpy(found).to(parents.bound.device)
-
-    def closed(self, domains: Domains) -> None:
-        """Note the slopes that refuted domains."""
-        starts = domains.warm.starts
-        if domains.number is None or not starts or not len(domains):
-            return
-        rows = domains.query.matrix.cpu().numpy()
-        self.file.hints(domains.number.cpu().numpy(), rows, self._slopes(starts))
 
     def tightening(self, query: Query) -> Record | None:
         """Who keeps in mind which rows of hidden nodes were bounded with default slopes, on one box.
@@ -109,14 +154,6 @@ class ProofRecord:
         found = self.file.roots(query.lower.cpu().numpy(), query.upper.cpu().numpy())
         return torch.from_numpy(found).to(query.lower.device)
 
-    def _tensor(self, node: int) -> int:
-        """The number of a node's tensor among those of the file, -1 for the inputs."""
-        if node == INPUT:
-            return -1
-        if node not in self.names:
-            self.unnamed.add(self.network.name(node))
-        return self.file.tensor(self.names.get(node, ""))
-
     def finished(self, exactly: int) -> str:
         """Complete the file; where it is, or why there is none. exactly: clauses refuted in rationals."""
         if exactly:
@@ -128,18 +165,6 @@ class ProofRecord:
             self.file.discard()
             return f"none: {', '.join(sorted(self.unnamed))} is split, and is no tensor of the file"
         return str(self.file.path) if self.file.finish() else f"none: {self.file.failed}"
-
-    def _slopes(self, starts: Mapping[int, Start]) -> Taken:
-        """By the function's tensor, the slopes that passes took, and their sides."""
-        named = self.names.keys() & self.network.functions.keys()
-        return {self.names[i]: self._sides(start) for i, start in starts.items() if i in named}
-
-    @staticmethod
-    def _sides(start: Start) -> tuple[list[Numbers], Numbers]:
-        """Slopes and sides of rows (B, S, N), one box after the other: (B S, N)."""
-        upper = (start.upper > 0.5).flatten(0, 1)
-        slopes = [k.expand_as(start.upper).flatten(0, 1).float().cpu().numpy() for k in start.slopes]
-        return slopes, upper.cpu().numpy().astype(np.uint8)
 
 
 def _without_rule(spec: Spec, config: Config) -> list[str]:
