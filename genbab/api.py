@@ -42,6 +42,7 @@ from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve, usual_torch
+from genbab.system.schedule import RunSchedule
 from genbab.told import Told
 from genbab.trace import TraceFile, recorded
 
@@ -160,7 +161,8 @@ def answered(
         result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late, arithmetic=config.arithmetic)
     else:
         with usual_torch():
-            run = Verification(loaded, parsed, config, deadline, replace(told, progress=history))
+            schedule = RunSchedule(deadline)
+            run = Verification(loaded, parsed, config, schedule, replace(told, progress=history))
             result = run.decide()
         result = replace(result, statistics={**result.statistics, **_place(loaded, parsed, result)})
     return replace(result, statistics={**result.statistics, "history": history.moments})
@@ -193,7 +195,7 @@ def attack(
             loaded, parsed = fitted(loaded, spec, deadline)
             network = lifted(loaded.network, parsed).to(torch.float64, resolve(config.device))
             check_sizes(parsed, network)
-            Challenge(loaded, parsed, network, deadline, config).attack(FULL)
+            Challenge(loaded, parsed, network, RunSchedule(deadline), config).attack(FULL)
     except Falsified as found:
         return found.counterexample
     except DeadlineReached:

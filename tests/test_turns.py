@@ -10,79 +10,68 @@ import torch
 
 from genbab.attack import FULL, AttackEffort, Challenge
 from genbab.branch import Domains
-from genbab.driver import turns
 from genbab.driver.endings import Hopeless
 from genbab.driver.turns import DIVES, LATE, Turns
 from genbab.problem import Query
-
-
-class Clock:
-    """Time that passes only when somebody works."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
+from genbab.system.clock import WorkClock
 
 
 class Fake:
     """An attack that takes `cost` seconds a round and finds nothing."""
 
-    def __init__(self, clock: Clock, cost: float) -> None:
+    def __init__(self, clock: WorkClock, cost: float) -> None:
         self.clock, self.cost, self.efforts = clock, cost, list[AttackEffort]()
 
     def attack(self, effort: AttackEffort, clauses: Sequence[int] | None, share: float) -> None:
-        self.clock.now += self.cost
+        self.clock.worked(lambda: self.cost)
         self.efforts.append(effort)
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(turns, "time", made)
-    return made
+def clock() -> WorkClock:
+    """Time that passes only when somebody works."""
+    return WorkClock()
 
 
-def players(clock: Clock, cost: float) -> tuple[Fake, Turns]:
+def players(clock: WorkClock, cost: float) -> tuple[Fake, Turns]:
     fake = Fake(clock, cost)
-    return fake, Turns(cast(Challenge, cast(Any, fake)))
+    return fake, Turns(cast(Challenge, cast(Any, fake)), clock)
 
 
 @pytest.mark.parametrize("cost", [0.01, 0.3, 7.0])
 @pytest.mark.parametrize("work", [0.05, 1.0, 20.0])
-def test_attacks_take_no_more_than_bounds_and_one_round(clock: Clock, cost: float, work: float) -> None:
+def test_attacks_take_no_more_than_bounds_and_one_round(clock: WorkClock, cost: float, work: float) -> None:
     fake, both = players(clock, cost)
     for _ in range(200):
-        clock.now += work
+        clock.worked(lambda: work)
         both.take([0])
-        assert both.taken <= clock.now - both.taken + cost + 1e-9
-        late = max(FULL.rounds * cost, LATE * (clock.now - both.taken)) + cost + 1e-9
+        assert both.taken <= clock.now() - both.taken + cost + 1e-9
+        late = max(FULL.rounds * cost, LATE * (clock.now() - both.taken)) + cost + 1e-9
         assert both.taken <= late
     numbers = [effort.first for effort in fake.efforts]
     assert numbers == list(range(len(numbers))) and all(effort.rounds == 1 for effort in fake.efforts)
     assert len(numbers) >= min(FULL.rounds, 200 * work / cost / 2)
 
 
-def test_nothing_is_played_before_anything_else_worked(clock: Clock) -> None:
+def test_nothing_is_played_before_anything_else_worked(clock: WorkClock) -> None:
     fake, both = players(clock, 1.0)
     both.attack(FULL)
     both.take([0])
     assert len(fake.efforts) == 1 and not both.due()
-    clock.now += 1.0
+    clock.worked(lambda: 1.0)
     both.take([0])
     assert len(fake.efforts) == 2
 
 
-def test_an_attack_that_does_nothing_comes_to_an_end(clock: Clock) -> None:
+def test_an_attack_that_does_nothing_comes_to_an_end(clock: WorkClock) -> None:
     fake, both = players(clock, 0.0)
     both.take([])
     assert 0 < len(fake.efforts) <= FULL.rounds
 
 
-def test_other_clauses_begin_anew(clock: Clock) -> None:
+def test_other_clauses_begin_anew(clock: WorkClock) -> None:
     fake, both = players(clock, 1e-3)
-    clock.now += 1.0
+    clock.worked(lambda: 1.0)
     both.take([0])
     assert len(fake.efforts) == FULL.rounds
     both.restart()
@@ -105,13 +94,13 @@ class Refined:
 
 @pytest.mark.parametrize("count", [1, DIVES, 3 * DIVES])
 @pytest.mark.parametrize("hopeless", ["", "equality"])
-def test_descents_start_in_the_least_refuted_domains(clock: Clock, count: int, hopeless: str) -> None:
+def test_descents_start_in_the_least_refuted_domains(clock: WorkClock, count: int, hopeless: str) -> None:
     low = torch.rand(count, 3, generator=torch.Generator().manual_seed(count), dtype=torch.float64)
     bound, clause = -low[:, 0], torch.arange(count)[:, None]
     query = Query(low, low + 1, torch.ones(count, 1, 1), None, torch.zeros(count, 1), clause)
     domains = Domains(query, bound, torch.zeros(count, dtype=torch.long), corner=low)
     challenge = Refined(hopeless)
-    both = Turns(cast(Challenge, cast(Any, challenge)))
+    both = Turns(cast(Challenge, cast(Any, challenge)), clock)
     if hopeless:
         with pytest.raises(Hopeless, match=hopeless):
             both.falsify(domains)

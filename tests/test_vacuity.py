@@ -9,6 +9,7 @@ from genbab.driver.vacuity import FOLLOWED, OPEN, SECONDS, SHARE, VACUOUS, vacui
 from genbab.errors import ResourceError
 from genbab.result import Counterexample, Result, Verdict
 from genbab.system.deadline import Deadline
+from genbab.system.schedule import RunSchedule
 
 EXAMPLE = Counterexample(np.zeros(1), np.zeros(1), 0)
 ANSWERS = {
@@ -24,18 +25,18 @@ ANSWERS = {
 def test_a_verdict_on_the_premise_is_a_sentence(verdict: Verdict, left: float | None) -> None:
     limits: list[Deadline] = []
 
-    def ask(limit: Deadline) -> Result:
-        limits.append(limit)
+    def ask(within: RunSchedule) -> Result:
+        limits.append(within.deadline)
         return Result(verdict, 0.0, None, "why", EXAMPLE if verdict is Verdict.FALSIFIED else None)
 
-    said, facts = vacuity(ask, Deadline(left))
+    said, facts = vacuity(ask, RunSchedule(Deadline(left)))
     assert (said, facts["vacuous"]) == ANSWERS[verdict]
     assert limits[0].seconds is not None
     assert limits[0].seconds <= min(SECONDS, SECONDS if left is None else SHARE * left)
 
 
 def test_an_error_leaves_it_open() -> None:
-    def ask(_: Deadline) -> Result:
+    def ask(_: RunSchedule) -> Result:
         raise ResourceError("not enough memory")
 
-    assert vacuity(ask, Deadline()) == (OPEN, {"vacuous": None})
+    assert vacuity(ask, RunSchedule(Deadline())) == (OPEN, {"vacuous": None})

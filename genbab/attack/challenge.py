@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbab.attack.doubt import Doubts, ProofCheck, points, unavailable
+from genbab.attack.doubt import REPLAYED, Doubts, ProofCheck, points, unavailable
 from genbab.attack.finite import FiniteRefuter
 from genbab.attack.hunt import AttackEffort
 from genbab.attack.rational import RationalRefuter
@@ -25,8 +25,8 @@ from genbab.network import Network, evaluate, without_domains
 from genbab.reader import Model
 from genbab.result import Counterexample
 from genbab.specs import Spec
-from genbab.system.deadline import Deadline
 from genbab.system.device import resolve
+from genbab.system.schedule import RunSchedule
 
 GUESSES = 64
 """Points that are tried in onnxruntime where the network only knows how far conversions may round."""
@@ -60,11 +60,11 @@ class Challenge:
     """Attacks on one property of a model, and the network proved about compared with onnxruntime."""
 
     def __init__(
-        self, model: Model, spec: Spec, network: Network, deadline: Deadline, config: Config
+        self, model: Model, spec: Spec, network: Network, schedule: RunSchedule, config: Config
     ) -> None:
         self.whole = FiniteRefuter(network, spec)
         network = without_domains(network)
-        self.spec, self.network, self.deadline, self.config = spec, network, deadline, config
+        self.spec, self.network, self.schedule, self.config = spec, network, schedule, config
         self.device = resolve(config.device)
         self.replayable = model.replayable
         self.replayer = Replayer(model)
@@ -78,10 +78,11 @@ class Challenge:
         numbers = SearchNumbers(torch.float64 if double else torch.float32, self.device, nearest=True)
         self.guessed, self.coarse = False, model.precision.short
         memory = max(1 << 26, config.memory // 8)
-        self.attacker = Attacker(network, spec, self.confirm, numbers, memory)
+        self.attacker = Attacker(network, spec, self.confirm, numbers, memory, schedule.clock)
 
     def confirm(self, x: np.ndarray) -> Counterexample | None:
         """The counterexample at x (D,), replayed, or None."""
+        self.schedule.clock.worked(lambda: REPLAYED)
         found = self.replayer.confirm(self.spec, x, self.certain)
         if found is None and not self.hopeless:
             self.hopeless = self.reals.equality(x, self.settled) or self._beyond(x)
@@ -145,12 +146,12 @@ class Challenge:
             seed=config.seed,
         )
         self._guess()
-        left = self.deadline.left()
-        limit = Deadline(share * left) if left < float("inf") else self.deadline
+        left = self.schedule.left()
+        limit = self.schedule.limit(share * left) if left < float("inf") else self.schedule.deadline
         try:
             found = self.attacker.run(bounded, limit, clauses)
         except DeadlineReached:
-            self.deadline.check()
+            self.schedule.check()
             return
         self._judge(found.counterexample)
         for x in found.points[:BEST]:
@@ -167,14 +168,14 @@ class Challenge:
             return
         self.guessed = True
         for x in islice(points(self.spec, self.config.seed), GUESSES):
-            self.deadline.check()
+            self.schedule.check()
             self._judge(self.confirm(x))
 
     def refine(self, starts: Tensor, clauses: Sequence[int]) -> None:
         """Short descents from starts (M, D), each towards its clause; raises like `attack`."""
         if not self.config.attack_restarts or not self.replayable:
             return
-        found = self.attacker.refine(starts.cpu().numpy(), clauses, REFINE_STEPS, self.deadline)
+        found = self.attacker.refine(starts.cpu().numpy(), clauses, REFINE_STEPS, self.schedule.deadline)
         self._judge(found.counterexample)
 
     def doubts(self) -> Doubts:
@@ -195,7 +196,7 @@ class Challenge:
             self._judge(self.confirm(x))
 
         check = ProofCheck(self.replayer, self.spec, ours, judge)
-        return check.doubts(self.deadline, self.config.seed)
+        return check.doubts(self.schedule, self.config.seed)
 
     def remark(self, found: Counterexample) -> str:
         """What people should know of onnxruntime's default session at a counterexample, or ""."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from genbab.attack.targets import Targets
 from genbab.network import Network, evaluate
+from genbab.system.clock import WALL, RunClock
 from genbab.system.deadline import Deadline
 
 BATCH_WORK = 1_000_000_000
@@ -26,17 +27,27 @@ PASS = 64
 """Multiply-adds of a matrix product that take as long as one number's way through an elementwise function: 25
 to 200 were measured on one core."""
 
+SPEED, CALL = 1.5e10, 5e-5
+"""Multiply-adds in a second, and seconds that a node takes in any pass, where work is counted."""
+
+GRADIENT = 2
+"""What a pass with gradients costs, as a multiple of one without."""
+
 DIVERSIFY = 3
 """Steps along random output directions before the descent."""
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A network in the dtype and on the device of the search, with the limits of one pass."""
+    """A network in the dtype and on the device of the search, with the limits of one pass.
+
+    clock: is told of every pass.
+    """
 
     network: Network
     memory: int
     deadline: Deadline | None
+    clock: RunClock = WALL
 
     @cached_property
     def work(self) -> int:
@@ -59,6 +70,10 @@ class Field:
         if self.deadline is not None:
             self.deadline.check()
 
+    def worked(self, points: int, passes: int = 1) -> None:
+        """Tell the clock of so many passes of so many points."""
+        self.clock.worked(lambda: passes * (CALL * len(self.network.nodes) + points * self.work / SPEED))
+
     def values(self, x: Tensor) -> Tensor:
         """Outputs (..., O) at x (..., D), in batches, without gradients."""
         flat = x.reshape(-1, x.shape[-1])
@@ -66,7 +81,9 @@ class Field:
         with torch.no_grad():
             for start in range(0, flat.shape[0], self.batch):
                 self.check()
-                parts.append(evaluate(self.network, flat[start : start + self.batch]))
+                part = flat[start : start + self.batch]
+                parts.append(evaluate(self.network, part))
+                self.worked(len(part))
         return torch.cat(parts).reshape(*x.shape[:-1], -1)
 
 
@@ -111,6 +128,7 @@ def descend(
         field.check()
         here = field.network.entry.nearest(x)
         margins, gradient = _loss(field.network, targets, here, k < steps)
+        field.worked(margins.numel(), GRADIENT)
         best = best.improved(here, margins)
         if watch(here, margins) or gradient is None:
             break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from genbab.attack.replay import Replayer
 from genbab.attack.targets import Floats
 from genbab.specs import Spec
 from genbab.specs.form.clauses import Clauses
-from genbab.system.deadline import Deadline
+from genbab.system.schedule import RunSchedule
 
 BOXES = 8
 """Boxes of one round, spread over all of them."""
@@ -28,6 +27,9 @@ PART = 0.01
 
 MORE_SECONDS = 1.0
 """The longest that more rounds may take."""
+
+REPLAYED = 2e-3
+"""Seconds that what onnxruntime says of a point is worth, where work is counted."""
 
 SHOWN = 90
 """Letters of the start, and of the end, of a long message of onnxruntime."""
@@ -62,18 +64,20 @@ class ProofCheck:
     ours: Callable[[Floats], Floats]
     judge: Callable[[Floats], None]
 
-    def doubts(self, deadline: Deadline, seed: int) -> Doubts:
+    def doubts(self, schedule: RunSchedule, seed: int) -> Doubts:
         """What onnxruntime says against the proof.
 
         One round of points is compared, or what the deadline leaves of it (one point at least), and more
         while they cost little beside the proof. Raises what `judge` raises.
         """
-        spec, end = self.spec, time.monotonic() + min(PART * deadline.elapsed(), MORE_SECONDS)
+        spec, clock = self.spec, schedule.clock
+        end = clock.now() + min(PART * schedule.elapsed(), MORE_SECONDS)
         spoken, seen = spoken_of(spec), list[tuple[Floats, Floats]]()
         for x, mine in self._beside(points(spec, seed)):
-            late = len(seen) >= PER_BOX * min(BOXES, len(spec.lower)) and time.monotonic() > end
-            if seen and (late or deadline.expired):
+            late = len(seen) >= PER_BOX * min(BOXES, len(spec.lower)) and clock.now() > end
+            if seen and (late or schedule.deadline.expired):
                 break
+            clock.worked(lambda: REPLAYED)
             y, why = self.replayer.answer(spec, x)
             if y is None:
                 reason = f"the bounds are proved, but onnxruntime fails on an input of the property: {why}"

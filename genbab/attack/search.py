@@ -12,6 +12,7 @@ from genbab.attack.hunt import QUICK, AttackEffort, AttackOutcome, Confirm, Hunt
 from genbab.attack.targets import Floats, SearchNumbers, gather, search_box
 from genbab.network import Network
 from genbab.specs import Spec
+from genbab.system.clock import WALL, RunClock
 from genbab.system.deadline import Deadline
 
 CPU_FLOATS = SearchNumbers()
@@ -31,10 +32,12 @@ class Attacker:
         confirm: Confirm,
         numbers: SearchNumbers = CPU_FLOATS,
         memory: int = 1 << 29,
+        clock: RunClock = WALL,
     ) -> None:
-        """network: what the spec speaks of, in any dtype; memory: the bytes that one pass may take."""
+        """network: what the spec speaks of, in any dtype; memory: bytes for a pass; clock: told of work."""
         self._network = network.to(numbers.dtype, numbers.device)
         self._spec, self._confirm, self._memory = spec, confirm, memory
+        self._clock = clock
         self._low, self._high = search_box(spec, numbers)
         holds = (self._low <= self._high).all(-1).cpu()
         self.reachable = tuple(i for i, c in enumerate(spec.clauses) if bool(holds[c.box]))
@@ -74,7 +77,7 @@ class Attacker:
         return hunt.outcome()
 
     def _hunt(self, deadline: Deadline | None, seed: int) -> Hunt:
-        field = Field(self._network, self._memory, deadline)
+        field = Field(self._network, self._memory, deadline, self._clock)
         return Hunt(
             field, self._spec, (self._low, self._high), self._confirm, torch.Generator().manual_seed(seed)
         )

@@ -18,6 +18,7 @@ from genbab.bounds.ascent.multipliers import Multipliers, PremiseOutputs, Premis
 from genbab.bounds.ascent.premises import premise_freedom
 from genbab.bounds.ascent.slopes import Freedom, Objective, Searched, Stop, optimise
 from genbab.bounds.engine import Engine, Relaxations
+from genbab.bounds.nominal import PASS, STEP
 from genbab.bounds.passes.certify import Certified, certify
 from genbab.bounds.passes.taken import Rows, Start
 from genbab.network import Network
@@ -45,6 +46,11 @@ class Question:
     def __post_init__(self) -> None:
         output = self.relaxations.exact.network.output
         assert self.premises is None or self.rows.target == output, "premises are of the outputs"
+
+    @property
+    def size(self) -> int:
+        """Rows of all boxes."""
+        return self.rows.matrix.shape[1] * max(len(self.box[0]), self.relaxations.exact.batch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +133,7 @@ def answer(
     `stop` is asked after each step with bounds (B, S) that are not certified, and may end the search.
     """
     exact, rows, box = question.relaxations.exact, question.rows, question.box
+    engine.worked(PASS, question.size, rows.target)
     if not steps.count and start is None:
         return Answer(certify(exact, rows, box, {}), WarmStart(), rows)
     found, multipliers = search(engine, question, steps, start, stop)
@@ -156,7 +163,9 @@ def search(
         freedom = premise_freedom(engine.search, box, intervals, engine.dtype)
     objective = Objective(rows, box, freedom or Freedom({}), multipliers)
     asked = engine.asked if stop is None else stop
-    return optimise(question.relaxations.search, objective, steps, start.starts, asked), multipliers
+    found = optimise(question.relaxations.search, objective, steps, start.starts, asked)
+    engine.worked(STEP, question.size, rows.target, found.passes)
+    return found, multipliers
 
 
 def output_premises(network: Network) -> Premises | None:

@@ -9,19 +9,22 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from genbab.bounds.nominal import LINES, NominalSpeed, seconds
 from genbab.bounds.relax.curvature import Linearised
 from genbab.bounds.relax.relaxation import Masses, Relaxation
 from genbab.config import Config
 from genbab.kernels import DEFAULT, Kernels
 from genbab.network import Compose, Index, Network, rounded
 from genbab.network.roundoff import Interval
+from genbab.system.clock import WALL, RunClock
 from genbab.system.device import kernels_for
 
 
 @dataclass(frozen=True, eq=False)
 class Engine:
     """A network in the two dtypes of a run: `search` finds slopes, `exact` (float64) evaluates what is kept.
-    Inner loops run in `kernels`. memory: bytes for bounds; check: called often, raises what ends the work.
+    Inner loops run in `kernels`. memory: bytes for bounds; check: called often, raises what ends the work;
+    clock: is told of the work, and tells the time that parts of it get.
     """
 
     exact: Network
@@ -29,9 +32,16 @@ class Engine:
     memory: int
     check: Callable[[], None] = field(default=lambda: None)
     kernels: Kernels = DEFAULT
+    clock: RunClock = WALL
 
     @staticmethod
-    def of(network: Network, config: Config, device: torch.device, check: Callable[[], None]) -> Engine:
+    def of(
+        network: Network,
+        config: Config,
+        device: torch.device,
+        check: Callable[[], None],
+        clock: RunClock = WALL,
+    ) -> Engine:
         """The network in the dtypes that the settings name, on the device, with the kernels they name.
 
         Raises `ResourceError` or `UsageError` where there are no such kernels.
@@ -40,7 +50,7 @@ class Engine:
         search = exact.to(torch.float32 if config.search_dtype == "float32" else torch.float64, device)
         if config.search_products == "bfloat16":
             search = rounded(search, torch.bfloat16)
-        return Engine(exact, search, config.memory, check, kernels_for(config.backend, device))
+        return Engine(exact, search, config.memory, check, kernels_for(config.backend, device), clock)
 
     @cached_property
     def dtype(self) -> torch.dtype:
@@ -56,10 +66,17 @@ class Engine:
         self, intervals: list[Interval], masses: Masses | None = None, linear: Linearised | None = None
     ) -> Relaxations:
         """The relaxations on these intervals."""
-        return Relaxations(
+        made = Relaxations(
             Relaxation(self.exact, intervals, torch.float64, masses, linear, self.kernels, self.check),
             Relaxation(self.search, intervals, self.dtype, masses, None, self.kernels, self.check),
         )
+        self.clock.worked(lambda: seconds(self.exact, self.exact.output, made.exact.batch, LINES))
+        return made
+
+    def worked(self, at: NominalSpeed, rows: int, target: int | None = None, times: int = 1) -> None:
+        """Tell the clock of work for so many rows of a node (default: the output), done so often."""
+        node = self.exact.output if target is None else target
+        self.clock.worked(lambda: times * seconds(self.exact, node, rows, at))
 
     def asked(self, bounds: Tensor) -> bool:
         """A `Stop` that never stops but minds the time."""

@@ -7,7 +7,6 @@ memory, until the share of the time they may use is gone.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,7 @@ from genbab.bounds.answer import Answer, Question, answer
 from genbab.bounds.ascent.adam import Steps
 from genbab.bounds.costs import interval_exact, row_costs, rows_at_once
 from genbab.bounds.engine import Engine, Relaxations, copies
+from genbab.bounds.nominal import FORWARD, FORWARD_INPUT, INTERVALS
 from genbab.bounds.passes.forward import forward_forms, varying
 from genbab.bounds.passes.taken import Rows
 from genbab.bounds.relax.curvature import Linearised
@@ -49,8 +49,12 @@ def cheap_forms(
     engine: Engine, box: Interval, known: dict[int, Interval] | None = None
 ) -> tuple[list[Interval], Linearised | None]:
     """The intervals of `cheap_intervals`, and the arguments of products as affine functions of few inputs."""
-    if varying(box).numel() <= FORWARD_INPUTS:
+    count, inputs = len(box[0]), varying(box).numel()
+    if inputs <= FORWARD_INPUTS:
+        engine.worked(FORWARD, count)
+        engine.worked(FORWARD_INPUT, count, times=inputs)
         return forward_forms(engine.exact, box, known, engine.check)
+    engine.worked(INTERVALS, count)
     return propagate(engine.exact, box, known, engine.check), None
 
 
@@ -82,14 +86,14 @@ def tighten_all(
     Each node gets a part of the seconds left in proportion to its rows' cost. `linear` are the arguments of
     products on the same boxes, where they are known.
     """
-    end = time.monotonic() + how.seconds
+    end = engine.clock.now() + how.seconds
     network, relaxations = engine.exact, engine.relaxed(intervals, None, linear)
     layers = {*network.relaxed, network.output} if how.outputs else network.relaxed
     wanted = [i for i in sorted(layers) if not interval_exact(network, i)]
     cost = dict(zip(wanted, row_costs(network, wanted), strict=True))
     for place, i in enumerate(wanted):
         engine.check()
-        now = time.monotonic()
+        now = engine.clock.now()
         if now > end:
             break
         part = cost[i] / max(1.0, sum(cost[j] for j in wanted[place:]))
@@ -99,6 +103,7 @@ def tighten_all(
             found = _tighten_node(engine, box, relaxations, i, mine)
             if found is None:
                 break
+            engine.worked(INTERVALS, len(box[0]))
             relaxations = relaxations.moved(refined(network, relaxations.intervals, i, found, engine.check))
             if not _narrowed(before, relaxations.intervals[i]):
                 break
@@ -115,7 +120,7 @@ def _tighten_node(
     engine: Engine, box: Interval, relaxations: Relaxations, i: int, how: Tightening
 ) -> Interval | None:
     """Node i's interval from backward passes over the rows that matter, or None if there are none."""
-    network, end = engine.exact, time.monotonic() + how.seconds
+    network, end = engine.exact, engine.clock.now() + how.seconds
     lower, upper = (side.clone() for side in relaxations.intervals[i])
     twins = network.once(copies, i)
     matter = list(dict.fromkeys(twins[rows_that_matter(relaxations.exact, i)].tolist()))
@@ -127,7 +132,7 @@ def _tighten_node(
     size = max(1, rows_at_once(engine, lower.shape[0], i, how.steps.count > 0) // 2)
     for chunk in torch.split(order, size):
         engine.check()
-        if time.monotonic() > end:
+        if engine.clock.now() > end:
             break
         rows = Rows.of_neurons(i, chunk, lower.shape[1])
         known = answer(engine, Question(rows, box, relaxations), steps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 
 from genbab.bounds import Answer, WarmStart
@@ -28,9 +27,8 @@ class RootAccount:
 
     def explain(self, state: RootState, known: Answer | None = None) -> None:
         """Note where the bound of the worst box is lost, unless a worse one is known or time is short."""
-        ledger, deadline = self.context.ledger, self.context.deadline
-        worst, spent = state.worst(), time.monotonic() - ledger.started
-        if worst < self.explained and deadline.left() > SHARE * spent:
+        ledger, schedule, worst = self.context.ledger, self.context.schedule, state.worst()
+        if worst < self.explained and schedule.left() > SHARE * schedule.elapsed():
             self.explained = worst
             with suppress(DeadlineReached):  # who needs the time says so himself
                 start = WarmStart() if known is None else known.certificate

@@ -11,7 +11,7 @@ from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
 from genbab.driver.turns import Turns
 from genbab.driver.undefined import Undefined
-from genbab.system.deadline import Deadline
+from genbab.system.schedule import RunSchedule
 
 OPEN_ENDED = 120.0
 """Seconds that a run without a time limit plans its root with."""
@@ -22,7 +22,7 @@ class Context:
     """The parts of one verification that its stages use."""
 
     config: Config
-    deadline: Deadline
+    schedule: RunSchedule
     engine: Engine
     ledger: Ledger
     turns: Turns
@@ -31,7 +31,7 @@ class Context:
 
     def share(self, part: float) -> float:
         """Seconds: a part of the time left."""
-        return part * min(self.deadline.left(), OPEN_ENDED)
+        return part * min(self.schedule.left(), OPEN_ENDED)
 
     def attack(self, clauses: Sequence[int]) -> None:
         """The attack's turn on these clauses, if it has one; raises `Falsified` or `Hopeless`."""

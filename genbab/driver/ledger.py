@@ -30,7 +30,6 @@ class Ledger:
     ) -> None:
         self.deadline, self.progress, self.trace = deadline, progress, trace
         self.arithmetic = arithmetic
-        self.started = deadline.start
         self.bound = self.own = float("-inf")
         self.elsewhere = float("inf")
         self.domains = self.earlier = 0
@@ -98,7 +97,7 @@ class Ledger:
             statistics["layers"] = self.layers
         if self.gap:
             statistics["gap"] = self.gap
-        seconds, bound = time.monotonic() - self.started, self._known()
+        seconds, bound = self.deadline.elapsed(), self._known()
         return Result(verdict, seconds, bound, reason, found, statistics, arithmetic=self.arithmetic)
 
     def _known(self) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from torch import Tensor
@@ -44,7 +43,7 @@ class Prover:
         self.context, self.plan, self.account = context, plan, account
         falsify, follow = context.turns.falsify, context.ledger.follow
         self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch, context.proof)
-        self.crew = SearchCrew(LocalTeam(context.config.workers), context.deadline, context.turns)
+        self.crew = SearchCrew(LocalTeam(context.config.workers), context.schedule.deadline, context.turns)
 
     def prove(self, state: RootState, share: float) -> str:
         """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not."""
@@ -97,7 +96,7 @@ class Prover:
         known: Answer | None = None
         stages = ((0, 0.1), (steps, 0.4), (4 * steps, 0.4))
         for count, part in stages[: 2 if self.plan.retighten == "reoptimised" else 3]:
-            begun = time.monotonic()
+            begun = engine.clock.now()
             context.ledger.report("optimising slopes", state.worst())
             with context.ledger.timed("root"):
                 how = Tightening(Steps.of(count), part * share, record=self._keeping(state, forms))
@@ -110,9 +109,9 @@ class Prover:
                 break
             if self.plan.splits != "none":
                 context.attack(state.query.clauses())
-            if count and time.monotonic() - begun > PROMPT * share:
+            if count and engine.clock.now() - begun > PROMPT * share:
                 break
-        return state, known, time.monotonic() - begun
+        return state, known, engine.clock.now() - begun
 
     def _keeping(self, state: RootState, forms: HiddenForms) -> Record:
         """Who is told of hidden rows that are bounded: the forms, and the proof, if one is written."""

@@ -7,7 +7,6 @@ else so far; after the rounds of `FULL`, when they have taken no more than a sma
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ import torch
 from genbab.attack import FULL, AttackEffort, Challenge
 from genbab.branch import Domains
 from genbab.driver.endings import Hopeless
+from genbab.system.clock import WALL, RunClock
 
 SHARE = 0.1
 """Share of the time left that one round may take."""
@@ -30,15 +30,15 @@ DIVES = 8
 class Turns:
     """Attacks on one property during one run."""
 
-    def __init__(self, challenge: Challenge) -> None:
-        self.challenge = challenge
-        self.begun = time.monotonic()
+    def __init__(self, challenge: Challenge, clock: RunClock = WALL) -> None:
+        self.challenge, self.clock = challenge, clock
+        self.begun = clock.now()
         self.taken = 0.0
         self._round, self._stride = 0, 1
 
     def apart(self, place: int, count: int) -> Turns:
         """The turns of one of `count` processes, from now on: none has the random points of another."""
-        mine = Turns(self.challenge)
+        mine = Turns(self.challenge, self.clock)
         mine._round, mine._stride = self._round + place, count
         return mine
 
@@ -48,15 +48,15 @@ class Turns:
 
     def attack(self, effort: AttackEffort, clauses: Sequence[int] | None = None) -> None:
         """One attack, whatever time was used so far; raises `Falsified` or `DeadlineReached`."""
-        begun = time.monotonic()
+        begun = self.clock.now()
         try:
             self.challenge.attack(effort, clauses, SHARE)
         finally:
-            self.taken += time.monotonic() - begun
+            self.taken += self.clock.now() - begun
 
     def due(self) -> bool:
         """Whether the next round may begin."""
-        others = time.monotonic() - self.begun - self.taken
+        others = self.clock.now() - self.begun - self.taken
         return self.taken <= (1.0 if self._round < FULL.rounds else LATE) * others
 
     def take(self, clauses: Sequence[int]) -> None:

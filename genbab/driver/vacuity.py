@@ -7,7 +7,7 @@ from typing import Any
 
 from genbab.errors import GenbabError
 from genbab.result import Result, Verdict
-from genbab.system.deadline import Deadline
+from genbab.system.schedule import RunSchedule
 
 SECONDS = 5.0
 """The longest that is looked for an input that follows the premise."""
@@ -20,14 +20,15 @@ FOLLOWED = "an input of the region that follows the constraints on hidden neuron
 OPEN = "whether an input of the region follows the constraints on hidden neurons was not decided"
 
 
-def vacuity(ask: Callable[[Deadline], Result], deadline: Deadline) -> tuple[str, dict[str, Any]]:
+def vacuity(ask: Callable[[RunSchedule], Result], schedule: RunSchedule) -> tuple[str, dict[str, Any]]:
     """(a sentence, statistics): whether some input follows the premise, by attack and by bounds.
 
     ask: verifies within a time limit that no input does. "vacuous": true where bounds show that none does,
     false where one does in onnxruntime, else None.
     """
     try:
-        found = ask(Deadline(min(SECONDS, SHARE * deadline.left())))
+        limit = schedule.limit(min(SECONDS, SHARE * schedule.left()))
+        found = ask(RunSchedule(limit, schedule.clock))
     except GenbabError:
         return OPEN, {"vacuous": None}
     if found.verdict is Verdict.VERIFIED:

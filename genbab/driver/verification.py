@@ -26,8 +26,8 @@ from genbab.problem import queries
 from genbab.reader import Model, turn_by_turn
 from genbab.result import Result, Verdict
 from genbab.specs import Spec
-from genbab.system.deadline import Deadline
 from genbab.system.device import resolve
+from genbab.system.schedule import RunSchedule
 from genbab.told import Told
 
 
@@ -42,26 +42,27 @@ class Verification:
         model: Model,
         spec: Spec,
         config: Config,
-        deadline: Deadline,
+        schedule: RunSchedule,
         told: Told = Told(),  # noqa: B008 - nobody writes into it
     ) -> None:
+        deadline = schedule.deadline
         if told.proof is not None:  # its checker follows the file's graph
             model = turn_by_turn(model, deadline.check)
-        self.model, self.spec, self.config, self.deadline = model, spec, config, deadline
+        self.model, self.spec, self.config, self.schedule = model, spec, config, schedule
         self.ledger = Ledger(deadline, told.progress, told.trace, config.arithmetic)
         device = resolve(config.device)
         check_workers(config.workers, device)
         network = with_premises(lifted(model.network, spec), spec)
         shared = config.with_(memory=max(SMALLEST_MEMORY, config.memory // config.workers))
-        self.engine = Engine.of(network, shared, device, deadline.check)
-        self.challenge = Challenge(model, spec, self.engine.exact, deadline, config)
+        self.engine = Engine.of(network, shared, device, deadline.check, schedule.clock)
+        self.challenge = Challenge(model, spec, self.engine.exact, schedule, config)
         query = queries(self.challenge.domain, self.engine.exact, device)
         self.undefined = Undefined(self.engine.exact, query)
-        turns = Turns(self.challenge)
+        turns = Turns(self.challenge, schedule.clock)
         self.proof = None
         if told.proof is not None:
             self.proof = ProofRecord(told.proof, model, self.challenge.domain, self.engine.exact, config)
-        context = Context(config, deadline, self.engine, self.ledger, turns, self.undefined, self.proof)
+        context = Context(config, schedule, self.engine, self.ledger, turns, self.undefined, self.proof)
         self.stages = Stages(context, query)
 
     def decide(self) -> Result:
@@ -120,13 +121,13 @@ class Verification:
         premise = self.spec.premises
         if premise is not None:
             with self.ledger.timed("vacuity"):
-                said, facts = vacuity(lambda limit: self._asked(premise, limit), self.deadline)
+                said, facts = vacuity(lambda limit: self._asked(premise, limit), self.schedule)
             reason = said if facts["vacuous"] else f"{reason}; {said}"
         if self.proof is not None:
             facts["proof"] = self.proof.finished(len(self.challenge.settled))
         result = self.ledger.result(Verdict.VERIFIED, reason)
         return replace(result, statistics={**result.statistics, **facts})
 
-    def _asked(self, spec: Spec, deadline: Deadline) -> Result:
+    def _asked(self, spec: Spec, schedule: RunSchedule) -> Result:
         """The verdict on another question about the model."""
-        return Verification(self.model, spec, self.config, deadline).decide()
+        return Verification(self.model, spec, self.config, schedule).decide()

@@ -1,6 +1,6 @@
 """Time limits that hold: a deadline to ask politely, and a guard that ends the process when nobody asks.
 
-Clock: `time.monotonic()` seconds throughout.
+RunClock: `time.monotonic()` seconds, unless a `Deadline` is given another.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from genbab.errors import DeadlineReached
+from genbab.system.clock import WALL, RunClock
 
 GRACE = 0.4  # seconds between the deadline and the guard's own end of the run
 LONGEST_START = 10.0  # an older process did something else before it became this interpreter
@@ -41,25 +42,36 @@ def process_start() -> float:
 
 
 class Deadline:
-    """A moment `seconds` after `start` (default: now); None never comes."""
+    """A moment `seconds` after `start` (default: now) by a clock; None never comes.
 
-    def __init__(self, seconds: float | None = None, start: float | None = None) -> None:
-        self.seconds = seconds
-        self.start = time.monotonic() if start is None else start
+    It is there at the latest when the `outer` one is; what is left and elapsed is told by its own clock.
+    """
+
+    def __init__(
+        self,
+        seconds: float | None = None,
+        start: float | None = None,
+        clock: RunClock = WALL,
+        outer: Deadline | None = None,
+    ) -> None:
+        self.seconds, self.clock, self.outer = seconds, clock, outer
+        self.start = clock.now() if start is None else start
         self.end = math.inf if seconds is None else self.start + seconds
 
     @property
     def expired(self) -> bool:
         """Whether the moment has passed."""
-        return time.monotonic() >= self.end
+        if self.clock.now() >= self.end:
+            return True
+        return self.outer is not None and self.outer.expired
 
     def left(self) -> float:
         """Seconds that remain: inf without a limit, never negative."""
-        return max(0.0, self.end - time.monotonic())
+        return max(0.0, self.end - self.clock.now())
 
     def elapsed(self) -> float:
         """Seconds since the start."""
-        return time.monotonic() - self.start
+        return self.clock.now() - self.start
 
     def check(self) -> None:
         """Raise `DeadlineReached` when the moment has passed."""

@@ -21,6 +21,7 @@ from genbab.reader import Model, load_onnx
 from genbab.reader.onnx.runtime import session
 from genbab.specs import Ball, Clause, Spec
 from genbab.system.deadline import Deadline
+from genbab.system.schedule import RunSchedule
 from tests.soundness.graphs import random_network, to_onnx
 
 OFF = Config(attack_restarts=0, timeout=60.0)
@@ -55,7 +56,7 @@ def said(
         return np.asarray(change(evaluate(one.network, torch.from_numpy(x)).numpy()))
 
     check = ProofCheck(replayer or Replayer(one), spec, ours, judged.append)
-    return check.doubts(deadline or Deadline(), 0), judged
+    return check.doubts(RunSchedule(deadline or Deadline()), 0), judged
 
 
 HUGE = "k = Constant<value=float {1e30}>() "

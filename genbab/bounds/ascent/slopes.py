@@ -61,11 +61,12 @@ class Searched:
     """What a search leaves.
 
     starts: slopes per node, those of the last step (the rate decays, so they are near the best); weights: the
-    rows' coefficients (B, S, N) at each node's output in its last pass.
+    rows' coefficients (B, S, N) at each node's output in its last pass; passes: how many it made.
     """
 
     starts: Starts = field(default_factory=dict)
     weights: dict[int, Tensor] = field(default_factory=dict)
+    passes: int = 0
 
 
 def optimise(
@@ -78,10 +79,11 @@ def optimise(
     """Slopes that raise every row's lower bound, from those of `start` where it has some."""
     starts: Starts = {i: _settled(relaxation, one, i, objective) for i, one in (start or {}).items()}
     weights: dict[int, Tensor] = {}
-    multipliers, adam, rate = objective.multipliers, Adam(), steps.rate
+    multipliers, adam, rate, passes = objective.multipliers, Adam(), steps.rate, 0
     for _ in range(steps.count):
         rows = objective.rows if multipliers is None else multipliers.added(objective.rows)
         one = descend(relaxation, rows, objective.box, starts)
+        passes += 1
         starts, weights = one.starts, one.weights
         if stop is not None and stop(one.bound if multipliers is None else one.bound - multipliers.price()):
             break
@@ -93,7 +95,7 @@ def optimise(
             multipliers.climb(one, uphill, rate)
         starts = ascent.moved()
         rate *= steps.decay
-    return Searched(starts, weights)
+    return Searched(starts, weights, passes)
 
 
 def _settled(relaxation: Relaxation, start: Start, i: int, objective: Objective) -> Start:

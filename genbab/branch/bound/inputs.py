@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +17,7 @@ from genbab.bounds import (
     contradicted,
     tighten_all,
 )
+from genbab.bounds.nominal import PASS
 from genbab.branch.cut.conjunction import clip, combine, minimiser
 from genbab.branch.cut.single import at_points
 from genbab.branch.open.domains import INPUT, Bound, Domains, Splits, cut_inputs
@@ -103,28 +103,31 @@ def _margins(
     With default slopes; `<coefficients, x> + constant` lies below the rows on each box. With a balance,
     hidden rows are bounded backwards in the boxes still open, and it is told the cost and the gain.
     """
-    query, started = domains.query, time.monotonic()
+    query, clock = domains.query, engine.clock
+    started = clock.now()
     box: Interval = (query.lower, query.upper)
     intervals, linear = cheap_forms(engine, box)
     rows, place = _distinct(query, output)
     known = certify(engine.relaxed(intervals, None, linear).exact, rows, box, {}).rows(place)
+    engine.worked(PASS, rows.matrix.shape[1] * len(query))
     form, constant, curved = known.form, known.constant, known.curvature
     margins = _emptied(engine, query.margins(known.bound), intervals)
     undecided = (~(query.worst(margins) > 0)).nonzero().squeeze(-1)
     if balance is None or not undecided.numel():
         return margins, form, constant, curved
-    between, before = time.monotonic(), query.worst(margins)[undecided]
+    between, before = clock.now(), query.worst(margins)[undecided]
     some = query.take(undecided)
     box = (some.lower, some.upper)
     intervals = [(low[undecided], high[undecided]) for low, high in intervals]
     tight = tighten_all(engine, box, intervals, Tightening(), linear and linear.take(undecided)).exact
     rows, place = _distinct(some, output)
     better = certify(tight, rows, box, {}).rows(place)
+    engine.worked(PASS, rows.matrix.shape[1] * len(some))
     found = _emptied(engine, some.margins(better.bound), tight.intervals)
     margins[undecided] = torch.maximum(margins[undecided], found)
     form, constant = form.clone(), constant.clone()
     form[undecided], constant[undecided] = better.form, better.constant
-    seconds = (between - started, time.monotonic() - between)
+    seconds = (between - started, clock.now() - between)
     after = query.worst(margins)[undecided]
     balance.add(seconds, after - before, after - domains.bound[undecided])
     return margins, form, constant, curved

@@ -8,7 +8,6 @@ done a few times (Kotha et al., NeurIPS 2023).
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -32,6 +31,7 @@ from genbab.bounds import (
     refined,
     rows_at_once,
 )
+from genbab.bounds.nominal import INTERVALS
 from genbab.branch.bound.neurons import Root, child_intervals
 from genbab.branch.open.domains import Domains
 
@@ -120,7 +120,7 @@ def narrowed(engine: Engine, root: Root, domains: Domains, seconds: float) -> Do
     lower > upper: there are none. Found in about so many seconds. Only neurons with premises are narrowed;
     the same domains where there are none.
     """
-    end, query = time.monotonic() + seconds, domains.query
+    end, query = engine.clock.now() + seconds, domains.query
     outputs = engine.exact.once(PremiseOutputs.of)
     count = len(domains)
     if outputs is None or query.on_input is not None or not count:
@@ -132,12 +132,12 @@ def narrowed(engine: Engine, root: Root, domains: Domains, seconds: float) -> Do
     search = JointRounds(engine, root, domains, outputs)
     for _ in range(ROUNDS):
         engine.check()
-        began = time.monotonic()
+        began = engine.clock.now()
         low, high = outputs.ends(intervals)
         intervals = search.round(intervals)
         after = outputs.ends(intervals)
         lost = 1 - (after[1] - after[0]) / (high - low)
-        now = time.monotonic()
+        now = engine.clock.now()
         gained = float(torch.nan_to_num(lost, nan=0.0, posinf=0.0, neginf=0.0).clamp(0, 1).mean())
         if gained < LITTLE or now + (now - began) > end:
             break
@@ -158,5 +158,6 @@ def _cut(
         low, high = (end.clone() for end in intervals[i])
         low[:, outputs.neuron[mine]] = torch.maximum(low[:, outputs.neuron[mine]], found[0][:, mine])
         high[:, outputs.neuron[mine]] = torch.minimum(high[:, outputs.neuron[mine]], found[1][:, mine])
+        engine.worked(INTERVALS, len(low))
         intervals = refined(engine.exact, intervals, i, (low, high), engine.check)
     return intervals

@@ -30,6 +30,7 @@ from genbab.bounds import (
     with_premise,
     without_premises,
 )
+from genbab.bounds.nominal import AROUND, STEP
 from genbab.branch.cut.conjunction import clip, combine, minimiser
 from genbab.branch.cut.retighten import Retighten
 from genbab.branch.cut.single import at_points, without_points
@@ -91,6 +92,7 @@ def bound_by_neurons(
             children = cut_inputs(_clipped(children, worst, margins, known), engine.exact.entry)
         worst = torch.where(_empty(children), torch.inf, worst)
         worst = at_points(engine, children.query, worst)
+        engine.worked(STEP, asked.size, root.output, AROUND)
         splits = without_points(choose(search, known, children, margins), children.query)
         corner = minimiser(children.query, margins, form)
         return replace(children, bound=worst, splits=splits, warm=known.certificate, corner=corner)

@@ -40,11 +40,13 @@ class NeuronBranching:
         """A search inside the region, one domain per open clause; part: of the seconds for narrowing."""
         domains, root = self._root(region)
         domains = narrowed(self.engine, root, domains, part * self.narrowing())
-        return Subsearch(self._search(region, root, setup), region.released(domains), region)
+        search = self._search(region, root, setup)
+        return Subsearch(search, region.released(domains), region, self.engine.clock)
 
     def again(self, region: Region, domains: Domains, setup: SearchSetup) -> Subsearch:
         """A search inside the region that `within` made elsewhere, with these domains as its root."""
-        return Subsearch(self._search(region, self._root(region)[1], setup), domains, region)
+        search = self._search(region, self._root(region)[1], setup)
+        return Subsearch(search, domains, region, self.engine.clock)
 
     def _root(self, region: Region) -> tuple[Domains, Root]:
         """The clauses that are open in the region as domains, and what they share."""

@@ -8,7 +8,6 @@ into two regions.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -145,26 +144,30 @@ class RegionSearch(Search[Region, RegionState]):
         state.progress, state.joint.proved = SearchProgress(proved), proved
         self.told(proved)
         self.branching.engine.check()
-        began, forecast = time.monotonic(), state.forecast
+        began, forecast = self._now(), state.forecast
         pays = forecast.pays(state.regions, self.left())
         split = costliest_split(self.branching.engine, state.regions[-1]) if pays else None
         behind = state.spent <= forecast.spent and forecast.needed(state.regions) > state.needed
         if state.stopped is None and behind:
             self._search_whole(state, began)
-            state.spent += time.monotonic() - began
+            state.spent += self._now() - began
             return
         if split is None:
             self._search_whole(state, began)
         else:
             worst = state.regions[-1]
             state.replaced(worst, self.divided(worst, split, forecast.seconds, state.setup))
-        forecast.spent += time.monotonic() - began
+        forecast.spent += self._now() - began
 
     def ended(self, state: RegionState) -> SearchOutcome | None:
         """Verified when no region is open, or as the search inside the root's region ended."""
         if state.decided is not None or state.regions:
             return state.decided
         return SearchOutcome(Status.VERIFIED, SearchProgress(state.least))
+
+    def _now(self) -> float:
+        """Seconds by the run's clock."""
+        return self.branching.engine.clock.now()
 
     def _search_whole(self, state: RegionState, began: float) -> None:
         """A turn inside the root's region, or the end where that can do no more."""
@@ -173,7 +176,7 @@ class RegionSearch(Search[Region, RegionState]):
             return
         whole, before = state.whole, state.whole.worst
         outcome = _advanced(whole, max(state.turn, state.spent / 2))
-        state.needed = needed_at_rate(before, whole.worst, time.monotonic() - began)
+        state.needed = needed_at_rate(before, whole.worst, self._now() - began)
         if outcome.status is Status.VERIFIED:
             state.decided = replace(outcome, progress=SearchProgress(float(whole.margins.min())))
         elif outcome.status is Status.FALSIFIED:
@@ -201,12 +204,12 @@ class RegionSearch(Search[Region, RegionState]):
         """Both parts of a region, bounded anew, as far as they are open."""
         found, gains, least, engine = [], [], INF, self.branching.engine
         for upper in (False, True):
-            began = time.monotonic()
+            began = self._now()
             part = bounded(engine, region.half(split, upper), self.counts, self.memory)
             if part is None:
                 gains.append(INFINITE)
                 continue
-            seconds = time.monotonic() - began
+            seconds = self._now() - began
             gains.append(min(INFINITE, part.worst - region.worst))
             still = part.opened()
             if still is None:

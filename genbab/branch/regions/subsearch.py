@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -13,6 +12,7 @@ from genbab.branch.open.domains import Domains
 from genbab.branch.outcome import SearchOutcome, Status
 from genbab.branch.regions.region import Region
 from genbab.branch.search import INF, DomainSearch, DomainState
+from genbab.system.clock import WALL, RunClock
 
 TINY = 1e-12
 """Margin of a clause of which nothing better is known than that it is refuted."""
@@ -22,13 +22,14 @@ TINY = 1e-12
 class Subsearch:
     """A search over the domains of one region.
 
-    domains: its root, not yet bounded; margins (1, S): of the region's rows by now; worst: the least
-    certified margin of what is open.
+    domains: its root, not yet bounded; clock: that of slices; margins (1, S): of the region's rows by now;
+    worst: the least certified margin of what is open.
     """
 
     search: DomainSearch
     domains: Domains
     region: Region
+    clock: RunClock = WALL
     state: DomainState | None = None
     margins: Tensor = field(init=False)
     worst: float = field(init=False)
@@ -41,10 +42,10 @@ class Subsearch:
 
         A search that has given a domain up can verify nothing any more: it is stuck, not paused.
         """
-        end = time.monotonic() + seconds
+        end = self.clock.now() + seconds
         if self.state is None:
             self.state = self.search.begin(self.search.bound(self.domains))
-        outcome = self.search.proceed(self.state, lambda: time.monotonic() > end)
+        outcome = self.search.proceed(self.state, lambda: self.clock.now() > end)
         if outcome.status is Status.PAUSED and self.state.given_up < INF:
             outcome = replace(outcome, status=Status.STUCK)
         self.worst = INF if outcome.status is Status.VERIFIED else outcome.progress.bound
