@@ -73,8 +73,9 @@ def _settings() -> list[str]:
     rows = ["| setting | accepted | default | what it is |", "|---|---|---|---|"]
     for f in dataclasses.fields(Config):
         default = MACHINE.get(f.name) or ("auto" if f.default is None else str(f.default))
-        default = "none" if f.name == "timeout" else default
-        cells = (_cell(f.metadata["accepted"]), default, _cell(f.metadata["about"]))
+        default = "none" if f.name == "timeout" else "off" if f.default is False else default
+        accepted = "no value" if isinstance(f.default, bool) else f.metadata["accepted"]
+        cells = (_cell(accepted), default, _cell(f.metadata["about"]))
         rows.append(f"| `--{f.name.replace('_', '-')}` | {' | '.join(cells)} |")
     return rows
 

@@ -40,6 +40,7 @@ from genbab.reader import (
 )
 from genbab.result import Counterexample, Progress, Result, Verdict
 from genbab.specs import Spec
+from genbab.system.clock import clock_of
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve, usual_torch
 from genbab.system.schedule import RunSchedule
@@ -148,10 +149,18 @@ def prove(
 
 
 def answered(
-    model: AnyModel, spec: str | Path | Spec, config: Config, told: Told, example: Any = None
+    model: AnyModel,
+    spec: str | Path | Spec,
+    config: Config,
+    told: Told,
+    example: Any = None,
+    deadline: Deadline | None = None,
 ) -> Result:
-    """The answer to a question, with the history of its bound; errors as for `verify`."""
-    deadline, history = Deadline(config.timeout), History(time.monotonic(), told.progress)
+    """The answer to a question, with the history of its bound; errors as for `verify`.
+
+    deadline: when it must be there (None: once the settings' time is up, from now on).
+    """
+    deadline, history = deadline or Deadline(config.timeout), History(time.monotonic(), told.progress)
     try:
         loaded = load_within(deadline, model, example, config)
         with usual_torch():
@@ -161,7 +170,7 @@ def answered(
         result = Result(Verdict.TIMEOUT, deadline.elapsed(), None, late, arithmetic=config.arithmetic)
     else:
         with usual_torch():
-            schedule = RunSchedule(deadline)
+            schedule = RunSchedule(deadline, clock_of(config.deterministic), config.timeout)
             run = Verification(loaded, parsed, config, schedule, replace(told, progress=history))
             result = run.decide()
         result = replace(result, statistics={**result.statistics, **_place(loaded, parsed, result)})

@@ -52,6 +52,12 @@ def _count(text: str) -> int | None:
     return None if text.strip().lower() in ("none", "auto") else int(text)
 
 
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(text)
+    return text == "true"
+
+
 def setting(
     check: Callable[[Any], bool], accepted: str, parse: Callable[[str], Any], about: str
 ) -> dict[str, Any]:
@@ -211,6 +217,15 @@ class Config:
             "threads of the command line's computations",
         ),
     )
+    deterministic: bool = field(
+        default=False,
+        metadata=setting(
+            lambda v: isinstance(v, bool),
+            "True or False",
+            _flag,
+            "decide by work done instead of time: the same search in every run on this machine",
+        ),
+    )
 
     def __post_init__(self) -> None:
         wrong = [
@@ -218,6 +233,8 @@ class Config:
             for f in fields(self)
             if not f.metadata["check"](getattr(self, f.name))
         ]
+        if not wrong and self.deterministic and self.workers > 1:
+            wrong = [f"deterministic with workers = {self.workers}: how they share depends on time; use 1"]
         if wrong:
             raise UsageError("; ".join(wrong))
 
@@ -234,7 +251,7 @@ class Config:
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as plain numbers, strings and None."""
+        """The settings as plain numbers, strings, truth values and None."""
         return dataclasses.asdict(self)
 
     @classmethod

@@ -47,3 +47,8 @@ class WorkClock(RunClock):
 
 WALL = WallClock()
 """What passes for everyone."""
+
+
+def clock_of(deterministic: bool) -> RunClock:
+    """The clock of a run: a new count of its work where that is to decide, else the seconds that pass."""
+    return WorkClock() if deterministic else WALL

@@ -23,8 +23,9 @@ from genbab.told import Told
 HOW = sys.argv[1]
 
 
-def answered(model: object, spec: object, config: Config, told: Told) -> Result:
+def answered(model: object, spec: object, config: Config, told: Told, deadline: Deadline) -> Result:
     """Behave as asked."""
+    config = config.with_(timeout=deadline.seconds)
     told.progress(Progress("branching", bound=-0.5, open=3, domains=7))
     Path("begun").touch()
     result: Result = BEHAVIOURS[HOW](config)

@@ -18,7 +18,7 @@ from genbab.cli.many.child import ChildOutcome, Children, Ended, run_child, veri
 from genbab.cli.many.instances import ListedInstance, read_instances
 from genbab.cli.many.table import print_table
 from genbab.cli.options.model import ReadingWords
-from genbab.cli.options.settings import settings_of
+from genbab.cli.options.settings import settings_of, words_of
 from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.proof import CheckerVerdict, checked, seconds_of, surroundings
@@ -88,9 +88,7 @@ class _Words:
 
     def __call__(self, question: StudyQuestion) -> list[str]:
         number, one = self.rows[question.key]
-        words = [*one.words, *self.reading]
-        for name, text in question.settings.items():
-            words += ["--" + name.replace("_", "-"), text]
+        words = [*one.words, *self.reading, *words_of(question.settings)]
         if self.threads:
             words += ["--threads", str(self.threads)]
         for kind in self.keep:

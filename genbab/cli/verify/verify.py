@@ -178,13 +178,13 @@ class VerifySession:
         model, spec = on_integers(model, spec, self.deadline.check)
         if spec.vacuous:
             return self._vacuous(spec)
-        left = None if self.config.timeout is None else max(1e-3, self.deadline.left())
-        config = config.with_(timeout=left)
+        left = Deadline(None if self.config.timeout is None else max(1e-3, self.deadline.left()))
         if question.standard:  # an assignment near the region is no answer to a query
             config = config.with_(witness="exact")
         model_file, spec_file = question.files[:2]
         with proved(self.emitter.outputs.proof, model_file, spec_file, question.reading.words) as proof:
-            result = api.answered(model, spec, config, Told(self.report, self.record, proof))
+            told = Told(self.report, self.record, proof)
+            result = api.answered(model, spec, config, told, deadline=left)
         if question.standard and self.emitter.assignment is not None:
             result = exactly(result, question.spec, self.emitter.assignment)
         return result
