@@ -32,7 +32,7 @@ from genbab.driver.crew.messages import Answer, Failed, Order, Take
 from genbab.driver.crew.regions import SharedRegions
 from genbab.driver.crew.sharing import SharedSearch
 from genbab.driver.crew.snapshot import Snapshot
-from genbab.driver.crew.team import Link
+from genbab.driver.crew.team import Link, SharedWork
 from genbab.driver.turns import Turns
 from genbab.errors import DeadlineReached, ResourceError
 from genbab.problem import Query
@@ -86,8 +86,9 @@ class Office:
         self.members: list[Slow] = []
         self.look: Callable[[], None] = lambda: None
 
-    def start(self, search: SharedSearch) -> list[Link]:
-        self.members = [Slow(self, lambda post: search.member(0, post)) for _ in range(self.size)]
+    def start(self, shared: SharedWork) -> list[Link]:
+        assert isinstance(shared, SharedSearch)
+        self.members = [Slow(self, lambda post: shared.member(0, post)) for _ in range(self.size)]
         return list(self.members)
 
     def messages(self, links: Mapping[int, Link], seconds: float) -> list[tuple[int, Answer]]:

@@ -22,8 +22,7 @@ import torch
 
 from genbab.driver.crew.member import Post
 from genbab.driver.crew.messages import Answer, Failed, Order
-from genbab.driver.crew.sharing import SharedSearch
-from genbab.driver.crew.team import Link
+from genbab.driver.crew.team import Link, SharedWork
 from genbab.system.process import end_with
 
 PATIENCE = 1.0
@@ -122,9 +121,9 @@ class LocalTeam:
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def start(self, search: SharedSearch) -> list[Link]:
+    def start(self, shared: SharedWork) -> list[Link]:
         """Copies of this process, all made before the first thread of this module is."""
-        members = [LocalMember(partial(search.work, place)) for place in range(self.size)]
+        members = [LocalMember(partial(shared.work, place)) for place in range(self.size)]
         for member in members:
             member.open()
         return list(members)

@@ -27,8 +27,8 @@ from genbab.driver.crew.messages import (
     Order,
     Parcel,
     Report,
-    Show,
-    Shown,
+    Reveal,
+    Revealed,
     Sums,
     Take,
 )
@@ -109,8 +109,8 @@ class Member:
                 self._take(order.parcel)
             elif isinstance(order, Give):
                 self._give(order)
-            elif isinstance(order, Show):
-                self.post.send(self._shown())
+            elif isinstance(order, Reveal):
+                self.post.send(self._revealed())
             else:
                 self._divide(order)
 
@@ -133,14 +133,14 @@ class Member:
         self.post.send(Handed(None if packed is None else Parcel.of(packed, pool.packing)))
         self._tell()
 
-    def _shown(self) -> Shown:
+    def _revealed(self) -> Revealed:
         state, packing = self.state, self.state.pool.packing
         try:
             parts = [packed for packed in state.pool.packed() if len(packed)]
         except SpillFull as full:
-            return Shown(self.taken, None, str(full))
+            return Revealed(self.taken, None, str(full))
         parts += [] if state.taken is None else [packing.pack(state.taken)]
-        return Shown(self.taken, Parcel.of(packing.join(parts), packing) if parts else None)
+        return Revealed(self.taken, Parcel.of(packing.join(parts), packing) if parts else None)
 
     def _divide(self, order: Divide) -> None:
         assert self.divide is not None, "a search that has no regions"

@@ -78,8 +78,8 @@ class Give:
 
 
 @dataclass(frozen=True)
-class Show:
-    """To a member: say what you have open, and keep it; it answers `Shown`."""
+class Reveal:
+    """To a member: say what you have open, and keep it; it answers `Revealed`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class Handed:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class Revealed:
     """From a member: all that it has open after so many `Take`; None: nothing, or, for `trouble`, unknown."""
 
     taken: int
@@ -158,8 +158,8 @@ class Failed:
     lost: bool = False
 
 
-Order = Take | Give | Show | Divide
-Answer = Report | Handed | Shown | Noted | Halved | Found | Failed
+Order = Take | Give | Reveal | Divide
+Answer = Report | Handed | Revealed | Noted | Halved | Found | Failed
 
 
 @dataclass(eq=False)

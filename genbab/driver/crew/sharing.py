@@ -18,7 +18,7 @@ from genbab.branch.kept.data import DomainData
 from genbab.branch.open.pool import Pool
 from genbab.branch.search import INF, DomainState
 from genbab.driver.crew.member import Member, Post, served
-from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, Noted, Parcel, Report, Shown
+from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, Noted, Parcel, Report, Revealed
 from genbab.driver.crew.part import MemberPart
 from genbab.driver.crew.proving import MemberNotes, ProofMerge
 from genbab.driver.crew.snapshot import Snapshot
@@ -132,7 +132,7 @@ class SharedSearch:
             self._failed(part, message)
         elif isinstance(message, Noted):
             self._note(message)
-        elif isinstance(message, Shown):
+        elif isinstance(message, Revealed):
             if self.snapshot is not None:
                 self.snapshot.tell(part, message)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genbab.driver.crew.messages import Parcel, Show, Shown
+from genbab.driver.crew.messages import Parcel, Reveal, Revealed
 from genbab.driver.crew.part import MemberPart
 
 
@@ -18,16 +18,16 @@ class Snapshot:
     """
 
     parts: Sequence[MemberPart] | None = None
-    shown: dict[int, Shown] = field(default_factory=dict)
+    shown: dict[int, Revealed] = field(default_factory=dict)
 
     def ask(self, parts: Sequence[MemberPart]) -> None:
         """Ask all members that search domains, unless somebody is still to hand some over."""
         if self.parts is None and not any(part.asked is not None for part in parts):
             self.parts = [part for part in parts if part.region is None]
             for part in self.parts:
-                part.member.send(Show())
+                part.member.send(Reveal())
 
-    def tell(self, part: MemberPart, shown: Shown) -> None:
+    def tell(self, part: MemberPart, shown: Revealed) -> None:
         """A member has answered: if not before its last parcel, to a picture that was given up."""
         if self.parts is None or part not in self.parts or shown.taken != part.sent:
             return

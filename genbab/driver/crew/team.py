@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from genbab.driver.crew.messages import Answer, Order
-    from genbab.driver.crew.sharing import SharedSearch
+from genbab.driver.crew.member import Post
+from genbab.driver.crew.messages import Answer, Order
+
+
+class SharedWork(Protocol):
+    """What the members of a team do."""
+
+    def work(self, place: int, post: Post) -> None:
+        """What the member at this place does, until its crew is gone."""
 
 
 class Link(Protocol):
@@ -29,8 +35,8 @@ class Team(Protocol):
     size: int
     restores: bool
 
-    def start(self, search: SharedSearch) -> list[Link]:
-        """The ways to all members, who search what they are given of this search."""
+    def start(self, shared: SharedWork) -> list[Link]:
+        """The ways to all members, who do this work."""
 
     def messages(self, links: Mapping[int, Link], seconds: float) -> list[tuple[int, Answer]]:
         """What has come from these, by number, after waiting so long for something."""
