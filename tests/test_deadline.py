@@ -48,3 +48,23 @@ def test_the_process_began_before_the_import() -> None:
 
 def test_the_start_lies_in_the_past() -> None:
     assert process_start() <= time.monotonic()
+
+
+def test_a_deadline_that_is_stopped_has_passed_and_so_have_its_parts() -> None:
+    deadline = Deadline(None)
+    part = deadline.part(0.5)
+    assert part.left() == math.inf and Deadline(50.0).part(0.5).left() == pytest.approx(25.0, abs=1.0)
+    deadline.stop("SIGTERM")
+    deadline.stop("Ctrl-C")
+    assert (deadline.stopped, deadline.left(), part.expired) == ("SIGTERM", 0.0, True)
+    for one in (deadline, part):
+        with pytest.raises(DeadlineReached):
+            one.check()
+
+
+def test_a_reserve_comes_out_of_the_time_for_the_work() -> None:
+    deadline = Deadline(10.0)
+    deadline.reserve = 4.0
+    assert 5.0 < deadline.left() <= 6.0 and not deadline.expired
+    deadline.reserve = 10.0
+    assert deadline.expired and deadline.end > time.monotonic() + 9.0

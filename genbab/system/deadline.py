@@ -45,6 +45,8 @@ class Deadline:
     """A moment `seconds` after `start` (default: now) by a clock; None never comes.
 
     It is there at the latest when the `outer` one is; what is left and elapsed is told by its own clock.
+    reserve: so many seconds before it the work has to end, for what comes after it; stopped: who wants it to
+    end now, if anybody does.
     """
 
     def __init__(
@@ -57,17 +59,23 @@ class Deadline:
         self.seconds, self.clock, self.outer = seconds, clock, outer
         self.start = clock.now() if start is None else start
         self.end = math.inf if seconds is None else self.start + seconds
+        self.reserve = 0.0
+        self.stopped = ""
+
+    def stop(self, who: str) -> None:
+        """From now on it has passed, for the first who says so: for signal handlers, which may not raise."""
+        self.stopped = self.stopped or who
 
     @property
     def expired(self) -> bool:
         """Whether the moment has passed."""
-        if self.clock.now() >= self.end:
+        if self.stopped or self.clock.now() >= self.end - self.reserve:
             return True
         return self.outer is not None and self.outer.expired
 
     def left(self) -> float:
         """Seconds that remain: inf without a limit, never negative."""
-        return max(0.0, self.end - self.clock.now())
+        return 0.0 if self.stopped else max(0.0, self.end - self.reserve - self.clock.now())
 
     def elapsed(self) -> float:
         """Seconds since the start."""
@@ -76,7 +84,8 @@ class Deadline:
     def check(self) -> None:
         """Raise `DeadlineReached` when the moment has passed."""
         if self.expired:
-            raise DeadlineReached(f"the time limit of {self.seconds:g} s is reached")
+            limit = "" if self.seconds is None else f" of {self.seconds:g} s"
+            raise DeadlineReached(f"the time limit{limit} is reached")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -89,8 +98,9 @@ class Guard:
     `late(cause)` is called in a thread of its own when the deadline (cause "deadline") or a signal (cause
     "SIGINT", "SIGTERM") has gone unanswered by the main thread for `grace` seconds; it must write the result
     and end the process. A first signal raises `Interrupted` in the main thread unless `busy()` says that the
-    result is being written. Works in the main thread only. Compiled code that never lets go of Python's lock
-    cannot be ended from here.
+    result is being written; with `patience`, seconds in place of `grace` after a signal, it stops the
+    deadline instead, so that the work ends where it can be kept. Works in the main thread only. Compiled code
+    that never lets go of Python's lock cannot be ended from here.
     """
 
     def __init__(
@@ -99,8 +109,10 @@ class Guard:
         late: Callable[[str], Any],
         busy: Callable[[], bool] = lambda: False,
         grace: float = GRACE,
+        patience: float | None = None,
     ) -> None:
         self.deadline, self.late, self.busy, self.grace = deadline, late, busy, grace
+        self.patience = patience
         self.signal: signal.Signals | None = None
         self._raised = False
         self._mine, self._theirs = socket.socketpair()
@@ -133,7 +145,9 @@ class Guard:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.signal = self.signal or signal.Signals(number)
-        if not self._raised and not self.busy():
+        if self.patience is not None:
+            self.deadline.stop("Ctrl-C" if self.signal is signal.SIGINT else self.signal.name)
+        elif not self._raised and not self.busy():
             self._raised = True
             raise Interrupted(self.signal.name)
 
@@ -148,7 +162,8 @@ class Guard:
                 return
             if cause == "deadline" and sent[0] in self._before:
                 self.signal = self.signal or signal.Signals(sent[0])
-                end, cause = min(end, time.monotonic() + self.grace), self.signal.name
+                grace = self.grace if self.patience is None else self.patience
+                end, cause = min(end, time.monotonic() + grace), self.signal.name
         self.late(cause)
 
 

@@ -31,4 +31,4 @@ class RunSchedule:
 
     def limit(self, seconds: float) -> Deadline:
         """An end for a part of the work that gets so many seconds, of those left."""
-        return Deadline(seconds, clock=self.clock, outer=None if self.clock is WALL else self.deadline)
+        return Deadline(seconds, clock=self.clock, outer=self.deadline)
