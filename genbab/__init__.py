@@ -15,7 +15,7 @@ from genbab.version import __version__
 if TYPE_CHECKING:
     from genbab.api import attack as find_counterexample
     from genbab.api import bounds as output_bounds
-    from genbab.api import load, prove, verify
+    from genbab.api import load, prove, resume, verify
     from genbab.bounds.methods import LinearBounds
     from genbab.calculus.certified import jacobian_range, lipschitz, lyapunov_decrease, maximum, monotonicity
     from genbab.calculus.derivatives import derivative, jvp, vjp
@@ -90,6 +90,7 @@ __all__ = [
     "prove",
     "register",
     "report",
+    "resume",
     "save",
     "verify",
     "vjp",
@@ -140,6 +141,7 @@ _HOME = {
     "prove": ("genbab.api", "prove"),
     "register": ("genbab.nonlinear.composed.custom", "register"),
     "report": ("genbab.reporting.write", "report"),
+    "resume": ("genbab.api", "resume"),
     "save": ("genbab.reader", "save"),
     "verify": ("genbab.api", "verify"),
     "vjp": ("genbab.calculus.derivatives", "vjp"),

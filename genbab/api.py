@@ -1,4 +1,4 @@
-"""The public functions about one model: `load`, `verify`, `attack`, `bounds`."""
+"""The public functions about one model: `load`, `verify`, `resume`, `attack`, `bounds`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import torch
 from torch import Tensor
@@ -21,25 +21,19 @@ from genbab.bounds.methods import (
     node_intervals,
     row_ranges,
 )
+from genbab.checkpoint import Checkpoint, changed, read_checkpoint, without_earlier
 from genbab.config import Config
-from genbab.driver import Verification, fitted, on_boxes
+from genbab.driver import Verification, fitted, load_within, on_boxes
+from genbab.driver.record.drawn import drawn_at
 from genbab.driver.record.history import History
+from genbab.driver.saved.asked import asked_of, unchanged
 from genbab.errors import DeadlineReached
 from genbab.network import Network, lifted
 from genbab.problem import check_sizes
 from genbab.proof import checked, proved, seconds_of
-from genbab.reader import (
-    ALL,
-    Execution,
-    Model,
-    Wanted,
-    as_executed,
-    load_onnx,
-    normalised,
-    of_anything,
-)
+from genbab.reader import ALL, Model, Wanted, normalised, of_anything
 from genbab.result import Counterexample, Progress, Result, Verdict
-from genbab.specs import Spec
+from genbab.specs import Spec, read_vnnlib
 from genbab.system.clock import clock_of
 from genbab.system.deadline import Deadline
 from genbab.system.device import resolve, usual_torch
@@ -50,12 +44,16 @@ from genbab.trace import TraceFile, recorded
 if TYPE_CHECKING:
     from genbab.reader.modules.sources import AnyModel
 
-__all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "verify"]
+__all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "resume", "verify"]
 
 Boxes = tuple[Tensor, Tensor]
 
-DRAWN = 20_000
-"""The most inputs for which the box of a counterexample is kept."""
+
+class KeptIn(TypedDict, total=False):
+    """Files that a run leaves as it goes: a record of it, and what another run can go on from."""
+
+    trace: str | Path | TraceFile | None
+    checkpoint: str | Path | None
 
 
 def load(
@@ -82,34 +80,13 @@ def load(
         return loaded if preprocessing is None else normalised(loaded, preprocessing)
 
 
-def load_within(
-    deadline: Deadline,
-    model: AnyModel,
-    example: Any = None,
-    config: Config | None = None,
-    wanted: Wanted = ALL,
-) -> Model:
-    """As `load`, for the arithmetic of the settings (None: real numbers).
-
-    Raises `DeadlineReached` when the time is up before the model is read.
-    """
-    config = Config.of(config)
-    real = config.arithmetic == "real"
-    execution = None if real else Execution(config.arithmetic, config.elementary)
-    if isinstance(model, str | Path | bytes):
-        with usual_torch():
-            return load_onnx(model, ask=deadline.check, execution=execution, wanted=wanted)
-    return as_executed(of_anything(model, example, deadline.check, wanted), execution, deadline.check)
-
-
 def verify(
     model: AnyModel,
     spec: str | Path | Spec,
     config: Config | None = None,
     progress: Callable[[Progress], None] | None = None,
     example: Any = None,
-    *,
-    trace: str | Path | TraceFile | None = None,
+    **kept: Unpack[KeptIn],
 ) -> Result:
     """Whether the model satisfies the specification on its whole input set.
 
@@ -118,13 +95,59 @@ def verify(
     `falsified`: a float32 input that does, replayed in onnxruntime; `unknown` or `timeout`: neither was
     shown. The statistic "history" is that of the bound: [seconds, bound, open domains, domains] each.
     `trace`: a file that the run is recorded in as it goes (`genbab.trace` says how; `plot_trace` draws it).
+    `checkpoint`: a file that the run is kept in, from which `resume` goes on; model and spec are files then.
+    It must not be there, and is removed where the verdict is `verified` or `falsified`.
     Raises `ModelError`, `SpecError`, `UsageError`, `ResourceError`.
     """
-    config, started = Config.of(config), time.monotonic()
-    with recorded(trace, started, (model, spec), config) as record:
-        result = answered(model, spec, config, Told(progress or (lambda _: None), record), example)
+    if unknown := kept.keys() - {"trace", "checkpoint"}:
+        raise TypeError(f"verify() takes trace and checkpoint by name, not {', '.join(sorted(unknown))}")
+    config, file = Config.of(config), kept.get("checkpoint")
+    new = None
+    if file is not None:
+        new = Checkpoint(without_earlier(Path(file)), asked_of(model, spec), config)
+    told = Told(progress or (lambda _: None), None, None, new)
+    return _recorded((model, spec), config, told, kept.get("trace"), example)
+
+
+def resume(
+    checkpoint: str | Path,
+    progress: Callable[[Progress], None] | None = None,
+    *,
+    trace: str | Path | TraceFile | None = None,
+    **changes: Any,
+) -> Result:
+    """The answer to the question of a checkpoint, going on where that was written; then as `verify`.
+
+    It goes on being written there. changes: settings that are other than before, which may be all but
+    `arithmetic`, `elementary` and `witness`. `seconds` of the result are those of this run; the statistic
+    "earlier seconds" has those of earlier ones. Raises `UsageError` for files that are damaged or of another
+    version, and where model or specification have changed.
+    """
+    path = Path(checkpoint)
+    before = read_checkpoint(path)
+    asked, config = unchanged(before.asked), changed(before.config, changes)
+    kept = Checkpoint(path, asked, config, before=before)
+    told = Told(progress or (lambda _: None), None, None, kept)
+    spec = read_vnnlib(asked.spec, derivatives=asked.derivative)
+    return _recorded((asked.model, spec), config, told, trace, None)
+
+
+def _recorded(
+    of: tuple[AnyModel, str | Path | Spec],
+    config: Config,
+    told: Told,
+    trace: str | Path | TraceFile | None,
+    example: Any,
+) -> Result:
+    """The answer, with the record that is asked for, and without a checkpoint that is done with."""
+    kept = told.checkpoint
+    started = time.monotonic() - (0.0 if kept is None else kept.seconds_before)
+    with recorded(trace, started, of, config) as record:
+        result = answered(*of, config, replace(told, trace=record), example)
         if isinstance(trace, str | Path) and record is not None:
             record.end(result)
+    if kept is not None:
+        kept.ended(result)
     return result
 
 
@@ -158,11 +181,16 @@ def answered(
 ) -> Result:
     """The answer to a question, with the history of its bound; errors as for `verify`.
 
-    deadline: when it must be there (None: once the settings' time is up, from now on).
+    deadline: where it is other than what the settings say from now on.
     """
-    deadline, history = deadline or Deadline(config.timeout), History(time.monotonic(), told.progress)
+    deadline = deadline or Deadline(config.timeout)
+    history, wanted = History(time.monotonic(), told.progress), ALL
+    if (kept := told.checkpoint) is not None:
+        history.go_on(kept)
+        if not isinstance(model, Model):
+            wanted = Wanted.of(kept.asked.outputs, dict(kept.asked.shapes))
     try:
-        loaded = load_within(deadline, model, example, config)
+        loaded = load_within(deadline, model, example, config, wanted)
         with usual_torch():
             loaded, parsed = fitted(loaded, spec, deadline)
     except DeadlineReached:
@@ -173,19 +201,8 @@ def answered(
             schedule = RunSchedule(deadline, clock_of(config.deterministic), config.timeout)
             run = Verification(loaded, parsed, config, schedule, replace(told, progress=history))
             result = run.decide()
-        result = replace(result, statistics={**result.statistics, **_place(loaded, parsed, result)})
+        result = replace(result, statistics={**result.statistics, **drawn_at(loaded, parsed, result)})
     return replace(result, statistics={**result.statistics, "history": history.moments})
-
-
-def _place(model: Model, spec: Spec, result: Result) -> dict[str, Any]:
-    """What drawing a counterexample takes: the shapes of the inputs, and its box."""
-    ends = zip(model.input_names, model.input_shapes, strict=True)
-    known: dict[str, Any] = {"inputs": [{"name": name, "shape": list(shape)} for name, shape in ends]}
-    if (found := result.counterexample) is not None and found.x.size <= DRAWN:
-        box = spec.clauses[found.clause].box
-        low, high = ([float(f"{v:.7g}") for v in end[box].tolist()] for end in (spec.lower, spec.upper))
-        known["box"] = {"lower": low, "upper": high}
-    return known
 
 
 def attack(

@@ -52,8 +52,8 @@ def test_the_start_lies_in_the_past() -> None:
 
 def test_a_deadline_that_is_stopped_has_passed_and_so_have_its_parts() -> None:
     deadline = Deadline(None)
-    part = deadline.part(0.5)
-    assert part.left() == math.inf and Deadline(50.0).part(0.5).left() == pytest.approx(25.0, abs=1.0)
+    part = Deadline(50.0, outer=deadline)
+    assert part.left() == pytest.approx(50.0, abs=1.0) and not part.expired
     deadline.stop("SIGTERM")
     deadline.stop("Ctrl-C")
     assert (deadline.stopped, deadline.left(), part.expired) == ("SIGTERM", 0.0, True)

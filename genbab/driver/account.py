@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from genbab.bounds import Answer, WarmStart
+from genbab.bounds import WarmStart
 from genbab.driver.context import Context
 from genbab.driver.root import RootState
 from genbab.errors import DeadlineReached
@@ -25,11 +25,10 @@ class RootAccount:
         if not self.context.ledger.gap:
             self.context.ledger.layers = state.layers(self.context.engine.exact)
 
-    def explain(self, state: RootState, known: Answer | None = None) -> None:
+    def explain(self, state: RootState, warm: WarmStart | None = None) -> None:
         """Note where the bound of the worst box is lost, unless a worse one is known or time is short."""
         ledger, schedule, worst = self.context.ledger, self.context.schedule, state.worst()
         if worst < self.explained and schedule.left() > SHARE * schedule.elapsed():
             self.explained = worst
             with suppress(DeadlineReached):  # who needs the time says so himself
-                start = WarmStart() if known is None else known.certificate
-                ledger.layers, ledger.gap = state.explained(self.context.engine, start)
+                ledger.layers, ledger.gap = state.explained(self.context.engine, warm or WarmStart())

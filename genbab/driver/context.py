@@ -9,6 +9,7 @@ from genbab.bounds import Engine
 from genbab.config import Config
 from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
+from genbab.driver.saved.saver import Saver
 from genbab.driver.turns import Turns
 from genbab.driver.undefined import Undefined
 from genbab.system.schedule import RunSchedule
@@ -27,6 +28,7 @@ class Context:
     ledger: Ledger
     turns: Turns
     undefined: Undefined
+    saver: Saver
     proof: ProofRecord | None = None
 
     def share(self, part: float) -> float:

@@ -4,24 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from genbab.bounds.methods import boxes
+from genbab.config import Config
 from genbab.errors import SpecError, UsageError
 from genbab.network import Network
-from genbab.reader import Model, check_declared, element_types, input_limits, read_within, shown
+from genbab.reader import (
+    ALL,
+    Execution,
+    Model,
+    Wanted,
+    as_executed,
+    check_declared,
+    element_types,
+    input_limits,
+    load_onnx,
+    of_anything,
+    read_within,
+    shown,
+)
 from genbab.specs import Run, Spec, of_whole_outputs, on_whole_numbers, read_vnnlib, whole_type
 from genbab.system.deadline import Deadline
+from genbab.system.device import usual_torch
+
+if TYPE_CHECKING:
+    from genbab.reader.modules.sources import AnyModel
 
 LARGEST = 2.0**52
 """Integers up to here, and those and a half, are numbers of float64."""
 
 Ends = tuple[np.ndarray, np.ndarray]
 """Least and largest values (D,), (D,)."""
+
+
+def load_within(
+    deadline: Deadline,
+    model: AnyModel,
+    example: Any = None,
+    config: Config | None = None,
+    wanted: Wanted = ALL,
+) -> Model:
+    """As `genbab.load`, for the arithmetic of the settings (None: real numbers).
+
+    Raises `DeadlineReached` when the time is up before the model is read.
+    """
+    config = Config.of(config)
+    real = config.arithmetic == "real"
+    execution = None if real else Execution(config.arithmetic, config.elementary)
+    if isinstance(model, str | Path | bytes):
+        with usual_torch():
+            return load_onnx(model, ask=deadline.check, execution=execution, wanted=wanted)
+    return as_executed(of_anything(model, example, deadline.check, wanted), execution, deadline.check)
 
 
 def fitted(model: Model, spec: str | Path | Spec, deadline: Deadline) -> tuple[Model, Spec]:

@@ -21,13 +21,15 @@ from genbab.branch import (
     chooser,
     root_domains,
 )
+from genbab.branch.kept.data import DomainData, RegionData, SubsearchData
+from genbab.branch.open.pool import SpillFull
 from genbab.driver.account import RootAccount
 from genbab.driver.context import Context
 from genbab.driver.crew import LocalTeam, SearchCrew
 from genbab.driver.endings import without_proof
-from genbab.driver.root import RootState, optimised
+from genbab.driver.root import RootFound, RootState, optimised
 from genbab.driver.strategy import Strategy
-from genbab.errors import DeadlineReached
+from genbab.errors import DeadlineReached, ResourceError
 
 NARROWING = 0.6
 """Of the time left, the most for narrowing hidden intervals of which something is given before a search."""
@@ -41,81 +43,97 @@ class Prover:
 
     def __init__(self, context: Context, plan: Strategy, account: RootAccount) -> None:
         self.context, self.plan, self.account = context, plan, account
-        falsify, follow = context.turns.falsify, context.ledger.follow
+        falsify, follow = context.turns.falsify, context.saver.follow
         self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch, context.proof)
         self.crew = SearchCrew(LocalTeam(context.config.workers), context.schedule.deadline, context.turns)
 
     def prove(self, state: RootState, share: float) -> str:
-        """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not."""
-        if self.plan.splits == "input":
-            return self._by_inputs(state)
-        return self._by_neurons(state, share)
+        """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not.
+
+        Raises `ResourceError` where the search of an earlier run does not fit the memory.
+        """
+        try:
+            if self.plan.splits == "input":
+                return self._by_inputs(state)
+            return self._by_neurons(state, share)
+        except SpillFull as full:
+            raise ResourceError(f"what the checkpoint has open does not fit the memory: {full}") from full
 
     def _by_inputs(self, state: RootState) -> str:
-        context = self.context
-        context.attack(state.query.clauses())
-        self.account.explain(state)
+        context, before = self.context, self.context.saver.search_before()
+        if before is None:
+            context.attack(state.query.clauses())
+            self.account.explain(state)
         bound = bound_by_inputs(context.engine, context.engine.exact.output, self.plan.tighten)
+        search = DomainSearch(bound, self.setup)
         with context.ledger.timed("search"):
-            root = root_domains(state.query, state.margins)
-            if context.proof is not None:  # bounding cuts the boxes
-                root = replace(root, number=context.proof.roots(root))
-            search = DomainSearch(bound, self.setup)
-            return self._ended(self.crew.domains(search, search.begin(bound(root))))
+            if isinstance(before, DomainData):
+                begun = before.state(self.plan.pool)
+            else:
+                root = root_domains(state.query, state.margins)
+                if context.proof is not None:  # bounding cuts the boxes
+                    root = replace(root, number=context.proof.roots(root))
+                begun = search.begin(bound(root))
+            context.saver.searching(lambda: DomainData.of(begun))
+            return self._ended(self.crew.domains(search, begun))
 
     def _by_neurons(self, state: RootState, share: float) -> str:
-        ledger, engine = self.context.ledger, self.context.engine
-        forms = HiddenForms(engine, self.plan.forms, state.box)
-        state, known, seconds = self._optimised(state, share, forms)
+        ledger, before = self.context.ledger, self.context.saver.search_before()
+        if isinstance(before, SubsearchData | RegionData):
+            with ledger.timed("search"):
+                return self._ended(self._searched(before.region, before))
+        found = self._optimised(state, share)
+        state = found.state
         if not state.open().numel():
             ledger.tell("bounding", state.worst())
-            self.account.explain(state, known)
+            self.account.explain(state, found.warm)
             return ""
-        self.account.explain(state, known)
+        self.account.explain(state, found.warm)
         if self.plan.splits == "none":
             ledger.report("bounding", state.worst())
             return "the bounds at the root are too loose and branching is off"
         with ledger.timed("root"):
-            forms.complete(engine.relaxed(state.intervals))
-        assert known is not None
-        region = Region(
-            state.query, state.margins, state.intervals, (), known.certificate, known.weights, forms
-        ).opened()
-        assert region is not None
+            found.forms.complete(self.context.engine.relaxed(state.intervals))
         with ledger.timed("search"):
-            return self._ended(self._searched(region, seconds))
+            return self._ended(self._searched(found.region(), None, found.seconds))
 
-    def _optimised(
-        self, state: RootState, share: float, forms: HiddenForms
-    ) -> tuple[RootState, Answer | None, float]:
-        """The root bounded with optimised slopes as long as it is open, and what came of it.
-
-        (state, slopes of its rows, seconds of the last stage).
-        """
+    def _optimised(self, state: RootState, share: float) -> RootFound:
+        """The root bounded with optimised slopes as long as it is open."""
         context, engine, steps = self.context, self.context.engine, self.context.config.root_steps
-        known: Answer | None = None
+        found = context.saver.root_before() or RootFound(
+            state, HiddenForms(engine, self.plan.forms, state.box)
+        )
         stages = ((0, 0.1), (steps, 0.4), (4 * steps, 0.4))
-        for count, part in stages[: 2 if self.plan.retighten == "reoptimised" else 3]:
-            begun = engine.clock.now()
-            context.ledger.report("optimising slopes", state.worst())
-            with context.ledger.timed("root"):
-                how = Tightening(Steps.of(count), part * share, record=self._keeping(state, forms))
-                output = engine.exact.output
-                state, known = optimised(engine, state, output, how, max(2 * steps, 2 * count))
-            if context.proof is not None and known is not None:
-                context.proof.rows(state.query, known)
-            self.account.note_widths(state)
-            if not state.open().numel():
+        for number, (count, part) in enumerate(stages[: 2 if self.plan.retighten == "reoptimised" else 3]):
+            if number < found.stage:
+                continue
+            if number > found.stage:
+                how = Tightening(Steps.of(count), part * share, record=self._keeping(found))
+                found = self._stage(found, how, max(2 * steps, 2 * count))
+                context.saver.root_found(found)
+            self.account.note_widths(found.state)
+            if not found.state.open().numel():
                 break
             if self.plan.splits != "none":
-                context.attack(state.query.clauses())
-            if count and engine.clock.now() - begun > PROMPT * share:
+                context.attack(found.state.query.clauses())
+            if count and found.seconds > PROMPT * share:
                 break
-        return state, known, engine.clock.now() - begun
+        return found
 
-    def _keeping(self, state: RootState, forms: HiddenForms) -> Record:
+    def _stage(self, found: RootFound, how: Tightening, steps: int) -> RootFound:
+        """The root after one more stage, with so many steps for the specification's rows."""
+        context, engine, state = self.context, self.context.engine, found.state
+        begun = engine.clock.now()
+        context.ledger.report("optimising slopes", state.worst())
+        with context.ledger.timed("root"):
+            state, known = optimised(engine, state, engine.exact.output, how, steps)
+        if context.proof is not None and known is not None:
+            context.proof.rows(state.query, known)
+        return found.after(state, known, engine.clock.now() - begun)
+
+    def _keeping(self, found: RootFound) -> Record:
         """Who is told of hidden rows that are bounded: the forms, and the proof, if one is written."""
-        proof, query = self.context.proof, state.query
+        proof, query, forms = self.context.proof, found.state.query, found.forms
         if proof is None:
             return forms.keep
 
@@ -125,26 +143,19 @@ class Prover:
 
         return keep
 
-    def _searched(self, region: Region, seconds: float) -> SearchOutcome:
-        """The search below the root, whose hidden rows took so many seconds."""
-        context, plan = self.context, self.plan
-        engine, config = context.engine, context.config
-        mixed = None
-        if plan.splits == "mixed":
-            rows = region.query.rhs.shape[1]
-            mixed = Mixed.of(engine, region.forms, rows, config.child_steps, plan.tighten)
-        branching = NeuronBranching(
-            engine,
-            chooser=lambda root: chooser(config, engine, root, region.forms, mixed),
-            steps=Steps.of(config.child_steps),
-            clip=plan.retighten != "frozen",
-            mixed=mixed,
-            narrowing=lambda: context.share(NARROWING) if context.proof is None else 0.0,
-        )
-        renewed = mixed is not None and mixed.tighten
-        if plan.retighten != "reoptimised" or renewed or not region.forms.influence.weights:
-            task = branching.within(region, self.setup)
-            return self.crew.domains(task.search, task.search.begin(task.search.bound(task.domains)))
+    def _searched(
+        self, region: Region, before: SubsearchData | RegionData | None, seconds: float = 0.0
+    ) -> SearchOutcome:
+        """The search below the root, whose hidden rows took so many seconds, or the one that was before."""
+        context, plan, saver = self.context, self.plan, self.context.saver
+        branching = self._branching(region)
+        renewed = branching.mixed is not None and branching.mixed.tighten
+        simple = plan.retighten != "reoptimised" or renewed or not region.forms.influence.weights
+        if isinstance(before, SubsearchData) or (before is None and simple):
+            task = before.task(branching, self.setup) if before else branching.within(region, self.setup)
+            begun = task.state = task.state or task.search.begin(task.search.bound(task.domains))
+            saver.searching(lambda: SubsearchData.of(task))
+            return self.crew.domains(task.search, begun)
         search = RegionSearch(
             branching,
             self.setup,
@@ -153,11 +164,31 @@ class Prover:
             seconds=seconds,
             told=context.ledger.regions,
         )
-        return self.crew.regions(search, region)
+        state = before.state(search) if before else search.begin(region)
+        saver.searching(lambda: RegionData.of(state))
+        return self.crew.regions(search, state)
+
+    def _branching(self, region: Region) -> NeuronBranching:
+        """How domains of the region are split."""
+        context, engine, config = self.context, self.context.engine, self.context.config
+        mixed = None
+        if self.plan.splits == "mixed":
+            rows = region.query.rhs.shape[1]
+            mixed = Mixed.of(engine, region.forms, rows, config.child_steps, self.plan.tighten)
+        return NeuronBranching(
+            engine,
+            chooser=lambda root: chooser(config, engine, root, region.forms, mixed),
+            steps=Steps.of(config.child_steps),
+            clip=self.plan.retighten != "frozen",
+            mixed=mixed,
+            narrowing=lambda: context.share(NARROWING) if context.proof is None else 0.0,
+        )
 
     def _ended(self, outcome: SearchOutcome) -> str:
         """Why a search proves nothing, "" where it does; raises `DeadlineReached`."""
         self.context.ledger.know(outcome.progress.bound)
         if outcome.status is Status.TIMEOUT:
             raise DeadlineReached
+        if outcome.status is Status.MEMORY:  # another run may have more
+            self.context.saver.write()
         return without_proof(outcome, self.context.turns.reachable)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ from genbab.bounds import (
     output_premises,
     tighten_all,
 )
+from genbab.branch import HiddenForms, Region
 from genbab.network import Network
 from genbab.problem import Query
 
@@ -135,6 +137,37 @@ class RootState:
     def rows(self, output: int) -> Rows:
         """The rows to be bounded."""
         return Rows(output, self.query.matrix, self.query.on_input)
+
+
+@dataclass(frozen=True, eq=False)
+class RootFound:
+    """The root of one box after the stage of this number, -1 before the first.
+
+    forms: of its hidden rows, so far; warm and weights: of its rows, what a search starts from and their
+    coefficients at every relaxed node (`Region`), if they were bounded; seconds: that the stage took.
+    """
+
+    state: RootState
+    forms: HiddenForms
+    stage: int = -1
+    warm: WarmStart | None = None
+    weights: Mapping[int, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def after(self, state: RootState, known: Answer | None, seconds: float) -> RootFound:
+        """The same after one more stage of so many seconds, and what it found of the rows, if any."""
+        warm = None if known is None else known.certificate
+        weights = {} if known is None else known.weights
+        return RootFound(state, self.forms, self.stage + 1, warm, weights, seconds)
+
+    def region(self) -> Region:
+        """The region of the box, with the rows that are open, once they were bounded."""
+        state, warm = self.state, self.warm
+        assert warm is not None
+        parts = state.query, state.margins, state.intervals, (), warm, self.weights, self.forms
+        opened = Region(*parts).opened()
+        assert opened is not None
+        return opened
 
 
 def _decided(engine: Engine, state: RootState) -> RootState:

@@ -8,11 +8,14 @@ import torch
 
 from genbab.attack import FULL, QUICK
 from genbab.bounds import rows_at_once
+from genbab.config import Config
 from genbab.driver.account import RootAccount
 from genbab.driver.context import Context
 from genbab.driver.prover import Prover
 from genbab.driver.root import RootState, cheap, tightened
-from genbab.driver.strategy import strategy
+from genbab.driver.saved.data import OpenBoxes
+from genbab.driver.saved.fits import names
+from genbab.driver.strategy import Strategy, strategy
 from genbab.problem import Query
 
 
@@ -29,16 +32,21 @@ class Stages:
         Raises `Falsified`, `Hopeless` and `DeadlineReached`.
         """
         context = self.context
+        left = context.saver.taken_up()
         while len(self.query):
             self._attack()
             if context.undefined.certain:
                 return context.undefined.certain
             context.turns.check()
+            if left is not None:
+                fixed = context.config.with_(branching=left.splits, retighten=left.retighten)
+                return self._by_plan(self._plan(left.boxes, fixed), left)
             states = self._cheap_states()
             strict = context.turns.challenge.reals.strict
             open_ = [k for s in states for k in s.query.clauses()]
             if not (strict and self.settled(open_, points=context.proof is None)):
-                return self._by_plan(states)
+                plan = self._plan(states, context.config)
+                return self._by_plan(plan, self._left(plan, states))
         context.ledger.forget()
         return ""
 
@@ -100,22 +108,35 @@ class Stages:
         better = tightened(engine, part, output, self.context.share(0.5), record)
         return state.merged(better, which)
 
-    def _by_plan(self, states: list[RootState]) -> str:
-        """Decide what is open, by one plan; "" when all is proved, else the first reason why not."""
-        context, ledger = self.context, self.context.ledger
-        plan = strategy(context.engine, [s.query for s in states], context.config, context.proof is not None)
+    def _plan(self, states: list[RootState], config: Config) -> Strategy:
+        """What to do about these boxes with these settings."""
+        context = self.context
+        plan = strategy(context.engine, [s.query for s in states], config, context.proof is not None)
         if states:
-            ledger.write("plan", **plan.to_dict())
+            context.ledger.write("plan", **plan.to_dict())
+        return plan
+
+    def _left(self, plan: Strategy, states: list[RootState]) -> OpenBoxes:
+        """All that is open, before the plan is carried out."""
         if plan.splits != "input":
             states = [s.take(torch.tensor([k])) for s in states for k in range(len(s.query))]
-        prover = Prover(context, plan, self.account)
-        reasons = []
-        decided, margins = ledger.elsewhere, [s.worst() for s in states]
-        for number, state in enumerate(states):
-            share = context.share(1.0) / (len(states) - number)
-            ledger.elsewhere = min([decided, *margins[:number], *margins[number + 1 :]])
-            ledger.earlier = ledger.domains
-            context.turns.restart()
-            reasons.append(prover.prove(state, share))
-            margins[number] = ledger.own
-        return next((r for r in reasons if r), "")
+        every = names(self.query)
+        open_ = torch.cat([every[:0], *(names(s.query) for s in states)])
+        finished = every[~torch.isin(every, open_)]
+        return OpenBoxes(plan.splits, plan.retighten, self.context.ledger.elsewhere, finished, states)
+
+    def _by_plan(self, plan: Strategy, left: OpenBoxes) -> str:
+        """Decide what is open, by one plan; "" when all is proved, else the first reason why not."""
+        context, ledger = self.context, self.context.ledger
+        context.saver.open = left
+        prover, margins = Prover(context, plan, self.account), [s.worst() for s in left.boxes]
+        while left.boxes:
+            share = context.share(1.0) / len(left.boxes)
+            ledger.elsewhere = min([left.decided, *margins[1:]])
+            if left.search is None:
+                ledger.earlier = ledger.domains
+            context.turns.restart(left.rounds)
+            reason = prover.prove(left.boxes[0], share)
+            context.saver.done(reason, ledger.own)
+            margins.pop(0)
+        return next(iter(left.reasons), "")

@@ -34,17 +34,17 @@ class Turns:
         self.challenge, self.clock = challenge, clock
         self.begun = clock.now()
         self.taken = 0.0
-        self._round, self._stride = 0, 1
+        self.rounds, self._stride = 0, 1
 
     def apart(self, place: int, count: int) -> Turns:
         """The turns of one of `count` processes, from now on: none has the random points of another."""
         mine = Turns(self.challenge, self.clock)
-        mine._round, mine._stride = self._round + place, count
+        mine.rounds, mine._stride = self.rounds + place, count
         return mine
 
-    def restart(self) -> None:
-        """The clauses are others from now on."""
-        self._round = 0
+    def restart(self, rounds: int = 0) -> None:
+        """The clauses are others from now on; rounds: of attacks on them so far."""
+        self.rounds = rounds
 
     def attack(self, effort: AttackEffort, clauses: Sequence[int] | None = None) -> None:
         """One attack, whatever time was used so far; raises `Falsified` or `DeadlineReached`."""
@@ -57,15 +57,15 @@ class Turns:
     def due(self) -> bool:
         """Whether the next round may begin."""
         others = self.clock.now() - self.begun - self.taken
-        return self.taken <= (1.0 if self._round < FULL.rounds else LATE) * others
+        return self.taken <= (1.0 if self.rounds < FULL.rounds else LATE) * others
 
     def take(self, clauses: Sequence[int]) -> None:
         """Rounds on these clauses while they are due, each with new random points; raises like `attack`."""
         for _ in range(FULL.rounds):
             if not self.due():
                 return
-            number = self._round
-            self._round += self._stride
+            number = self.rounds
+            self.rounds += self._stride
             self.attack(replace(FULL, rounds=1, first=number), clauses)
 
     def falsify(self, domains: Domains) -> bool:

@@ -10,19 +10,22 @@ from genbab.amounts import SMALLEST_MEMORY
 from genbab.attack import FULL, Challenge, Falsified
 from genbab.bounds import Engine
 from genbab.branch import Status
+from genbab.checkpoint import KeptRun
 from genbab.config import Config
 from genbab.driver.context import Context
 from genbab.driver.crew import check_workers
 from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved
 from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
+from genbab.driver.saved.fits import taken_up, unlike
+from genbab.driver.saved.saver import Saver
 from genbab.driver.stages import Stages
 from genbab.driver.turns import Turns
 from genbab.driver.undefined import Undefined
 from genbab.driver.vacuity import vacuity
 from genbab.errors import DeadlineReached
 from genbab.network import lifted, with_premises
-from genbab.problem import queries
+from genbab.problem import Query, queries
 from genbab.reader import Model, turn_by_turn
 from genbab.result import Result, Verdict
 from genbab.specs import Spec
@@ -34,7 +37,8 @@ from genbab.told import Told
 class Verification:
     """A question about a model, and what it is answered with.
 
-    Raises `UsageError` where a proof is to be written and there can be none.
+    Raises `UsageError` where a proof is to be written and there can be none, and where the checkpoint that is
+    to be taken up does not fit.
     """
 
     def __init__(
@@ -62,13 +66,30 @@ class Verification:
         self.proof = None
         if told.proof is not None:
             self.proof = ProofRecord(told.proof, model, self.challenge.domain, self.engine.exact, config)
-        context = Context(config, schedule, self.engine, self.ledger, turns, self.undefined, self.proof)
-        self.stages = Stages(context, query)
+        self.saver = Saver(told.checkpoint, self.engine, self.ledger, turns)
+        if told.checkpoint is not None and told.checkpoint.before is not None:
+            query = self._going_on(told.checkpoint.before, query)
+        parts = self.engine, self.ledger, turns, self.undefined, self.saver, self.proof
+        self.stages = Stages(Context(config, schedule, *parts), query)
+
+    def _going_on(self, before: KeptRun, query: Query) -> Query:
+        """The query without what is settled, in a run that is taken up; raises `UsageError`."""
+        run = taken_up(before, self.engine, query)
+        if run.open is not None:
+            unlike(before.config, self.config, run.open)
+        self.challenge.settled = frozenset(run.settled)
+        self.saver.go_on(run)
+        return query.without(run.settled)
 
     def decide(self) -> Result:
         """The verdict, with the reason for it; never raises for lack of time."""
+        result, checkpoint = self._decided(), self.saver.checkpoint
+        return result if checkpoint is None else checkpoint.told(result)
+
+    def _decided(self) -> Result:
         try:
             with memory_errors():
+                self.saver.due()
                 reason = self._undecided()
                 if not reason:
                     return self._checked()
@@ -77,6 +98,9 @@ class Verification:
             result = self.ledger.result(Verdict.FALSIFIED, found_at(example, self.config.arithmetic), example)
             return replace(result, runtime=self.challenge.remark(example))
         except DeadlineReached:
+            self.saver.write()
+            if self.schedule.deadline.stopped:
+                return self._open(Verdict.UNKNOWN, f"interrupted by {self.schedule.deadline.stopped}")
             return self._open(Verdict.TIMEOUT, Status.TIMEOUT.message)
         return self._open(Verdict.UNKNOWN, reason)
 

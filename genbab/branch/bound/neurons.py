@@ -158,7 +158,7 @@ def neuron_root(
     """
     shared = engine.relaxed(intervals).exact
     masses = {i: shared.mass(i) for i in engine.exact.affine}
-    index, numbers = _open_rows(query, margins)
+    index, numbers = open_rows(query, margins)
     count = index.shape[0]
 
     def rows(t: Tensor) -> Tensor:
@@ -184,7 +184,7 @@ def neuron_root(
     return domains, Root(intervals, masses, engine.relaxed(loose).search, output)
 
 
-def _open_rows(query: Query, margins: Tensor) -> tuple[Tensor, Tensor]:
+def open_rows(query: Query, margins: Tensor) -> tuple[Tensor, Tensor]:
     """(rows of each open clause (C, R), numbers of these clauses (C,))."""
     best = query.clause_margins(margins)[0]
     clause = query.clause[0]

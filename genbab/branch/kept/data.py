@@ -93,6 +93,11 @@ class RegionData:
     stopped: SearchOutcome | None
     progress: SearchProgress
 
+    @property
+    def region(self) -> Region:
+        """The root's region."""
+        return self.whole.region
+
     @staticmethod
     def of(state: RegionState) -> RegionData:
         """Where a search over regions stands between two steps, or in one between two rounds."""
@@ -111,7 +116,7 @@ class RegionData:
         )
 
     def state(self, search: RegionSearch) -> RegionState:
-        """The state that such a search goes on from; raises `SpillFull`."""
+        """The state that such a search goes on from, maybe with more memory; raises `SpillFull`."""
         joint = JointReport(search.setup.report, self.proved, self.visited)
         setup = replace(search.setup, report=joint)
         return RegionState(
@@ -124,7 +129,7 @@ class RegionData:
             self.spent,
             self.needed,
             self.least,
-            self.stopped,
+            None if self.stopped is not None and self.stopped.status is Status.MEMORY else self.stopped,
             progress=self.progress,
         )
 

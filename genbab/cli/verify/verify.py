@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genbab.checkpoint import Checkpoint
 from genbab.cli import report
 from genbab.cli.options.settings import settings_of
 from genbab.cli.verify.assignment import Assignment
 from genbab.cli.verify.display import Display
-from genbab.cli.verify.output import Emitter, Outputs
+from genbab.cli.verify.kept import PATIENCE, KeepWords
+from genbab.cli.verify.output import Emitter, Outputs, outputs_of, place
 from genbab.cli.verify.premise import PatternPremise
 from genbab.cli.verify.question import VerifyQuestion
 from genbab.cli.verify.strict import exactly
@@ -38,18 +40,15 @@ def command(options: argparse.Namespace) -> int:
     """Verify, write the result, return the exit code; errors are raised, and then no verdict was written."""
     question, premise = VerifyQuestion.of(options), PatternPremise.of(options)
     config = Config.from_text(settings_of(options))
+    keep = KeepWords.of(options, question)
     question.check_files()
     if premise is not None:
         premise.check_file()
-    outputs = Outputs(
-        _path(options.json),
-        _path(options.counterexample),
-        _path(options.result),
-        options.quiet,
-        _path(options.trace),
-        question.standard,
-        _path(options.serialise),
-        _path(options.proof),
+    outputs = dataclasses.replace(
+        outputs_of(options, keep),
+        standard=question.standard,
+        serialise=place(options.serialise),
+        proof=place(options.proof),
     )
     if outputs.proof is not None and (question.standard or question.derivative or premise is not None):
         raise UsageError(
@@ -61,8 +60,14 @@ def command(options: argparse.Namespace) -> int:
         raise UsageError("--check-proof: there is nothing to check without --proof")
     check = seconds_of(options.check_proof, config.timeout)
     outputs.prepare(question.files if premise is None else (*question.files, premise.path))
-    session = VerifySession(question, config, outputs, premise, check)
-    with Guard(session.deadline, session.late, busy=lambda: session.emitter.begun) as guard:
+    return concluded(VerifySession(question, config, outputs, premise, check))
+
+
+def concluded(session: VerifySession) -> int:
+    """Decide and write the result, on time and on request; returns the exit code."""
+    patience = None if session.emitter.outputs.keep is None else PATIENCE
+    guard = Guard(session.deadline, session.late, lambda: session.emitter.begun, patience=patience)
+    with guard:
         try:
             verdict = session.conclude(session.outcome())
         except KeyboardInterrupt:
@@ -92,9 +97,11 @@ class VerifySession:
         self.check = check  # seconds for the check of a proof
         self.decided: Result | None = None  # before its proof is checked
         self.latest = Progress("starting")
+        self.checkpoint: Checkpoint | None = None  # once it is known what was asked
         self.record: TraceFile | None = None
         if outputs.trace is not None:
-            self.record = TraceFile(outputs.trace, self.deadline.start)
+            before = outputs.keep and outputs.keep.before
+            self.record = TraceFile(outputs.trace, self.deadline.start - (before.seconds if before else 0.0))
             self.record.begin(question.title, str(question.spec), config.to_dict())
 
     def report(self, progress: Progress) -> None:
@@ -139,6 +146,10 @@ class VerifySession:
             self.record.end(result)
             if self.record.failed:
                 print(f"genbab: {self.record.failed}", file=sys.stderr, flush=True)
+        if self.checkpoint is not None:
+            self.checkpoint.ended(result)
+            if self.checkpoint.failed:
+                print(f"genbab: the run is not kept as it is: {self.checkpoint.failed}", file=sys.stderr)
         return True
 
     def claim(self) -> None:
@@ -159,16 +170,18 @@ class VerifySession:
         self.report(Progress("loading the engine"))
         from genbab.system.device import resolve
 
+        if self.emitter.outputs.keep is not None:
+            self.checkpoint = self.emitter.outputs.keep.checkpoint(question, self.config)
         _use_threads(self.config.threads)
         resolve(self.config.device)  # no such device: say so before any work
         from genbab import api
-        from genbab.driver import on_integers
+        from genbab.driver import load_within, on_integers
 
         self.report(Progress("reading the model"))
         what = source if isinstance(source, Path) else source.proto
         config = question.settled(self.config, spec)
         only = {"wanted": question.reading.wanted()} if question.reading else {}
-        loaded = api.load_within(self.deadline, what, config=config, **only)
+        loaded = load_within(self.deadline, what, config=config, **only)
         model = question.fitting(loaded, spec, source)
         self.deadline.check()
         self._expect(spec, model)
@@ -182,12 +195,21 @@ class VerifySession:
         if question.standard:  # an assignment near the region is no answer to a query
             config = config.with_(witness="exact")
         model_file, spec_file = question.files[:2]
+        if self.emitter.outputs.keep is not None:
+            return self._kept(model, spec, config)
         with proved(self.emitter.outputs.proof, model_file, spec_file, question.reading.words) as proof:
             told = Told(self.report, self.record, proof)
             result = api.answered(model, spec, config, told, deadline=left)
         if question.standard and self.emitter.assignment is not None:
             result = exactly(result, question.spec, self.emitter.assignment)
         return result
+
+    def _kept(self, model: Model, spec: Spec, config: Config) -> Result:
+        """The engine's answer, with the run kept as it goes."""
+        from genbab import api
+
+        told = Told(self.report, self.record, None, self.checkpoint)
+        return api.answered(model, spec, config, told, deadline=self.deadline)
 
     def _vacuous(self, spec: Spec) -> Result:
         """What is known without a model; for people an error, since it is hardly what was meant."""
@@ -211,10 +233,11 @@ class VerifySession:
 
     def so_far(self, cause: str) -> Result:
         """What is known when the run ends early: by the deadline, or by the signal `cause`."""
-        by = "Ctrl-C" if cause == "SIGINT" else cause
+        stopped = self.deadline.stopped
+        by = stopped or ("Ctrl-C" if cause == "SIGINT" else cause)
         if self.decided is not None:
             return unchecked(self.decided, self.emitter.outputs.proof, f"interrupted by {by}")
-        if cause == "deadline" or self.deadline.expired:
+        if not stopped and (cause == "deadline" or self.deadline.expired):
             limit = f"the time limit of {self.deadline.seconds:g} s"
             reason = f"{limit} was reached while {self.latest.stage}; try a longer --timeout"
             return self._early(Verdict.TIMEOUT, reason)
@@ -222,7 +245,8 @@ class VerifySession:
 
     def _early(self, verdict: Verdict, reason: str) -> Result:
         counts = {"domains": self.latest.domains, "open": self.latest.open}
-        return Result(verdict, self.deadline.elapsed(), self.latest.bound, reason, statistics=counts)
+        result = Result(verdict, self.deadline.elapsed(), self.latest.bound, reason, statistics=counts)
+        return result if self.checkpoint is None else self.checkpoint.told(result)
 
     def finished(self, result: Result) -> Result:
         """The result with what only the command knows: time since the start, peak memory, file names."""
@@ -252,13 +276,6 @@ class VerifySession:
             code = report(error)
         sys.stdout.flush()
         os._exit(code)
-
-
-def _path(text: str | None) -> Path | None:
-    """The place to write to, if one is given; raises `UsageError` for what elsewhere means stdout."""
-    if text == "-":
-        raise UsageError("'-' is no file, and stdout has the verdict: name a file, or /dev/stdout")
-    return None if text is None else Path(text)
 
 
 def peak_memory() -> int:

@@ -8,7 +8,8 @@ import time
 
 import torch
 
-from genbab.branch import DomainSearch, Region, RegionSearch, SearchOutcome, Status
+from genbab.branch import DomainSearch, RegionSearch, SearchOutcome, Status
+from genbab.branch.regions.search import RegionState
 from genbab.branch.search import DomainState
 from genbab.driver.crew.regions import SharedRegions
 from genbab.driver.crew.sharing import SharedSearch
@@ -55,9 +56,9 @@ class SearchCrew:
             return outcome
         return SharedSearch(search, state, self.turns, self.team).run(self.deadline)
 
-    def regions(self, search: RegionSearch, root: Region) -> SearchOutcome:
-        """How a search over regions ends; raises as `domains`."""
-        began, state = time.monotonic(), search.begin(root)
+    def regions(self, search: RegionSearch, state: RegionState) -> SearchOutcome:
+        """How a search over regions ends that has come so far; raises as `domains`."""
+        began = time.monotonic()
 
         def enough() -> bool:
             return self._late(began) and state.whole.state is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from genbab.checkpoint import Checkpoint
 from genbab.result import Progress
 
 MOMENTS = 128
@@ -17,6 +18,13 @@ class History:
     def __init__(self, started: float, further: Callable[[Progress], None]) -> None:
         self.started, self.further = started, further
         self.moments: list[list[float]] = []
+
+    def go_on(self, checkpoint: Checkpoint) -> None:
+        """The run is kept: its history goes on from that of earlier runs, and is in what is kept."""
+        before = checkpoint.before
+        if before is not None:
+            self.moments[:], self.started = before.history, self.started - before.seconds
+        checkpoint.history = self.moments
 
     def __call__(self, progress: Progress) -> None:
         """Note a changed bound, then pass on; the history is thinned where it grows long."""
