@@ -11,7 +11,7 @@ from genbab.cli.options.look import add_convert, add_inspect, add_lut, add_plot_
 from genbab.cli.options.nap import add_nap
 from genbab.cli.options.spec import add_spec
 from genbab.cli.options.study import add_report, add_run, add_study
-from genbab.cli.options.verify import add_supports, add_verify
+from genbab.cli.options.verify import add_resume, add_supports, add_verify
 from genbab.errors import UsageError
 
 
@@ -31,9 +31,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         options.command = _full_name
     elif options.name is None:
         commands = (
-            "verify, supports, run, study, report, inspect, convert, plot-trace, relax, lut, spec or nap"
+            "verify, resume, supports, run, study, report, inspect, convert, plot-trace, relax, lut, spec"
         )
-        parser.error(f"which command? {commands}")
+        parser.error(f"which command? {commands} or nap")
     return options
 
 
@@ -46,6 +46,7 @@ def _parser() -> CommandParser:
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", parser_class=CommandParser)
     for add in (
         add_verify,
+        add_resume,
         add_supports,
         add_run,
         add_study,

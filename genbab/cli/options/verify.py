@@ -1,4 +1,4 @@
-"""The words of `genbab verify` and `genbab supports`."""
+"""The words of `genbab verify`, `genbab resume` and `genbab supports`."""
 
 from __future__ import annotations
 
@@ -69,18 +69,53 @@ def add_verify(commands: Commands) -> None:
     add_reading(verify)
     _add_derivative(verify)
     add_premise(verify)
-    verify.add_argument("--json", metavar="FILE", help="write the result as JSON")
-    verify.add_argument(
-        "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"
-    )
-    verify.add_argument(
-        "--result", metavar="FILE", help="write a VNN-COMP result file (sat/unsat/unknown/timeout, witness)"
-    )
-    verify.add_argument("--quiet", action="store_true", help="print the verdict only")
-    verify.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
+    _add_places(verify)
+    verify.add_argument("--checkpoint", metavar="FILE", help="keep the run there, for genbab resume")
+    _add_every(verify)
     verify.add_argument("--proof", metavar="FILE", help="write a proof of `verified`, and have it checked")
     add_check(verify)
     add_settings(verify, called("genbab.cli.verify.verify"))
+
+
+def add_resume(commands: Commands) -> None:
+    """Add `resume` to the commands."""
+    resume = commands.add_parser(
+        "resume",
+        help="go on with a run from its checkpoint",
+        description="Go on with a run of `genbab verify --checkpoint FILE` from where it was kept. Settings "
+        "are those of before, but for those that are given here.",
+        allow_abbrev=False,
+    )
+    resume.add_argument("file", metavar="FILE", help="what --checkpoint wrote")
+    resume.add_argument(
+        "model", metavar="MODEL", nargs="?", help="where the model is now (default: as before)"
+    )
+    resume.add_argument("spec", metavar="SPEC", nargs="?", help="where the specification is now")
+    _add_places(resume)
+    resume.add_argument("--checkpoint", metavar="FILE", help="keep the run there from now on (default: FILE)")
+    _add_every(resume)
+    add_settings(resume, called("genbab.cli.verify.resume"))
+
+
+def _add_places(parser: CommandParser) -> None:
+    """Add where the result goes."""
+    parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
+    parser.add_argument(
+        "--counterexample", metavar="FILE", help="write the counterexample, if any, as a VNN-COMP witness"
+    )
+    parser.add_argument(
+        "--result", metavar="FILE", help="write a VNN-COMP result file (sat/unsat/unknown/timeout, witness)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the verdict only")
+    parser.add_argument("--trace", metavar="FILE", help="record the run as it goes, for plot-trace")
+
+
+def _add_every(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--checkpoint-every",
+        metavar="SECONDS",
+        help="how often it is written (default: 60, or more where slow)",
+    )
 
 
 def add_check(parser: CommandParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from genbab.cli.verify.assignment import Assignment, made_folder
+from genbab.cli.verify.kept import KeepWords
 from genbab.errors import UsageError
 from genbab.proof import CheckerVerdict
 from genbab.result import Counterexample, Result, Verdict, plain
@@ -54,7 +56,7 @@ class Outputs:
     """Where the result of one run goes, besides stdout.
 
     standard: stdout is as the VNN-LIB standard says, the lines for people go to stderr; serialise: the folder
-    for the assignment of a VNN-LIB 2 query, which is then not printed.
+    for the assignment of a VNN-LIB 2 query, which is then not printed; keep: where the run itself is kept.
     """
 
     json: Path | None = None
@@ -65,6 +67,7 @@ class Outputs:
     standard: bool = False
     serialise: Path | None = None
     proof: Path | None = None
+    keep: KeepWords | None = None
 
     def prepare(self, inputs: Sequence[Path]) -> None:
         """Refuse places that cannot be written to; remove what an earlier run left (it would mislead).
@@ -73,8 +76,9 @@ class Outputs:
         """
         every = (self.json, self.counterexample, self.result, self.trace, self.proof)
         chosen = [p for p in every if p is not None]
-        apart(chosen, inputs)
-        wrong = [str(p) for p in chosen if not _writable(p)]
+        kept = [] if self.keep is None else [self.keep.path]
+        apart([*chosen, *kept], inputs)
+        wrong = [str(p) for p in (*chosen, *kept) if not _writable(p)]
         if wrong:
             raise UsageError(f"cannot write {', '.join(wrong)}: no such folder, or not writable")
         for p in chosen:
@@ -82,6 +86,19 @@ class Outputs:
                 p.unlink()
         if self.serialise is not None:
             made_folder(self.serialise)
+
+
+def outputs_of(options: argparse.Namespace, keep: KeepWords | None) -> Outputs:
+    """Where the result of a run goes that may be kept."""
+    files = place(options.json), place(options.counterexample), place(options.result)
+    return Outputs(*files, options.quiet, place(options.trace), keep=keep)
+
+
+def place(text: str | None) -> Path | None:
+    """The place to write to, if one is given; raises `UsageError` for what elsewhere means stdout."""
+    if text == "-":
+        raise UsageError("'-' is no file, and stdout has the verdict: name a file, or /dev/stdout")
+    return None if text is None else Path(text)
 
 
 def _writable(path: Path) -> bool:
@@ -166,6 +183,7 @@ def summary(result: Result, files: Outputs) -> list[str]:
         lines.append(f"  domains  {domains}")
     if result.reason:
         lines.append(f"  reason   {result.reason}")
+    lines += _told_of(result.statistics.get("checkpoint"))
     if result.runtime:
         lines.append(f"  note     {result.runtime}")
     if proof := result.statistics.get("proof"):
@@ -181,3 +199,10 @@ def summary(result: Result, files: Outputs) -> list[str]:
         elif found.x.size > FEW:
             lines.append("  to keep the counterexample, add --counterexample FILE")
     return lines
+
+
+def _told_of(kept: str | None) -> list[str]:
+    """The line about a checkpoint: its name, or why there is none."""
+    if kept is None:
+        return []
+    return [f"  kept     {kept}" + ("" if kept.startswith("none: ") else f": genbab resume {kept} goes on")]
