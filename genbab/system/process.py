@@ -18,6 +18,10 @@ COLLECT = (50_000, 20, 20)  # objects made, and collections of younger ones, bef
 SPINS = "1000"  # turns of an idle thread, some ten microseconds
 
 
+class Ended(Exception):  # an event
+    """No work is begun any more."""
+
+
 def brief_waits(environment: MutableMapping[str, str]) -> None:
     """Let idle threads of GNU OpenMP, which torch is built with, spin briefly before they sleep.
 

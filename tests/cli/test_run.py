@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from genbab.cli import main
-from genbab.cli.many import child, run
+from genbab.cli.many import child, order
 from genbab.cli.many.child import ChildOutcome, Children, run_child, understood
 from genbab.cli.many.instances import read_instances
 from genbab.errors import UsageError
@@ -44,7 +44,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         verdict = "error" if failed else "verified"
         return ChildOutcome(verdict, 1.0, None if failed else 0.5, "why", 10**8, 2 if failed else 0, None)
 
-    monkeypatch.setattr(run, "verify_apart", verify_apart)
+    monkeypatch.setattr(order, "verify_apart", verify_apart)
     return made
 
 
@@ -159,7 +159,7 @@ def test_resuming_skips_what_has_a_verdict(listed: Path, tmp_path: Path, calls: 
 def test_an_interrupted_run_keeps_what_it_has(
     listed: Path, tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole: Callable[..., ChildOutcome] = getattr(run, "verify_apart")  # noqa: B009 - the stand-in
+    whole: Callable[..., ChildOutcome] = getattr(order, "verify_apart")  # noqa: B009 - the stand-in
 
     def broken(words: Sequence[str], timeout: float | None, children: Children) -> ChildOutcome:
         if len(calls) == 1:
@@ -169,7 +169,7 @@ def test_an_interrupted_run_keeps_what_it_has(
         return whole(words, timeout, children)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "verify_apart", broken)
+        patch.setattr(order, "verify_apart", broken)
         assert main(["run", str(listed)]) == 130
     assert [r["verdict"] for r in kept(listed)] == ["verified", None, None]
     calls.clear()

@@ -20,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 
-import genbab.cli.many.run as run_command
+import genbab.cli.many.order as run_order
 import genbab.cli.verify.verify as verify_command
 from genbab import cli
 from genbab.cli.many.child import ChildOutcome as Ended
@@ -118,7 +118,7 @@ def _in_process() -> Iterator[None]:
 
     with (
         mock.patch.object(verify_command, "process_start", time.monotonic),
-        mock.patch.object(run_command, "verify_apart", apart),
+        mock.patch.object(run_order, "verify_apart", apart),
     ):
         yield
 

@@ -11,7 +11,7 @@ import pytest
 
 import genbab
 from genbab.cli import main
-from genbab.cli.many import run
+from genbab.cli.many import order
 from genbab.cli.many.child import ChildOutcome, Children
 from genbab.result import Result, Verdict
 from genbab.studies.records.store import Study
@@ -44,7 +44,7 @@ def listed(asked: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyP
         result = Result(Verdict.VERIFIED, 1.0, 0.5, "why", statistics=facts)
         return ChildOutcome("verified", 1.0, 0.5, "why", 10**8, 0, result)
 
-    monkeypatch.setattr(run, "verify_apart", verify_apart)
+    monkeypatch.setattr(order, "verify_apart", verify_apart)
     return folder / "list.csv"
 
 
@@ -93,7 +93,7 @@ def test_nothing_is_said_of_proofs_where_there_are_none(
         assert "--check-proof" not in words
         return ChildOutcome("verified", 1.0, 0.5, "why", 10**8, 0, Result(Verdict.VERIFIED, 1.0, 0.5))
 
-    monkeypatch.setattr(run, "verify_apart", verify_apart)
+    monkeypatch.setattr(order, "verify_apart", verify_apart)
     assert main(["run", str(listed)]) == 0
     page = genbab.report(listed.with_name("list.study.db"), listed.with_name("page.html")).read_text()
     assert "proof" not in capsys.readouterr().out.splitlines()[0]

@@ -17,6 +17,8 @@ from typing import Any
 from genbab.cli.verify.output import STANDARD
 from genbab.proof import surroundings
 from genbab.result import Result, Verdict
+from genbab.studies.records.questions import StudyAnswer
+from genbab.system.process import Ended
 
 GRACE = 3.0  # seconds beyond its time limit after which a process is killed; it ends itself long before
 TAIL = 2000  # characters of messages that are kept
@@ -46,9 +48,12 @@ class ChildOutcome:
     exit_code: int
     result: Result | None
 
-
-class Ended(Exception):  # an event
-    """No process is started any more."""
+    @property
+    def answer(self) -> StudyAnswer:
+        """The same as a study keeps it."""
+        result = {} if self.result is None else self.result.to_dict()
+        known = (self.verdict, self.seconds, self.bound, self.reason, self.peak_memory, self.exit_code)
+        return StudyAnswer(*known, result)
 
 
 class Children:

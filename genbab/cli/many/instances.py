@@ -41,6 +41,13 @@ class ListedInstance:
             return query_words(self.networks, self.spec_path)
         return [plain(self.model_path), plain(self.spec_path)]
 
+    @property
+    def files(self) -> list[str]:
+        """The files among these words, as they stand there, the specification last."""
+        if self.networks:
+            return [*(str(path) for _, path in self.networks), plain(self.spec_path)]
+        return self.words
+
 
 def read_instances(path: Path) -> list[ListedInstance]:
     """The rows in order, without a header; raises `UsageError` that lists every line that makes no sense."""

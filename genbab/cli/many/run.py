@@ -6,7 +6,6 @@ import argparse
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -14,20 +13,22 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from genbab.cli.many.child import ChildOutcome, Children, Ended, run_child, verify_apart
+from genbab.cli.many.child import Children
 from genbab.cli.many.instances import ListedInstance, read_instances
+from genbab.cli.many.order import Orders, carried_out
 from genbab.cli.many.table import print_table
 from genbab.cli.options.model import ReadingWords
-from genbab.cli.options.settings import settings_of, words_of
+from genbab.cli.options.settings import settings_of
 from genbab.config import Config
 from genbab.errors import UsageError
-from genbab.proof import CheckerVerdict, checked, seconds_of, surroundings
-from genbab.result import Result
+from genbab.proof import CheckerVerdict, seconds_of
 from genbab.studies.records.export import to_vnncomp
-from genbab.studies.records.provenance import file_hash, text_hash
+from genbab.studies.records.provenance import facts, file_hash, text_hash
 from genbab.studies.records.questions import Claim, StudyAnswer, StudyQuestion
 from genbab.studies.records.store import Study
+from genbab.studies.work.crew import Crew
 from genbab.system.files import write_atomically
+from genbab.system.process import Ended
 
 MOST_WORKERS = 1024
 
@@ -54,12 +55,11 @@ def command(options: argparse.Namespace) -> int:
     questions = [_read_so(_question(one, _limit(one, cap), settings, hashed), reading) for one in instances]
     with Study(place) as study:
         run = study.begin(questions, options.fresh)
-        words = _Words(dict(zip((q.key for q in questions), enumerate(instances, 1), strict=True)), keep)
-        words.check, words.reading = options.check_proof, reading
-        words.threads = None if workers == 1 or "threads" in settings else _share(workers)
-        crew = Crew(study, run, words, len(questions))
-        crew.done = sum(answer is not None for answer in study.answered(questions))
-        code = crew.run(workers)
+        rows = dict(zip((q.key for q in questions), enumerate(instances, 1), strict=True))
+        orders = Orders(rows, keep, options.check_proof, reading)
+        orders.threads = None if workers == 1 or "threads" in settings else _share(workers)
+        done = sum(answer is not None for answer in study.answered(questions))
+        code = _worked(Crew(study, run, Here(orders), Counter(done, len(questions))), workers)
         study.finish(run)
         answers = study.answered(questions)
     records = [_record(q, a) for q, a in zip(questions, answers, strict=True)]
@@ -76,120 +76,48 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-class _Words:
-    """The words of `genbab verify` for a question of this list."""
-
-    threads: int | None = None
-    check: str | None = None  # seconds for the check of a proof
-    reading: Sequence[str] = ()  # what of the models is read
-
-    def __init__(self, rows: Mapping[str, tuple[int, ListedInstance]], keep: Mapping[str, Path]) -> None:
-        self.rows, self.keep = rows, keep
-
-    def __call__(self, question: StudyQuestion) -> list[str]:
-        number, one = self.rows[question.key]
-        words = [*one.words, *self.reading, *words_of(question.settings)]
-        if self.threads:
-            words += ["--threads", str(self.threads)]
-        for kind in self.keep:
-            if kind == "proof" and one.networks:  # there are no proofs of queries
-                continue
-            words += ["--check-proof", "0"] if kind == "proof" else []  # it is `checked` afterwards
-            words += [f"--{kind}", str(self.place(number, one, kind))]
-        return words
-
-    def place(self, number: int, one: ListedInstance, kind: str) -> Path:
-        """Where the counterexample or the proof of an instance is kept."""
-        models = "+".join(path.stem for _, path in one.networks) or Path(one.model).stem
-        return self.keep[kind] / f"{number:04d}_{models}_{Path(one.spec).stem}.{kind}"
-
-    def checked(self, question: StudyQuestion, result: Result, children: Children) -> Result:
-        """The result with what `genbab-check` says of its proof, if one is kept; raises `Ended`."""
-        number, one = self.rows[question.key]
-        if "proof" not in self.keep or one.networks:
-            return result
-
-        def start(words: Sequence[str], limit: float) -> tuple[int, str, str]:
-            end = run_child(words, limit, surroundings(), children)
-            return end.code, end.stdout, end.stderr
-
-        files = (one.model_path, one.spec_path, self.place(number, one, "proof"))
-        processes = int(question.settings.get("threads") or self.threads or 1)
-        return checked(
-            result, files, seconds_of(self.check, question.timeout), processes, start, self.reading
-        )
+def _worked(crew: Crew, workers: int) -> int:
+    """0 when all is answered; 130 or 143 after a signal, and open instances stay open."""
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        crew.work(workers)
+    except KeyboardInterrupt as cause:
+        return 143 if isinstance(cause, Terminated) else 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
 
 
-WAKE = 0.2
-"""Seconds after which a waiting thread looks up: a signal just before it waits does not wake it."""
+class Here:
+    """Questions of a list, answered by processes of this machine."""
 
+    def __init__(self, orders: Orders) -> None:
+        self.orders, self.children = orders, Children()
 
-class Crew:
-    """Threads that each wait for one `genbab verify` after the other, until no question of a run is open."""
-
-    def __init__(self, study: Study, run: str, words: _Words, count: int) -> None:
-        self.study, self.name, self.words, self.count = study, run, words, count
-        self.children = Children()
-        self.trouble: list[BaseException] = []
-        self.done = 0
-
-    def run(self, workers: int) -> int:
-        """Work until all is answered: 0; or until a signal: 130 or 143, and open instances stay open.
-
-        Raises what went wrong in a thread.
-        """
-        ends = [threading.Event() for _ in range(workers)]  # an interrupted join() believes that all is over
-        threads = [
-            threading.Thread(target=self._work, args=(str(n), end), daemon=True) for n, end in enumerate(ends)
-        ]
-        before = signal.signal(signal.SIGTERM, _terminated)
-        code = 0
-        try:
-            for thread in threads:
-                thread.start()
-            for end in ends:
-                while not end.wait(WAKE):
-                    pass
-        except KeyboardInterrupt as cause:
-            code = 143 if isinstance(cause, Terminated) else 130
-        finally:
-            signal.signal(signal.SIGTERM, before)
-            self.children.end()
-            for thread, end in zip(threads, ends, strict=True):
-                if thread.ident is not None:
-                    end.wait()
-        if self.trouble:
-            raise self.trouble[0]
-        return code
-
-    def _work(self, worker: str, end: threading.Event) -> None:
-        try:
-            while not self.children.ended and (claim := self.study.claim(self.name, worker)):
-                self._one(claim)
-        except BaseException as error:
-            self.trouble.append(error)
-            self.children.end()
-        finally:
-            end.set()
-
-    def _one(self, claim: Claim) -> None:
-        question = claim.question
-        try:
-            outcome = verify_apart(self.words(question), question.timeout, children=self.children)
-            if outcome.result is not None:
-                result = self.words.checked(question, outcome.result, self.children)
-                outcome = replace(outcome, result=result)
-        except Ended:
-            self.study.release(claim)
-            return
+    def ask(self, question: StudyQuestion) -> tuple[StudyAnswer, str]:
+        """What came of `genbab verify`; raises `Ended` after `end`."""
+        outcome = carried_out(self.orders(question), self.children)
         if self.children.ended:  # it did not end by itself
-            self.study.release(claim)
-            return
-        self.study.record(claim, _answer(outcome))
+            raise Ended
+        return outcome.answer, facts()
+
+    def end(self) -> None:
+        """End the processes that run; no more are started."""
+        self.children.end()
+
+
+class Counter:
+    """Says on stderr what came of every instance, and how many of all have an outcome."""
+
+    def __init__(self, done: int, count: int) -> None:
+        self.done, self.count = done, count
+
+    def __call__(self, claim: Claim, answer: StudyAnswer) -> None:
         self.done += 1
-        check = None if outcome.result is None else CheckerVerdict.of(outcome.result.statistics)
+        check = CheckerVerdict.of(answer.result.get("statistics") or {})
         proof = "" if check is None else f", proof {check.outcome}"
-        told = f"{question.model} {question.spec}: {outcome.verdict} {outcome.seconds:.1f} s{proof}"
+        question = claim.question
+        told = f"{question.model} {question.spec}: {answer.verdict} {answer.seconds:.1f} s{proof}"
         print(f"[{self.done}/{self.count}] {told}", file=sys.stderr, flush=True)
 
 
@@ -207,18 +135,6 @@ def _read_so(question: StudyQuestion, reading: Sequence[str]) -> StudyQuestion:
     if not reading:
         return question
     return replace(question, model_hash=text_hash("\n".join([question.model_hash, *reading])))
-
-
-def _answer(outcome: ChildOutcome) -> StudyAnswer:
-    return StudyAnswer(
-        outcome.verdict,
-        outcome.seconds,
-        outcome.bound,
-        outcome.reason,
-        outcome.peak_memory,
-        outcome.exit_code,
-        {} if outcome.result is None else outcome.result.to_dict(),
-    )
 
 
 def _record(question: StudyQuestion, answer: StudyAnswer | None) -> dict[str, Any]:

@@ -160,14 +160,18 @@ class Study:
         assert attempt is not None
         return Claim(number, attempt, question)
 
-    def record(self, claim: Claim, answer: StudyAnswer) -> None:
-        """Keep the answer (the first one counts) and end the claim, in one transaction, on the disk."""
+    def record(self, claim: Claim, answer: StudyAnswer, origin: str | None = None) -> None:
+        """Keep the answer (the first one counts) and end the claim, in one transaction, on the disk.
+
+        origin: the `facts` of the process that found it, where that was another one.
+        """
+        known = origin or facts()
         result = json.dumps(plain(dict(answer.result)), allow_nan=False)
         with self._writing() as db:
-            db.execute("INSERT OR IGNORE INTO provenance (facts) VALUES (?)", (facts(),))
-            origin = db.execute("SELECT id FROM provenance WHERE facts = ?", (facts(),)).fetchone()[0]
+            db.execute("INSERT OR IGNORE INTO provenance (facts) VALUES (?)", (known,))
+            number = db.execute("SELECT id FROM provenance WHERE facts = ?", (known,)).fetchone()[0]
             numbers = (answer.verdict, round(answer.seconds, 3), answer.bound, answer.reason)
-            rest = (answer.peak_memory, answer.exit_code, _now(), origin, result)
+            rest = (answer.peak_memory, answer.exit_code, _now(), number, result)
             row = (claim.instance, *numbers, *rest)
             db.execute("INSERT OR IGNORE INTO outcome VALUES (?,?,?,?,?,?,?,?,?,?)", row)
             db.execute("DELETE FROM queue WHERE instance = ?", (claim.instance,))
