@@ -33,6 +33,7 @@ ONLY_IN = {
     "onnxruntime": ("reader.onnx.runtime",),
     "onnxscript": ("reader",),
     "platformdirs": ("nonlinear.composed.cache",),
+    "ray": ("cluster",),
     "rich": ("cli",),
     "triton": ("kernels.gpu",),
     "vnnlib": ("specs.vnnlib2.reader",),
@@ -157,7 +158,7 @@ def test_leaf_folder_imports_only_its_libraries(leaf: str) -> None:
 def test_imported_libraries_are_the_declared_ones() -> None:
     declared = {re.split(r"[<>=!~ \[;]", line)[0] for line in PROJECT["project"]["dependencies"]}
     optional = {"matplotlib", "numba", "triton"}  # drawings, backends of kernels: where they are installed
-    optional |= {"jinja2", "markupsafe", "pillow", "vnnlib"}  # reports, images, VNN-LIB 2
+    optional |= {"jinja2", "markupsafe", "pillow", "ray", "vnnlib"}  # reports, images, clusters, VNN-LIB 2
     named = {"google": "protobuf", "PIL": "pillow"}  # imported by another name than installed
     used = {named.get(name, name) for name in (i.target.split(".")[0] for i in external())}
     assert used - optional <= declared

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from genbab.cli.many.child import ChildOutcome, Children, run_child, verify_apart
 from genbab.cli.many.instances import ListedInstance
+from genbab.cli.options.settings import words_of
 from genbab.proof import checked, seconds_of, surroundings
 from genbab.studies.records.questions import StudyQuestion
 
