@@ -6,29 +6,30 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from genbab.cli.many.child import Children
+from genbab.cli.many.here import Here
 from genbab.cli.many.instances import ListedInstance, read_instances
-from genbab.cli.many.order import Orders, carried_out
+from genbab.cli.many.order import Orders
 from genbab.cli.many.table import print_table
 from genbab.cli.options.model import ReadingWords
 from genbab.cli.options.settings import settings_of
+from genbab.cluster import ClusterAddress
 from genbab.config import Config
 from genbab.errors import UsageError
 from genbab.proof import CheckerVerdict, seconds_of
 from genbab.studies.records.export import to_vnncomp
-from genbab.studies.records.provenance import facts, file_hash, text_hash
+from genbab.studies.records.provenance import file_hash, text_hash
 from genbab.studies.records.questions import Claim, StudyAnswer, StudyQuestion
 from genbab.studies.records.store import Study
-from genbab.studies.work.crew import Crew
+from genbab.studies.work.crew import Answering, Crew
 from genbab.system.files import write_atomically
-from genbab.system.process import Ended
 
 MOST_WORKERS = 1024
 
@@ -41,6 +42,7 @@ def command(options: argparse.Namespace) -> int:
     instances = read_instances(listed)
     table, place = _places(options, listed)
     workers = _workers(options.workers)
+    cluster = None if options.cluster is None else ClusterAddress.of(options.cluster)
     given = {"counterexample": options.counterexamples, "proof": options.proofs}
     keep = {kind: Path(folder) for kind, folder in given.items() if folder}
     if options.check_proof is not None and not options.proofs:
@@ -57,15 +59,35 @@ def command(options: argparse.Namespace) -> int:
         run = study.begin(questions, options.fresh)
         rows = dict(zip((q.key for q in questions), enumerate(instances, 1), strict=True))
         orders = Orders(rows, keep, options.check_proof, reading)
-        orders.threads = None if workers == 1 or "threads" in settings else _share(workers)
-        done = sum(answer is not None for answer in study.answered(questions))
-        code = _worked(Crew(study, run, Here(orders), Counter(done, len(questions))), workers)
+        counter = Counter(len(questions) - study.open(run), len(questions))
+
+        def work() -> None:
+            with _answering(cluster, workers, settings, orders) as (answering, count):
+                Crew(study, run, answering, counter).work(count)
+
+        code = _until_signal(work) if study.open(run) else 0
         study.finish(run)
         answers = study.answered(questions)
     records = [_record(q, a) for q, a in zip(questions, answers, strict=True)]
     write_atomically(table, to_vnncomp(listed.resolve().parent.name, records))
     print_table(records, str(place))
     return code
+
+
+@contextmanager
+def _answering(
+    cluster: ClusterAddress | None, workers: int | None, settings: Mapping[str, str], orders: Orders
+) -> Iterator[tuple[Answering, int]]:
+    """What answers, and how many questions at a time."""
+    if cluster is None:
+        workers = workers or 1
+        orders.threads = None if workers == 1 or "threads" in settings else _share(workers)
+        yield Here(orders), workers
+        return
+    from genbab.cli.many.there import cluster_crew
+
+    with cluster_crew(cluster, workers, settings, orders) as crew:
+        yield crew
 
 
 class Terminated(KeyboardInterrupt):
@@ -76,34 +98,16 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-def _worked(crew: Crew, workers: int) -> int:
-    """0 when all is answered; 130 or 143 after a signal, and open instances stay open."""
+def _until_signal(work: Callable[[], None]) -> int:
+    """0 when the work is done; 130 or 143 after a signal."""
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
-        crew.work(workers)
+        work()
     except KeyboardInterrupt as cause:
         return 143 if isinstance(cause, Terminated) else 130
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
-
-
-class Here:
-    """Questions of a list, answered by processes of this machine."""
-
-    def __init__(self, orders: Orders) -> None:
-        self.orders, self.children = orders, Children()
-
-    def ask(self, question: StudyQuestion) -> tuple[StudyAnswer, str]:
-        """What came of `genbab verify`; raises `Ended` after `end`."""
-        outcome = carried_out(self.orders(question), self.children)
-        if self.children.ended:  # it did not end by itself
-            raise Ended
-        return outcome.answer, facts()
-
-    def end(self) -> None:
-        """End the processes that run; no more are started."""
-        self.children.end()
 
 
 class Counter:
@@ -162,7 +166,9 @@ def _make(folder: Path, option: str) -> None:
         raise UsageError(f"{option} {folder}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _workers(text: str) -> int:
+def _workers(text: str | None) -> int | None:
+    if text is None:
+        return None
     if text.isdigit() and 0 < int(text) <= MOST_WORKERS:
         return int(text)
     raise UsageError(f"--workers {text}: must be a whole number from 1 to {MOST_WORKERS}")

@@ -22,7 +22,10 @@ def add_run(commands: Commands) -> None:
         help="results in VNN-COMP's form (default: beside the list)",
     )
     run.add_argument("--study", metavar="FILE.db", help="the file that keeps all (default: beside those)")
-    run.add_argument("--workers", metavar="N", default="1", help="processes at a time (default: 1)")
+    about = "processes at a time (default: 1; with --cluster: as many as there is room for)"
+    run.add_argument("--workers", metavar="N", help=about)
+    about = "run on the nodes of a cluster: ray, ray:local, ray:auto, ray:HOST:PORT or ray://HOST:PORT"
+    run.add_argument("--cluster", metavar="RAY", help=f"{about} (needs genbab[ray])")
     run.add_argument("--counterexamples", metavar="FOLDER", help="keep the counterexamples there")
     run.add_argument("--proofs", metavar="FOLDER", help="keep proofs there, and have them checked")
     add_check(run)

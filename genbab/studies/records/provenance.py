@@ -53,7 +53,7 @@ def file_hash(path: Path) -> str:
             return ""
         data = path.read_bytes()
         digest.update(data)
-        for one in _outside(data, path.parent):
+        for one in companions(data, path.parent):
             if not one.is_file():
                 return ""
             with one.open("rb") as file:
@@ -64,8 +64,8 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _outside(data: bytes, folder: Path) -> list[Path]:
-    """Files that belong to a model; looked up only where its bytes may name some."""
+def companions(data: bytes, folder: Path) -> list[Path]:
+    """The files in which a model of these bytes keeps tensors; looked up only where it may name some."""
     if b"location" not in data and data[:2] != b"\x1f\x8b":
         return []
     from genbab.reader.onnx.files import external_files
