@@ -13,7 +13,8 @@ from genbab.config import Config
 from genbab.nap import Pattern
 from genbab.studies.records.questions import StudyAnswer
 from genbab.studies.records.store import Study
-from genbab.studies.work.engine import Follow, Job, answer_all
+from genbab.studies.work.engine import Follow, answer_all
+from genbab.studies.work.jobs import Job
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,13 +28,16 @@ class StudyOptions(TypedDict, total=False):
 
     timeout: seconds per question (60 where neither this nor `config` says more); config: the settings of
     every run; study: a file that keeps every answer, from which the same call goes on after an interruption,
-    or an open `Study`; workers: processes (1); follow: told how many questions are answered, and of how many.
+    or an open `Study`; workers: processes (1), or tasks of a cluster at a time (as many as it has room for);
+    cluster: "ray", or what else `genbab run --cluster` takes; follow: told how many questions are answered,
+    and of how many.
     """
 
     timeout: float | None
     config: Config | None
     study: Study | str | Path | None
-    workers: int
+    workers: int | None
+    cluster: str | None
     follow: Follow | None
 
 
@@ -70,7 +74,8 @@ DEFAULTS: Mapping[str, Any] = {
     "timeout": None,
     "config": None,
     "study": None,
-    "workers": 1,
+    "workers": None,
+    "cluster": None,
     "follow": None,
     "example": None,
     "bounds": (0.0, 1.0),
@@ -118,8 +123,9 @@ class Work:
 
     config: Config
     study: Study | str | Path | None = None
-    workers: int = 1
+    workers: int | None = None
     follow: Follow | None = None
+    cluster: str | None = None
 
     @classmethod
     def of(cls, options: StudyOptions) -> Work:
@@ -128,8 +134,9 @@ class Work:
         asked = options["timeout"]
         chosen = config.timeout if asked is None else asked
         config = replace(config, timeout=SECONDS if chosen is None else chosen)
-        return cls(config, options["study"], options["workers"], options["follow"])
+        how = (options["study"], options["workers"], options["follow"], options["cluster"])
+        return cls(config, *how)
 
     def answers(self, jobs: Sequence[Job]) -> list[StudyAnswer]:
         """An answer to every question, in order; raises what `answer_all` raises."""
-        return answer_all(jobs, self.study, self.workers, self.follow)
+        return answer_all(jobs, self.study, self.workers, self.follow, self.cluster)

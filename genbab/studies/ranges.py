@@ -22,7 +22,8 @@ from genbab.studies.options import RangeOptions, Work, taking
 from genbab.studies.records.provenance import model_hash, text_hash
 from genbab.studies.records.questions import StudyAnswer, StudyQuestion
 from genbab.studies.results import SCHEMA, Row, aligned
-from genbab.studies.work.engine import Job, chosen_settings, packed
+from genbab.studies.work.engine import chosen_settings
+from genbab.studies.work.jobs import Job, packed
 
 
 @dataclass(frozen=True, eq=False)

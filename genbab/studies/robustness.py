@@ -30,7 +30,8 @@ from genbab.studies.results import (
     Radius,
     Sample,
 )
-from genbab.studies.work.engine import Job, chosen_settings, packed
+from genbab.studies.work.engine import chosen_settings
+from genbab.studies.work.jobs import Job, packed
 
 
 @taking(SampleOptions)

@@ -12,7 +12,7 @@ import pytest
 from genbab.studies.records.provenance import text_hash
 from genbab.studies.records.questions import StudyAnswer, StudyQuestion
 from genbab.studies.records.store import Study
-from genbab.studies.work.engine import packed
+from genbab.studies.work.jobs import packed
 
 EVIL = '<script>alert("1")</script>&amp;</style><img src=x onerror=alert(1)> \'"`${1}{{ 7*7 }}'
 """A name that is a page of its own where it is not escaped."""

@@ -18,6 +18,7 @@ from genbab.studies.data import samples
 from genbab.studies.records.questions import StudyQuestion
 from genbab.studies.results import CertifiedAccuracy, Sample
 from genbab.studies.work import engine
+from genbab.studies.work.jobs import Job
 
 X = torch.rand(4, 3, generator=torch.Generator().manual_seed(0))
 Y = [0, 1, 1, 0]
@@ -141,6 +142,6 @@ def test_facts_of_a_function_are_part_of_the_question(
     assert hashes[0] == hashes[2] != hashes[1]
     replayable = dataclasses.replace(model, replayable=True)
     assert model_hash(replayable) not in hashes
-    job = engine.Job(StudyQuestion("robustness", "m", "s"), model, np.zeros(3))
+    job = Job(StudyQuestion("robustness", "m", "s"), model, np.zeros(3))
     with pytest.raises(UsageError, match="registered as facts: workers=1"):
         engine.answer_all([job, job], tmp_path / "s.db", workers=2)

@@ -9,16 +9,15 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
+from genbab.cluster import ClusterAddress
 from genbab.config import Config
-from genbab.errors import GenbabError, UsageError
-from genbab.reader import Model
-from genbab.studies.data import Floats
+from genbab.errors import UsageError
 from genbab.studies.records.questions import StudyAnswer, StudyQuestion
 from genbab.studies.records.store import Study
-from genbab.studies.work.tasks import WRONG, perform
+from genbab.studies.work.jobs import Job, answered, packed, worth_drawing
+from genbab.studies.work.there import answer_there
 from genbab.system.process import brief_waits
 
 EVERY = 0.05
@@ -28,15 +27,6 @@ Follow = Callable[[int, int], None]
 """Told how many questions are answered, and of how many."""
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A question with the model and the numbers it is about."""
-
-    question: StudyQuestion
-    model: Model
-    x: Floats
-
-
 def chosen_settings(config: Config) -> dict[str, object]:
     """The settings that differ from the defaults, but for the time limit: what makes answers differ."""
     usual = Config().to_dict()
@@ -44,72 +34,67 @@ def chosen_settings(config: Config) -> dict[str, object]:
 
 
 def answer_all(
-    jobs: Sequence[Job], study: Study | str | Path | None, workers: int = 1, follow: Follow | None = None
+    jobs: Sequence[Job],
+    study: Study | str | Path | None,
+    workers: int | None = None,
+    follow: Follow | None = None,
+    cluster: str | None = None,
 ) -> list[StudyAnswer]:
     """An answer to every question, in order; those that the study has are not worked out again.
 
-    study: a file, an open study, or None for nothing kept. Several workers are processes that share the file.
-    An instance that fails, or whose process dies, is answered by "error" with the reason, and asked again
-    next time. Raises `UsageError` for a wrong number of workers, and where workers cannot start or do not
-    know the model.
+    study: a file, an open study, or None for nothing kept. Several workers are processes that share the file;
+    with a cluster they are its tasks (None: as many as it has room for), and only this process writes. An
+    instance that fails, or whose process dies, is answered by "error" with the reason, and asked again
+    next time. Raises `UsageError` for a wrong number of workers, for a cluster that cannot be used, and where
+    workers cannot start or do not know the model.
     """
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise UsageError(f"workers = {workers!r}: must be a whole number from 1")
-    if workers > 1 and not all(job.model.replayable for job in jobs):
-        raise UsageError("worker processes do not know functions that were registered as facts: workers=1")
-    questions = [job.question for job in jobs]
+    address = None if cluster is None else ClusterAddress.of(str(cluster))
+    several = address is None and (workers or 1) > 1
+    if (several or address) and not all(job.model.replayable for job in jobs):
+        what = "worker processes do not know functions that were registered as facts"
+        raise UsageError(f"{what}: workers=1, and no cluster")
+    questions, known = [job.question for job in jobs], {job.question.key: job for job in jobs}
     with ExitStack() as stack:
-        if study is None and workers > 1:
+        if study is None and several:
             study = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="genbab-"))) / "study.db"
         opened = study if isinstance(study, Study) else stack.enter_context(Study(study))
-        if workers > 1 and opened.path is None:
-            raise UsageError("several workers need a study in a file: Study(path)")
         run = opened.begin(questions)
         stack.callback(opened.finish, run)
         after = _Teller(opened, run, len(jobs), follow)
-        if workers == 1:
-            known = {job.question.key: job for job in jobs}
+        if several:
+            _by_processes(jobs, opened, _Workers(opened, run, workers or 1, after))
+        elif address is None:
             work(opened, run, lambda q: known[q.key], after)
-        else:
-            for data in {id(m): m.proto for m in (job.model for job in jobs)}.values():
-                opened.keep(data)
-            for job in jobs:
-                opened.keep(packed(job.x))
-            _Workers(opened, run, workers, after).wait()
+        elif opened.open(run):
+            answer_there(opened, run, known, (address, workers), after)
         answers = opened.answered(questions)
     missing = StudyAnswer("error", 0.0, None, "another process works on it")
     return [answer or missing for answer in answers]
 
 
-def packed(x: Floats) -> bytes:
-    """The numbers as bytes; their shape is known from the question's kind."""
-    return x.astype("<f8").tobytes()
+def _by_processes(jobs: Sequence[Job], study: Study, workers: _Workers) -> None:
+    """Have processes answer, which find models and numbers in the study's file."""
+    for data in {id(m): m.proto for m in (job.model for job in jobs)}.values():
+        study.keep(data)
+    for job in jobs:
+        study.keep(packed(job.x))
+    workers.wait()
 
 
 def work(study: Study, run: str, job_of: Callable[[StudyQuestion], Job], after: Callable[[], None]) -> None:
     """Answer the open questions of a run one after the other; `after` is called after each."""
     while (claim := study.claim(run)) is not None:
         try:
-            study.record(claim, _answered(study, job_of, claim.question))
+            answer = answered(job_of, claim.question)
+            if worth_drawing(answer):
+                study.keep(packed(job_of(claim.question).x))
+            study.record(claim, answer)
         except BaseException:
             study.release(claim)
             raise
         after()
-
-
-def _answered(study: Study, job_of: Callable[[StudyQuestion], Job], question: StudyQuestion) -> StudyAnswer:
-    """The answer, or the error that took its place; the study keeps inputs that are worth drawing."""
-    try:
-        job = job_of(question)
-        answer = perform(job.question, job.model, job.x)
-        if answer.verdict == WRONG or answer.result.get("counterexample"):
-            study.keep(packed(job.x))
-        return answer
-    except GenbabError as error:
-        return StudyAnswer("error", 0.0, None, str(error))
-    except Exception as error:
-        told = " ".join(str(error).split())
-        return StudyAnswer("error", 0.0, None, f"internal error: {type(error).__name__}: {told}")
 
 
 class _Teller:
@@ -129,6 +114,8 @@ class _Workers:
     """Processes of `genbab.studies.work.worker` on one run; they end with this process."""
 
     def __init__(self, study: Study, run: str, count: int, after: Callable[[], None]) -> None:
+        if study.path is None:
+            raise UsageError("several workers need a study in a file: Study(path)")
         self.study, self.name, self.after = study, run, after
         self.threads = max(1, (os.cpu_count() or 1) // count)
         self.running: list[subprocess.Popen[bytes]] = []

@@ -12,7 +12,8 @@ import torch
 from genbab.reader import Model, load_onnx
 from genbab.studies.records.questions import StudyQuestion
 from genbab.studies.records.store import Study
-from genbab.studies.work.engine import Job, work
+from genbab.studies.work.engine import work
+from genbab.studies.work.jobs import Job
 from genbab.system.process import end_with
 
 
