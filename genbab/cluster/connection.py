@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import concurrent.futures
-import logging
 import os
-import socket
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from genbab.cluster.address import ClusterAddress
+from genbab.cluster.holder import RayHolder, brief
 from genbab.cluster.tasks import TaskShare, WorkerDied
 from genbab.cluster.workplace import TaskSetup, at_work, different, versions
 from genbab.errors import GenbabError, UsageError
 from genbab.system.process import Ended
 
-STORE = 200_000_000
-"""Bytes of a local Ray's store of objects; more goes to the disk."""
-
 PROBE = 60.0
 """Seconds within which every node must say which versions it has."""
-
-REACH, MOST_TO_CONNECT, MOST_TO_START = 10.0, 60.0, 200.0
-"""Seconds for a Ray to take a connection at all, to be connected to, to be started."""
-
-LAST, SOON = 60.0, 3.0
-"""Seconds that an interrupted start of Ray has to come to its end, and an interrupted connecting."""
 
 CLEAR = 5.0
 """Seconds that nodes have to remove the files of a run."""
@@ -70,11 +59,11 @@ class RayTask:
             cause = getattr(error, "cause", None)
             if isinstance(cause, GenbabError):
                 raise cause from error
-            raise UsageError(f"a task of the cluster failed: {_brief(cause or error)}") from error
+            raise UsageError(f"a task of the cluster failed: {brief(cause or error)}") from error
         except self._ray.exceptions.RayError as error:
-            raise WorkerDied(_brief(error)) from error
+            raise WorkerDied(brief(error)) from error
         except ConnectionError as error:
-            raise UsageError(f"the connection to the cluster is lost: {_brief(error)}") from error
+            raise UsageError(f"the connection to the cluster is lost: {brief(error)}") from error
 
     def cancel(self, force: bool) -> None:
         """Interrupt it, or (force) kill its process; nothing where it has ended."""
@@ -142,7 +131,7 @@ class RayConnection:
                 found = self._ray.get(call, timeout=1.0)
                 wrong += [f"{node.name}: {told}"] if (told := different(found, wanted)) else []
             except (self._ray.exceptions.RayError, TimeoutError) as error:
-                wrong.append(f"{node.name}: {_brief(error)}")
+                wrong.append(f"{node.name}: {brief(error)}")
         if wrong:
             raise UsageError(
                 f"nodes of the cluster cannot work with this genbab: {'; '.join(wrong)}; install the same "
@@ -172,7 +161,7 @@ def connected(address: ClusterAddress) -> Iterator[RayConnection]:
         import ray
     except ImportError as error:
         raise UsageError('a cluster needs Ray: pip install "genbab[ray]"') from error
-    holder = None if ray.is_initialized() else _Holder(ray, address)
+    holder = None if ray.is_initialized() else RayHolder(ray, address)
     try:
         how = "already connected" if holder is None else holder.begin()
         connection = RayConnection(ray, how, since)
@@ -183,92 +172,6 @@ def connected(address: ClusterAddress) -> Iterator[RayConnection]:
     finally:
         if holder is not None:
             holder.end()
-
-
-class _Holder:
-    """A thread that connects, or starts a Ray, and lives as long as that.
-
-    In a thread Ray leaves SIGTERM as it is; it has to live because a Ray that was started ends with it; and a
-    start that is interrupted comes to its end before it is shut down, else some of its processes would stay.
-    """
-
-    def __init__(self, ray: Any, address: ClusterAddress) -> None:
-        self._ray, self._address = ray, address
-        self._begun, self._over, self._ended = (threading.Event() for _ in range(3))
-        self._how = ""
-        self._trouble: BaseException | None = None
-        self._thread = threading.Thread(target=self._hold, name="genbab-ray", daemon=True)
-
-    def begin(self) -> str:
-        """Connect or start: which of both; raises `UsageError` where neither is possible."""
-        starts = self._address.place in ("", "local")
-        until = time.monotonic() + (MOST_TO_START if starts else MOST_TO_CONNECT)
-        self._thread.start()
-        while not self._begun.wait(0.1):
-            if time.monotonic() > until:
-                raise UsageError(
-                    f"Ray does not answer ({self._address.place or 'ray'}); is it up, is it busy?"
-                )
-        if self._trouble is not None:
-            raise self._trouble
-        return self._how
-
-    def end(self) -> None:
-        """Let the connection end, with a Ray that was started."""
-        self._over.set()
-        starts = self._address.place in ("", "local")
-        self._ended.wait(LAST if self._begun.is_set() or starts else SOON)
-
-    def _hold(self) -> None:
-        try:
-            self._how = _begin(self._ray, self._address)
-            self._begun.set()
-            self._over.wait()
-        except BaseException as error:
-            self._trouble = error
-        finally:
-            self._ray.shutdown()
-            self._begun.set()
-            self._ended.set()
-
-
-def _begin(ray: Any, address: ClusterAddress) -> str:
-    """Connect, or start a Ray: which of both."""
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
-    usual = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    own = {"include_dashboard": False, "object_store_memory": STORE}
-    place = address.place or "auto"
-    try:
-        if place != "local":
-            _reach(os.environ.get("RAY_ADDRESS", place) if place == "auto" else place)
-            ray.init(place, **usual)
-            return "connected"
-    except Exception as error:
-        if address.place or os.environ.get("RAY_ADDRESS"):
-            where = os.environ.get("RAY_ADDRESS", place) if place == "auto" else place
-            raise UsageError(f"no connection to the cluster {where}: {_brief(error)}") from error
-        ray.shutdown()
-    _started(ray, {**usual, **own})
-    return "started"
-
-
-def _reach(place: str) -> None:
-    """Raise OSError where nobody listens at HOST:PORT; Ray itself would try for minutes."""
-    host, _, port = place.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), REACH).close()
-
-
-def _started(ray: Any, options: Mapping[str, Any]) -> None:
-    """Start a Ray; another time where it gives up, as on machines that have much to do."""
-    for again in (True, False):
-        try:
-            ray.init("local", **options)
-            return
-        except Exception as error:
-            ray.shutdown()
-            if not again:
-                raise UsageError(f"Ray cannot be started here: {_brief(error)}") from error
 
 
 def _node(facts: Mapping[str, Any]) -> ClusterNode:
@@ -301,9 +204,3 @@ def _removing(name: str) -> Callable[[], None]:
         shutil.rmtree(Path(tempfile.gettempdir()) / name, ignore_errors=True)
 
     return remove
-
-
-def _brief(error: BaseException) -> str:
-    """The error in one line."""
-    lines: Sequence[str] = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no reason is known'}"[:300]
