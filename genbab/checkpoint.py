@@ -86,12 +86,6 @@ class Checkpoint:
     known: bool = False
     failed: str = ""
 
-    def __post_init__(self) -> None:
-        if self.config.workers != 1:
-            raise UsageError(
-                f"checkpoint: a run of several workers ({self.config.workers}) cannot be kept yet"
-            )
-
     @property
     def seconds_before(self) -> float:
         """Seconds that earlier runs took."""

@@ -45,7 +45,8 @@ class Prover:
         self.context, self.plan, self.account = context, plan, account
         falsify, follow = context.turns.falsify, context.saver.follow
         self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch, context.proof)
-        self.crew = SearchCrew(LocalTeam(context.config.workers), context.schedule.deadline, context.turns)
+        team, deadline = LocalTeam(context.config.workers), context.schedule.deadline
+        self.crew = SearchCrew(team, deadline, context.turns, context.saver)
 
     def prove(self, state: RootState, share: float) -> str:
         """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not.
@@ -155,7 +156,7 @@ class Prover:
             task = before.task(branching, self.setup) if before else branching.within(region, self.setup)
             begun = task.state = task.state or task.search.begin(task.search.bound(task.domains))
             saver.searching(lambda: SubsearchData.of(task))
-            return self.crew.domains(task.search, begun)
+            return self.crew.domains(task.search, begun, lambda d: replace(SubsearchData.of(task), state=d))
         search = RegionSearch(
             branching,
             self.setup,

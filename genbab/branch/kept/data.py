@@ -134,6 +134,9 @@ class RegionData:
         )
 
 
+SearchData = DomainData | SubsearchData | RegionData
+"""A search at hand: over boxes of inputs, inside a region by neurons, over regions."""
+
 CLASSES: tuple[type, ...] = (
     Divided,
     DomainData,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 
 import torch
 
 from genbab.branch import DomainSearch, RegionSearch, SearchOutcome, Status
+from genbab.branch.kept.data import DomainData, SearchData
 from genbab.branch.regions.search import RegionState
 from genbab.branch.search import DomainState
 from genbab.driver.crew.regions import SharedRegions
 from genbab.driver.crew.sharing import SharedSearch
-from genbab.driver.crew.team import Team
+from genbab.driver.crew.team import Pictures, Team
 from genbab.driver.turns import Turns
 from genbab.errors import UsageError
 from genbab.system.deadline import Deadline
@@ -38,11 +40,16 @@ def check_workers(workers: int, device: torch.device) -> None:
 class SearchCrew:
     """The workers of one search at a time; 1: this process alone."""
 
-    def __init__(self, team: Team, deadline: Deadline, turns: Turns) -> None:
-        self.team, self.deadline, self.turns = team, deadline, turns
+    def __init__(self, team: Team, deadline: Deadline, turns: Turns, pictures: Pictures) -> None:
+        self.team, self.deadline, self.turns, self.pictures = team, deadline, turns, pictures
 
-    def domains(self, search: DomainSearch, state: DomainState) -> SearchOutcome:
-        """How a search over domains ends that has come so far.
+    def domains(
+        self,
+        search: DomainSearch,
+        state: DomainState,
+        wrap: Callable[[DomainData], SearchData] = lambda picture: picture,
+    ) -> SearchOutcome:
+        """How a search over domains ends that has come so far; wrap: what it is to whoever keeps it.
 
         Raises what ends any search, and `ResourceError` where a worker is lost.
         """
@@ -54,7 +61,9 @@ class SearchCrew:
         outcome = search.proceed(state, enough)
         if outcome.status is not Status.PAUSED:
             return outcome
-        return SharedSearch(search, state, self.turns, self.team).run(self.deadline)
+        shared = SharedSearch(search, state, self.turns, self.team)
+        shared.wrap = wrap
+        return self._run(shared)
 
     def regions(self, search: RegionSearch, state: RegionState) -> SearchOutcome:
         """How a search over regions ends that has come so far; raises as `domains`."""
@@ -66,8 +75,12 @@ class SearchCrew:
         outcome = search.proceed(state, enough)
         if outcome.status is not Status.PAUSED:
             return outcome
-        return SharedRegions(search, state, self.turns, self.team).run(self.deadline)
+        return self._run(SharedRegions(search, state, self.turns, self.team))
 
     def _late(self, began: float) -> bool:
         """Whether it is time that others help."""
         return self.team.size > 1 and time.monotonic() - began > ALONE
+
+    def _run(self, shared: SharedSearch) -> SearchOutcome:
+        shared.pictures = self.pictures if self.pictures.keeps else None
+        return shared.run(self.deadline)

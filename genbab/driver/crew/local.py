@@ -106,8 +106,8 @@ def _begin(work: Callable[[Post], None], mine: Connection, theirs: Connection, p
     end_with(parent)
     theirs.close()
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     work(Pipe(mine))
     os._exit(0)

@@ -12,6 +12,7 @@ from genbab.branch import SearchProgress, Tally
 from genbab.branch.open.packing import PackedDomains, Packing
 from genbab.branch.open.pool import keys_of
 from genbab.driver.crew.proving import Note
+from genbab.errors import GenbabError, ResourceError
 from genbab.result import Counterexample
 from genbab.system.coding import Coder, numbers, tensor_of
 
@@ -156,6 +157,13 @@ class Failed:
     text: str
     memory: bool = False
     lost: bool = False
+
+    def error(self) -> GenbabError:
+        """The same for people."""
+        if self.memory:
+            short = f"not enough memory for several workers ({self.text.strip()}); try fewer"
+            return ResourceError(short)
+        return GenbabError(f"a worker failed:\n{self.text}")
 
 
 Order = Take | Give | Reveal | Divide

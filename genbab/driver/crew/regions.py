@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 
 from genbab.branch import Region, RegionSearch, SearchOutcome, SearchProgress, Status
-from genbab.branch.kept.data import search_coder
+from genbab.branch.kept.data import DomainData, RegionData, SearchData, search_coder
 from genbab.branch.regions.bounding import costliest_split
 from genbab.branch.regions.forecast import needed_at_rate
 from genbab.branch.regions.search import Divided, RegionState
@@ -88,6 +88,12 @@ class SharedRegions(SharedSearch):
     def progress(self, last: SearchProgress | None = None) -> SearchProgress:
         """Where the whole search stands."""
         return replace(super().progress(last), bound=self.proved)
+
+    def data(self, picture: DomainData) -> SearchData:
+        """The search over regions, with what is open in the picture inside the root's."""
+        found = RegionData.of(self.state)
+        whole = replace(found.whole, state=picture)
+        return replace(found, regions=self._open(), whole=whole, proved=self.proved)
 
     def balance(self) -> None:
         """Share domains, and send members whose turn is over where they are wanted."""

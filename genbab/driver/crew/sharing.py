@@ -9,12 +9,13 @@ its part with it: then nothing is proved.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from genbab.attack import Falsified
 from genbab.branch import DomainSearch, SearchOutcome, SearchProgress, Status
-from genbab.branch.kept.data import DomainData
+from genbab.branch.kept.data import DomainData, SearchData
 from genbab.branch.open.pool import Pool
 from genbab.branch.search import INF, DomainState
 from genbab.driver.crew.member import Member, Post, served
@@ -22,11 +23,11 @@ from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, N
 from genbab.driver.crew.part import MemberPart
 from genbab.driver.crew.proving import MemberNotes, ProofMerge
 from genbab.driver.crew.snapshot import Snapshot
-from genbab.driver.crew.team import Team
+from genbab.driver.crew.team import Pictures, Team
 from genbab.driver.endings import Hopeless
 from genbab.driver.record.proving import TreeNotes
 from genbab.driver.turns import Turns
-from genbab.errors import DeadlineReached, GenbabError, ResourceError
+from genbab.errors import DeadlineReached
 from genbab.system.deadline import Deadline
 
 LITTLE = 8
@@ -40,6 +41,9 @@ MOST = 16_384
 
 EVERY = 20.0
 """Seconds between two copies of what all members have, where such are kept."""
+
+PATIENCE = 2.0
+"""Seconds that members have at the end to show what they have open."""
 
 LOOK = 0.5
 """Seconds after which a crew that nobody writes to looks at the time."""
@@ -64,6 +68,8 @@ class SharedSearch:
         self.parts: list[MemberPart] = []
         self.waiting: list[Parcel] = []
         self.snapshot: Snapshot | None = None
+        self.pictures: Pictures | None = None
+        self.wrap: Callable[[DomainData], SearchData] = lambda picture: picture
         self.pictured = time.monotonic()
         record = search.setup.record
         self.merge = ProofMerge(record.notes) if isinstance(record, TreeNotes) else None
@@ -73,6 +79,8 @@ class SharedSearch:
         try:
             for link in self.team.start(self):
                 self.parts.append(MemberPart(link, NOTHING, keeps=self.team.restores))
+            if self.pictures is not None:
+                self.pictures.shared(self.data(DomainData.of(self.base)))
             self._deal()
             while (outcome := self.ended()) is None:
                 links = {n: part.member for n, part in enumerate(self.parts) if not part.lost}
@@ -82,8 +90,11 @@ class SharedSearch:
                 if self.snapshot is None:
                     self.balance()
                 deadline.check()
+            if outcome.status in (Status.TIMEOUT, Status.MEMORY):
+                self._last_picture()
             return outcome
         except DeadlineReached:
+            self._last_picture()
             return SearchOutcome(Status.TIMEOUT, self.progress())
         finally:
             for part in self.parts:
@@ -160,7 +171,7 @@ class SharedSearch:
         """A member is gone: others get what it had, where that is known, or this is the end."""
         others = [p for p in self.parts if not p.lost and p is not part]
         if not (self.team.restores and message.lost and others):
-            raise _error(message)
+            raise message.error()
         self.abandon(part)
         if part.asked is not None and part.asked != HERE:
             self.parts[part.asked].waits = False
@@ -174,21 +185,42 @@ class SharedSearch:
         """Take back what else a member had that is lost."""
 
     def _picture(self) -> None:
-        """Now and then, have members show what they have open, where copies are kept."""
+        """Now and then, have members show what they have open, where that is kept."""
         if self.snapshot is None:
-            if not self.team.restores or time.monotonic() - self.pictured < EVERY:
+            late = self.team.restores and time.monotonic() - self.pictured > EVERY
+            if not late and not (self.pictures is not None and self.pictures.wanted()):
                 return
             self.snapshot = Snapshot()
         self.snapshot.ask([part for part in self.parts if not part.lost])
         if self.snapshot.complete:
-            self.picture_taken(self.snapshot)
+            data = self.picture_taken(self.snapshot)
+            if self.pictures is not None and not self.snapshot.trouble:
+                self.pictures.taken(self.data(data))
             self.snapshot, self.pictured = None, time.monotonic()
+
+    def data(self, picture: DomainData) -> SearchData:
+        """The search at hand, with what is open in the picture."""
+        return self.wrap(picture)
 
     def picture_taken(self, snapshot: Snapshot) -> DomainData:
         """What is open everywhere, as the data of one search."""
         device = self.packing.root.bound.device
         open_ = [parcel.packed(device) for parcel in (*snapshot.parcels, *self.waiting)]
         return DomainData(self.packing.began, open_, self.least, self.given_up, self.progress())
+
+    def _last_picture(self) -> None:
+        """A picture of what is open at the end, if that does not take long and somebody keeps it."""
+        late, self.pictured = time.monotonic() + PATIENCE, -INF
+        if self.pictures is None:
+            return
+        self.snapshot = self.snapshot or Snapshot()
+        while self.snapshot is not None and time.monotonic() < late:
+            self._picture()
+            links = {n: part.member for n, part in enumerate(self.parts) if not part.lost}
+            for number, message in self.team.messages(links, LOOK):
+                with suppress(DeadlineReached):  # who follows the rounds says so, which is known
+                    self.follow(self.parts[number], message)
+            self._picture()
 
     def searching(self) -> Sequence[tuple[int, MemberPart]]:
         """The members that search domains, with their numbers, those who have least first."""
@@ -264,10 +296,3 @@ class SharedSearch:
             stored=sum(p.stored for p in parts),
             away=sum(p.away for p in parts),
         )
-
-
-def _error(message: Failed) -> Exception:
-    """What a member's failure is for people."""
-    if message.memory:
-        return ResourceError(f"not enough memory for several workers ({message.text.strip()}); try fewer")
-    return GenbabError(f"a worker failed:\n{message.text}")

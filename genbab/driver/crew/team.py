@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from genbab.branch.kept.data import SearchData
 from genbab.driver.crew.member import Post
 from genbab.driver.crew.messages import Answer, Order
 
@@ -14,6 +15,23 @@ class SharedWork(Protocol):
 
     def work(self, place: int, post: Post) -> None:
         """What the member at this place does, until its crew is gone."""
+
+
+class Pictures(Protocol):
+    """Who keeps pictures of a search that is shared: what was open everywhere at one moment."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anybody wants any."""
+
+    def shared(self, data: SearchData) -> None:
+        """The search is shared from here on; until there is another one, this is the picture."""
+
+    def wanted(self) -> bool:
+        """Whether it is time for another one."""
+
+    def taken(self, data: SearchData) -> None:
+        """Here it is."""
 
 
 class Link(Protocol):

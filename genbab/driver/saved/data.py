@@ -8,14 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from genbab.bounds import Engine
-from genbab.branch.kept.data import DomainData, RegionData, SubsearchData, search_coder
+from genbab.branch.kept.data import SearchData, search_coder
 from genbab.branch.tally import Sums
 from genbab.driver.ledger import Ledger
 from genbab.driver.root import RootFound, RootState
 from genbab.system.coding import Coder
-
-SearchData = DomainData | SubsearchData | RegionData
-"""A search at hand: over boxes of inputs, inside a region by neurons, over regions."""
 
 
 @dataclass(frozen=True, eq=False)

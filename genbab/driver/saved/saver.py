@@ -11,11 +11,12 @@ from torch import Tensor
 
 from genbab.bounds import Engine
 from genbab.branch import SearchProgress
+from genbab.branch.kept.data import SearchData
 from genbab.branch.open.pool import SpillFull
 from genbab.checkpoint import Checkpoint
 from genbab.driver.ledger import Ledger
 from genbab.driver.root import RootFound
-from genbab.driver.saved.data import LedgerData, OpenBoxes, RunData, SearchData, run_coder
+from genbab.driver.saved.data import LedgerData, OpenBoxes, RunData, run_coder
 from genbab.driver.saved.fits import fingerprint, names
 from genbab.driver.turns import Turns
 from genbab.errors import UsageError
@@ -26,6 +27,9 @@ REST = 35
 
 SPARE = 0.25
 """Seconds of a time limit that are kept for the last write besides what it takes."""
+
+PICTURE = 1.0
+"""Seconds that are kept besides for the last picture of a search that is shared."""
 
 MOST = 0.2
 """Of a time limit, the most that is kept for the last write."""
@@ -44,6 +48,7 @@ class Saver:
         self._search: Callable[[], SearchData] | None = None
         self._next = self._took = 0.0
         self._held = 0
+        self._shared = False
 
     def go_on(self, data: RunData) -> None:
         """The run is taken up from this data."""
@@ -78,7 +83,26 @@ class Saver:
         assert left is not None
         if left.root is not None:
             left.boxes[0] = left.root.state
-        left.root, left.search, self._search = None, None, search
+        left.root, left.search, self._search, self._shared = None, None, search, False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a checkpoint."""
+        return self.checkpoint is not None
+
+    def shared(self, data: SearchData) -> None:
+        """The search at hand is shared from here on: what is written is the last picture of it."""
+        self._search, self._shared = lambda: data, True
+
+    def wanted(self) -> bool:
+        """Whether it is time for a picture of a search that is shared."""
+        return self.checkpoint is not None and time.monotonic() >= self._next
+
+    def taken(self, data: SearchData) -> None:
+        """Write a picture of a search that is shared."""
+        self._search = lambda: data
+        self.write()
+        self._reserve(1.0)
 
     def done(self, reason: str, margin: float) -> None:
         """The box at hand is done: it has this margin, and is proved, or else it is said why not."""
@@ -97,15 +121,19 @@ class Saver:
 
     def due(self, held: int = 0) -> None:
         """Write if it is time; held: bytes of open domains, which say how long the last write may take."""
-        checkpoint, deadline = self.checkpoint, self.ledger.deadline
-        if checkpoint is None:
+        if self.checkpoint is None or self._shared:
             return
         if time.monotonic() >= self._next:
             self._held = held
             self.write()
+        self._reserve(max(1.0, held / max(self._held, 1 << 20)))
+
+    def _reserve(self, more: float) -> None:
+        """Keep time for the last write, which takes so many times as long as the one before."""
+        deadline = self.ledger.deadline
         if deadline.seconds is not None:
-            more = max(1.0, held / max(self._held, 1 << 20))
-            deadline.reserve = min(SPARE + 2 * more * self._took, MOST * deadline.seconds)
+            picture = PICTURE if self._shared else 0.0
+            deadline.reserve = min(SPARE + picture + 2 * more * self._took, MOST * deadline.seconds)
 
     def write(self) -> None:
         """Write now. Where that fails the run goes on, and the checkpoint says why."""
