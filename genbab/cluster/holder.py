@@ -84,7 +84,8 @@ def _begin(ray: Any, address: ClusterAddress) -> str:
     except Exception as error:
         if address.place or os.environ.get("RAY_ADDRESS"):
             where = os.environ.get("RAY_ADDRESS", place) if place == "auto" else place
-            raise UsageError(f"no connection to the cluster {where}: {brief(error)}") from error
+            token = "" if "RAY_AUTH_MODE" in os.environ else "; where it wants a token: RAY_AUTH_MODE=token"
+            raise UsageError(f"no connection to the cluster {where}: {brief(error)}{token}") from error
         ray.shutdown()
     _started(ray, {**usual, **own})
     return "started"

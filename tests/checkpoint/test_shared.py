@@ -60,8 +60,8 @@ def test_killed_after_any_round(
 
 @pytest.mark.parametrize("way", ("inputs", "regions"))
 def test_the_time_limit_leaves_all_that_is_open(files: Files, way: str, pictures: list[Any]) -> None:
-    files.ask(0.0005)
-    result = files.begin(way, workers=2, timeout=3.0)
+    files.ask(0.01)
+    result = files.begin(way, workers=2, timeout=2.0)
     rounds = 0
     while result.verdict is Verdict.TIMEOUT and rounds < 6:
         rounds += 1

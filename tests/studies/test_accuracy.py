@@ -18,7 +18,7 @@ from genbab import GenbabError, UsageError
 from genbab.reader import Model
 from genbab.specs import robustness
 from genbab.studies.radius import radius_of
-from genbab.studies.work import engine
+from genbab.studies.work import jobs
 
 SHAPE = (3, 2, 2)
 PIXELS = {"mean": [0.4, 0.5, 0.6], "std": [0.25, 0.2, 0.3], "axis": -3}
@@ -163,7 +163,7 @@ def test_a_study_is_not_worked_out_twice(
         raise AssertionError("asked again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "perform", never)
+        patch.setattr(jobs, "perform", never)
         assert accuracy(*data, study=place, samples=4).rows() == first.rows()
         changed = accuracy(*data, study=place, samples=4, eps=0.03)
     assert changed.unknown.all() and "asked again" in changed.reason, "an error claims nothing"
