@@ -6,8 +6,8 @@ in it is ever run: no array holds objects.
 
 from __future__ import annotations
 
-import io
 import json
+import math
 import os
 import struct
 import tempfile
@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from genbab.errors import UsageError
 Array = npt.NDArray[Any]
 
 HEADER = "header.json"
+
+SLICE = 1 << 20
+"""Bytes of an array that are written and read at a time."""
 
 
 def write_archive(path: Path, header: Any, arrays: Sequence[Array]) -> int:
@@ -54,7 +57,7 @@ def pack(file: BinaryIO, header: Any, arrays: Sequence[Array]) -> None:
         archive.writestr(HEADER, json.dumps(header, allow_nan=False))
         for number, array in enumerate(arrays):
             with archive.open(f"{number:06d}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asarray(array, order="C"), allow_pickle=False)
+                _write(entry, np.asarray(array, order="C"))
 
 
 def read_archive(path: Path, what: str) -> tuple[Any, list[Array]]:
@@ -89,6 +92,35 @@ def unpack(file: BinaryIO) -> tuple[Any, list[Array]]:
         header = json.loads(archive.read(HEADER))
         arrays = []
         for number in range(len(archive.namelist()) - 1):
-            content = io.BytesIO(archive.read(f"{number:06d}.npy"))
-            arrays.append(np.lib.format.read_array(content, allow_pickle=False))
+            info = archive.getinfo(f"{number:06d}.npy")
+            with archive.open(info) as entry:
+                arrays.append(_read(entry, info.file_size))
     return header, arrays
+
+
+def _write(entry: IO[bytes], array: Array) -> None:
+    """Write an array as numpy does, without a copy of all of it."""
+    if array.dtype.hasobject:
+        raise ValueError("an array of objects")
+    np.lib.format.write_array_header_1_0(entry, np.lib.format.header_data_from_array_1_0(array))
+    numbers = array.reshape(-1).view(np.uint8)
+    for start in range(0, len(numbers), SLICE):
+        entry.write(numbers[start : start + SLICE].data)
+
+
+def _read(entry: IO[bytes], size: int) -> Array:
+    """The array of an entry of so many bytes; raises `ValueError` and what zip files raise."""
+    if np.lib.format.read_magic(entry) != (1, 0):
+        raise ValueError("an array of another format")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(entry)
+    count = math.prod(shape)
+    wrong = by_columns or dtype.hasobject or min(shape, default=0) < 0
+    if wrong or entry.tell() + count * dtype.itemsize != size:
+        raise ValueError("an array of another shape or type than it says")
+    found = np.empty(count, dtype)
+    numbers = found.view(np.uint8).data
+    for start in range(0, len(numbers), SLICE):
+        place = numbers[start : start + SLICE]
+        place[:] = entry.read(len(place))  # which raises where less is left
+    entry.read()  # for the checksum
+    return found.reshape(shape)
