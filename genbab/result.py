@@ -16,13 +16,14 @@ onnxruntime; "seconds STAGE"; "gain predicted" and "gain realised": the
 mean over all splits (but those of pure input splitting) of what a split was expected to and did add to the
 worst margin, both children put together as (√a + √b)² / 4, and "gain correlation" of the two; "history": the
 bound against time, lists of [seconds, bound, open domains, domains]; "proof": the file of a proof, or why
-there is none; "proof_check": what the checker said of it, {"outcome": "accepted" | "rejected" | "refused" |
-"not checked", "reason", "checker" (its version), "seconds", "bytes"}; "layers": how wide the arguments of
-nonlinear nodes were at the root, on its least refuted box: {"node", "name", "function", "neurons", "mean",
-"widest"} each, and "gap", what of the gap the node is responsible for; "gap": {"clause", "bound", "value"},
-the margin of one row by one pass at the root, and the network's own where that bound is attained: the layers'
-parts add up to value - bound; "inputs": {"name", "shape"} each; "box": {"lower", "upper"}, the box that holds
-the counterexample, to seven digits.
+there is none; "checkpoint": the file that the run is kept in and can go on from, or why there is none;
+"earlier seconds": what the runs before it took, where it was taken up; "proof_check": what the checker said
+of it, {"outcome": "accepted" | "rejected" | "refused" | "not checked", "reason", "checker" (its version),
+"seconds", "bytes"}; "layers": how wide the arguments of nonlinear nodes were at the root, on its least
+refuted box: {"node", "name", "function", "neurons", "mean", "widest"} each, and "gap", what of the gap the
+node is responsible for; "gap": {"clause", "bound", "value"}, the margin of one row by one pass at the root,
+and the network's own where that bound is attained: the layers' parts add up to value - bound; "inputs":
+{"name", "shape"} each; "box": {"lower", "upper"}, the box that holds the counterexample, to seven digits.
 
 Numbers that JSON cannot hold are the strings "inf", "-inf" and "nan", here and inside `statistics`.
 """
