@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from genbab.cluster.actors import RayActor, ready
 from genbab.cluster.address import ClusterAddress
 from genbab.cluster.holder import RayHolder, brief
 from genbab.cluster.tasks import TaskShare, WorkerDied
@@ -105,6 +106,14 @@ class RayConnection:
         call = self._ray.remote(at_work).options(**where, name=f"genbab.{function.__name__}")
         setup = replace(self._setup, cpus=share.cpus)
         return RayTask(self._ray, call.remote(function, arguments, setup, dict(data)))
+
+    def actor(self, function: Callable[..., None], arguments: tuple[Any, ...], share: TaskShare) -> RayActor:
+        """Have the function called in an actor on some node, with a `Mailbox` and these arguments."""
+        return RayActor(self._ray, (function, arguments), replace(self._setup, cpus=share.cpus), share)
+
+    def ready(self, actors: Mapping[int, RayActor], seconds: float) -> list[int]:
+        """The numbers of the actors that have said something, or died, after waiting so long for one."""
+        return ready(self._ray, actors, seconds)
 
     def room(self, share: TaskShare) -> int:
         """How many tasks of this share run at a time on the nodes that are there now."""

@@ -49,18 +49,22 @@ class Workplace:
 def at_work(
     function: Callable[..., T], arguments: tuple[Any, ...], setup: TaskSetup, data: Mapping[str, Any]
 ) -> T:
-    """What the function returns for a `Workplace` and these arguments.
-
-    This process and those that it starts use as many threads as the task has cores. Raises `UsageError` on a
-    node of other versions.
-    """
-    if versions() != dict(setup.versions):
-        raise UsageError(f"node {platform.node()}: {different(versions(), setup.versions)}")
-    os.environ.update(dict.fromkeys(THREADS, str(setup.cpus)))
+    """What the function returns for a `Workplace` and these arguments; raises as `set_up`."""
+    set_up(setup)
     import ray
 
     place = Workplace(setup.cpus, private_folder(setup.folder), lambda name: bytes(ray.get(data[name])))
     return function(place, *arguments)
+
+
+def set_up(setup: TaskSetup) -> None:
+    """Let this process and those that it starts use as many threads as there are cores for it.
+
+    Raises `UsageError` on a node of other versions.
+    """
+    if versions() != dict(setup.versions):
+        raise UsageError(f"node {platform.node()}: {different(versions(), setup.versions)}")
+    os.environ.update(dict.fromkeys(THREADS, str(setup.cpus)))
 
 
 def different(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:

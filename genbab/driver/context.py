@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from genbab.bounds import Engine
 from genbab.config import Config
+from genbab.driver.crew import SearchCrew, Serving
 from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
 from genbab.driver.saved.saver import Saver
@@ -29,6 +30,7 @@ class Context:
     turns: Turns
     undefined: Undefined
     saver: Saver
+    crew: SearchCrew | Serving
     proof: ProofRecord | None = None
 
     def share(self, part: float) -> float:

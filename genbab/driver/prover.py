@@ -25,7 +25,6 @@ from genbab.branch.kept.data import DomainData, RegionData, SubsearchData
 from genbab.branch.open.pool import SpillFull
 from genbab.driver.account import RootAccount
 from genbab.driver.context import Context
-from genbab.driver.crew import LocalTeam, SearchCrew
 from genbab.driver.endings import without_proof
 from genbab.driver.root import RootFound, RootState, optimised
 from genbab.driver.strategy import Strategy
@@ -45,8 +44,7 @@ class Prover:
         self.context, self.plan, self.account = context, plan, account
         falsify, follow = context.turns.falsify, context.saver.follow
         self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch, context.proof)
-        team, deadline = LocalTeam(context.config.workers), context.schedule.deadline
-        self.crew = SearchCrew(team, deadline, context.turns, context.saver)
+        self.crew = context.crew
 
     def prove(self, state: RootState, share: float) -> str:
         """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not.

@@ -50,6 +50,13 @@ class Stages:
         context.ledger.forget()
         return ""
 
+    def serve(self) -> None:
+        """Take up the search at hand of another process, at once."""
+        left, config = self.context.saver.taken_up(), self.context.config
+        assert left is not None, "there is a search"
+        fixed = config.with_(branching=left.splits, retighten=left.retighten)
+        self._by_plan(self._plan(left.boxes, fixed), left)
+
     def settled(self, clauses: Sequence[int], points: bool = True) -> bool:
         """Whether exact arithmetic refutes some of these clauses; the query is without them then.
 

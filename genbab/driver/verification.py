@@ -13,7 +13,7 @@ from genbab.branch import Status
 from genbab.checkpoint import KeptRun
 from genbab.config import Config
 from genbab.driver.context import Context
-from genbab.driver.crew import check_workers
+from genbab.driver.crew import LocalTeam, SearchCrew, check_workers
 from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved
 from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
@@ -62,14 +62,17 @@ class Verification:
         self.challenge = Challenge(model, spec, self.engine.exact, schedule, config)
         query = queries(self.challenge.domain, self.engine.exact, device)
         self.undefined = Undefined(self.engine.exact, query)
-        turns = Turns(self.challenge, schedule.clock)
+        turns = self.turns = Turns(self.challenge, schedule.clock)
         self.proof = None
         if told.proof is not None:
             self.proof = ProofRecord(told.proof, model, self.challenge.domain, self.engine.exact, config)
-        self.saver = Saver(told.checkpoint, self.engine, self.ledger, turns)
-        if told.checkpoint is not None and told.checkpoint.before is not None:
-            query = self._going_on(told.checkpoint.before, query)
-        parts = self.engine, self.ledger, turns, self.undefined, self.saver, self.proof
+        self.saver = Saver(told.checkpoint, config, self.engine, self.ledger, turns)
+        before = told.before if told.checkpoint is None else told.checkpoint.before
+        if before is not None:
+            query = self._going_on(before, query)
+        team = LocalTeam(config.workers)
+        crew = told.crew(self) if told.crew else SearchCrew(team, deadline, turns, self.saver)
+        parts = self.engine, self.ledger, turns, self.undefined, self.saver, crew, self.proof
         self.stages = Stages(Context(config, schedule, *parts), query)
 
     def _going_on(self, before: KeptRun, query: Query) -> Query:
@@ -80,6 +83,10 @@ class Verification:
         self.challenge.settled = frozenset(run.settled)
         self.saver.go_on(run)
         return query.without(run.settled)
+
+    def serve(self) -> None:
+        """Take up the search at hand for a crew elsewhere; leaves by what its member raises."""
+        self.stages.serve()
 
     def decide(self) -> Result:
         """The verdict, with the reason for it; never raises for lack of time."""

@@ -15,6 +15,7 @@ import genbab
 from genbab.attack import Attacker, AttackOutcome
 from genbab.bounds import Engine
 from genbab.checkpoint import AskedFiles, Checkpoint, read_checkpoint
+from genbab.config import Config
 from genbab.driver import prover
 from genbab.driver.ledger import Ledger
 from genbab.driver.root import optimised
@@ -160,7 +161,7 @@ def test_writing_takes_a_small_share_of_the_time(
     monkeypatch.setattr(checkpoint, "write", write)
     ledger = Ledger(Deadline(1000.0), lambda _: None)
     turns = SimpleNamespace(challenge=SimpleNamespace(settled=frozenset()), rounds=0)
-    saver = Saver(checkpoint, Engine(network, network, 1 << 28), ledger, cast(Turns, turns))
+    saver = Saver(checkpoint, Config(), Engine(network, network, 1 << 28), ledger, cast(Turns, turns))
     while not ledger.deadline.expired:
         clock[0] += 0.05
         saver.due()

@@ -82,7 +82,8 @@ class Office:
     """Runs the members of a crew in turn, at random, and looks whether something is lost after each."""
 
     def __init__(self, seed: int, size: int, deaths: float = 0.0, restores: bool = False) -> None:
-        self.random, self.deaths, self.size, self.restores = random.Random(seed), deaths, size, restores
+        self.random, self.deaths, self.restores = random.Random(seed), deaths, restores
+        self.size = self.together = size
         self.members: list[Slow] = []
         self.look: Callable[[], None] = lambda: None
 
@@ -144,7 +145,7 @@ def shared(office: Office, bound: Recorded, batch: int) -> SearchOutcome:
         assert bool(held(office, crew, bound).all()), "an open box is lost"
 
     office.look = look
-    return crew.run(Deadline())
+    return crew.run(office, Deadline())
 
 
 @pytest.mark.parametrize(("seed", "count"), [(0, 3), (1, 1), (2, 2)])
@@ -174,7 +175,7 @@ def test_no_unsafe_point_is_lost_between_regions(
             raise DeadlineReached
 
     office.look = look
-    outcome = crew.run(Deadline())
+    outcome = crew.run(office, Deadline())
     assert outcome.status is not Status.VERIFIED or not any(bool(points.any()) for _, points in wanted)
 
 

@@ -74,6 +74,7 @@ def add_verify(commands: Commands) -> None:
     _add_every(verify)
     verify.add_argument("--proof", metavar="FILE", help="write a proof of `verified`, and have it checked")
     add_check(verify)
+    _add_cluster(verify)
     add_settings(verify, called("genbab.cli.verify.verify"))
 
 
@@ -94,6 +95,7 @@ def add_resume(commands: Commands) -> None:
     _add_places(resume)
     resume.add_argument("--checkpoint", metavar="FILE", help="keep the run there from now on (default: FILE)")
     _add_every(resume)
+    _add_cluster(resume)
     add_settings(resume, called("genbab.cli.verify.resume"))
 
 
@@ -116,6 +118,11 @@ def _add_every(parser: CommandParser) -> None:
         metavar="SECONDS",
         help="how often it is written (default: 60, or more where slow)",
     )
+
+
+def _add_cluster(parser: CommandParser) -> None:
+    about = "spread the search over a cluster: ray, ray:local, ray:auto, ray:HOST:PORT or ray://HOST:PORT"
+    parser.add_argument("--cluster", metavar="RAY", help=f"{about} (needs genbab[ray])")
 
 
 def add_check(parser: CommandParser) -> None:

@@ -6,6 +6,7 @@ import argparse
 
 from genbab.cli.verify.kept import resumed
 from genbab.cli.verify.output import outputs_of
+from genbab.cli.verify.spread import ClusterWords
 from genbab.cli.verify.verify import VerifySession, concluded
 
 
@@ -15,4 +16,6 @@ def command(options: argparse.Namespace) -> int:
     question.check_files()
     outputs = outputs_of(options, keep)
     outputs.prepare(question.files)
-    return concluded(VerifySession(question, config, outputs))
+    session = VerifySession(question, config, outputs)
+    session.cluster = ClusterWords.of(options, config)
+    return concluded(session)

@@ -20,6 +20,7 @@ from genbab.cli.verify.kept import PATIENCE, KeepWords
 from genbab.cli.verify.output import Emitter, Outputs, outputs_of, place
 from genbab.cli.verify.premise import PatternPremise
 from genbab.cli.verify.question import VerifyQuestion
+from genbab.cli.verify.spread import ClusterWords, crew_of
 from genbab.cli.verify.strict import exactly
 from genbab.config import Config
 from genbab.errors import DeadlineReached, SpecError, UsageError
@@ -60,7 +61,9 @@ def command(options: argparse.Namespace) -> int:
         raise UsageError("--check-proof: there is nothing to check without --proof")
     check = seconds_of(options.check_proof, config.timeout)
     outputs.prepare(question.files if premise is None else (*question.files, premise.path))
-    return concluded(VerifySession(question, config, outputs, premise, check))
+    session = VerifySession(question, config, outputs, premise, check)
+    session.cluster = ClusterWords.of(options, config)
+    return concluded(session)
 
 
 def concluded(session: VerifySession) -> int:
@@ -98,6 +101,7 @@ class VerifySession:
         self.decided: Result | None = None  # before its proof is checked
         self.latest = Progress("starting")
         self.checkpoint: Checkpoint | None = None  # once it is known what was asked
+        self.cluster: ClusterWords | None = None
         self.record: TraceFile | None = None
         if outputs.trace is not None:
             before = outputs.keep and outputs.keep.before
@@ -170,8 +174,8 @@ class VerifySession:
         self.report(Progress("loading the engine"))
         from genbab.system.device import resolve
 
-        if self.emitter.outputs.keep is not None:
-            self.checkpoint = self.emitter.outputs.keep.checkpoint(question, self.config)
+        if (keep := self.emitter.outputs.keep) is not None:
+            self.checkpoint = keep.checkpoint(question, self.config)
         _use_threads(self.config.threads)
         resolve(self.config.device)  # no such device: say so before any work
         from genbab import api
@@ -195,21 +199,18 @@ class VerifySession:
         if question.standard:  # an assignment near the region is no answer to a query
             config = config.with_(witness="exact")
         model_file, spec_file = question.files[:2]
-        if self.emitter.outputs.keep is not None:
-            return self._kept(model, spec, config)
-        with proved(self.emitter.outputs.proof, model_file, spec_file, question.reading.words) as proof:
-            told = Told(self.report, self.record, proof)
-            result = api.answered(model, spec, config, told, deadline=left)
+        if self.cluster is not None:
+            self.report(Progress("connecting to the cluster"))
+            config = config.with_(workers=1)
+        with (
+            proved(self.emitter.outputs.proof, model_file, spec_file, question.reading.words) as proof,
+            crew_of(self.cluster, self.emitter.outputs.quiet) as crew,
+        ):
+            told = Told(self.report, self.record, proof, self.checkpoint, crew=crew)
+            result = api.answered(model, spec, config, told, deadline=left if keep is None else self.deadline)
         if question.standard and self.emitter.assignment is not None:
             result = exactly(result, question.spec, self.emitter.assignment)
         return result
-
-    def _kept(self, model: Model, spec: Spec, config: Config) -> Result:
-        """The engine's answer, with the run kept as it goes."""
-        from genbab import api
-
-        told = Told(self.report, self.record, None, self.checkpoint)
-        return api.answered(model, spec, config, told, deadline=self.deadline)
 
     def _vacuous(self, spec: Spec) -> Result:
         """What is known without a model; for people an error, since it is hardly what was meant."""

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from genbab.driver.crew.crew import SearchCrew, check_workers
 from genbab.driver.crew.local import LocalTeam
+from genbab.driver.crew.serving import Serving
 
-__all__ = ["LocalTeam", "SearchCrew", "check_workers"]
+__all__ = ["LocalTeam", "SearchCrew", "Serving", "check_workers"]

@@ -83,4 +83,4 @@ class SearchCrew:
 
     def _run(self, shared: SharedSearch) -> SearchOutcome:
         shared.pictures = self.pictures if self.pictures.keeps else None
-        return shared.run(self.deadline)
+        return shared.run(self.team, self.deadline)

@@ -119,7 +119,7 @@ class LocalTeam:
     restores = False
 
     def __init__(self, size: int) -> None:
-        self.size = size
+        self.size = self.together = size
 
     def start(self, shared: SharedWork) -> list[Link]:
         """Copies of this process, all made before the first thread of this module is."""

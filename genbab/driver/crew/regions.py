@@ -21,14 +21,14 @@ from genbab.driver.crew.member import Member, Post
 from genbab.driver.crew.messages import Baggage, Divide, Halved
 from genbab.driver.crew.part import MemberPart
 from genbab.driver.crew.sharing import HERE, SharedSearch
-from genbab.driver.crew.team import Team
+from genbab.driver.crew.team import TeamSize
 from genbab.driver.turns import Turns
 
 
 class SharedRegions(SharedSearch):
     """A search over regions, taken up by copies of this process."""
 
-    def __init__(self, regions: RegionSearch, state: RegionState, turns: Turns, team: Team) -> None:
+    def __init__(self, regions: RegionSearch, state: RegionState, turns: Turns, team: TeamSize) -> None:
         whole = state.whole
         assert whole.state is not None, "the search inside the root's region has begun"
         super().__init__(whole.search, whole.state, turns, team)

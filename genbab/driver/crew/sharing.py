@@ -23,7 +23,7 @@ from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, N
 from genbab.driver.crew.part import MemberPart
 from genbab.driver.crew.proving import MemberNotes, ProofMerge
 from genbab.driver.crew.snapshot import Snapshot
-from genbab.driver.crew.team import Pictures, Team
+from genbab.driver.crew.team import Pictures, Team, TeamSize
 from genbab.driver.endings import Hopeless
 from genbab.driver.record.proving import TreeNotes
 from genbab.driver.turns import Turns
@@ -62,7 +62,7 @@ class SharedSearch:
     `Hopeless`, and `ResourceError` where a member is lost whose part nobody has.
     """
 
-    def __init__(self, search: DomainSearch, state: DomainState, turns: Turns, team: Team) -> None:
+    def __init__(self, search: DomainSearch, state: DomainState, turns: Turns, team: TeamSize) -> None:
         self.search, self.base, self.turns, self.team = search, state, turns, team
         self.packing = state.pool.packing
         self.parts: list[MemberPart] = []
@@ -74,31 +74,35 @@ class SharedSearch:
         record = search.setup.record
         self.merge = ProofMerge(record.notes) if isinstance(record, TreeNotes) else None
 
-    def run(self, deadline: Deadline) -> SearchOutcome:
-        """How the search ends."""
+    def run(self, team: Team, deadline: Deadline) -> SearchOutcome:
+        """How the search ends, by the members of this team."""
         try:
-            for link in self.team.start(self):
-                self.parts.append(MemberPart(link, NOTHING, keeps=self.team.restores))
             if self.pictures is not None:
                 self.pictures.shared(self.data(DomainData.of(self.base)))
+            for link in team.start(self):
+                self.parts.append(MemberPart(link, NOTHING, keeps=team.restores))
             self._deal()
             while (outcome := self.ended()) is None:
                 links = {n: part.member for n, part in enumerate(self.parts) if not part.lost}
-                for number, message in self.team.messages(links, min(LOOK, deadline.left())):
+                for number, message in team.messages(links, min(LOOK, deadline.left())):
                     self.follow(self.parts[number], message)
                 self._picture()
                 if self.snapshot is None:
                     self.balance()
                 deadline.check()
             if outcome.status in (Status.TIMEOUT, Status.MEMORY):
-                self._last_picture()
+                self._last_picture(team)
             return outcome
         except DeadlineReached:
-            self._last_picture()
+            self._last_picture(team)
             return SearchOutcome(Status.TIMEOUT, self.progress())
         finally:
             for part in self.parts:
                 part.member.end()
+
+    def begun(self) -> SearchData:
+        """The search that is shared, with nothing open."""
+        return self.data(replace(DomainData.of(self.base), open=[]))
 
     def work(self, place: int, post: Post) -> None:
         """What a member does, until its crew is gone."""
@@ -110,9 +114,9 @@ class SharedSearch:
 
     def own_search(self, place: int) -> DomainSearch:
         """The search of one copy, with its part of the memory and of the attack."""
-        setup, count = self.search.setup, self.team.size
-        falsify = self.turns.apart(place, count).falsify
-        own = replace(setup, memory=setup.memory // count, falsify=falsify)
+        setup, team = self.search.setup, self.team
+        falsify = self.turns.apart(place, team.size).falsify
+        own = replace(setup, memory=setup.memory // team.together, falsify=falsify)
         if isinstance(setup.record, TreeNotes):
             own = replace(own, record=MemberNotes(setup.record, place))
         return replace(self.search, setup=own)
@@ -208,7 +212,7 @@ class SharedSearch:
         open_ = [parcel.packed(device) for parcel in (*snapshot.parcels, *self.waiting)]
         return DomainData(self.packing.began, open_, self.least, self.given_up, self.progress())
 
-    def _last_picture(self) -> None:
+    def _last_picture(self, team: Team) -> None:
         """A picture of what is open at the end, if that does not take long and somebody keeps it."""
         late, self.pictured = time.monotonic() + PATIENCE, -INF
         if self.pictures is None:
@@ -217,7 +221,7 @@ class SharedSearch:
         while self.snapshot is not None and time.monotonic() < late:
             self._picture()
             links = {n: part.member for n, part in enumerate(self.parts) if not part.lost}
-            for number, message in self.team.messages(links, LOOK):
+            for number, message in team.messages(links, LOOK):
                 with suppress(DeadlineReached):  # who follows the rounds says so, which is known
                     self.follow(self.parts[number], message)
             self._picture()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from genbab.branch.kept.data import SearchData
@@ -12,6 +13,9 @@ from genbab.driver.crew.messages import Answer, Order
 
 class SharedWork(Protocol):
     """What the members of a team do."""
+
+    def begun(self) -> SearchData:
+        """The search that they share, with nothing open: all that is, they are given."""
 
     def work(self, place: int, post: Post) -> None:
         """What the member at this place does, until its crew is gone."""
@@ -44,14 +48,35 @@ class Link(Protocol):
         """End the member and all that belongs to it."""
 
 
-class Team(Protocol):
+class TeamSize(Protocol):
     """So many workers for one search at a time.
 
-    size: how many; restores: whether the crew keeps copies of what they have, to go on where one is lost.
+    size: how many; together: how many of them share the memory of one machine; restores: whether the crew
+    keeps copies of what they have, to go on where one is lost.
     """
 
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def together(self) -> int: ...
+
+    @property
+    def restores(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class PlaceInTeam:
+    """What a member elsewhere knows of its team: its own number, and what `TeamSize` says."""
+
+    number: int
     size: int
+    together: int
     restores: bool
+
+
+class Team(TeamSize, Protocol):
+    """The workers of one search at a time: how they are started and heard."""
 
     def start(self, shared: SharedWork) -> list[Link]:
         """The ways to all members, who do this work."""

@@ -13,7 +13,8 @@ from genbab.bounds import Engine
 from genbab.branch import SearchProgress
 from genbab.branch.kept.data import SearchData
 from genbab.branch.open.pool import SpillFull
-from genbab.checkpoint import Checkpoint
+from genbab.checkpoint import AskedFiles, Checkpoint, KeptRun
+from genbab.config import Config
 from genbab.driver.ledger import Ledger
 from genbab.driver.root import RootFound
 from genbab.driver.saved.data import LedgerData, OpenBoxes, RunData, run_coder
@@ -35,14 +36,21 @@ MOST = 0.2
 """Of a time limit, the most that is kept for the last write."""
 
 
+NOBODY = AskedFiles("", "", "", "")
+"""What is asked of a run that is kept in no file."""
+
+
 class Saver:
     """Writes where a run stands to its checkpoint; without one it only keeps account of it.
 
     open: what the plan has to decide, as it goes, None before there is a plan.
     """
 
-    def __init__(self, checkpoint: Checkpoint | None, engine: Engine, ledger: Ledger, turns: Turns) -> None:
-        self.checkpoint, self.engine, self.ledger, self.turns = checkpoint, engine, ledger, turns
+    def __init__(
+        self, checkpoint: Checkpoint | None, config: Config, engine: Engine, ledger: Ledger, turns: Turns
+    ) -> None:
+        self.checkpoint, self.config, self.engine = checkpoint, config, engine
+        self.ledger, self.turns = ledger, turns
         self.open: OpenBoxes | None = None
         self._before: OpenBoxes | None = None
         self._search: Callable[[], SearchData] | None = None
@@ -135,6 +143,13 @@ class Saver:
             picture = PICTURE if self._shared else 0.0
             deadline.reserve = min(SPARE + picture + 2 * more * self._took, MOST * deadline.seconds)
 
+    def kept(self, search: SearchData) -> KeptRun:
+        """What a checkpoint of the search at hand would hold if that were so far."""
+        tensors: list[Tensor] = []
+        run = run_coder(self.engine).write(self.data(search), tensors)
+        arrays, config = [numbers(t) for t in tensors], self.config
+        return KeptRun(NOBODY, config, 0.0, [], fingerprint(self.engine.exact), run, arrays)
+
     def write(self) -> None:
         """Write now. Where that fails the run goes on, and the checkpoint says why."""
         checkpoint = self.checkpoint
@@ -154,11 +169,15 @@ class Saver:
         self._took = now - began
         self._next = now + max(checkpoint.every, REST * self._took)
 
-    def data(self) -> RunData:
-        """Where the run stands; its search must be between two steps, or ended by one that was cut short."""
+    def data(self, search: SearchData | None = None) -> RunData:
+        """Where the run stands; its search must be between two steps, or ended by one that was cut short.
+
+        search: where that is, if not where the search at hand says it is.
+        """
         settled, ledger = sorted(self.turns.challenge.settled), LedgerData.of(self.ledger)
         if self.open is None:
             return RunData(settled, ledger, None)
-        search = self.open.search if self._search is None else self._search()
+        if search is None:
+            search = self.open.search if self._search is None else self._search()
         left = replace(self.open.copy(), search=search, rounds=self.turns.rounds)
         return RunData(settled, ledger, left)

@@ -1,0 +1,1 @@
+"""One search on the machines of a cluster."""
