@@ -86,6 +86,10 @@ class Checkpoint:
     known: bool = False
     failed: str = ""
 
+    def __post_init__(self) -> None:
+        if self.config.deterministic:  # what is written is rounded, at times that the machine's load decides
+            raise UsageError("checkpoint: a run that is always the same (deterministic) cannot be kept yet")
+
     @property
     def seconds_before(self) -> float:
         """Seconds that earlier runs took."""

@@ -54,6 +54,7 @@ def test_changed_files(files: Files, kept: Callable[[str], Path], what: str) -> 
         ({"witness": "exact"}, "witness"),
         ({"elementary": "torch"}, "elementary"),
         ({"branching": "neuron"}, "--branching neuron"),
+        ({"deterministic": True}, "always the same"),
         ({"timeout": -1.0}, "timeout"),
         ({"colour": "red"}, "no such setting"),
     ],
