@@ -133,8 +133,7 @@ def resume(
     "earlier seconds" has those of earlier ones. Raises `UsageError` for files that are damaged or of another
     version, and where model or specification have changed.
     """
-    path = Path(checkpoint)
-    before = read_checkpoint(path)
+    before = read_checkpoint(path := Path(checkpoint))
     asked, config = unchanged(before.asked), changed(before.config, changes)
     kept = Checkpoint(path, asked, config, before=before)
     told = Told(progress or (lambda _: None), None, None, kept)
