@@ -202,10 +202,13 @@ class Config:
             "how exact elementary functions are where the arithmetic is not real",
         ),
     )
-    workers: int = field(
+    workers: int | None = field(
         default=1,
         metadata=setting(
-            _whole(1, 256), "a whole number from 1 to 256", int, "processes that share one search"
+            _maybe(_whole(1, 256)),
+            "a whole number from 1 to 256, or auto",
+            _count,
+            "processes that share one search (auto: one for each core, where that can be)",
         ),
     )
     threads: int | None = field(
@@ -233,7 +236,7 @@ class Config:
             for f in fields(self)
             if not f.metadata["check"](getattr(self, f.name))
         ]
-        if not wrong and self.deterministic and self.workers > 1:
+        if not wrong and self.deterministic and (self.workers or 1) > 1:
             wrong = [f"deterministic with workers = {self.workers}: how they share depends on time; use 1"]
         if wrong:
             raise UsageError("; ".join(wrong))

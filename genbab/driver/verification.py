@@ -13,7 +13,7 @@ from genbab.branch import Status
 from genbab.checkpoint import KeptRun
 from genbab.config import Config
 from genbab.driver.context import Context
-from genbab.driver.crew import LocalTeam, SearchCrew, check_workers
+from genbab.driver.crew import LocalTeam, SearchCrew, workers_of
 from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved
 from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
@@ -55,9 +55,9 @@ class Verification:
         self.model, self.spec, self.config, self.schedule = model, spec, config, schedule
         self.ledger = Ledger(deadline, told.progress, told.trace, config.arithmetic)
         device = resolve(config.device)
-        check_workers(config.workers, device)
+        workers = workers_of(config, device)
         network = with_premises(lifted(model.network, spec), spec)
-        shared = config.with_(memory=max(SMALLEST_MEMORY, config.memory // config.workers))
+        shared = config.with_(memory=max(SMALLEST_MEMORY, config.memory // workers))
         self.engine = Engine.of(network, shared, device, deadline.check, schedule.clock)
         self.challenge = Challenge(model, spec, self.engine.exact, schedule, config)
         query = queries(self.challenge.domain, self.engine.exact, device)
@@ -70,7 +70,7 @@ class Verification:
         before = told.before if told.checkpoint is None else told.checkpoint.before
         if before is not None:
             query = self._going_on(before, query)
-        team = LocalTeam(config.workers)
+        team = LocalTeam(workers)
         crew = told.crew(self) if told.crew else SearchCrew(team, deadline, turns, self.saver)
         parts = self.engine, self.ledger, turns, self.undefined, self.saver, crew, self.proof
         self.stages = Stages(Context(config, schedule, *parts), query)

@@ -41,6 +41,13 @@ def collect_rarely() -> None:
     gc.set_threshold(*COLLECT)
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
 def identity() -> str:
     """This process, unlike any other now or later: machine, number, moment of its start."""
     return f"{platform.node()}|{os.getpid()}|{_started(os.getpid())}"

@@ -17,8 +17,9 @@ from genbab.branch.regions import search as search_module
 from genbab.config import Config
 from genbab.driver.crew import crew as crew_module
 from genbab.driver.crew import local as local_module
+from genbab.driver.crew import workers_of
 from genbab.driver.crew.local import LocalMember
-from genbab.errors import ResourceError
+from genbab.errors import ResourceError, UsageError
 from genbab.network import Nonlinear, evaluate
 from genbab.nonlinear import make
 from genbab.result import Progress, Verdict
@@ -118,3 +119,17 @@ def test_a_worker_that_is_killed_is_an_error_and_no_verdict(started: list[LocalM
             kill,
         )
     assert not any(member.process.is_alive() for member in started)
+
+
+def test_auto_means_the_cores_where_they_can_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "available_cores", lambda: 6)
+    cpu, cuda = torch.device("cpu"), torch.device("cuda", 0)
+    assert [workers_of(Config(workers=n), cpu) for n in (1, 3, None)] == [1, 3, 6]
+    assert [workers_of(Config(workers=n), cuda) for n in (1, None)] == [1, 1]
+    assert workers_of(Config(workers=None, deterministic=True), cpu) == 1
+    with pytest.raises(UsageError, match="workers = 3: they share the cores of a CPU, not cuda:0; use 1"):
+        workers_of(Config(workers=3), cuda)
+    monkeypatch.setattr(crew_module.sys, "platform", "darwin")
+    assert workers_of(Config(workers=None), cpu) == 1
+    with pytest.raises(UsageError, match="processes cannot be copied on darwin"):
+        workers_of(Config(workers=2), cpu)

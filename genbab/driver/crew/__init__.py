@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from genbab.driver.crew.crew import SearchCrew, check_workers
+from genbab.driver.crew.crew import SearchCrew, workers_of
 from genbab.driver.crew.local import LocalTeam
 from genbab.driver.crew.serving import Serving
 
-__all__ = ["LocalTeam", "SearchCrew", "Serving", "check_workers"]
+__all__ = ["LocalTeam", "SearchCrew", "Serving", "workers_of"]

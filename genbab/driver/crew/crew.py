@@ -13,12 +13,14 @@ from genbab.branch import DomainSearch, RegionSearch, SearchOutcome, Status
 from genbab.branch.kept.data import DomainData, SearchData
 from genbab.branch.regions.search import RegionState
 from genbab.branch.search import DomainState
+from genbab.config import Config
 from genbab.driver.crew.regions import SharedRegions
 from genbab.driver.crew.sharing import SharedSearch
 from genbab.driver.crew.team import Pictures, Team
 from genbab.driver.turns import Turns
 from genbab.errors import UsageError
 from genbab.system.deadline import Deadline
+from genbab.system.process import available_cores
 
 ALONE = 0.3
 """Seconds that a search goes on alone: one that ends so soon needs no help."""
@@ -27,14 +29,21 @@ ENOUGH = 4
 """Open domains per worker for which it pays to share them."""
 
 
-def check_workers(workers: int, device: torch.device) -> None:
-    """Raises `UsageError` where no search can be shared by so many processes."""
-    if workers == 1:
-        return
+def workers_of(config: Config, device: torch.device) -> int:
+    """How many workers share a search with these settings: for `auto` one for each core, if they can.
+
+    Raises `UsageError` where so many are wanted and none can be.
+    """
+    why = ""
     if not hasattr(os, "fork") or sys.platform == "darwin":  # there libraries forbid it
-        raise UsageError(f"workers = {workers}: processes cannot be copied on {sys.platform}; use 1")
-    if device.type != "cpu":
-        raise UsageError(f"workers = {workers}: they share the cores of a CPU, not {device}; use 1")
+        why = f"processes cannot be copied on {sys.platform}"
+    elif device.type != "cpu":
+        why = f"they share the cores of a CPU, not {device}"
+    if config.workers is None:
+        return 1 if why or config.deterministic else min(256, available_cores())
+    if why and config.workers > 1:
+        raise UsageError(f"workers = {config.workers}: {why}; use 1")
+    return config.workers
 
 
 class SearchCrew:
