@@ -44,17 +44,7 @@ from genbab.trace import TraceFile, recorded
 if TYPE_CHECKING:
     from genbab.reader.modules.sources import AnyModel
 
-__all__ = [
-    "METHODS",
-    "answered",
-    "attack",
-    "bounds",
-    "load",
-    "node_intervals",
-    "prove",
-    "resume",
-    "verify",
-]
+__all__ = ["METHODS", "answered", "attack", "bounds", "load", "node_intervals", "prove", "resume", "verify"]
 
 Boxes = tuple[Tensor, Tensor]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_auto_means_the_cores_where_they_can_share(monkeypatch: pytest.MonkeyPat
     assert workers_of(Config(workers=None, deterministic=True), cpu) == 1
     with pytest.raises(UsageError, match="workers = 3: they share the cores of a CPU, not cuda:0; use 1"):
         workers_of(Config(workers=3), cuda)
-    monkeypatch.setattr(crew_module.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert workers_of(Config(workers=None), cpu) == 1
     with pytest.raises(UsageError, match="processes cannot be copied on darwin"):
         workers_of(Config(workers=2), cpu)

@@ -134,6 +134,10 @@ class Report:
     clauses: tuple[int, ...] = ()
 
 
+NOTHING = Report(0, SearchProgress(bound=float("inf")), float("inf"), float("inf"))
+"""What a member says before it has said anything."""
+
+
 @dataclass(frozen=True, eq=False)
 class Halved:
     """From a member: a `Divided`; None where the region has no split."""

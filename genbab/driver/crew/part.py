@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genbab.branch import Region
+from genbab.branch import Region, SearchProgress
 from genbab.driver.crew.messages import Give, Parcel, Report, Take
 from genbab.driver.crew.team import Link
 
@@ -76,3 +77,24 @@ class MemberPart:
         """It has told where it stands."""
         self.report = report
         self.away = [(number, worst) for number, worst in self.away if number > report.taken]
+
+
+def summed(
+    base: SearchProgress, parts: Sequence[SearchProgress], bound: float, open_: int, last: SearchProgress
+) -> SearchProgress:
+    """Where a search stands that had come as far as `base` and is shared since.
+
+    bound, open_: of all; last: what the member did that reported last.
+    """
+    return SearchProgress(
+        bound=bound,
+        open=open_,
+        visited=base.visited + sum(p.visited for p in parts),
+        rounds=base.rounds + sum(p.rounds for p in parts),
+        depth=max([base.depth, *(p.depth for p in parts)]),
+        gained=last.gained,
+        splits=last.splits,
+        seconds=last.seconds,
+        stored=sum(p.stored for p in parts),
+        away=sum(p.away for p in parts),
+    )

@@ -19,8 +19,19 @@ from genbab.branch.kept.data import DomainData, SearchData
 from genbab.branch.open.pool import Pool
 from genbab.branch.search import INF, DomainState
 from genbab.driver.crew.member import Member, Post, served
-from genbab.driver.crew.messages import Answer, Failed, Found, Halved, Handed, Noted, Parcel, Report, Revealed
-from genbab.driver.crew.part import MemberPart
+from genbab.driver.crew.messages import (
+    NOTHING,
+    Answer,
+    Failed,
+    Found,
+    Halved,
+    Handed,
+    Noted,
+    Parcel,
+    Report,
+    Revealed,
+)
+from genbab.driver.crew.part import MemberPart, summed
 from genbab.driver.crew.proving import MemberNotes, ProofMerge
 from genbab.driver.crew.snapshot import Snapshot
 from genbab.driver.crew.team import Pictures, Team, TeamSize
@@ -50,9 +61,6 @@ LOOK = 0.5
 
 HERE = -1
 """For whom a member gives that is to do something else: the crew keeps it until somebody can have it."""
-
-NOTHING = Report(0, SearchProgress(bound=INF), INF, INF)
-"""What a member says before it has said anything."""
 
 
 class SharedSearch:
@@ -286,17 +294,6 @@ class SharedSearch:
 
     def progress(self, last: SearchProgress | None = None) -> SearchProgress:
         """Where the whole search stands; last: of the member that reported, for what is of the last round."""
-        parts, base = [part.report.progress for part in self.parts], self.base.progress
-        last = last or SearchProgress()
-        return SearchProgress(
-            bound=self.worst,
-            open=sum(p.open for p in parts) + sum(map(len, self.waiting)),
-            visited=base.visited + sum(p.visited for p in parts),
-            rounds=base.rounds + sum(p.rounds for p in parts),
-            depth=max([base.depth, *(p.depth for p in parts)]),
-            gained=last.gained,
-            splits=last.splits,
-            seconds=last.seconds,
-            stored=sum(p.stored for p in parts),
-            away=sum(p.away for p in parts),
-        )
+        parts = [part.report.progress for part in self.parts]
+        open_ = sum(p.open for p in parts) + sum(map(len, self.waiting))
+        return summed(self.base.progress, parts, self.worst, open_, last or SearchProgress())
