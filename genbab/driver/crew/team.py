@@ -56,13 +56,16 @@ class TeamSize(Protocol):
     """
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """How many workers there are."""
 
     @property
-    def together(self) -> int: ...
+    def together(self) -> int:
+        """How many of them share the memory of one machine."""
 
     @property
-    def restores(self) -> bool: ...
+    def restores(self) -> bool:
+        """Whether copies of what they have are kept."""
 
 
 @dataclass(frozen=True)
