@@ -237,7 +237,7 @@ class SharedSearch:
     def searching(self) -> Sequence[tuple[int, MemberPart]]:
         """The members that search domains, with their numbers, those who have least first."""
         some = [(n, p) for n, p in enumerate(self.parts) if p.region is None and not p.lost]
-        return sorted(some, key=lambda pair: pair[1].open + sum(1 for _ in pair[1].away))
+        return sorted(some, key=lambda pair: pair[1].open + len(pair[1].away))
 
     def balance(self) -> None:
         """Let those who have much give to those who have little."""
@@ -245,15 +245,18 @@ class SharedSearch:
         while self.waiting and members:
             members[0][1].take(self.waiting.pop())
             members = self.searching()
+        givers = sorted((p for _, p in members if p.asked is None and not p.waits), key=lambda p: p.open)
         for number, poor in members:
-            others = [p for _, p in members if p.asked is None and not p.waits and p is not poor]
-            busy = poor.waits or poor.asked is not None or poor.away
-            if busy or poor.open > self.search.setup.batch or not others:
+            if poor.waits or poor.asked is not None or poor.away:
                 continue
-            rich = max(others, key=lambda p: p.open)
-            if rich.open > max(LITTLE if poor.open else 1, RATIO * poor.open):
-                poor.waits = True
-                rich.give(min(MOST, (rich.open - poor.open) // 2), number)
+            while givers and (givers[-1].asked is not None or givers[-1].waits):
+                givers.pop()
+            enough = max(LITTLE if poor.open else 1, RATIO * poor.open)
+            if poor.open > self.search.setup.batch or not givers or givers[-1].open <= enough:
+                return  # as little as for all that follow, who have more
+            poor.waits = True
+            rich = givers.pop()
+            rich.give(min(MOST, (rich.open - poor.open) // 2), number)
 
     def cut_short(self) -> SearchOutcome | None:
         """How the search ended where a member can do no more, for lack of time or memory."""
