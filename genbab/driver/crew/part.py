@@ -10,6 +10,9 @@ from genbab.branch import Region, SearchProgress
 from genbab.driver.crew.messages import Give, Parcel, Report, Take
 from genbab.driver.crew.team import Link
 
+HERE = -1
+"""For whom a member gives that is to do something else: the crew keeps it until somebody can have it."""
+
 
 @dataclass(eq=False)
 class MemberPart:

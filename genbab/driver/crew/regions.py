@@ -19,8 +19,8 @@ from genbab.branch.regions.subsearch import TINY
 from genbab.branch.search import INF, Report
 from genbab.driver.crew.member import Member, Post
 from genbab.driver.crew.messages import Baggage, Divide, Halved
-from genbab.driver.crew.part import MemberPart
-from genbab.driver.crew.sharing import HERE, SharedSearch
+from genbab.driver.crew.part import HERE, MemberPart
+from genbab.driver.crew.sharing import SharedSearch
 from genbab.driver.crew.team import TeamSize
 from genbab.driver.turns import Turns
 

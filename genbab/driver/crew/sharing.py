@@ -31,7 +31,7 @@ from genbab.driver.crew.messages import (
     Report,
     Revealed,
 )
-from genbab.driver.crew.part import MemberPart, summed
+from genbab.driver.crew.part import HERE, MemberPart, summed
 from genbab.driver.crew.proving import MemberNotes, ProofMerge
 from genbab.driver.crew.snapshot import Snapshot
 from genbab.driver.crew.team import Pictures, Team, TeamSize
@@ -58,9 +58,6 @@ PATIENCE = 2.0
 
 LOOK = 0.5
 """Seconds after which a crew that nobody writes to looks at the time."""
-
-HERE = -1
-"""For whom a member gives that is to do something else: the crew keeps it until somebody can have it."""
 
 
 class SharedSearch:
