@@ -4,10 +4,10 @@
     python benchmarks/scaling.py tables                what the record says, and what follows from it
     python benchmarks/scaling.py bytes [NAME ...]      what an open domain takes: input splits, neuron splits
 
-`measure` writes a record, or anew what a record says of these instances: per instance the tree of a run with one worker (build/scaling/NAME.npz), what its
-domains and messages take, what two runs at once cost each other, and real runs with 1, 2 and 4 workers. It
-prints what a simulation over the tree had predicted of them. A load of more than 0.5 before an instance is
-noted in the record.
+`measure` writes a record, or anew what a record says of these instances: the tree of a run with one worker
+(build/scaling/NAME.npz), what its domains and messages take, what two runs at once cost each other, and real
+runs with 1, 2 and 4 workers. It prints what a simulation over the tree predicts of them. A load of more than
+0.5 before an instance says that the machine was busy: compare its work only.
 """
 
 from __future__ import annotations
@@ -122,25 +122,25 @@ def validated(kept: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def tables(path: Path) -> None:
-    """Print what a record says and what follows from it."""
+def tables(path: Path, target: Path | None) -> None:
+    """Print what a record says and what follows from it, and put it into a page."""
     kept = json.loads(path.read_text(encoding="utf-8"))
-    print(page.table(page.VALIDATED, validated(kept)), flush=True)
+    found = {"validation": page.table(page.VALIDATED, validated(kept))}
+    known = []
     for instance in kept["instances"]:
         tree = RecordedTree.load(KEPT / instance["tree"])
-        costs, places = page.costs_of(instance, kept["hub"], tree), page.places(instance)
-        print(f"\n{instance['name']} (load {instance['load']}): {page.costs_in_words(tree, costs)}, "
-              f"two at once {instance['slower']:.2f} times as slow\n")  # fmt: skip
-        print(
-            page.table(page.PREDICTED, list(page.predictions(tree, costs, places, page.WORKERS))), flush=True
-        )
-    smallest = min(kept["instances"], key=lambda one: one["real"][0]["domains"])
-    tree = RecordedTree.load(KEPT / smallest["tree"])
-    costs, places = page.costs_of(smallest, kept["hub"], tree), page.places(smallest)
-    print(f"\n{smallest['name']}, {COPIES} times as hard\n")
-    print(
-        page.table(page.PREDICTED, list(page.predictions(tree.copies(COPIES), costs, places, page.WORKERS)))
-    )
+        known.append((instance, page.costs_of(instance, kept["hub"], tree), tree))
+    found["recorded"] = page.table(page.RECORDED, (page.costs_row(*one) for one in known))
+    found["hub"] = page.table(page.HUB, page.hub_rows(known[0][1].hub))
+    found["speed-up"] = page.table(page.SPEED, (row for one in known for row in page.speed_ups(*one)))
+    instance, costs, tree = min(known, key=lambda one: one[2].nodes)
+    hard, (_, cluster) = tree.copies(COPIES), page.places(instance)
+    found["hard"] = page.table(page.PREDICTED, page.predictions(hard, costs, cluster))
+    found["limits"] = page.table(page.LIMITS, page.limits(hard, costs, cluster))
+    for name, text in found.items():
+        print(f"\n{name}\n\n{text}")
+    if target is not None:
+        target.write_text(page.with_tables(target.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 def sizes(names: list[str], folder: Path) -> None:
@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("what", choices=("measure", "tables", "bytes", "record", "size"))
     parser.add_argument("names", nargs="*", help="of instances; all by default")
     parser.add_argument("--record", type=Path, default=RECORD, help="the file of the record")
+    parser.add_argument("--page", type=Path, help="a page whose tables are written anew: docs/scaling.md")
     parser.add_argument("--instances", type=Path, default=SHARED, help="the folder of the families")
     args, settings = parser.parse_known_args()
     if args.what == "record":
@@ -171,7 +172,7 @@ def main() -> None:
     elif args.what == "measure":
         measure(args.names or list(INSTANCES), args.record, args.instances)
     elif args.what == "tables":
-        tables(args.record)
+        tables(args.record, args.page)
     else:
         sizes(args.names or list(SIZED), args.instances)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from crew_scaling.costs import (
+    IDEAL,
     AttackCost,
     Costs,
     HubCost,
@@ -16,7 +18,7 @@ from crew_scaling.costs import (
     cluster,
     round_cost,
 )
-from crew_scaling.crew import Simulated, simulated
+from crew_scaling.crew import simulated
 from crew_scaling.tree import RecordedTree
 
 WORKERS = tuple(2**k for k in range(11))
@@ -52,54 +54,76 @@ def validation(instance: dict[str, Any], costs: Costs, tree: RecordedTree, cores
             what = "work"
             pair = (beside + found.work) / (beside + alone.work), ran["processor"] / real["processor"]
         cells = [f"{value:.2f}" for value in (*pair, pair[0] / pair[1])]
-        yield [instance["name"], str(ran["workers"]), what, *cells]
+        yield [instance["name"], str(ran["workers"]), what, *cells, f"{instance['load']:.1f}"]
 
 
-def predictions(
-    tree: RecordedTree, costs: Costs, places: tuple[Place, ...], crews: tuple[int, ...]
-) -> Iterator[list[str]]:
-    """Rows: what is predicted of each number of workers at each place."""
-    for place in places:
-        alone: Simulated | None = None
-        for workers in crews:
-            found = simulated(tree, costs, place, workers)
-            alone = alone or found
-            yield [
-                place.name,
-                str(workers),
-                f"{found.seconds:.1f}",
-                f"{alone.seconds / found.seconds:.2f}",
-                f"{alone.search / found.search:.2f}",
-                f"{found.work / alone.work:.2f}",
-                f"{100 * found.idle:.0f} %",
-                f"{100 * found.hub:.0f} %",
-                str(found.messages),
-                f"{found.bytes / 1e6:.1f}",
-                str(found.rounds),
-            ]
+def costs_row(instance: dict[str, Any], costs: Costs, tree: RecordedTree) -> list[str]:
+    """What was recorded of an instance."""
+    shape = [str(n) for n in (tree.nodes, len(tree.counts), tree.depths().max(), tree.batch)]
+    seconds = (
+        f"{costs.round.fixed:.3f} s + {1e3 * costs.round.each:.2f} ms · n",
+        f"{costs.attack.seconds:.2f} s",
+    )
+    return [instance["name"], *shape, *seconds, f"{instance['slower']:.2f}", f"{instance['load']:.1f}"]
 
 
-PREDICTED = [
-    "place",
-    "workers",
-    "seconds",
-    "speed-up",
-    "of the search",
-    "work",
-    "idle",
-    "hub",
-    "messages",
-    "MB",
-    "rounds",
-]
-VALIDATED = ["instance", "workers", "of", "predicted", "measured", "ratio"]
+def hub_rows(hub: HubCost) -> Iterator[list[str]]:
+    """What looks and messages cost the hub, and how many messages a second it takes at most."""
+    for workers in (2, 16, 128, 1024):
+        look, message = hub.look(workers), hub.message(workers)
+        both = f"{1e6 * look:.0f} µs", f"{1e6 * message:.0f} µs"
+        yield [f"{workers}", *both, f"{1 / (look + message):.0f}", f"{1 / message:.0f}"]
 
 
-def costs_in_words(tree: RecordedTree, costs: Costs) -> str:
-    """What was recorded, in a line."""
-    each = f"a round of n parents {costs.round.fixed:.3f} s + {1e3 * costs.round.each:.2f} ms * n"
-    shape = f"{tree.nodes} domains, {len(tree.counts)} rounds, {tree.depths().max()} levels"
-    return f"{shape}, {each}, an attack {costs.attack.seconds:.2f} s"
+def speed_ups(instance: dict[str, Any], costs: Costs, tree: RecordedTree) -> Iterator[list[str]]:
+    """Rows: how much faster so many workers search, and the whole run ends, at each place."""
+    for place in places(instance):
+        found = [simulated(tree, costs, place, workers) for workers in WORKERS]
+        row = [f"{found[0].search / one.search:.1f}" for one in found]
+        yield [instance["name"], place.name, *row]
+
+
+def predictions(tree: RecordedTree, costs: Costs, place: Place) -> Iterator[list[str]]:
+    """Rows: what is predicted of each number of workers."""
+    alone = simulated(tree, costs, place, 1)
+    for workers in WORKERS:
+        found = simulated(tree, costs, place, workers)
+        ratios = alone.search / found.search, found.work / alone.work
+        shares = found.idle, found.hub
+        yield [
+            str(workers),
+            f"{found.search:.1f}",
+            *(f"{ratio:.2f}" for ratio in ratios),
+            *(f"{100 * share:.0f} %" for share in shares),
+            str(found.rounds),
+            str(found.messages),
+            f"{found.messages / found.search:.0f}",
+            f"{found.bytes / 1e6:.1f}",
+        ]
+
+
+def limits(tree: RecordedTree, costs: Costs, place: Place) -> Iterator[list[str]]:
+    """Rows: how much faster the search is where some things cost nothing."""
+    rounds, free = replace(costs.round, fixed=0.0), costs.free()
+    cases = {
+        "as it is": (costs, place),
+        "starting and ending workers takes no time": (costs, replace(place, start=0.0, apart=0.0, end=0.0)),
+        "the hub takes no time": (replace(costs, hub=free.hub), replace(place, hub=0.0)),
+        "no attacks in the search": (replace(costs, attack=free.attack), place),
+        "only rounds take time": (free, IDEAL),
+        "only domains take time": (replace(free, round=rounds), IDEAL),
+    }
+    for name, (price, where) in cases.items():
+        alone = simulated(tree, price, where, 1).search
+        yield [name, *(f"{alone / simulated(tree, price, where, n).search:.1f}" for n in (2, 16, 128, 1024))]
+
+
+VALIDATED = ["instance", "workers", "of", "predicted", "measured", "ratio", "load"]
+RECORDED = ["instance", "domains", "rounds", "levels", "batch", "round", "attack", "beside another", "load"]
+HUB = ["workers", "a look", "each message", "messages a second, one at a look", "many at a look"]
+SPEED = ["instance", "where", *map(str, WORKERS)]
+PREDICTED = ["workers", "seconds", "speed-up", "work", "idle", "hub", "rounds", "messages", "a second", "MB"]
+LIMITS = ["", "2", "16", "128", "1024"]
 
 
 def places(instance: dict[str, Any]) -> tuple[Place, ...]:
@@ -107,7 +131,18 @@ def places(instance: dict[str, Any]) -> tuple[Place, ...]:
     return machine(instance), cluster(instance["slower"])
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def with_tables(text: str, tables: dict[str, str]) -> str:
+    """A page with these tables in the places that it has for them."""
+    for name, found in tables.items():
+        mark = f"<!-- {name}: written by benchmarks/scaling.py -->"
+        before, _, rest = text.partition(f"{mark}\n")
+        _, end, after = rest.partition("\n<!-- end -->")
+        assert end, f"no place for {name}"
+        text = f"{before}{mark}\n\n{found}\n{end}{after}"
+    return text
