@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from crew_scaling.tree import Numbers, RecordedTree
+from genbab.driver.crew.crew import ENOUGH
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Place:
     latency: seconds of a message; bandwidth: bytes a second; start, apart: seconds until a worker is there,
     one after the other or all at once; end: seconds of ending one; slower: how many times as long a round
     takes with others at work on the machine; hub: what each message costs it beyond that of a pipe; cores:
-    that workers share, 0: each has its own.
+    that workers share, 0: each has its own; enough: open domains per worker for which they are started.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Place:
     slower: float
     hub: float = 0.0
     cores: int = 0
+    enough: float = ENOUGH
 
     def stretch(self, workers: int) -> float:
         """How many times as long as its processor's time a worker takes."""

@@ -13,7 +13,7 @@ from crew_scaling.costs import Costs, Place
 from crew_scaling.members import INF, Grown, SimulatedParcel, SimulatedPool, SimulatedTurns, Worker
 from crew_scaling.tree import RecordedTree
 from genbab.branch import SearchProgress
-from genbab.driver.crew.crew import ALONE, ENOUGH
+from genbab.driver.crew.crew import ALONE
 from genbab.driver.crew.messages import Answer, Handed, Order, Take
 from genbab.driver.crew.part import MemberPart
 from genbab.driver.crew.sharing import NOTHING, SharedSearch
@@ -87,8 +87,8 @@ class Simulation:
 
     def _alone(self, pool: SimulatedPool, turns: SimulatedTurns) -> float:
         """When the search is shared, or has ended."""
-        now, shared = 0.0, self.count > 1
-        while len(pool) and not (shared and now > ALONE and len(pool) >= ENOUGH * self.count):
+        now, enough = 0.0, self.place.enough * self.count if self.count > 1 else INF
+        while len(pool) and not (now > ALONE and len(pool) >= enough):
             parents = pool.pop(self.grown.batch)
             now += self.costs.round(len(parents))
             children = self.grown.children(parents)

@@ -93,6 +93,7 @@ def predictions(tree: RecordedTree, costs: Costs, place: Place) -> Iterator[list
         yield [
             str(workers),
             f"{found.search:.1f}",
+            f"{found.alone:.1f}" if workers > 1 else "",
             *(f"{ratio:.2f}" for ratio in ratios),
             *(f"{100 * share:.0f} %" for share in shares),
             str(found.rounds),
@@ -110,6 +111,8 @@ def limits(tree: RecordedTree, costs: Costs, place: Place) -> Iterator[list[str]
         "starting and ending workers takes no time": (costs, replace(place, start=0.0, apart=0.0, end=0.0)),
         "the hub takes no time": (replace(costs, hub=free.hub), replace(place, hub=0.0)),
         "no attacks in the search": (replace(costs, attack=free.attack), place),
+        "workers start when one open domain is there for each": (costs, replace(place, enough=1.0)),
+        "workers start when one domain is there for every 16": (costs, replace(place, enough=1 / 16)),
         "only rounds take time": (free, IDEAL),
         "only domains take time": (replace(free, round=rounds), IDEAL),
     }
@@ -122,7 +125,19 @@ VALIDATED = ["instance", "workers", "of", "predicted", "measured", "ratio", "loa
 RECORDED = ["instance", "domains", "rounds", "levels", "batch", "round", "attack", "beside another", "load"]
 HUB = ["workers", "a look", "each message", "messages a second, one at a look", "many at a look"]
 SPEED = ["instance", "where", *map(str, WORKERS)]
-PREDICTED = ["workers", "seconds", "speed-up", "work", "idle", "hub", "rounds", "messages", "a second", "MB"]
+PREDICTED = [
+    "workers",
+    "seconds",
+    "alone",
+    "speed-up",
+    "work",
+    "idle",
+    "hub",
+    "rounds",
+    "messages",
+    "a second",
+    "MB",
+]
 LIMITS = ["", "2", "16", "128", "1024"]
 
 

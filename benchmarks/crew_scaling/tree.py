@@ -95,14 +95,3 @@ class RecordedTree:
         """The tree in such a file."""
         with np.load(path) as found:
             return RecordedTree(**{n: a if a.shape else int(a) for n, a in found.items()})
-
-
-def full_tree(levels: int, batch: int, roots: int = 1) -> RecordedTree:
-    """A tree in which everything is split `levels` times; its rounds took no time."""
-    parents, counts, width, first = [], [], roots, 0
-    for _ in range(levels):
-        parents += list(range(first, first + width))
-        counts.append(width)
-        first, width = first + width, 2 * width
-    many, nothing = (np.array(counts), np.array(parents), np.zeros(len(parents))), np.zeros(len(counts))
-    return RecordedTree(roots, many[1], many[2], many[0], nothing, nothing, nothing, np.zeros(4), batch)

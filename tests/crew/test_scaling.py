@@ -51,7 +51,14 @@ def grown(seed: int, batch: int) -> Any:
     return trees.RecordedTree(roots, numbers, bounds, counts, nothing, nothing, nothing, np.zeros(4), batch)
 
 
-@settings(deadline=None, max_examples=40)
+def full_tree(levels: int, batch: int) -> Any:
+    """A tree in which everything is split so many times."""
+    counts, parents, nothing = 2 ** np.arange(levels), np.arange(2**levels - 1), np.zeros(levels)
+    bounds = np.zeros(len(parents))
+    return trees.RecordedTree(1, parents, bounds, counts, nothing, nothing, nothing, np.zeros(4), batch)
+
+
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 1000), st.integers(1, 60), st.sampled_from([1, 2, 3, 5, 16, 40]), st.booleans())
 def test_every_domain_is_split_once_and_time_is_no_less_than_it_takes(
     seed: int, batch: int, workers: int, far: bool
@@ -76,14 +83,14 @@ def test_one_worker_takes_what_its_rounds_took() -> None:
 @pytest.mark.parametrize("workers", [2, 8, 64])
 def test_where_only_domains_cost_all_workers_count(workers: int) -> None:
     """Every round of one domain: without fixed costs and messages nothing is left to wait for."""
-    tree = trees.full_tree(14, batch=1)
+    tree = full_tree(14, batch=1)
     price = priced(0.0, 0.02).free()
     one, many = (crew.simulated(tree, price, costs.IDEAL, n) for n in (1, workers))
     assert 0.9 * workers < (one.search - many.alone) / (many.search - many.alone) <= workers + 1e-6
 
 
 def test_what_costs_more_takes_longer() -> None:
-    tree = trees.full_tree(10, batch=64)
+    tree = full_tree(10, batch=64)
     price = priced(0.05, 0.001)
     near = crew.simulated(tree, price.free(), costs.IDEAL, 8).search
     assert near < crew.simulated(tree, price, SLOW, 8).search
