@@ -50,7 +50,7 @@ SIZED = {
     "eran_sigmoid 9044": "eran_sigmoid/nets/ffnnSIGMOID__Point_6x200.onnx "
     "eran_sigmoid/specs/mnist/mnist_spec_idx_9044_eps_0.01200.vnnlib --retighten clipped",
 }
-LIMIT = "200"
+LIMIT = "600"
 COPIES = 100
 """How many times as hard a search is that is simulated besides."""
 
