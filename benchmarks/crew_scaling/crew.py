@@ -14,9 +14,9 @@ from crew_scaling.members import INF, Grown, SimulatedParcel, SimulatedPool, Sim
 from crew_scaling.tree import RecordedTree
 from genbab.branch import SearchProgress
 from genbab.driver.crew.crew import ALONE
-from genbab.driver.crew.messages import Answer, Handed, Order, Take
+from genbab.driver.crew.messages import NOTHING, Answer, Handed, Order, Take
 from genbab.driver.crew.part import MemberPart
-from genbab.driver.crew.sharing import NOTHING, SharedSearch
+from genbab.driver.crew.sharing import SharedSearch
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from multiprocessing.connection import wait
 from typing import Any
 from unittest import mock
 
@@ -19,7 +20,7 @@ from crew_scaling.crew import SimulatedHub
 from genbab.branch import DomainSearch, SearchProgress
 from genbab.branch.search import DomainState
 from genbab.cli import main
-from genbab.driver.crew.local import LocalMember, next_messages
+from genbab.driver.crew.local import LocalMember
 from genbab.driver.crew.member import Post, served
 from genbab.driver.crew.messages import Parcel, Report, Take
 from genbab.driver.crew.sharing import SharedSearch
@@ -166,7 +167,9 @@ def _seconds(do: Callable[[], object]) -> float:
 
 
 def _look(hub: SharedSearch, readers: Any) -> None:
-    for number, message in next_messages(readers, 1.0):
-        hub.follow(hub.parts[number], message)
+    ready = wait([reader.connection for reader in readers], timeout=1.0)
+    for number, reader in enumerate(readers):
+        if reader.connection in ready:
+            hub.follow(hub.parts[number], reader.receive())
     hub.balance()
     assert hub.ended() is None

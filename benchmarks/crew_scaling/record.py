@@ -96,7 +96,7 @@ def recorded(words: list[str]) -> RecordedTree:
 
     def noted_falsify(turns: Turns, domains: Domains) -> bool:
         if notes.turns is None:
-            notes.turns = turns.taken, notes.began - turns.begun, turns._round
+            notes.turns = turns.taken, notes.began - turns.begun, turns.rounds
         return falsify(turns, domains)
 
     of_search = mock.patch.multiple(DomainSearch, begin=noted_begin, step=noted_step)
