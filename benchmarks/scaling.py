@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
@@ -125,20 +126,24 @@ def validated(kept: dict[str, Any]) -> list[list[str]]:
 def tables(path: Path, target: Path | None) -> None:
     """Print what a record says and what follows from it, and put it into a page."""
     kept = json.loads(path.read_text(encoding="utf-8"))
-    found = {"validation": page.table(page.VALIDATED, validated(kept))}
+    found: dict[str, str] = {}
+
+    def show(name: str, head: list[str], rows: Iterable[list[str]]) -> None:
+        found[name] = page.table(head, rows)
+        print(f"\n{name}\n\n{found[name]}", flush=True)
+
+    show("validation", page.VALIDATED, validated(kept))
     known = []
     for instance in kept["instances"]:
         tree = RecordedTree.load(KEPT / instance["tree"])
         known.append((instance, page.costs_of(instance, kept["hub"], tree), tree))
-    found["recorded"] = page.table(page.RECORDED, (page.costs_row(*one) for one in known))
-    found["hub"] = page.table(page.HUB, page.hub_rows(known[0][1].hub))
-    found["speed-up"] = page.table(page.SPEED, (row for one in known for row in page.speed_ups(*one)))
+    show("recorded", page.RECORDED, (page.costs_row(*one) for one in known))
+    show("hub", page.HUB, page.hub_rows(known[0][1].hub))
+    show("speed-up", page.SPEED, (row for one in known for row in page.speed_ups(*one)))
     instance, costs, tree = min(known, key=lambda one: one[2].nodes)
     hard, (_, cluster) = tree.copies(COPIES), page.places(instance)
-    found["hard"] = page.table(page.PREDICTED, page.predictions(hard, costs, cluster))
-    found["limits"] = page.table(page.LIMITS, page.limits(hard, costs, cluster))
-    for name, text in found.items():
-        print(f"\n{name}\n\n{text}")
+    show("hard", page.PREDICTED, page.predictions(hard, costs, cluster))
+    show("limits", page.LIMITS, page.limits(hard, costs, cluster))
     if target is not None:
         target.write_text(page.with_tables(target.read_text(encoding="utf-8"), found), encoding="utf-8")
 
