@@ -110,3 +110,19 @@ def test_descents_start_in_the_least_refuted_domains(clock: WorkClock, count: in
     assert set(challenge.clauses) == worst and len(challenge.starts) == len(challenge.clauses)
     for start, number in zip(challenge.starts, challenge.clauses, strict=True):
         assert bool(((low[number] <= start) & (start <= low[number] + 1)).all())
+
+
+def test_processes_apart_go_on_with_the_account_and_share_the_rounds(clock: WorkClock) -> None:
+    _, whole = players(clock, 1.0)
+    whole.attack(FULL)
+    clock.worked(lambda: 0.5)
+    parts = [whole.apart(place, 3) for place in range(3)]
+    assert not any(part.due() for part in parts), "what was attacked before counts for all"
+    clock.worked(lambda: 20.0)
+    firsts: list[int] = []
+    for part in parts:
+        fake = Fake(clock, 1e-3)
+        part.challenge = cast(Challenge, cast(Any, fake))
+        part.take([0])
+        firsts += [effort.first for effort in fake.efforts]
+    assert len(firsts) == len(set(firsts)) > 3, "no two have the same random points"

@@ -75,7 +75,7 @@ class Simulation:
         if not len(pool):
             return self._result(alone, alone, [])
         began = alone + self.place.start * self.count
-        self.workers = [self._worker(n, turns, began) for n in range(self.count)]
+        self.workers = [self._worker(n, turns) for n in range(self.count)]
         self.hub = SimulatedHub(self.grown.batch, [self._postman(worker) for worker in self.workers])
         self.inboxes: list[deque[Answer]] = [deque() for _ in self.workers]
         self._deal(pool, began)
@@ -97,11 +97,11 @@ class Simulation:
             self.rounds += 1
         return now
 
-    def _worker(self, place: int, turns: SimulatedTurns, begun: float) -> Worker:
+    def _worker(self, place: int, turns: SimulatedTurns) -> Worker:
         def say(now: float, message: Answer) -> None:
             self._send(now, lambda then: self._heard(then, place, message), message)
 
-        own = turns.apart(place, self.count, begun)
+        own = turns.apart(place, self.count)
         return Worker(self.grown, self.costs, self.place, self.place.stretch(self.count), own, say)
 
     def _postman(self, worker: Worker) -> Any:

@@ -106,9 +106,9 @@ class SimulatedTurns:
             spent += self.seconds
         return spent
 
-    def apart(self, place: int, count: int, begun: float) -> SimulatedTurns:
+    def apart(self, place: int, count: int) -> SimulatedTurns:
         """Those of one of `count` processes."""
-        return SimulatedTurns(self.seconds, begun, round=self.round + place, stride=count)
+        return SimulatedTurns(self.seconds, self.begun, self.taken, self.round + place, count)
 
 
 @dataclass(eq=False)

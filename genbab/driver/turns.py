@@ -37,8 +37,12 @@ class Turns:
         self.rounds, self._stride = 0, 1
 
     def apart(self, place: int, count: int) -> Turns:
-        """The turns of one of `count` processes, from now on: none has the random points of another."""
+        """The turns of one of `count` processes, from now on: none has the random points of another.
+
+        What attacks took until now counts for each, so they do not all begin with one.
+        """
         mine = Turns(self.challenge, self.clock)
+        mine.begun, mine.taken = self.begun, self.taken
         mine.rounds, mine._stride = self.rounds + place, count
         return mine
 
