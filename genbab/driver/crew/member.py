@@ -110,6 +110,7 @@ class Member:
             elif isinstance(order, Give):
                 self._give(order)
             elif isinstance(order, Reveal):
+                self._tell()  # what was given up is in reports only, and a picture without it would be a proof
                 self.post.send(self._revealed())
             else:
                 self._divide(order)
