@@ -110,7 +110,7 @@ class Member:
             elif isinstance(order, Give):
                 self._give(order)
             elif isinstance(order, Reveal):
-                self._tell()  # what was given up is in reports only, and a picture without it would be a proof
+                self._tell()  # what was given up: a picture without that would be a proof
                 self.post.send(self._revealed())
             else:
                 self._divide(order)
@@ -124,13 +124,17 @@ class Member:
         self._tell()
 
     def _give(self, order: Give) -> None:
-        """Hand domains over; those of a step that was cut short stay."""
+        """Hand domains over; those of a step that was cut short stay, and so does what cannot be read.
+
+        Then it is told before that this member has stopped.
+        """
         pool = self.state.pool
         self._note_tree()
         try:
             packed = pool.drained() if order.everything else pool.share(order.count)
         except SpillFull as full:  # nothing was removed
             packed, self.stopped = None, f"memory: {full}"
+            self._tell()
         self.post.send(Handed(None if packed is None else Parcel.of(packed, pool.packing)))
         self._tell()
 
@@ -145,6 +149,8 @@ class Member:
 
     def _divide(self, order: Divide) -> None:
         assert self.divide is not None, "a search that has no regions"
+        if self.stopped:  # which the crew was told, and ends
+            return
         try:
             halved = self.divide(order, self.note_beside)
         except DeadlineReached:  # the region is open; the crew has it

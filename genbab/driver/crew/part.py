@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from genbab.branch import Region, SearchProgress
-from genbab.driver.crew.messages import Give, Parcel, Report, Take
+from genbab.driver.crew.messages import NOTHING, Give, Parcel, Report, Take
 from genbab.driver.crew.team import Link
 
 HERE = -1
@@ -26,7 +26,7 @@ class MemberPart:
     """
 
     member: Link
-    report: Report
+    report: Report = NOTHING
     sent: int = 0
     waits: bool = False
     asked: int | None = None

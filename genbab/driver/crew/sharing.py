@@ -20,7 +20,6 @@ from genbab.branch.open.pool import Pool
 from genbab.branch.search import INF, DomainState
 from genbab.driver.crew.member import Member, Post, served
 from genbab.driver.crew.messages import (
-    NOTHING,
     Answer,
     Failed,
     Found,
@@ -34,7 +33,7 @@ from genbab.driver.crew.messages import (
 from genbab.driver.crew.part import HERE, MemberPart, summed
 from genbab.driver.crew.proving import MemberNotes, ProofMerge
 from genbab.driver.crew.snapshot import Snapshot
-from genbab.driver.crew.team import Pictures, Team, TeamSize
+from genbab.driver.crew.team import Pictures, Team, TeamSize, told_all
 from genbab.driver.endings import Hopeless
 from genbab.driver.record.proving import TreeNotes
 from genbab.driver.turns import Turns
@@ -85,12 +84,10 @@ class SharedSearch:
             if self.pictures is not None:
                 self.pictures.shared(self.data(DomainData.of(self.base)))
             for link in team.start(self):
-                self.parts.append(MemberPart(link, NOTHING, keeps=team.restores))
+                self.parts.append(MemberPart(link, keeps=team.restores))
             self._deal()
             while (outcome := self.ended()) is None:
-                links = {n: part.member for n, part in enumerate(self.parts) if not part.lost}
-                for number, message in team.messages(links, min(LOOK, deadline.left())):
-                    self.follow(self.parts[number], message)
+                self._hear(team, min(LOOK, deadline.left()))
                 self._picture()
                 if self.snapshot is None:
                     self.balance()
@@ -133,7 +130,13 @@ class SharedSearch:
             packed = pool.share(len(pool) // left) if left > 1 else pool.drained()
             if packed is not None:
                 part.take(Parcel.of(packed, self.packing))
+        if (taken := self.base.taken) is not None:  # by a step that found no room
+            self.waiting, self.base.taken = [Parcel.of(self.packing.pack(taken), self.packing)], None
         self.base.pool = Pool.holding(self.packing.began, (), self.search.setup.memory)
+
+    def _hear(self, team: Team, seconds: float) -> None:
+        links = {n: part.member for n, part in enumerate(self.parts) if not part.lost}
+        told_all(team.messages(links, seconds), lambda n, message: self.follow(self.parts[n], message))
 
     def follow(self, part: MemberPart, message: Answer) -> None:
         """Take a message in; raises what it says that ends all."""
@@ -225,10 +228,8 @@ class SharedSearch:
         self.snapshot = self.snapshot or Snapshot()
         while self.snapshot is not None and time.monotonic() < late:
             self._picture()
-            links = {n: part.member for n, part in enumerate(self.parts) if not part.lost}
-            for number, message in team.messages(links, LOOK):
-                with suppress(DeadlineReached):  # who follows the rounds says so, which is known
-                    self.follow(self.parts[number], message)
+            with suppress(DeadlineReached):  # who follows the rounds says so, which is known
+                self._hear(team, LOOK)
             self._picture()
 
     def searching(self) -> Sequence[tuple[int, MemberPart]]:

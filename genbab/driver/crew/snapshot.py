@@ -21,9 +21,12 @@ class Snapshot:
     shown: dict[int, Revealed] = field(default_factory=dict)
 
     def ask(self, parts: Sequence[MemberPart]) -> None:
-        """Ask all members that search domains, unless somebody is still to hand some over."""
+        """Ask all members that search domains, unless somebody is still to hand some over.
+
+        One that was sent to divide a region has handed over what it had, unless it had stopped before.
+        """
         if self.parts is None and not any(part.asked is not None for part in parts):
-            self.parts = [part for part in parts if part.region is None]
+            self.parts = [part for part in parts if part.region is None or part.report.stopped]
             for part in self.parts:
                 part.member.send(Reveal())
 

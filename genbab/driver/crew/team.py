@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from genbab.branch.kept.data import SearchData
 from genbab.driver.crew.member import Post
 from genbab.driver.crew.messages import Answer, Order
+from genbab.errors import DeadlineReached
 
 
 class SharedWork(Protocol):
@@ -86,3 +87,15 @@ class Team(TeamSize, Protocol):
 
     def messages(self, links: Mapping[int, Link], seconds: float) -> list[tuple[int, Answer]]:
         """What has come from these, by number, after waiting so long for something."""
+
+
+def told_all(messages: Sequence[tuple[int, Answer]], tell: Callable[[int, Answer], None]) -> None:
+    """Tell all messages, and only then raise `DeadlineReached`, if some raised it: each may move a domain."""
+    late: DeadlineReached | None = None
+    for number, message in messages:
+        try:
+            tell(number, message)
+        except DeadlineReached as error:
+            late = error
+    if late is not None:
+        raise late
