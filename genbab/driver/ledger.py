@@ -35,6 +35,8 @@ class Ledger:
         self.domains = self.earlier = 0
         self.spent: dict[str, float] = {}
         self.tally = Tally()
+        self.heard: Callable[[SearchProgress], None] = _nobody
+        self.portfolio: dict[str, dict[str, Any]] = {}
         self.layers: list[dict[str, Any]] = []
         self.gap: dict[str, float] = {}
 
@@ -62,9 +64,27 @@ class Ledger:
         self.domains = self.earlier + progress.visited
         self.know(progress.bound)
         self.tally.add(progress.gained)
+        self.heard(progress)
         self.write("round", **self._round(progress))
         self.progress(Progress("branching", self.bound, progress.open, self.domains))
         self.deadline.check()
+
+    def apart(self, heard: Callable[[SearchProgress], None]) -> None:
+        """This is another process from now on: `heard` is told of rounds, and nobody of anything else."""
+        self.heard, self.progress, self.trace = heard, _nobody, None
+
+    def tried(self, settings: str, domains: int, left: str) -> None:
+        """A search of a portfolio is over: domains that it bounded; why it decided nothing, if it says so."""
+        entry = self._entry(settings)
+        entry["domains"] += domains
+        entry |= {"left": left} if left else {}
+
+    def decided(self, settings: str) -> None:
+        """A search of a portfolio has decided."""
+        self._entry(settings)["decided"] += 1
+
+    def _entry(self, settings: str) -> dict[str, Any]:
+        return self.portfolio.setdefault(settings, {"decided": 0, "domains": 0})
 
     def regions(self, bound: float) -> None:
         """The search over regions has this bound for the boxes at hand."""
@@ -93,6 +113,8 @@ class Ledger:
             **{f"seconds {k}": round(v, 3) for k, v in self.spent.items()},
         }
         statistics |= self.tally.summary()
+        if self.portfolio:
+            statistics["portfolio"] = self.portfolio
         if self.layers:
             statistics["layers"] = self.layers
         if self.gap:
@@ -117,3 +139,7 @@ class Ledger:
             "seconds": {k: round(v, 6) for k, v in progress.seconds.items()},
             **gains,
         }
+
+
+def _nobody(progress: object) -> None:
+    """Nobody is told."""

@@ -43,8 +43,13 @@ class Turns:
         """
         mine = Turns(self.challenge, self.clock)
         mine.begun, mine.taken = self.begun, self.taken
-        mine.rounds, mine._stride = self.rounds + place, count
+        mine.rounds, mine._stride = self.rounds, self._stride
+        mine.divide(place, count)
         return mine
+
+    def divide(self, place: int, count: int) -> None:
+        """These turns are those of one of `count` processes from now on, as in `apart`."""
+        self.rounds, self._stride = self.rounds + place * self._stride, count * self._stride
 
     def restart(self, rounds: int = 0) -> None:
         """The clauses are others from now on; rounds: of attacks on them so far."""
@@ -71,6 +76,14 @@ class Turns:
             number = self.rounds
             self.rounds += self._stride
             self.attack(replace(FULL, rounds=1, first=number), clauses)
+
+    def persist(self, clauses: Sequence[int]) -> None:
+        """Rounds on these clauses without end, if there is anything to attack; raises like `attack`."""
+        while self.reachable and self.challenge.replayable and self.challenge.config.attack_restarts:
+            number = self.rounds
+            self.rounds += self._stride
+            self.attack(replace(FULL, rounds=1, first=number), clauses)
+            self.check()
 
     def falsify(self, domains: Domains) -> bool:
         """A few descents that start in open domains, and a turn on the clauses of all.

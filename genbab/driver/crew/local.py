@@ -51,13 +51,14 @@ class Pipe:
 class LocalMember:
     """The crew's side of one copy of this process, which does `work(post)` and ends."""
 
-    def __init__(self, work: Callable[[Post], None]) -> None:
+    def __init__(self, work: Callable[[Post], None], parent: bool = False) -> None:
+        """parent: whether it may have copies of its own."""
         context = multiprocessing.get_context("fork")
         self.connection, theirs = context.Pipe()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of copying a process that has threads
             self.process = context.Process(target=_begin, args=(work, theirs, self.connection, os.getpid()))
-            self.process.daemon = True
+            self.process.daemon = not parent
             self.process.start()
         theirs.close()
         self._orders: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -130,6 +131,10 @@ class LocalTeam:
 
     def messages(self, links: Mapping[int, Link], seconds: float) -> list[tuple[int, Answer]]:
         """What has come from these, by number, after waiting so long for something."""
-        members = {n: one for n, one in links.items() if isinstance(one, LocalMember)}
-        ready = wait([one.connection for one in members.values()], timeout=max(0.0, seconds))
-        return [(n, one.receive()) for n, one in members.items() if one.connection in ready]
+        return next_messages({n: one for n, one in links.items() if isinstance(one, LocalMember)}, seconds)
+
+
+def next_messages(members: Mapping[int, LocalMember], seconds: float) -> list[tuple[int, Answer]]:
+    """What has come from these, by number, after waiting so long for something."""
+    ready = wait([one.connection for one in members.values()], timeout=max(0.0, seconds))
+    return [(n, one.receive()) for n, one in members.items() if one.connection in ready]

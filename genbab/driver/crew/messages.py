@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from genbab.branch import SearchProgress, Tally
+from genbab.branch import SearchOutcome, SearchProgress, Tally
 from genbab.branch.open.packing import PackedDomains, Packing
 from genbab.branch.open.pool import keys_of
 from genbab.driver.crew.proving import Note
@@ -170,8 +170,15 @@ class Failed:
         return GenbabError(f"a worker failed:\n{self.text}")
 
 
+@dataclass(frozen=True)
+class Concluded:
+    """From one that decides alone: how its search ended, of all that was asked."""
+
+    outcome: SearchOutcome
+
+
 Order = Take | Give | Reveal | Divide
-Answer = Report | Handed | Revealed | Noted | Halved | Found | Failed
+Answer = Report | Handed | Revealed | Noted | Halved | Found | Failed | Concluded
 
 
 @dataclass(eq=False)

@@ -159,6 +159,7 @@ class SharedSearch:
             if self.snapshot is not None:
                 self.snapshot.tell(part, message)
         else:
+            assert isinstance(message, Halved), "members decide nothing alone"
             self.halved(part, message)
 
     def _note(self, message: Noted) -> None:

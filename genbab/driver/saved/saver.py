@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -93,6 +94,12 @@ class Saver:
             left.boxes[0] = left.root.state
         left.root, left.search, self._search, self._shared = None, None, search, False
 
+    def apart(self) -> None:
+        """This is another process from now on: it writes nothing, and takes nothing up."""
+        self.checkpoint = None
+        if self.open is not None:
+            self.open.root = self.open.search = None
+
     @property
     def keeps(self) -> bool:
         """Whether there is a checkpoint."""
@@ -116,7 +123,7 @@ class Saver:
         """The box at hand is done: it has this margin, and is proved, or else it is said why not."""
         left = self.open
         assert left is not None
-        left.decided = min(left.decided, margin)
+        left.decided = min(left.decided, margin if margin == margin else -math.inf)
         left.finished = torch.cat([left.finished, names(left.boxes.pop(0).query)])
         left.reasons += [reason] if reason else []
         left.root, left.search, left.rounds, self._search = None, None, 0, None
