@@ -89,6 +89,10 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if self.config.deterministic:  # what is written is rounded, at times that the machine's load decides
             raise UsageError("checkpoint: a run that is always the same (deterministic) cannot be kept yet")
+        if self.config.portfolio:  # each of its searches has a tree of its own
+            raise UsageError(
+                "checkpoint: a run of searches that race (portfolio) cannot be kept: use workers"
+            )
 
     @property
     def seconds_before(self) -> float:

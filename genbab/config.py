@@ -211,6 +211,15 @@ class Config:
             "processes that share one search (auto: one for each core, where that can be)",
         ),
     )
+    portfolio: bool = field(
+        default=False,
+        metadata=setting(
+            lambda v: isinstance(v, bool),
+            "True or False",
+            _flag,
+            "some of the workers search with other settings; who decides first ends all",
+        ),
+    )
     threads: int | None = field(
         default=None,
         metadata=setting(

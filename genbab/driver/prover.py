@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from genbab.branch import (
     Region,
     RegionSearch,
     SearchOutcome,
+    SearchProgress,
     SearchSetup,
     Status,
     bound_by_inputs,
@@ -23,11 +25,24 @@ from genbab.branch import (
 )
 from genbab.branch.kept.data import DomainData, RegionData, SubsearchData
 from genbab.branch.open.pool import SpillFull
+from genbab.branch.search import INF
 from genbab.driver.account import RootAccount
 from genbab.driver.context import Context
+from genbab.driver.crew import (
+    ATTACK,
+    Contender,
+    LocalTeam,
+    Portfolio,
+    Rival,
+    SearchCrew,
+    Serving,
+    rivals,
+)
 from genbab.driver.endings import without_proof
 from genbab.driver.root import RootFound, RootState, optimised
-from genbab.driver.strategy import Strategy
+from genbab.driver.saved.data import OpenBoxes
+from genbab.driver.saved.fits import names
+from genbab.driver.strategy import Strategy, strategy
 from genbab.errors import DeadlineReached, ResourceError
 
 NARROWING = 0.6
@@ -43,8 +58,24 @@ class Prover:
     def __init__(self, context: Context, plan: Strategy, account: RootAccount) -> None:
         self.context, self.plan, self.account = context, plan, account
         falsify, follow = context.turns.falsify, context.saver.follow
-        self.setup = SearchSetup(falsify, follow, plan.pool, plan.batch, context.proof)
-        self.crew = context.crew
+        self.rivals, workers = rivals(plan, context.config), context.config.workers or 1
+        pool = plan.pool * (workers - len(self.rivals)) // workers
+        self.setup = SearchSetup(falsify, follow, pool, plan.batch, context.proof)
+
+    def decide(self, left: OpenBoxes) -> str:
+        """Decide what is open; "" when all is proved, else the first reason why not."""
+        context, ledger = self.context, self.context.ledger
+        context.saver.open, margins = left, [s.worst() for s in left.boxes]
+        while left.boxes:
+            share = context.share(1.0) / len(left.boxes)
+            ledger.elsewhere = min([left.decided, *margins[1:]])
+            if left.search is None:
+                ledger.earlier = ledger.domains
+            context.turns.restart(left.rounds)
+            reason = self.prove(left.boxes[0], share)
+            context.saver.done(reason, ledger.own)
+            margins.pop(0)
+        return next(iter(left.reasons), "")
 
     def prove(self, state: RootState, share: float) -> str:
         """Prove the state's clauses in about `share` seconds for its root; "" if proved, else why not.
@@ -57,6 +88,42 @@ class Prover:
             return self._by_neurons(state, share)
         except SpillFull as full:
             raise ResourceError(f"what the checkpoint has open does not fit the memory: {full}") from full
+
+    def _crew(self, state: RootState, found: RootFound | None = None) -> SearchCrew | Serving:
+        """Who searches below the root of these boxes, or of the one that was found."""
+        context, ledger = self.context, self.context.ledger
+        if not self.rivals:
+            return context.crew
+        others = [Contender(r.name, partial(self._by_rival, r, state, found)) for r in self.rivals]
+        portfolio = Portfolio(ledger, context.turns, context.saver, others)
+        team = LocalTeam((context.config.workers or 1) - len(others))
+        return SearchCrew(team, ledger.deadline, context.turns, context.saver, portfolio)
+
+    def _by_rival(self, rival: Rival, state: RootState, found: RootFound | None) -> SearchOutcome:
+        """How the same question ends with other settings, in a process of its own.
+
+        All boxes are decided again, each by itself where neurons are split.
+        """
+        context, ledger = self.context, self.context.ledger
+        query, before = state.query, ledger.domains
+        ledger.earlier = before
+        if rival is ATTACK:
+            context.turns.persist(query.clauses())
+            return SearchOutcome(Status.STUCK, SearchProgress(ledger.own))
+        config, deadline = rival.settings(context.config), ledger.deadline
+        alone = SearchCrew(LocalTeam(1), deadline, context.turns, context.saver)
+        plan = strategy(context.engine, [query], config)
+        prover = Prover(replace(context, config=config, crew=alone), plan, self.account)
+        if found is not None and plan.splits != "input":
+            reason = prover._ended(prover._searched(found.region(), None, alone, found.seconds))
+            bound = ledger.own
+        else:
+            boxes, rounds = [state] if plan.splits == "input" else state.each(), context.turns.rounds
+            left = OpenBoxes(plan.splits, plan.retighten, INF, names(query)[:0], boxes, rounds=rounds)
+            reason = prover.decide(left)
+            bound = left.decided
+        progress = SearchProgress(bound, visited=ledger.domains - before)
+        return SearchOutcome(Status.STUCK if reason else Status.VERIFIED, progress)
 
     def _by_inputs(self, state: RootState) -> str:
         context, before = self.context, self.context.saver.search_before()
@@ -74,13 +141,13 @@ class Prover:
                     root = replace(root, number=context.proof.roots(root))
                 begun = search.begin(bound(root))
             context.saver.searching(lambda: DomainData.of(begun))
-            return self._ended(self.crew.domains(search, begun))
+            return self._ended(self._crew(state).domains(search, begun))
 
     def _by_neurons(self, state: RootState, share: float) -> str:
         ledger, before = self.context.ledger, self.context.saver.search_before()
         if isinstance(before, SubsearchData | RegionData):
             with ledger.timed("search"):
-                return self._ended(self._searched(before.region, before))
+                return self._ended(self._searched(before.region, before, self.context.crew))
         found = self._optimised(state, share)
         state = found.state
         if not state.open().numel():
@@ -94,7 +161,8 @@ class Prover:
         with ledger.timed("root"):
             found.forms.complete(self.context.engine.relaxed(state.intervals))
         with ledger.timed("search"):
-            return self._ended(self._searched(found.region(), None, found.seconds))
+            crew = self._crew(state, found)
+            return self._ended(self._searched(found.region(), None, crew, found.seconds))
 
     def _optimised(self, state: RootState, share: float) -> RootFound:
         """The root bounded with optimised slopes as long as it is open."""
@@ -143,9 +211,13 @@ class Prover:
         return keep
 
     def _searched(
-        self, region: Region, before: SubsearchData | RegionData | None, seconds: float = 0.0
+        self,
+        region: Region,
+        before: SubsearchData | RegionData | None,
+        crew: SearchCrew | Serving,
+        seconds: float = 0.0,
     ) -> SearchOutcome:
-        """The search below the root, whose hidden rows took so many seconds, or the one that was before."""
+        """The search of a crew below the root, whose hidden rows took so many seconds, or the one before."""
         context, plan, saver = self.context, self.plan, self.context.saver
         branching = self._branching(region)
         renewed = branching.mixed is not None and branching.mixed.tighten
@@ -154,7 +226,7 @@ class Prover:
             task = before.task(branching, self.setup) if before else branching.within(region, self.setup)
             begun = task.state = task.state or task.search.begin(task.search.bound(task.domains))
             saver.searching(lambda: SubsearchData.of(task))
-            return self.crew.domains(task.search, begun, lambda d: replace(SubsearchData.of(task), state=d))
+            return crew.domains(task.search, begun, lambda d: replace(SubsearchData.of(task), state=d))
         search = RegionSearch(
             branching,
             self.setup,
@@ -165,7 +237,7 @@ class Prover:
         )
         state = before.state(search) if before else search.begin(region)
         saver.searching(lambda: RegionData.of(state))
-        return self.crew.regions(search, state)
+        return crew.regions(search, state)
 
     def _branching(self, region: Region) -> NeuronBranching:
         """How domains of the region are split."""

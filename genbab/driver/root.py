@@ -68,6 +68,10 @@ class RootState:
         intervals = [(low[which], high[which]) for low, high in self.intervals]
         return RootState(self.query.take(which), self.margins[which], intervals)
 
+    def each(self) -> list[RootState]:
+        """The boxes one by one."""
+        return [self.take(torch.tensor([k])) for k in range(len(self.query))]
+
     def merged(self, better: RootState, which: Tensor) -> RootState:
         """The boxes with what is known anew of some of them, selected by their numbers."""
         if len(self.query) == 1:

@@ -126,7 +126,7 @@ class Stages:
     def _left(self, plan: Strategy, states: list[RootState]) -> OpenBoxes:
         """All that is open, before the plan is carried out."""
         if plan.splits != "input":
-            states = [s.take(torch.tensor([k])) for s in states for k in range(len(s.query))]
+            states = [one for state in states for one in state.each()]
         every = names(self.query)
         open_ = torch.cat([every[:0], *(names(s.query) for s in states)])
         finished = every[~torch.isin(every, open_)]
@@ -134,16 +134,4 @@ class Stages:
 
     def _by_plan(self, plan: Strategy, left: OpenBoxes) -> str:
         """Decide what is open, by one plan; "" when all is proved, else the first reason why not."""
-        context, ledger = self.context, self.context.ledger
-        context.saver.open = left
-        prover, margins = Prover(context, plan, self.account), [s.worst() for s in left.boxes]
-        while left.boxes:
-            share = context.share(1.0) / len(left.boxes)
-            ledger.elsewhere = min([left.decided, *margins[1:]])
-            if left.search is None:
-                ledger.earlier = ledger.domains
-            context.turns.restart(left.rounds)
-            reason = prover.prove(left.boxes[0], share)
-            context.saver.done(reason, ledger.own)
-            margins.pop(0)
-        return next(iter(left.reasons), "")
+        return Prover(self.context, plan, self.account).decide(left)

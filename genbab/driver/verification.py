@@ -13,7 +13,7 @@ from genbab.branch import Status
 from genbab.checkpoint import KeptRun
 from genbab.config import Config
 from genbab.driver.context import Context
-from genbab.driver.crew import LocalTeam, SearchCrew, workers_of
+from genbab.driver.crew import LocalTeam, SearchCrew, check_portfolio, workers_of
 from genbab.driver.endings import Hopeless, found_at, memory_errors, refuted, unproved
 from genbab.driver.ledger import Ledger
 from genbab.driver.record.proving import ProofRecord
@@ -56,6 +56,8 @@ class Verification:
         self.ledger = Ledger(deadline, told.progress, told.trace, config.arithmetic)
         device = resolve(config.device)
         workers = workers_of(config, device)
+        planned = config.with_(workers=workers)
+        check_portfolio(planned, told.proof is not None)
         network = with_premises(lifted(model.network, spec), spec)
         shared = config.with_(memory=max(SMALLEST_MEMORY, config.memory // workers))
         self.engine = Engine.of(network, shared, device, deadline.check, schedule.clock)
@@ -73,7 +75,7 @@ class Verification:
         team = LocalTeam(workers)
         crew = told.crew(self) if told.crew else SearchCrew(team, deadline, turns, self.saver)
         parts = self.engine, self.ledger, turns, self.undefined, self.saver, crew, self.proof
-        self.stages = Stages(Context(config, schedule, *parts), query)
+        self.stages = Stages(Context(planned, schedule, *parts), query)
 
     def _going_on(self, before: KeptRun, query: Query) -> Query:
         """The query without what is settled, in a run that is taken up; raises `UsageError`."""

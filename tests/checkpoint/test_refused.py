@@ -55,6 +55,7 @@ def test_changed_files(files: Files, kept: Callable[[str], Path], what: str) -> 
         ({"elementary": "torch"}, "elementary"),
         ({"branching": "neuron"}, "--branching neuron"),
         ({"deterministic": True}, "always the same"),
+        ({"portfolio": True, "workers": 2}, "searches that race"),
         ({"timeout": -1.0}, "timeout"),
         ({"colour": "red"}, "no such setting"),
     ],

@@ -31,7 +31,7 @@ def add_run(commands: Commands) -> None:
     add_check(run)
     run.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming")
     add_reading(run, "--model-output")
-    add_settings(run, called("genbab.cli.many.run"), without=["workers"])
+    add_settings(run, called("genbab.cli.many.run"), without=["workers", "portfolio"])
 
 
 def add_study(commands: Commands) -> None:

@@ -28,6 +28,8 @@ class ClusterWords:
             return None
         if config.deterministic:
             raise UsageError("--cluster: which worker gets what depends on the time: not --deterministic")
+        if config.portfolio:
+            raise UsageError("--cluster: its workers share one search: not --portfolio")
         if config.device != "cpu":
             raise UsageError(f"--cluster: one search is spread over cores, not --device {config.device}")
         return cls(

@@ -1,4 +1,4 @@
-"""Who carries a search out: this process alone, or copies of it that share what is open."""
+"""Who carries a search out: this process alone, copies of it that share what is open, or a portfolio."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from genbab.branch.kept.data import DomainData, SearchData
 from genbab.branch.regions.search import RegionState
 from genbab.branch.search import DomainState
 from genbab.config import Config
+from genbab.driver.crew.portfolio import Portfolio
 from genbab.driver.crew.regions import SharedRegions
 from genbab.driver.crew.sharing import SharedSearch
 from genbab.driver.crew.team import Pictures, Team
@@ -47,10 +48,21 @@ def workers_of(config: Config, device: torch.device) -> int:
 
 
 class SearchCrew:
-    """The workers of one search at a time; 1: this process alone."""
+    """The workers of one search at a time; 1: this process alone.
 
-    def __init__(self, team: Team, deadline: Deadline, turns: Turns, pictures: Pictures) -> None:
+    portfolio: others that decide the same question meanwhile, each alone and with other settings.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        deadline: Deadline,
+        turns: Turns,
+        pictures: Pictures,
+        portfolio: Portfolio | None = None,
+    ) -> None:
         self.team, self.deadline, self.turns, self.pictures = team, deadline, turns, pictures
+        self.portfolio = portfolio
 
     def domains(
         self,
@@ -65,14 +77,17 @@ class SearchCrew:
         began = time.monotonic()
 
         def enough() -> bool:
-            return self._late(began) and len(state.pool) >= ENOUGH * self.team.size
+            many = len(state.pool) >= ENOUGH * self.team.size
+            return self._late(began) and (many or self.portfolio is not None)
 
-        outcome = search.proceed(state, enough)
-        if outcome.status is not Status.PAUSED:
-            return outcome
-        shared = SharedSearch(search, state, self.turns, self.team)
-        shared.wrap = wrap
-        return self._run(shared)
+        def together() -> SearchOutcome:
+            if self.team.size == 1:
+                return search.proceed(state)
+            shared = SharedSearch(search, state, self.turns, self.team)
+            shared.wrap = wrap
+            return self._run(shared)
+
+        return self._from_there(search.proceed(state, enough), together)
 
     def regions(self, search: RegionSearch, state: RegionState) -> SearchOutcome:
         """How a search over regions ends that has come so far; raises as `domains`."""
@@ -81,14 +96,23 @@ class SearchCrew:
         def enough() -> bool:
             return self._late(began) and state.whole.state is not None
 
-        outcome = search.proceed(state, enough)
+        def together() -> SearchOutcome:
+            if self.team.size == 1:
+                return search.proceed(state)
+            return self._run(SharedRegions(search, state, self.turns, self.team))
+
+        return self._from_there(search.proceed(state, enough), together)
+
+    def _from_there(self, outcome: SearchOutcome, together: Callable[[], SearchOutcome]) -> SearchOutcome:
+        """How a search ends that is over, or goes on with the help of others."""
         if outcome.status is not Status.PAUSED:
             return outcome
-        return self._run(SharedRegions(search, state, self.turns, self.team))
+        return together() if self.portfolio is None else self.portfolio.run(together)
 
     def _late(self, began: float) -> bool:
         """Whether it is time that others help."""
-        return self.team.size > 1 and time.monotonic() - began > ALONE
+        helped = self.team.size > 1 or self.portfolio is not None
+        return helped and time.monotonic() - began > ALONE
 
     def _run(self, shared: SharedSearch) -> SearchOutcome:
         shared.pictures = self.pictures if self.pictures.keeps else None
