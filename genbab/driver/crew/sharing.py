@@ -2,8 +2,7 @@
 
 Its law is that of every search: a domain that is open lies in a member's part, in a parcel that was sent and
 not yet reported, or in one that waits here. Messages of one member come in the order in which they were
-sent, so a member that reports nothing open after its last parcel has nothing. A member that is lost takes
-its part with it: then nothing is proved.
+sent, so a member that reports nothing open after its last parcel has nothing.
 """
 
 from __future__ import annotations
