@@ -10,6 +10,7 @@ import genbab
 from genbab.branch.regions import search as search_module
 from genbab.driver.crew import crew as crew_module
 from genbab.driver.crew import sharing as sharing_module
+from genbab.driver.saved.saver import Saver
 from genbab.result import Verdict
 from tests.checkpoint.questions import WAYS, Files, Killed, Killer
 
@@ -66,3 +67,24 @@ def test_the_time_limit_leaves_all_that_is_open(files: Files) -> None:
         rounds += 1
         result = genbab.resume(files.kept, timeout=60.0, workers=rounds % 2 + 1)
     assert result.verdict is Verdict.VERIFIED and result.bound is not None and result.bound > 0
+
+
+@pytest.mark.usefixtures("always")
+def test_after_a_shared_search_the_next_box_is_written_from_its_root_on(
+    files: Files, pictures: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when its search begins: its root may take long."""
+    files.ask(0.1, boxes=2)
+    done, found, written = Saver.done, Saver.root_found, list[tuple[int, bool]]()
+
+    def after(saver: Saver, *what: Any) -> None:
+        before = files.kept.stat().st_mtime_ns if files.kept.exists() else 0
+        (done if len(what) == 2 else found)(saver, *what)
+        assert saver.open is not None
+        written.append((len(saver.open.finished), files.kept.stat().st_mtime_ns != before))
+
+    monkeypatch.setattr(Saver, "done", after)
+    monkeypatch.setattr(Saver, "root_found", after)
+    assert files.begin("neurons", workers=2).verdict is Verdict.VERIFIED
+    assert pictures is not None and all(new for _, new in written)
+    assert {number for number, _ in written} == {0, 1, 2}

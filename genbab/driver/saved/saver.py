@@ -126,7 +126,7 @@ class Saver:
         left.decided = min(left.decided, margin if margin == margin else -math.inf)
         left.finished = torch.cat([left.finished, names(left.boxes.pop(0).query)])
         left.reasons += [reason] if reason else []
-        left.root, left.search, left.rounds, self._search = None, None, 0, None
+        left.root, left.search, left.rounds, self._search, self._shared = None, None, 0, None, False
         self.due()
 
     def follow(self, progress: SearchProgress) -> None:
