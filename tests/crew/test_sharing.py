@@ -25,7 +25,6 @@ from genbab.branch.kept.data import DomainData
 from genbab.branch.open.packing import PackedDomains, Packing
 from genbab.branch.regions import search as search_module
 from genbab.branch.regions.search import RegionState
-from genbab.driver.crew.local import LocalMember
 from genbab.driver.crew.member import Member
 from genbab.driver.crew.messages import Answer, Failed, Order, Take
 from genbab.driver.crew.regions import SharedRegions
@@ -272,14 +271,3 @@ def test_a_member_that_is_lost_ends_all(seed: int, count: int) -> None:
         assert "try fewer" in str(lost)
     else:
         assert outcome.status is Status.VERIFIED and not any(one.dead for one in office.members)
-
-
-def test_the_process_of_a_member_ends_with_an_error_that_speaks() -> None:
-    def die(post: object) -> None:
-        raise SystemExit(3)
-
-    member = LocalMember(die)
-    member.open()
-    told = member.receive()
-    assert isinstance(told, Failed) and told.memory and "memory may have run out" in told.text
-    member.end()

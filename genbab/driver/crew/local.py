@@ -23,6 +23,7 @@ import torch
 from genbab.driver.crew.member import Post
 from genbab.driver.crew.messages import Answer, Failed, Order
 from genbab.driver.crew.team import Link, SharedWork
+from genbab.errors import ResourceError
 from genbab.system.process import end_with
 
 PATIENCE = 1.0
@@ -123,8 +124,19 @@ class LocalTeam:
         self.size = self.together = size
 
     def start(self, shared: SharedWork) -> list[Link]:
-        """Copies of this process, all made before the first thread of this module is."""
-        members = [LocalMember(partial(shared.work, place)) for place in range(self.size)]
+        """Copies of this process, all made before the first thread of this module is.
+
+        Raises `ResourceError` where the system makes no more.
+        """
+        members: list[LocalMember] = []
+        try:
+            for place in range(self.size):
+                members.append(LocalMember(partial(shared.work, place)))
+        except OSError as error:
+            for member in members:
+                member.end()
+            made = f"no more than {len(members)} of {self.size} workers can be started here"
+            raise ResourceError(f"{made} ({error.strerror or error}); try fewer") from error
         for member in members:
             member.open()
         return list(members)
