@@ -26,7 +26,7 @@ def test_the_process_of_a_member_ends_with_an_error_that_speaks() -> None:
 
 
 def test_too_many_workers_are_said_to_be_so_and_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    fork, made = os.fork, []
+    fork, made = os.fork, list[int]()
 
     def limited() -> int:
         if len(made) == 2:
