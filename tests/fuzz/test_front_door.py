@@ -144,12 +144,16 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     assert trap.exists()  # it would have been noticed
 
 
+MESSAGES = ("genbab/driver/crew/local.py", "genbab/remote/node.py", "genbab/remote/team.py")
+"""What passes messages between processes of one run, which one of them has started; no file is read so."""
+
+
 def test_the_sources_never_unpickle() -> None:
     for place in [
         p for name in ("genbab", "lut", "kernels", "specs") for p in sorted((ROOT / name).rglob("*.py"))
     ]:
         text = place.read_text()
-        assert not re.search(
+        assert place.relative_to(ROOT).as_posix() in MESSAGES or not re.search(
             r"^\s*(import|from)\s+(pickle|cPickle|dill|joblib|shelve|marshal)\b", text, re.M
         ), place
         for call in re.finditer(r"\b(np|numpy|torch)\.load\(([^()]|\([^()]*\))*\)", text):
