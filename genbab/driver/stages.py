@@ -39,8 +39,7 @@ class Stages:
                 return context.undefined.certain
             context.turns.check()
             if left is not None:
-                fixed = context.config.with_(branching=left.splits, retighten=left.retighten)
-                return self._by_plan(self._plan(left.boxes, fixed), left)
+                return self._go_on(left)
             states = self._cheap_states()
             strict = context.turns.challenge.reals.strict
             open_ = [k for s in states for k in s.query.clauses()]
@@ -52,10 +51,14 @@ class Stages:
 
     def serve(self) -> None:
         """Take up the search at hand of another process, at once."""
-        left, config = self.context.saver.taken_up(), self.context.config
+        left = self.context.saver.taken_up()
         assert left is not None, "there is a search"
-        fixed = config.with_(branching=left.splits, retighten=left.retighten)
-        self._by_plan(self._plan(left.boxes, fixed), left)
+        self._go_on(left)
+
+    def _go_on(self, left: OpenBoxes) -> str:
+        """Decide what an earlier run or another process has open, by its kind of plan."""
+        fixed = self.context.config.with_(branching=left.splits, retighten=left.retighten)
+        return self._by_plan(self._plan(left.boxes, fixed), left)
 
     def settled(self, clauses: Sequence[int], points: bool = True) -> bool:
         """Whether exact arithmetic refutes some of these clauses; the query is without them then.

@@ -73,17 +73,19 @@ class Turns:
         for _ in range(FULL.rounds):
             if not self.due():
                 return
-            number = self.rounds
-            self.rounds += self._stride
-            self.attack(replace(FULL, rounds=1, first=number), clauses)
+            self._next(clauses)
 
     def persist(self, clauses: Sequence[int]) -> None:
         """Rounds on these clauses without end, if there is anything to attack; raises like `attack`."""
         while self.reachable and self.challenge.replayable and self.challenge.config.attack_restarts:
-            number = self.rounds
-            self.rounds += self._stride
-            self.attack(replace(FULL, rounds=1, first=number), clauses)
+            self._next(clauses)
             self.check()
+
+    def _next(self, clauses: Sequence[int]) -> None:
+        """The next round, with new random points."""
+        number = self.rounds
+        self.rounds += self._stride
+        self.attack(replace(FULL, rounds=1, first=number), clauses)
 
     def falsify(self, domains: Domains) -> bool:
         """A few descents that start in open domains, and a turn on the clauses of all.

@@ -12,7 +12,6 @@ from genbab.branch.open.pool import SpillFull
 from genbab.driver.crew import member as member_module
 from genbab.driver.crew import sharing as sharing_module
 from genbab.driver.crew.messages import Answer, Handed
-from genbab.driver.crew.part import HERE
 from genbab.driver.crew.team import told_all
 from genbab.errors import DeadlineReached, ResourceError
 from genbab.system.deadline import Deadline
@@ -68,7 +67,7 @@ def test_the_last_picture_has_what_a_member_could_not_hand_over(seed: int) -> No
         part, one = crew.parts[0], office.members[0]
         if part.region is None and one.member._busy:
             part.region = object()  # type: ignore[assignment]
-            part.give_all(HERE)
+            part.give_all()
             if seed % 2:
                 one.member.state.pool.drained = lost  # type: ignore[method-assign]
             else:

@@ -74,45 +74,45 @@ class SearchCrew:
 
         Raises what ends any search, and `ResourceError` where a worker is lost.
         """
-        began = time.monotonic()
 
         def enough() -> bool:
-            many = len(state.pool) >= ENOUGH * self.team.size
-            return self._late(began) and (many or self.portfolio is not None)
+            return self.portfolio is not None or len(state.pool) >= ENOUGH * self.team.size
 
-        def together() -> SearchOutcome:
-            if self.team.size == 1:
-                return search.proceed(state)
-            shared = SharedSearch(search, state, self.turns, self.team)
-            shared.wrap = wrap
-            return self._run(shared)
+        def shared() -> SharedSearch:
+            found = SharedSearch(search, state, self.turns, self.team)
+            found.wrap = wrap
+            return found
 
-        return self._from_there(search.proceed(state, enough), together)
+        return self._carried_out(lambda pause: search.proceed(state, pause), enough, shared)
 
     def regions(self, search: RegionSearch, state: RegionState) -> SearchOutcome:
         """How a search over regions ends that has come so far; raises as `domains`."""
-        began = time.monotonic()
 
         def enough() -> bool:
-            return self._late(began) and state.whole.state is not None
+            return state.whole.state is not None
+
+        def shared() -> SharedSearch:
+            return SharedRegions(search, state, self.turns, self.team)
+
+        return self._carried_out(lambda pause: search.proceed(state, pause), enough, shared)
+
+    def _carried_out(
+        self,
+        proceed: Callable[[Callable[[], bool]], SearchOutcome],
+        enough: Callable[[], bool],
+        shared: Callable[[], SharedSearch],
+    ) -> SearchOutcome:
+        """How a search ends that goes on alone, and with the help of others once it is late and enough."""
+        began = time.monotonic()
+        helped = self.team.size > 1 or self.portfolio is not None
 
         def together() -> SearchOutcome:
-            if self.team.size == 1:
-                return search.proceed(state)
-            return self._run(SharedRegions(search, state, self.turns, self.team))
+            return proceed(lambda: False) if self.team.size == 1 else self._run(shared())
 
-        return self._from_there(search.proceed(state, enough), together)
-
-    def _from_there(self, outcome: SearchOutcome, together: Callable[[], SearchOutcome]) -> SearchOutcome:
-        """How a search ends that is over, or goes on with the help of others."""
+        outcome = proceed(lambda: helped and time.monotonic() - began > ALONE and enough())
         if outcome.status is not Status.PAUSED:
             return outcome
         return together() if self.portfolio is None else self.portfolio.run(together)
-
-    def _late(self, began: float) -> bool:
-        """Whether it is time that others help."""
-        helped = self.team.size > 1 or self.portfolio is not None
-        return helped and time.monotonic() - began > ALONE
 
     def _run(self, shared: SharedSearch) -> SearchOutcome:
         shared.pictures = self.pictures if self.pictures.keeps else None

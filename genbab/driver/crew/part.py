@@ -66,9 +66,9 @@ class MemberPart:
         self.asked = to
         self.member.send(Give(count))
 
-    def give_all(self, to: int) -> None:
-        """Ask it for all of its domains."""
-        self.asked = to
+    def give_all(self) -> None:
+        """Ask it for all of its domains, which the crew keeps."""
+        self.asked = HERE
         self.member.send(Give(0, everything=True))
 
     def elapsed(self) -> float:

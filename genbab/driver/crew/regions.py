@@ -18,8 +18,8 @@ from genbab.branch.regions.search import Divided, RegionState
 from genbab.branch.regions.subsearch import TINY
 from genbab.branch.search import INF, Report
 from genbab.driver.crew.member import Member, Post
-from genbab.driver.crew.messages import Baggage, Divide, Halved
-from genbab.driver.crew.part import HERE, MemberPart
+from genbab.driver.crew.messages import Answer, Baggage, Divide, Halved
+from genbab.driver.crew.part import MemberPart
 from genbab.driver.crew.sharing import SharedSearch
 from genbab.driver.crew.team import TeamSize
 from genbab.driver.turns import Turns
@@ -55,7 +55,14 @@ class SharedRegions(SharedSearch):
 
         return Member(post, search, self.packing.began, divide)
 
-    def halved(self, part: MemberPart, message: Halved) -> None:
+    def follow(self, part: MemberPart, message: Answer) -> None:
+        """Take a message in, the parts of a region among them."""
+        if isinstance(message, Halved):
+            self._halved(part, message)
+        else:
+            super().follow(part, message)
+
+    def _halved(self, part: MemberPart, message: Halved) -> None:
         """Take the parts of a region in, without the clauses that are refuted meanwhile."""
         assert part.region is not None
         region, part.region = part.region, None
@@ -122,7 +129,7 @@ class SharedRegions(SharedSearch):
         if not state.regions or not pays or (state.stopped is None and behind):
             return
         part.region = state.regions.pop()
-        part.give_all(HERE)
+        part.give_all()
         part.member.send(Divide(Baggage.of(part.region, self.coder), forecast.seconds))
 
     def _account(self, part: MemberPart) -> None:

@@ -22,7 +22,6 @@ from genbab.driver.crew.messages import (
     Answer,
     Failed,
     Found,
-    Halved,
     Handed,
     Noted,
     Parcel,
@@ -154,12 +153,10 @@ class SharedSearch:
             self._failed(part, message)
         elif isinstance(message, Noted):
             self._note(message)
-        elif isinstance(message, Revealed):
+        else:
+            assert isinstance(message, Revealed), "members of this crew say nothing else"
             if self.snapshot is not None:
                 self.snapshot.tell(part, message)
-        else:
-            assert isinstance(message, Halved), "members decide nothing alone"
-            self.halved(part, message)
 
     def _note(self, message: Noted) -> None:
         """Write a member's part of the tree into the proof."""
@@ -167,10 +164,6 @@ class SharedSearch:
         if self.merge is not None and isinstance(record, TreeNotes):
             self.merge.add(message.notes)
             record.unnamed |= message.unnamed
-
-    def halved(self, part: MemberPart, message: Halved) -> None:
-        """Take the parts of a region in."""
-        raise NotImplementedError("a search over domains has no regions")
 
     def _given(self, part: MemberPart, parcel: Parcel | None) -> None:
         to, part.asked = part.asked, None

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from genbab.driver.saved.data import LedgerData, OpenBoxes, RunData, run_coder
 from genbab.driver.saved.fits import fingerprint, names
 from genbab.driver.turns import Turns
 from genbab.errors import UsageError
+from genbab.system.archive import Array
 from genbab.system.coding import numbers
 
 REST = 35
@@ -152,10 +154,13 @@ class Saver:
 
     def kept(self, search: SearchData) -> KeptRun:
         """What a checkpoint of the search at hand would hold if that were so far."""
+        return KeptRun(NOBODY, self.config, 0.0, [], *self._encoded(self.data(search)))
+
+    def _encoded(self, data: RunData) -> tuple[str, Any, list[Array]]:
+        """(network, run, arrays) of where the run stands, as `KeptRun` has them."""
         tensors: list[Tensor] = []
-        run = run_coder(self.engine).write(self.data(search), tensors)
-        arrays, config = [numbers(t) for t in tensors], self.config
-        return KeptRun(NOBODY, config, 0.0, [], fingerprint(self.engine.exact), run, arrays)
+        run = run_coder(self.engine).write(data, tensors)
+        return fingerprint(self.engine.exact), run, [numbers(t) for t in tensors]
 
     def write(self) -> None:
         """Write now. Where that fails the run goes on, and the checkpoint says why."""
@@ -165,10 +170,7 @@ class Saver:
         began = time.monotonic()
         seconds = checkpoint.seconds_before + self.ledger.deadline.elapsed()
         try:
-            tensors: list[Tensor] = []
-            run = run_coder(self.engine).write(self.data(), tensors)
-            arrays = [numbers(t) for t in tensors]
-            checkpoint.write(seconds, fingerprint(self.engine.exact), run, arrays)
+            checkpoint.write(seconds, *self._encoded(self.data()))
             checkpoint.failed, checkpoint.known = "", True
         except (UsageError, SpillFull) as error:
             checkpoint.failed = str(error)
