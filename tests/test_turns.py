@@ -19,6 +19,8 @@ from genbab.system.clock import WorkClock
 class Fake:
     """An attack that takes `cost` seconds a round and finds nothing."""
 
+    hopeless = ""
+
     def __init__(self, clock: WorkClock, cost: float) -> None:
         self.clock, self.cost, self.efforts = clock, cost, list[AttackEffort]()
 
@@ -112,17 +114,37 @@ def test_descents_start_in_the_least_refuted_domains(clock: WorkClock, count: in
         assert bool(((low[number] <= start) & (start <= low[number] + 1)).all())
 
 
-def test_processes_apart_go_on_with_the_account_and_share_the_rounds(clock: WorkClock) -> None:
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_processes_apart_go_on_with_the_account_and_share_the_rounds(clock: WorkClock, count: int) -> None:
     _, whole = players(clock, 1.0)
     whole.attack(FULL)
     clock.worked(lambda: 0.5)
-    parts = [whole.apart(place, 3) for place in range(3)]
+    parts = [whole.apart(place, count) for place in range(count)]
     assert not any(part.due() for part in parts), "what was attacked before counts for all"
-    clock.worked(lambda: 20.0)
+    clock.worked(lambda: 1000.0)
+    scouted: list[list[int]] = []
     firsts: list[int] = []
     for part in parts:
         fake = Fake(clock, 1e-3)
         part.challenge = cast(Challenge, cast(Any, fake))
+        scout = part.scouting([0])
+        while scout is not None and scout():
+            pass
+        scouted.append([effort.first for effort in fake.efforts])
         part.take([0])
         firsts += [effort.first for effort in fake.efforts]
-    assert len(firsts) == len(set(firsts)) > 3, "no two have the same random points"
+    full = list(range(FULL.rounds))
+    assert scouted == [[] for _ in range(count - 1)] + [full if count > 1 else []], "the last one goes first"
+    assert len(firsts) == len(set(firsts)) > len(full) - 1, "no two have the same random points"
+
+
+def test_no_round_is_due_while_others_may_be_there_soon(clock: WorkClock) -> None:
+    _, turns = players(clock, 1.0)
+    clock.worked(lambda: 5.0)
+    with turns.held() as attack:
+        assert not turns.due()
+        attack()
+        assert turns.due(), "nobody came"
+    with pytest.raises(KeyError), turns.held():
+        raise KeyError
+    assert turns.due()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +17,7 @@ from genbab.driver.crew.crew import ALONE
 from genbab.driver.crew.messages import NOTHING, Answer, Handed, Order, Take
 from genbab.driver.crew.part import MemberPart
 from genbab.driver.crew.sharing import SharedSearch
+from genbab.driver.turns import scouts
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ class SimulatedHub(SharedSearch):
         nothing = SearchProgress(bound=INF)
         self.search: Any = SimpleNamespace(setup=SimpleNamespace(batch=batch, report=lambda progress: None))
         self.base: Any = SimpleNamespace(progress=nothing, given_up=INF, least=INF)
-        self.parts = [MemberPart(member, NOTHING) for member in members]
+        self.parts = [
+            MemberPart(member, replace(NOTHING, scouting=scouts(place, len(members))))
+            for place, member in enumerate(members)
+        ]
         self.waiting = []
 
     def progress(self, last: SearchProgress | None = None) -> SearchProgress:
@@ -92,7 +96,8 @@ class Simulation:
             parents = pool.pop(self.grown.batch)
             now += self.costs.round(len(parents))
             children = self.grown.children(parents)
-            now += turns.falsify(now) if children else 0.0
+            held = self.count > 1 and now <= ALONE
+            now += turns.falsify(now) if children and not held else 0.0
             pool.open += children
             self.rounds += 1
         return now
@@ -102,7 +107,8 @@ class Simulation:
             self._send(now, lambda then: self._heard(then, place, message), message)
 
         own = turns.apart(place, self.count)
-        return Worker(self.grown, self.costs, self.place, self.place.stretch(self.count), own, say)
+        stretch, first = self.place.stretch(self.count), scouts(place, self.count)
+        return Worker(self.grown, self.costs, self.place, stretch, own, say, free=not first, scouting=first)
 
     def _postman(self, worker: Worker) -> Any:
         """What the hub sees of a worker; orders leave when the hub is done with what it does."""
@@ -115,7 +121,10 @@ class Simulation:
     def _deal(self, pool: SimulatedPool, began: float) -> None:
         """Deal out what is open, as `SharedSearch` does."""
         self.done, each = began + self.place.apart, self.costs.wire.handling
-        for left, part in zip(range(self.count, 0, -1), self.hub.parts, strict=True):
+        if not (scout := self.workers[-1]).free:
+            self._at(self.done, lambda then: self._wake(then, scout))
+        parts = [part for part in self.hub.parts if not part.report.scouting]
+        for left, part in zip(range(len(parts), 0, -1), parts, strict=True):
             given = pool.share(len(pool) // left) if left > 1 else pool.drained()
             self.done, self.hub_work = self.done + each * len(given), self.hub_work + each * len(given)
             if given:
@@ -144,7 +153,7 @@ class Simulation:
             self._at(ends, lambda then: self._stepped(then, worker))
 
     def _stepped(self, now: float, worker: Worker) -> None:
-        self.rounds += 1
+        self.rounds += not worker.scouting
         worker.stepped(now)
         self._wake(now, worker)
 

@@ -12,7 +12,7 @@ from genbab.attack import FULL
 from genbab.branch import SearchProgress
 from genbab.driver.crew.member import EVERY
 from genbab.driver.crew.messages import Answer, Give, Handed, Order, Report, Take
-from genbab.driver.turns import LATE
+from genbab.driver.turns import LATE, scouts
 
 INF = float("inf")
 Opened = tuple[float, int]
@@ -93,6 +93,7 @@ class SimulatedTurns:
     taken: float = 0.0
     round: int = 0
     stride: int = 1
+    first: int = 0
 
     def falsify(self, now: float) -> float:
         """Seconds of the attacks that come now."""
@@ -106,9 +107,16 @@ class SimulatedTurns:
             spent += self.seconds
         return spent
 
+    def scout(self) -> float:
+        """Seconds of one of the first attacks."""
+        self.first, self.taken = self.first - 1, self.taken + self.seconds
+        return self.seconds
+
     def apart(self, place: int, count: int) -> SimulatedTurns:
-        """Those of one of `count` processes."""
-        return SimulatedTurns(self.seconds, self.begun, self.taken, self.round + place, count)
+        """Those of one of `count` processes, of which the last one attacks first."""
+        left = max(0, FULL.rounds - self.round) if count > 1 else 0
+        first = left if scouts(place, count) else 0
+        return SimulatedTurns(self.seconds, self.begun, self.taken, self.round + left + place, count, first)
 
 
 @dataclass(eq=False)
@@ -124,6 +132,7 @@ class Worker:
     pool: SimulatedPool = field(default_factory=lambda: SimulatedPool([]))
     inbox: deque[Order] = field(default_factory=deque)
     free: bool = True
+    scouting: bool = False
     taken: int = 0
     visited: int = 0
     last: float = 0.0
@@ -134,6 +143,11 @@ class Worker:
         while self.inbox:
             order = self.inbox.popleft()
             now = self._take(order, now) if isinstance(order, Take) else self._give(order, now)
+        if self.scouting and self.turns.first:
+            return now + self._worked(self.turns.scout())
+        if self.scouting:
+            self.scouting = False
+            self._tell(now)
         self.free = not len(self.pool)
         if self.free:
             return None
@@ -143,7 +157,9 @@ class Worker:
         return done + self._worked(self.turns.falsify(done) if self.children else 0.0)
 
     def stepped(self, now: float) -> None:
-        """The round has ended."""
+        """The round has ended, or an attack."""
+        if self.scouting:
+            return
         self.pool.open += self.children
         self.visited += 2 * len(self.parents)
         few = len(self.pool) <= self.grown.batch
@@ -176,4 +192,4 @@ class Worker:
     def _tell(self, now: float) -> None:
         progress = SearchProgress(self.pool.worst, len(self.pool), self.visited)
         self.last = now
-        self.say(now, Report(self.taken, progress, INF, INF))
+        self.say(now, Report(self.taken, progress, INF, INF, scouting=self.scouting))

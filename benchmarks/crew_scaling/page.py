@@ -111,7 +111,7 @@ def limits(tree: RecordedTree, costs: Costs, place: Place) -> Iterator[list[str]
         "starting and ending workers takes no time": (costs, replace(place, start=0.0, apart=0.0, end=0.0)),
         "the hub takes no time": (replace(costs, hub=free.hub), replace(place, hub=0.0)),
         "no attacks in the search": (replace(costs, attack=free.attack), place),
-        "workers start when one open domain is there for each": (costs, replace(place, enough=1.0)),
+        "workers start when four open domains are there for each": (costs, replace(place, enough=4.0)),
         "workers start when one domain is there for every 16": (costs, replace(place, enough=1 / 16)),
         "only rounds take time": (free, IDEAL),
         "only domains take time": (replace(free, round=rounds), IDEAL),

@@ -7,7 +7,8 @@ else so far; after the rounds of `FULL`, when they have taken no more than a sma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -27,6 +28,11 @@ DIVES = 8
 """Domains of a round of a search from which short descents start."""
 
 
+def scouts(place: int, count: int) -> bool:
+    """Whether it is this one of `count` processes that makes the first attacks, and searches after them."""
+    return place == count - 1 > 0
+
+
 class Turns:
     """Attacks on one property during one run."""
 
@@ -35,17 +41,52 @@ class Turns:
         self.begun = clock.now()
         self.taken = 0.0
         self.rounds, self._stride = 0, 1
+        self.scouts, self._held = False, False
+        self._first: list[int] = []
 
     def apart(self, place: int, count: int) -> Turns:
         """The turns of one of `count` processes, from now on: none has the random points of another.
 
-        What attacks took until now counts for each, so they do not all begin with one.
+        What is left of the rounds of `FULL` is the last one's, which makes them at once (`scouting`). What
+        attacks took until now counts for each, so they do not all begin with one.
         """
         mine = Turns(self.challenge, self.clock)
         mine.begun, mine.taken = self.begun, self.taken
         mine.rounds, mine._stride = self.rounds, self._stride
+        if count > 1:
+            left = range(self.rounds, FULL.rounds, self._stride)
+            mine.rounds += len(left) * self._stride
+            mine.scouts = scouts(place, count)
+            mine._first = list(left) if mine.scouts else []
         mine.divide(place, count)
         return mine
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        """No round is due in this context until what it gives is called: others may attack soon."""
+        self._held = True
+        try:
+            yield self._release
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        self._held = False
+
+    def scouting(self, clauses: Sequence[int]) -> Callable[[], bool] | None:
+        """Makes one of the rounds that this process is to make first, and says whether one was left.
+
+        None: another one makes them. It raises like `attack`.
+        """
+
+        def scout() -> bool:
+            if not self._first:
+                return False
+            self.attack(replace(FULL, rounds=1, first=self._first.pop(0)), clauses)
+            self.check()
+            return True
+
+        return scout if self.scouts else None
 
     def divide(self, place: int, count: int) -> None:
         """These turns are those of one of `count` processes from now on, as in `apart`."""
@@ -65,6 +106,8 @@ class Turns:
 
     def due(self) -> bool:
         """Whether the next round may begin."""
+        if self._held:
+            return False
         others = self.clock.now() - self.begun - self.taken
         return self.taken <= (1.0 if self.rounds < FULL.rounds else LATE) * others
 

@@ -121,10 +121,21 @@ def test_a_proof_without_a_bound_above_zero_is_none(wrong: float) -> None:
     ],
 )
 def test_who_fails_leaves_and_the_others_go_on(failing: SearchDone) -> None:
-    ledger = _ledger()
-    outcome = _run(_late(_ends(Status.VERIFIED, 0.5)), failing, ledger=ledger)
+    ledger, (seen, gone) = _ledger(), os.pipe()
+
+    def fails() -> SearchOutcome:
+        os.write(gone, b"!")
+        return failing()
+
+    def proves() -> SearchOutcome:
+        os.read(seen, 1)
+        return _late(_ends(Status.VERIFIED, 0.5))()
+
+    outcome = _run(proves, fails, ledger=ledger)
     assert outcome.status is Status.VERIFIED and ledger.portfolio["other 0"]["left"]
-    outcome = _run(failing, _late(_ends(Status.VERIFIED, 0.5)))
+    outcome = _run(fails, proves)
+    for end in (seen, gone):
+        os.close(end)
     assert outcome.status is Status.VERIFIED, "the search as planned may fail, too"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ from genbab.driver.crew.regions import SharedRegions
 from genbab.driver.crew.sharing import SharedSearch
 from genbab.driver.crew.snapshot import Snapshot
 from genbab.driver.crew.team import Link, SharedWork
-from genbab.driver.turns import Turns
+from genbab.driver.turns import Turns, scouts
 from genbab.errors import DeadlineReached, ResourceError
 from genbab.problem import Query
 from genbab.system.deadline import Deadline
@@ -71,9 +72,7 @@ class Slow:
     def turn(self) -> None:
         """The member works for a while."""
         if not self.dead:
-            self.member._follow()
-            if self.member._busy:
-                self.member._step()
+            self.member.turn()
 
 
 class Office:
@@ -87,7 +86,7 @@ class Office:
 
     def start(self, shared: SharedWork) -> list[Link]:
         assert isinstance(shared, SharedSearch)
-        self.members = [Slow(self, lambda post: shared.member(0, post)) for _ in range(self.size)]
+        self.members = [Slow(self, partial(shared.member, place)) for place in range(self.size)]
         return list(self.members)
 
     def messages(self, links: Mapping[int, Link], seconds: float) -> list[tuple[int, Answer]]:
@@ -108,13 +107,24 @@ class Nobody(Turns):
     """No attack at all."""
 
     def __init__(self) -> None:
-        """Nothing to attack."""
+        self.left = 0
 
     def apart(self, place: int, count: int) -> Nobody:
-        return self
+        mine = Nobody()
+        mine.left = 20 if scouts(place, count) else 0
+        return mine
 
     def falsify(self, domains: object) -> bool:
         return False
+
+    def scouting(self, clauses: Sequence[int]) -> Callable[[], bool] | None:
+        """The last one has something to do first, for a while."""
+
+        def scout() -> bool:
+            self.left -= 1
+            return self.left > 0
+
+        return scout if self.left else None
 
 
 class Pictured(SharedSearch):

@@ -26,7 +26,7 @@ from genbab.system.process import available_cores
 ALONE = 0.3
 """Seconds that a search goes on alone: one that ends so soon needs no help."""
 
-ENOUGH = 4
+ENOUGH = 1
 """Open domains per worker for which it pays to share them."""
 
 
@@ -104,12 +104,21 @@ class SearchCrew:
     ) -> SearchOutcome:
         """How a search ends that goes on alone, and with the help of others once it is late and enough."""
         began = time.monotonic()
-        helped = self.team.size > 1 or self.portfolio is not None
 
         def together() -> SearchOutcome:
             return proceed(lambda: False) if self.team.size == 1 else self._run(shared())
 
-        outcome = proceed(lambda: helped and time.monotonic() - began > ALONE and enough())
+        if self.team.size == 1 and self.portfolio is None:
+            return together()
+        with self.turns.held() as attack:
+
+            def late() -> bool:
+                if time.monotonic() - began > ALONE:
+                    attack()
+                    return enough()
+                return False
+
+            outcome = proceed(late)
         if outcome.status is not Status.PAUSED:
             return outcome
         return together() if self.portfolio is None else self.portfolio.run(together)

@@ -67,12 +67,15 @@ def served(post: Post, work: Callable[[], None]) -> None:
         post.send(Failed("".join(traceback.format_exception(error)), memory=short))
 
 
+Scout = Callable[[], bool]
+"""Makes one attack, if one is left to be made; whether it was."""
+
 Divider = Callable[[Divide, Callable[[SearchProgress], None]], Halved]
 """Divides a region, and tells rounds of the searches that this takes."""
 
 
 class Member:
-    """Searches below `root`, and divides regions where there are any (`divide`).
+    """Searches below `root`, and divides regions where there are any (`divide`); attacks before (`scout`).
 
     Whatever ends a step early, every domain that was taken is open, refuted or given up, and reported so.
     search: with the setup that is the member's own.
@@ -83,9 +86,10 @@ class Member:
         post: Post,
         search: DomainSearch,
         root: Domains,
+        scout: Scout | None = None,
         divide: Divider | None = None,
     ) -> None:
-        self.post, self.divide = post, divide
+        self.post, self.scout, self.divide = post, scout, divide
         self.taken, self.sums, self.last, self.stopped = 0, Sums(), 0.0, ""
         self.beside = 0
         self.search = replace(search, setup=replace(search.setup, report=self._note))
@@ -94,9 +98,15 @@ class Member:
     def run(self) -> None:
         """Follow orders and search, until the crew is gone or something is raised."""
         while True:
-            self._follow()
-            if self._busy:
-                self._step()
+            self.turn()
+
+    def turn(self) -> None:
+        """Follow orders, after waiting for one where nothing else is to be done, and take one step."""
+        self._follow()
+        if self.scout is not None:
+            self._attack(self.scout)
+        elif self._busy:
+            self._step()
 
     @property
     def _busy(self) -> bool:
@@ -104,7 +114,7 @@ class Member:
 
     def _follow(self) -> None:
         """Follow all orders that have come, after waiting for one where nothing is to be done."""
-        while (order := self.post.receive(wait=not self._busy)) is not None:
+        while (order := self.post.receive(wait=self.scout is None and not self._busy)) is not None:
             if isinstance(order, Take):
                 self._take(order.parcel)
             elif isinstance(order, Give):
@@ -160,6 +170,16 @@ class Member:
             self._tell()
             self.post.send(halved)
 
+    def _attack(self, scout: Scout) -> None:
+        """Make an attack; after the last one this member is as the others."""
+        try:
+            if scout():
+                return
+        except DeadlineReached:
+            self.stopped = "time"
+        self.scout = None
+        self._tell()
+
     def _step(self) -> None:
         try:
             self.search.step(self.state)
@@ -203,4 +223,7 @@ class Member:
         if waiting is not None and self.divide is not None:
             clauses += tuple(waiting.query.clauses())
         self.sums, self.last = Sums(), time.monotonic()
-        self.post.send(Report(self.taken, progress, state.least, state.given_up, self.stopped, clauses))
+        scouting = self.scout is not None
+        self.post.send(
+            Report(self.taken, progress, state.least, state.given_up, self.stopped, clauses, scouting)
+        )

@@ -123,7 +123,8 @@ class Report:
     """From a member: where its part stands.
 
     taken: how many `Take` it has followed; progress: of all its rounds, but `gained`, `splits` and `seconds`,
-    which are of those since its last report; stopped: why it can do no more, "time" or "memory: ...".
+    which are of those since its last report; stopped: why it can do no more, "time" or "memory: ...";
+    scouting: whether it still makes the first attacks, and has nothing open.
     """
 
     taken: int
@@ -132,6 +133,7 @@ class Report:
     given_up: float
     stopped: str = ""
     clauses: tuple[int, ...] = ()
+    scouting: bool = False
 
 
 NOTHING = Report(0, SearchProgress(bound=float("inf")), float("inf"), float("inf"))

@@ -44,6 +44,11 @@ class MemberPart:
         return self.report.progress.open
 
     @property
+    def searches(self) -> bool:
+        """Whether it searches domains, or waits for some; its first attacks and a region come before that."""
+        return self.region is None and not self.report.scouting and not self.lost
+
+    @property
     def worst(self) -> float:
         """A bound below those of all that it has open; +inf where that is nothing."""
         return min([self.report.progress.bound, *(worst for _, worst in self.away)])

@@ -43,7 +43,8 @@ class SharedRegions(SharedSearch):
 
     def member(self, place: int, post: Post) -> Member:
         """The member that a copy becomes, which also divides regions."""
-        search = self.own_search(place)
+        turns = self.turns.apart(place, self.team.size)
+        search, root = self.own_search(place, turns), self.packing.began
 
         def divide(order: Divide, note: Report) -> Halved:
             began, region = time.monotonic(), order.region.value(self.coder, self.device)
@@ -53,7 +54,7 @@ class SharedRegions(SharedSearch):
             found = self.regions.divided(region, split, order.seconds, replace(search.setup, report=note))
             return Halved(Baggage.of(found, self.coder), time.monotonic() - began)
 
-        return Member(post, search, self.packing.began, divide)
+        return Member(post, search, root, turns.scouting(root.query.clauses()), divide)
 
     def follow(self, part: MemberPart, message: Answer) -> None:
         """Take a message in, the parts of a region among them."""

@@ -19,6 +19,7 @@ from genbab.branch.open.pool import Pool
 from genbab.branch.search import INF, DomainState
 from genbab.driver.crew.member import Member, Post, served
 from genbab.driver.crew.messages import (
+    NOTHING,
     Answer,
     Failed,
     Found,
@@ -34,14 +35,14 @@ from genbab.driver.crew.snapshot import Snapshot
 from genbab.driver.crew.team import Pictures, Team, TeamSize, told_all
 from genbab.driver.endings import Hopeless
 from genbab.driver.record.proving import TreeNotes
-from genbab.driver.turns import Turns
+from genbab.driver.turns import Turns, scouts
 from genbab.errors import DeadlineReached
 from genbab.system.deadline import Deadline
 
 LITTLE = 8
 """Domains of which nobody who has some is given more."""
 
-RATIO = 4
+RATIO = 2
 """How many times as much the one must have who is asked to give to another one who still has some."""
 
 MOST = 16_384
@@ -81,8 +82,9 @@ class SharedSearch:
         try:
             if self.pictures is not None:
                 self.pictures.shared(self.data(DomainData.of(self.base)))
-            for link in team.start(self):
-                self.parts.append(MemberPart(link, keeps=team.restores))
+            for place, link in enumerate(team.start(self)):
+                begun = replace(NOTHING, scouting=scouts(place, team.size))
+                self.parts.append(MemberPart(link, begun, keeps=team.restores))
             self._deal()
             while (outcome := self.ended()) is None:
                 self._hear(team, min(LOOK, deadline.left()))
@@ -110,21 +112,23 @@ class SharedSearch:
 
     def member(self, place: int, post: Post) -> Member:
         """The member that a copy becomes."""
-        return Member(post, self.own_search(place), self.packing.began)
+        turns = self.turns.apart(place, self.team.size)
+        root = self.packing.began
+        return Member(post, self.own_search(place, turns), root, turns.scouting(root.query.clauses()))
 
-    def own_search(self, place: int) -> DomainSearch:
-        """The search of one copy, with its part of the memory and of the attack."""
-        setup, team = self.search.setup, self.team
-        falsify = self.turns.apart(place, team.size).falsify
-        own = replace(setup, memory=setup.memory // team.together, falsify=falsify)
+    def own_search(self, place: int, turns: Turns) -> DomainSearch:
+        """The search of one copy, with its part of the memory."""
+        setup = self.search.setup
+        own = replace(setup, memory=setup.memory // self.team.together, falsify=turns.falsify)
         if isinstance(setup.record, TreeNotes):
             own = replace(own, record=MemberNotes(setup.record, place))
         return replace(self.search, setup=own)
 
     def _deal(self) -> None:
-        """Deal out what is open, in parts that are about as hard."""
+        """Deal out what is open, in parts that are about as hard, to those that do not attack first."""
         pool = self.base.pool
-        for left, part in zip(range(len(self.parts), 0, -1), self.parts, strict=True):
+        parts = [part for part in self.parts if not part.report.scouting]
+        for left, part in zip(range(len(parts), 0, -1), parts, strict=True):
             packed = pool.share(len(pool) // left) if left > 1 else pool.drained()
             if packed is not None:
                 part.take(Parcel.of(packed, self.packing))
@@ -227,7 +231,7 @@ class SharedSearch:
 
     def searching(self) -> Sequence[tuple[int, MemberPart]]:
         """The members that search domains, with their numbers, those who have least first."""
-        some = [(n, p) for n, p in enumerate(self.parts) if p.region is None and not p.lost]
+        some = [(n, p) for n, p in enumerate(self.parts) if p.searches]
         return sorted(some, key=lambda pair: pair[1].open + len(pair[1].away))
 
     def balance(self) -> None:

@@ -23,10 +23,11 @@ class Snapshot:
     def ask(self, parts: Sequence[MemberPart]) -> None:
         """Ask all members that search domains, unless somebody is still to hand some over.
 
-        One that was sent to divide a region has handed over what it had, unless it had stopped before.
+        One that was sent to divide a region has handed over what it had, unless it had stopped before;
+        one that makes the first attacks was given nothing.
         """
         if self.parts is None and not any(part.asked is not None for part in parts):
-            self.parts = [part for part in parts if part.region is None or part.report.stopped]
+            self.parts = [part for part in parts if part.searches or part.report.stopped]
             for part in self.parts:
                 part.member.send(Reveal())
 
