@@ -33,14 +33,14 @@ class RealRun:
         return asdict(self)
 
 
-def at_once(words: Sequence[str], workers: int, times: int = 1) -> list[RealRun]:
-    """So many runs of the same at once, each with so many workers, which have a thread each."""
+def at_once(words: Sequence[str], workers: int, times: int = 1, threads: int = 1) -> list[RealRun]:
+    """So many runs of the same at once, each with so many workers, which have so many threads each."""
     with tempfile.TemporaryDirectory() as folder:
         began, running = time.monotonic(), []
         for number in range(times):
             path = Path(folder, f"{number}.json")
             command = [sys.executable, "-m", "genbab", "verify", *words, "--json", str(path), "--quiet"]
-            command += ["--workers", str(workers), "--threads", "1"]
+            command += ["--workers", str(workers), "--threads", str(threads)]
             environment = {**os.environ, **ENVIRONMENT}
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
             running.append((process, path))
