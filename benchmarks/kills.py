@@ -40,7 +40,7 @@ from genbab.specs import robustness, write_vnnlib  # noqa: E402
 SHARED = ROOT.parent / "shared" / "benchmarks"
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
 INSTANCES = {
-    "acasxu 1_8 prop_2": "acasxu/onnx/ACASXU_run2a_1_8_batch_2000.onnx acasxu/vnnlib/prop_2.vnnlib",
+    "acasxu 1_3 prop_1": "acasxu/onnx/ACASXU_run2a_1_3_batch_2000.onnx acasxu/vnnlib/prop_1.vnnlib",
     "lsnc state 18": "lsnc/onnx/quadrotor2d_state.onnx lsnc/vnnlib/quadrotor2d_state_18.vnnlib",
     "eran_sigmoid 9044": "eran_sigmoid/nets/ffnnSIGMOID__Point_6x200.onnx "
     "eran_sigmoid/specs/mnist/mnist_spec_idx_9044_eps_0.01200.vnnlib",
@@ -123,8 +123,8 @@ def killed(asked: Sequence[str], every: float, moment: tuple[float, int]) -> Kil
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
         now = time.time()
-        if process.wait() != -signal.SIGKILL:
-            raise SystemExit(f"{' '.join(asked)}: ended before {seconds:.1f} s, with {workers} workers")
+        if process.wait() != -signal.SIGKILL:  # it ended before
+            return killed(asked, every, (0.7 * seconds, workers))
         done = max((event["visited"] for event in rounds(trace)), default=0)
         if not kept.exists():
             return Killed(seconds, done, 0, None, ended(["verify", *asked, *crew], folder))
@@ -132,7 +132,9 @@ def killed(asked: Sequence[str], every: float, moment: tuple[float, int]) -> Kil
         after = ended(["resume", str(kept), "--timeout", "600", "--trace", str(again)], folder)
         first = next(rounds(again), None)
         known = after.domains if first is None else first["visited"] - first["batch"]
-        return Killed(seconds, done, known, age, after)
+        found = Killed(seconds, done, known, age, after)
+        print(found, file=sys.stderr, flush=True)
+        return found
 
 
 def measured(name: str, asked: Sequence[str], count: int, options: argparse.Namespace) -> list[str]:
