@@ -8,17 +8,13 @@ import pytest
 
 from genbab.checkpoint import Checkpoint
 from genbab.driver.saved import saver
-from tests.checkpoint.questions import Files, small
-from tests.soundness.graphs import to_onnx
+from tests.checkpoint.questions import Files
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     """The question, which takes some rounds and is `verified`."""
-    found = Files(tmp_path / "model.onnx", tmp_path / "spec.vnnlib", tmp_path / "run.checkpoint")
-    found.model.write_bytes(to_onnx(small()))
-    found.ask(0.1)
-    return found
+    return Files.asking(tmp_path, 0.1)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from genbab.network import Affine, Dense, Input, Network, Nonlinear, evaluate
 from genbab.nonlinear import make
 from genbab.result import Result
 from genbab.specs import Clause, Spec, write_vnnlib
+from tests.soundness.graphs import to_onnx
 
 WAYS: dict[str, dict[str, Any]] = {
     "inputs": {"branching": "input", "batch": 2},
@@ -41,6 +42,14 @@ class Files:
     model: Path
     spec: Path
     kept: Path
+
+    @staticmethod
+    def asking(folder: Path, gap: float) -> Files:
+        """Files of this folder in which `ask(gap)` is asked about the network `small`."""
+        found = Files(folder / "model.onnx", folder / "spec.vnnlib", folder / "run.checkpoint")
+        found.model.write_bytes(to_onnx(small()))
+        found.ask(gap)
+        return found
 
     def verify(self, way: str = "inputs", **settings: Any) -> Result:
         """The answer, without a checkpoint."""

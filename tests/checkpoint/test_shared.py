@@ -29,7 +29,6 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return found[-1]
 
     monkeypatch.setattr(crew_module, "ALONE", 0.0)
-    monkeypatch.setattr(crew_module, "ENOUGH", 1)
     monkeypatch.setattr(search_module, "FIRST", 0.01)
     monkeypatch.setattr(sharing_module.SharedSearch, "picture_taken", noted)
     return found

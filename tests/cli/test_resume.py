@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoint.questions import FEW, WAYS, Files, small
-from tests.soundness.graphs import to_onnx
+from tests.checkpoint.questions import FEW, WAYS, Files
 
 from .conftest import Command, environment
 
@@ -23,10 +22,7 @@ ONE_ROUND = {**FEW, "batch": 1}
 @pytest.fixture
 def asked(tmp_path: Path) -> Files:
     """A question that takes some seconds."""
-    files = Files(tmp_path / "model.onnx", tmp_path / "spec.vnnlib", tmp_path / "run.checkpoint")
-    files.model.write_bytes(to_onnx(small()))
-    files.ask(0.03)
-    return files
+    return Files.asking(tmp_path, 0.03)
 
 
 def words(files: Files, way: str) -> list[str]:

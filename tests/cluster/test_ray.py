@@ -21,6 +21,7 @@ from genbab.cluster import ClusterAddress, Tasks, TaskShare, WorkerDied, Workpla
 from genbab.cluster.connection import connected
 from genbab.errors import UsageError
 from genbab.studies.records.store import Study
+from tests.cluster.local_ray import two_cores
 
 ray: Any = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -32,17 +33,9 @@ PATIENCE = 60.0  # seconds for processes to appear or to go
 
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[None]:
-    """A Ray with two cores, which everything here connects to."""
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", path)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-        before = signal.getsignal(signal.SIGTERM)
-        ray.init("local", num_cpus=2, object_store_memory=100_000_000, **quiet)
-        signal.signal(signal.SIGTERM, before)
+    """A Ray that everything here connects to."""
+    with two_cores():
         yield
-        ray.shutdown()
 
 
 def listed(folder: Path, times: int = 1) -> Path:

@@ -22,8 +22,7 @@ from genbab.errors import ResourceError, UsageError
 from genbab.remote.team import remote_crew
 from genbab.result import Result, Verdict
 from genbab.told import Told
-from tests.checkpoint.questions import WAYS, Files, small
-from tests.soundness.graphs import to_onnx
+from tests.checkpoint.questions import WAYS, Files
 
 
 class ThreadActor:
@@ -81,16 +80,12 @@ class ThreadCluster:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     """A question that takes some rounds and is `verified`."""
-    found = Files(tmp_path / "model.onnx", tmp_path / "spec.vnnlib", tmp_path / "run.checkpoint")
-    found.model.write_bytes(to_onnx(small()))
-    found.ask(0.1)
-    return found
+    return Files.asking(tmp_path, 0.1)
 
 
 @pytest.fixture(autouse=True)
 def _shared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew_module, "ALONE", 0.0)
-    monkeypatch.setattr(crew_module, "ENOUGH", 1)
     monkeypatch.setattr(search_module, "FIRST", 0.01)
     monkeypatch.setattr(sharing_module, "EVERY", 0.1)
 

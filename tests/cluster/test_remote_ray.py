@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,29 +17,18 @@ from genbab.driver.crew import sharing as sharing_module
 from genbab.remote.team import RemoteTeam, remote_crew
 from genbab.result import Progress, Verdict
 from genbab.told import Told
-from tests.checkpoint.questions import Files, small
-from tests.soundness.graphs import to_onnx
+from tests.checkpoint.questions import Files
+from tests.cluster.local_ray import two_cores
 
 ray: Any = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[RayConnection]:
-    """A Ray of this machine with two cores."""
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", path)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        before = signal.getsignal(signal.SIGTERM)
-        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-        ray.init("local", num_cpus=2, object_store_memory=100_000_000, **quiet)
-        signal.signal(signal.SIGTERM, before)
-        with connected(ClusterAddress.of("ray")) as found:
-            yield found
-        ray.shutdown()
+    """The way to a Ray of this machine."""
+    with two_cores(), connected(ClusterAddress.of("ray")) as found:
+        yield found
 
 
 @pytest.mark.parametrize("kills", (False, True))
@@ -49,11 +36,8 @@ def test_one_search_on_two_workers(
     connection: RayConnection, kills: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crew_module, "ALONE", 0.0)
-    monkeypatch.setattr(crew_module, "ENOUGH", 1)
     monkeypatch.setattr(sharing_module, "EVERY", 0.2)
-    files = Files(tmp_path / "model.onnx", tmp_path / "spec.vnnlib", tmp_path / "run.checkpoint")
-    files.model.write_bytes(to_onnx(small()))
-    files.ask(0.005 if kills else 0.03)
+    files = Files.asking(tmp_path, 0.005 if kills else 0.03)
     started: list[Any] = []
     start = RemoteTeam.start
 

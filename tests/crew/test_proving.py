@@ -95,7 +95,6 @@ def test_the_checker_accepts_what_a_crew_proves(
     mode: Any, room: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crew_module, "ALONE", 0.0)
-    monkeypatch.setattr(crew_module, "ENOUGH", 1)
     monkeypatch.setattr(search_module, "FIRST", 0.01)
     shared: list[int] = []
 

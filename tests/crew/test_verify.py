@@ -32,7 +32,6 @@ from tests.test_driver import below, dense, hard, layered, random_spec, tiny
 def _shared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Searches that are too short to be worth it are shared, too."""
     monkeypatch.setattr(crew_module, "ALONE", 0.0)
-    monkeypatch.setattr(crew_module, "ENOUGH", 1)
     monkeypatch.setattr(search_module, "FIRST", 0.01)
 
 
