@@ -2,14 +2,18 @@
 
 Everything public is named here and loaded on first use: `import genbab` imports neither torch nor numpy.
 Two functions of `genbab.api` have other names here, because those are subpackages: `bounds` is
-`output_bounds`, `attack` is `find_counterexample`.
+`output_bounds`, `attack` is `find_counterexample`. How idle threads of torch wait is said here, since it is
+read when torch is loaded (`brief_waits`).
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from genbab.system.process import brief_waits
 from genbab.version import __version__
 
 if TYPE_CHECKING:
@@ -146,6 +150,10 @@ _HOME = {
     "verify": ("genbab.api", "verify"),
     "vjp": ("genbab.calculus.derivatives", "vjp"),
 }
+
+
+if "torch" not in sys.modules:
+    brief_waits(os.environ)
 
 
 def __getattr__(name: str) -> object:

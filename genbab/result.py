@@ -148,6 +148,13 @@ class Result:
         if self.bound is not None and math.isnan(self.bound):
             object.__setattr__(self, "bound", None)
 
+    def __bool__(self) -> bool:
+        """Not defined: raises `TypeError`, so that `assert verify(...)` does not pass whatever comes out."""
+        raise TypeError(
+            f"a Result is neither true nor false; ask for its verdict ({self.verdict.value!r} here): "
+            "result.verdict == 'verified'"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON form as Python values."""
         found = self.counterexample

@@ -27,6 +27,15 @@ def test_waits_are_brief_unless_the_environment_says_otherwise(
     assert environment == expected
 
 
+def test_importing_says_it_unless_torch_is_loaded() -> None:
+    code = "import os, sys; {}; import genbab; print(os.environ.get('GOMP_SPINCOUNT'))"
+    clean = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    for before, expected in (("pass", SPINS), ("sys.modules['torch'] = None", "None")):
+        command = [sys.executable, "-c", code.format(before)]
+        done = subprocess.run(command, env=clean, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
+
+
 def test_no_command_loads_torch_before_it_is_said() -> None:
     code = (
         "import os, sys; from genbab.cli import main; "

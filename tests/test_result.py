@@ -31,6 +31,12 @@ def test_falsified_and_counterexample_come_together() -> None:
         Result(Verdict.UNKNOWN, 1.0, counterexample=FOUND)
 
 
+def test_a_result_has_no_truth_value() -> None:
+    for result in (Result(Verdict.VERIFIED, 1.0, 0.5), Result(Verdict.FALSIFIED, 1.0, counterexample=FOUND)):
+        with pytest.raises(TypeError, match=f"'{result.verdict}' here.*verdict == 'verified'"):
+            assert result
+
+
 def test_a_nan_bound_is_no_bound() -> None:
     assert Result(Verdict.UNKNOWN, 1.0, math.nan).bound is None
 
