@@ -76,10 +76,10 @@ def measured(family: str, one: ListedInstance, setting: str, options: argparse.N
         "timeout": options.timeout,
         "words": options.words,
         "verdict": outcome.verdict,
-        "seconds": round(result.seconds if result else outcome.seconds, 3),
+        "seconds": round(outcome.seconds if result is None else result.seconds, 3),
         "bound": outcome.bound,
         "reason": outcome.reason,
-        "statistics": dict(result.statistics) if result else {},
+        "statistics": {} if result is None else dict(result.statistics),
     }
 
 

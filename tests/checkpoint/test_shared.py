@@ -52,7 +52,8 @@ def test_killed_after_any_round(
             break
         except Killed:
             assert files.kept.exists()
-    result = result or genbab.resume(files.kept, workers=2)
+    if result is None:
+        result = genbab.resume(files.kept, workers=2)
     assert result.verdict is undisturbed.verdict is Verdict.VERIFIED, result.reason
     assert result.bound is not None and result.bound > 0
     assert pictures or way != "inputs", "some picture was kept"
