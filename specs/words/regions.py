@@ -17,13 +17,32 @@ from genbab.specs.words.statements import InBall, Range, Statement, all_of, any_
 from genbab.specs.words.terms import Terms
 from genbab.specs.words.variables import SourceVariable
 
+SAID = 3
+"""How many places are named where more are wrong."""
+
 Clip = tuple[Any, Any] | None
 """The lowest and highest value of an input, numbers or arrays."""
 
 
 def box(x: Terms, lower: Any, upper: Any) -> Statement:
-    """lower <= x <= upper; numbers or arrays of the shape of x. Raises SpecError for other shapes."""
-    return all_of([x >= lower, x <= upper])
+    """lower <= x <= upper; numbers or arrays of the shape of x.
+
+    Raises SpecError for other shapes, and where a number of `lower` is above that of `upper`.
+    """
+    inside = all_of([x >= lower, x <= upper])
+    if not isinstance(lower, Terms) and not isinstance(upper, Terms):
+        _check_order(np.broadcast_to(exact_array(lower), x.shape), np.broadcast_to(exact_array(upper), x.shape))
+    return inside
+
+
+def _check_order(lower: Any, upper: Any) -> None:
+    """Raises SpecError where a lower end is above the upper one: it would say something of no input at all."""
+    crossed = [tuple(place) for place in np.argwhere((lower > upper).astype(bool)).tolist()]
+    if not crossed:
+        return
+    said = [f"{lower[place]} > {upper[place]} at {list(place)}" for place in crossed[:SAID]]
+    more = f" and at {len(crossed) - SAID} more places" if len(crossed) > SAID else ""
+    raise SpecError(f"box: lower is above upper, {', '.join(said)}{more}; expected lower <= upper")
 
 
 def linf(x: Terms, centre: Any, radius: Any, clip: Clip = None) -> Statement:
