@@ -31,12 +31,14 @@ def box(x: Terms, lower: Any, upper: Any) -> Statement:
     """
     inside = all_of([x >= lower, x <= upper])
     if not isinstance(lower, Terms) and not isinstance(upper, Terms):
-        _check_order(np.broadcast_to(exact_array(lower), x.shape), np.broadcast_to(exact_array(upper), x.shape))
+        _check_order(
+            np.broadcast_to(exact_array(lower), x.shape), np.broadcast_to(exact_array(upper), x.shape)
+        )
     return inside
 
 
 def _check_order(lower: Any, upper: Any) -> None:
-    """Raises SpecError where a lower end is above the upper one: it would say something of no input at all."""
+    """Raises SpecError where a lower end is above the upper one: the box would have no point."""
     crossed = [tuple(place) for place in np.argwhere((lower > upper).astype(bool)).tolist()]
     if not crossed:
         return
