@@ -2,8 +2,8 @@
 
 Everything public is named here and loaded on first use: `import genbab` imports neither torch nor numpy.
 Two functions of `genbab.api` have other names here, because those are subpackages: `bounds` is
-`output_bounds`, `attack` is `find_counterexample`. How idle threads of torch wait is said here, since it is
-read when torch is loaded (`brief_waits`).
+`output_bounds`, `attack` is `find_counterexample`. How idle threads of torch wait is said when the first one
+is asked for, since it is read when torch is loaded (`brief_waits`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from genbab.system.process import brief_waits
 from genbab.version import __version__
 
 if TYPE_CHECKING:
@@ -152,14 +151,14 @@ _HOME = {
 }
 
 
-if "torch" not in sys.modules:
-    brief_waits(os.environ)
-
-
 def __getattr__(name: str) -> object:
     """The public object called `name`, imported when it is first asked for (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module 'genbab' has no attribute '{name}'")
+    if "torch" not in sys.modules:
+        from genbab.system.process import brief_waits
+
+        brief_waits(os.environ)
     module, attribute = _HOME[name]
     return getattr(import_module(module), attribute)
 

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from genbab.errors import GenbabError, ResourceError, UsageError
-from genbab.system.process import collect_rarely
+from genbab.system.process import brief_waits, collect_rarely
 
 __all__ = ["main"]
 
@@ -54,6 +54,7 @@ def _open_streams() -> None:
 
 
 def _main(words: list[str]) -> int:
+    brief_waits(os.environ)
     try:
         from genbab.cli.options.parser import parse
 
