@@ -24,6 +24,7 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from crew_scaling.instances import ERAN, SHARED, acasxu  # noqa: E402
 from crew_scaling.page import table  # noqa: E402
 
 from genbab.branch import DomainSearch  # noqa: E402
@@ -34,12 +35,9 @@ from genbab.driver import verification  # noqa: E402
 from genbab.driver.saved.saver import Saver  # noqa: E402
 from genbab.errors import DeadlineReached  # noqa: E402
 
-SHARED = ROOT.parent / "shared" / "benchmarks"
 SEARCHES = {
-    "5 inputs (acasxu 1_1 prop_5)": "acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx "
-    "acasxu/vnnlib/prop_5.vnnlib",
-    "1,200 neurons (eran_sigmoid 9044)": "eran_sigmoid/nets/ffnnSIGMOID__Point_6x200.onnx "
-    "eran_sigmoid/specs/mnist/mnist_spec_idx_9044_eps_0.01200.vnnlib --retighten clipped",
+    "5 inputs (acasxu 1_1 prop_5)": acasxu("1_1", 5),
+    "1,200 neurons (eran_sigmoid 9044)": f"{ERAN} --retighten clipped",
 }
 FIRST = 8
 """Open domains of the search that are repeated."""

@@ -22,16 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sklearn.datasets import load_digits
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from genbab.specs import robustness, write_vnnlib  # noqa: E402
+from crew_scaling.instances import SHARED, acasxu, write_list  # noqa: E402
+from crew_scaling.real import ENVIRONMENT  # noqa: E402
 
-SHARED = ROOT.parent / "shared" / "benchmarks"
-HARD = "acasxu/onnx/ACASXU_run2a_1_8_batch_2000.onnx acasxu/vnnlib/prop_2.vnnlib"
-NETWORKS = {"digits_sigmoid": 0.07, "digits_gelu": 0.08, "digits_softplus": 0.05}
+HARD = acasxu("1_8", 2)
+RADII = {"digits_gelu": [0.08], "digits_sigmoid": [0.07], "digits_softplus": [0.05]}
 """Example networks, and radii at which some images need a search."""
 
 
@@ -45,20 +43,6 @@ class ClusterRun:
     verdicts: list[str]
 
 
-def write_list(folder: Path, count: int) -> Path:
-    """A list of so many instances, with its specifications beside it."""
-    images, labels = load_digits(return_X_y=True)
-    names = sorted(NETWORKS)
-    with (folder / "list.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        for i in range(count):
-            name = names[i % len(names)]
-            spec = robustness(images[-1 - i] / 16, int(labels[-1 - i]), 10, NETWORKS[name], (0.0, 1.0))
-            write_vnnlib(spec, folder / f"{i:04d}.vnnlib")
-            rows.writerow([ROOT / "examples" / "onnx" / f"{name}.onnx", f"{i:04d}.vnnlib", 120])
-    return folder / "list.csv"
-
-
 def ran(words: Sequence[str], workers: int) -> tuple[float, float]:
     """Seconds of a command on a Ray of its own, and of Ray's start."""
     cluster = ["--cluster", "ray:local", "--workers", str(workers)]
@@ -66,7 +50,7 @@ def ran(words: Sequence[str], workers: int) -> tuple[float, float]:
     done = subprocess.run(
         [sys.executable, "-m", "genbab", *words, *cluster],
         cwd=ROOT,
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+        env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
         check=False,
@@ -119,7 +103,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.count:
-            path = write_list(folder, options.count)
+            path = write_list(folder / "list", options.count, RADII, 120)
             same &= compared(f"{options.count} instances", [of_list(path, n) for n in turns])
         words = [str(options.instances / word) for word in HARD.split()]
         if Path(words[0]).exists():

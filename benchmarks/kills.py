@@ -32,18 +32,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from crew_scaling.instances import ERAN, SHARED, acasxu, example, lsnc, write_digit  # noqa: E402
 from crew_scaling.page import table  # noqa: E402
-from sklearn.datasets import load_digits  # noqa: E402
+from crew_scaling.real import ENVIRONMENT  # noqa: E402
 
-from genbab.specs import robustness, write_vnnlib  # noqa: E402
-
-SHARED = ROOT.parent / "shared" / "benchmarks"
-ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
 INSTANCES = {
-    "acasxu 1_3 prop_1": "acasxu/onnx/ACASXU_run2a_1_3_batch_2000.onnx acasxu/vnnlib/prop_1.vnnlib",
-    "lsnc state 18": "lsnc/onnx/quadrotor2d_state.onnx lsnc/vnnlib/quadrotor2d_state_18.vnnlib",
-    "eran_sigmoid 9044": "eran_sigmoid/nets/ffnnSIGMOID__Point_6x200.onnx "
-    "eran_sigmoid/specs/mnist/mnist_spec_idx_9044_eps_0.01200.vnnlib",
+    "acasxu 1_3 prop_1": acasxu("1_3", 1),
+    "lsnc state 18": lsnc("state", 18),
+    "eran_sigmoid 9044": ERAN,
 }
 FASTER = 1.0, 0.6
 """Share of the undisturbed time in which kills of one and of two workers come: the latter end sooner."""
@@ -84,8 +80,9 @@ class Killed:
 def started(words: Sequence[str]) -> subprocess.Popen[bytes]:
     """A run of `genbab` with these words, in a process group of its own."""
     command = [sys.executable, "-m", "genbab", *words, "--quiet"]
+    environment = {**os.environ, **ENVIRONMENT}
     return subprocess.Popen(
-        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, start_new_session=True
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )
 
 
@@ -132,9 +129,7 @@ def killed(asked: Sequence[str], every: float, moment: tuple[float, int]) -> Kil
         after = ended(["resume", str(kept), "--timeout", "600", "--trace", str(again)], folder)
         first = next(rounds(again), None)
         known = after.domains if first is None else first["visited"] - first["batch"]
-        found = Killed(seconds, done, known, age, after)
-        print(found, file=sys.stderr, flush=True)
-        return found
+        return Killed(seconds, done, known, age, after)
 
 
 def measured(name: str, asked: Sequence[str], count: int, options: argparse.Namespace) -> list[str]:
@@ -151,7 +146,7 @@ def measured(name: str, asked: Sequence[str], count: int, options: argparse.Name
         raise SystemExit(f"{name}: {calm}, but {wrong}")
     ages = [k.age for k in found if k.age is not None]
     whole = [k.domains / calm.domains for k in found]
-    without = [(k.domains - k.done + k.kept) / calm.domains for k in found]
+    without = [k.after.domains / calm.domains for k in found]
     ratios = (f"{median(some):.2f}, {max(some):.2f}" for some in (whole, without))
     cells = [name, f"{calm.seconds:.1f}", str(calm.domains), f"{len(found)} {calm.verdict}", str(len(ages))]
     return [*cells, f"{max(ages, default=0.0):.1f}", *ratios]
@@ -171,10 +166,8 @@ HEAD = [
 
 def digits(folder: Path) -> list[str]:
     """The model and the property of `DIGITS`."""
-    images, labels = load_digits(return_X_y=True)
-    spec = robustness(images[-2] / 16, int(labels[-2]), 10, 0.0815, (0.0, 1.0))
-    write_vnnlib(spec, folder / "digits.vnnlib")
-    return [str(ROOT / "examples" / "onnx" / "digits_sigmoid.onnx"), str(folder / "digits.vnnlib")]
+    write_digit(folder / "digits.vnnlib", 1, 0.0815)
+    return [str(example("digits_sigmoid")), str(folder / "digits.vnnlib")]
 
 
 def main() -> None:

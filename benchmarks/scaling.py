@@ -28,28 +28,26 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from crew_scaling import page  # noqa: E402
+from crew_scaling.instances import ERAN, SHARED, TLL, acasxu, lsnc  # noqa: E402
 from crew_scaling.measures import TOLD_BYTES, domain_size, hub_cost  # noqa: E402
 from crew_scaling.real import at_once  # noqa: E402
 from crew_scaling.record import record  # noqa: E402
 from crew_scaling.tree import RecordedTree  # noqa: E402
 
-SHARED = ROOT.parent / "shared" / "benchmarks"
 KEPT = ROOT / "build" / "scaling"
 RECORD = ROOT / "benchmarks" / "records" / "scaling-2-cores.json"
 INSTANCES = {
-    "lsnc 18": "lsnc/onnx/quadrotor2d_state.onnx lsnc/vnnlib/quadrotor2d_state_18.vnnlib",
-    "lsnc 3": "lsnc/onnx/quadrotor2d_state.onnx lsnc/vnnlib/quadrotor2d_state_3.vnnlib",
-    "tllverifybench 1_0": "tllverifybench/onnx/tllBench_n=2_N=M=16_m=1_instance_1_0.onnx "
-    "tllverifybench/vnnlib/property_N=16_0.vnnlib",
-    "acasxu 1_1 prop_5": "acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx acasxu/vnnlib/prop_5.vnnlib",
+    "lsnc 18": lsnc("state", 18),
+    "lsnc 3": lsnc("state", 3),
+    "tllverifybench 1_0": TLL,
+    "acasxu 1_1 prop_5": acasxu("1_1", 5),
 }
 SIZED = {
     "lsnc 18": INSTANCES["lsnc 18"],
     "acasxu 1_1 prop_5": INSTANCES["acasxu 1_1 prop_5"],
     "safenlp 3552": "safenlp/onnx/ruarobot/perturbations_0.onnx "
     "safenlp/vnnlib/ruarobot/hyperrectangle_3552.vnnlib --branching neuron --retighten clipped",
-    "eran_sigmoid 9044": "eran_sigmoid/nets/ffnnSIGMOID__Point_6x200.onnx "
-    "eran_sigmoid/specs/mnist/mnist_spec_idx_9044_eps_0.01200.vnnlib --retighten clipped",
+    "eran_sigmoid 9044": f"{ERAN} --retighten clipped",
 }
 LIMIT = "600"
 COPIES = 100

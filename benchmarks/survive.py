@@ -24,29 +24,18 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from sklearn.datasets import load_digits
-
-from genbab.specs import robustness, write_vnnlib
-
 ROOT = Path(__file__).resolve().parents[1]
-NETWORKS = ("digits_sigmoid", "digits_gelu", "digits_softplus")
-RADII = (0.01, 0.02, 0.04)
+sys.path.insert(0, str(ROOT))
+
+from crew_scaling import instances  # noqa: E402
+
+RADII = dict.fromkeys(("digits_sigmoid", "digits_gelu", "digits_softplus"), (0.01, 0.02, 0.04))
 TIMEOUT = 60
 
 
 def write_list(folder: Path, count: int) -> Path:
     """The list of instances, with its specifications beside it."""
-    folder.mkdir()
-    images, labels = load_digits(return_X_y=True)
-    with (folder / "list.csv").open("w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        for i in range(count):
-            eps = RADII[i // len(NETWORKS) % len(RADII)]
-            spec = robustness(images[-1 - i] / 16, int(labels[-1 - i]), 10, eps, (0.0, 1.0))
-            write_vnnlib(spec, folder / f"{i:04d}.vnnlib")
-            model = ROOT / "examples" / "onnx" / f"{NETWORKS[i % len(NETWORKS)]}.onnx"
-            rows.writerow([model, f"{i:04d}.vnnlib", TIMEOUT])
-    return folder / "list.csv"
+    return instances.write_list(folder, count, RADII, TIMEOUT)
 
 
 def start(path: Path, workers: int, *words: str) -> subprocess.Popen[bytes]:

@@ -20,34 +20,24 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from crew_scaling.instances import ERAN, SHARED, TLL, acasxu, lsnc  # noqa: E402
 from crew_scaling.page import table  # noqa: E402
 from crew_scaling.real import RealRun, at_once  # noqa: E402
 
-SHARED = ROOT.parent / "shared" / "benchmarks"
 RECORD = ROOT / "benchmarks" / "records" / "workers-2-cores.json"
 
 
-def _lsnc(kind: str, number: int) -> str:
-    return f"lsnc/onnx/quadrotor2d_{kind}.onnx lsnc/vnnlib/quadrotor2d_{kind}_{number}.vnnlib"
-
-
-def _acasxu(network: str, prop: int) -> str:
-    return f"acasxu/onnx/ACASXU_run2a_{network}_batch_2000.onnx acasxu/vnnlib/prop_{prop}.vnnlib"
-
-
 INSTANCES = {
-    "lsnc state 3": _lsnc("state", 3),
-    "lsnc state 11": _lsnc("state", 11),
-    "lsnc state 18": _lsnc("state", 18),
-    "lsnc output 19": _lsnc("output", 19),
-    "tllverifybench 1_0": "tllverifybench/onnx/tllBench_n=2_N=M=16_m=1_instance_1_0.onnx "
-    "tllverifybench/vnnlib/property_N=16_0.vnnlib",
-    "acasxu 1_1 prop_3": _acasxu("1_1", 3),
-    "acasxu 1_3 prop_1": _acasxu("1_3", 1),
-    "acasxu 1_7 prop_2": _acasxu("1_7", 2),
-    "acasxu 1_8 prop_2": _acasxu("1_8", 2),
-    "eran_sigmoid 9044": "eran_sigmoid/nets/ffnnSIGMOID__Point_6x200.onnx "
-    "eran_sigmoid/specs/mnist/mnist_spec_idx_9044_eps_0.01200.vnnlib",
+    "lsnc state 3": lsnc("state", 3),
+    "lsnc state 11": lsnc("state", 11),
+    "lsnc state 18": lsnc("state", 18),
+    "lsnc output 19": lsnc("output", 19),
+    "tllverifybench 1_0": TLL,
+    "acasxu 1_1 prop_3": acasxu("1_1", 3),
+    "acasxu 1_3 prop_1": acasxu("1_3", 1),
+    "acasxu 1_7 prop_2": acasxu("1_7", 2),
+    "acasxu 1_8 prop_2": acasxu("1_8", 2),
+    "eran_sigmoid 9044": ERAN,
 }
 """Those of the families there that one thread needs 10 to 60 s for, and whose search has most of it."""
 
