@@ -41,8 +41,8 @@ class Turns:
         self.begun = clock.now()
         self.taken = 0.0
         self.rounds, self._stride = 0, 1
-        self.scouts, self._held = False, False
-        self._first: list[int] = []
+        self._held = False
+        self._first: list[int] | None = None
 
     def apart(self, place: int, count: int) -> Turns:
         """The turns of one of `count` processes, from now on: none has the random points of another.
@@ -56,8 +56,7 @@ class Turns:
         if count > 1:
             left = range(self.rounds, FULL.rounds, self._stride)
             mine.rounds += len(left) * self._stride
-            mine.scouts = scouts(place, count)
-            mine._first = list(left) if mine.scouts else []
+            mine._first = list(left) if scouts(place, count) else None
         mine.divide(place, count)
         return mine
 
@@ -79,14 +78,18 @@ class Turns:
         None: another one makes them. It raises like `attack`.
         """
 
+        first = self._first
+        if first is None:
+            return None
+
         def scout() -> bool:
-            if not self._first:
+            if not first:
                 return False
-            self.attack(replace(FULL, rounds=1, first=self._first.pop(0)), clauses)
+            self._round(first.pop(0), clauses)
             self.check()
             return True
 
-        return scout if self.scouts else None
+        return scout
 
     def divide(self, place: int, count: int) -> None:
         """These turns are those of one of `count` processes from now on, as in `apart`."""
@@ -128,6 +131,10 @@ class Turns:
         """The next round, with new random points."""
         number = self.rounds
         self.rounds += self._stride
+        self._round(number, clauses)
+
+    def _round(self, number: int, clauses: Sequence[int]) -> None:
+        """One of the rounds of `FULL`, or of those after them, by the number of its random points."""
         self.attack(replace(FULL, rounds=1, first=number), clauses)
 
     def falsify(self, domains: Domains) -> bool:

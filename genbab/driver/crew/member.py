@@ -87,9 +87,9 @@ class Member:
         search: DomainSearch,
         root: Domains,
         scout: Scout | None = None,
-        divide: Divider | None = None,
     ) -> None:
-        self.post, self.scout, self.divide = post, scout, divide
+        self.post, self.scout = post, scout
+        self.divide: Divider | None = None
         self.taken, self.sums, self.last, self.stopped = 0, Sums(), 0.0, ""
         self.beside = 0
         self.search = replace(search, setup=replace(search.setup, report=self._note))

@@ -43,18 +43,19 @@ class SharedRegions(SharedSearch):
 
     def member(self, place: int, post: Post) -> Member:
         """The member that a copy becomes, which also divides regions."""
-        turns = self.turns.apart(place, self.team.size)
-        search, root = self.own_search(place, turns), self.packing.began
+        member = super().member(place, post)
+        setup = member.search.setup
 
         def divide(order: Divide, note: Report) -> Halved:
             began, region = time.monotonic(), order.region.value(self.coder, self.device)
             split = costliest_split(self.engine, region)
             if split is None:
                 return Halved(None, 0.0)
-            found = self.regions.divided(region, split, order.seconds, replace(search.setup, report=note))
+            found = self.regions.divided(region, split, order.seconds, replace(setup, report=note))
             return Halved(Baggage.of(found, self.coder), time.monotonic() - began)
 
-        return Member(post, search, root, turns.scouting(root.query.clauses()), divide)
+        member.divide = divide
+        return member
 
     def follow(self, part: MemberPart, message: Answer) -> None:
         """Take a message in, the parts of a region among them."""
