@@ -141,7 +141,7 @@ def test_functions_of_the_input_itself_can_be_split(mode: Any) -> None:
     one = torch.ones(1, 1, dtype=torch.float64)
     last = Affine(((1, Dense(one)), (3, Dense(-one))), torch.tensor([0.125], dtype=torch.float64))
     result = verify(
-        layered(*nodes, last), below(0.0625, (0.125,), (3.0,)), Config(timeout=10.0, branching=mode)
+        layered(*nodes, last), below(0.0625, (0.125,), (3.0,)), Config(timeout=60.0, branching=mode)
     )
     assert result.verdict == "verified", result.reason
 
